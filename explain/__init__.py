@@ -1,0 +1,1 @@
+"""Where a network looked: attribution maps for chosen layers and classes."""

@@ -1,0 +1,66 @@
+"""Pixels and labels: `load_image_data` turns the name of a data set into two splits of uint8 images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from image_data.decode import decode_image
+from image_data.splits import DataError, ImageData, ImageSplit, content_fingerprint
+
+__all__ = ["DataError", "ImageData", "ImageSplit", "content_fingerprint", "decode_image", "load_image_data"]
+
+CHOICES = "planted-shapes, planted-shapes:honest, planted-shapes:shortcut, cifar10, folder:DIR"
+
+
+def load_image_data(
+    dataset: str,
+    *,
+    image_size: int | None = None,
+    data_dir: Path | None = None,
+    strict: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImageData:
+    """Load a data set by its name on the command line.
+
+    Args:
+        dataset: `planted-shapes` (the honest variant), `planted-shapes:honest`, `planted-shapes:shortcut`,
+            `cifar10` or `folder:DIR`.
+        image_size: side in pixels that the images of a folder are brought to; None leaves the choice to
+            `image_data.folder.default_image_size`. Planted shapes and CIFAR-10 are 32 pixels wide, always.
+        data_dir: where CIFAR-10 lies or is downloaded to, and where decoded folders are cached; by default
+            the environment variable SIGHTLINE_DATA, else `.data`.
+        strict: refuse a folder with broken images instead of leaving them out with a warning.
+        progress: called as `progress(done, total)` while the images of a folder are decoded.
+
+    Raises:
+        DataError: the name is unknown, or the data cannot be had; the sentence says what to do.
+    """
+    data_dir = data_dir or Path(os.environ.get("SIGHTLINE_DATA") or ".data")
+    kind, _, argument = dataset.partition(":")
+    if kind == "folder" and argument:
+        from image_data.folder import load_folder
+
+        return load_folder(
+            Path(argument).expanduser(),
+            image_size,
+            data_dir / "cache",
+            name=dataset,
+            strict=strict,
+            progress=progress,
+        )
+    if dataset not in CHOICES.split(", "):
+        raise DataError(f"Unknown data set {dataset!r}; choose from: {CHOICES}.")
+    if image_size not in (None, 32):
+        raise DataError(
+            f"The images of {dataset} are 32×32 and cannot be loaded at {image_size} pixels; "
+            "leave the image size out, or use folder:DIR."
+        )
+    if kind == "cifar10":
+        from image_data.cifar10 import load_cifar10
+
+        return load_cifar10(data_dir)
+    from image_data.planted_shapes import planted_shapes
+
+    return planted_shapes(argument or "honest")

@@ -1,0 +1,133 @@
+"""Which images a folder holds, found without opening any of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_data.decode import EXTENSIONS
+from image_data.splits import DataError
+
+SPLITS = ("train", "test")
+LAYOUT = "train/<class>/ and test/<class>/ with images in them"
+
+
+@dataclass(frozen=True, eq=False)
+class FolderListing:
+    """The image files of DIR/train/<class>/ and DIR/test/<class>/, sorted by class and name."""
+
+    folder: Path  # as the user gave it, for messages
+    root: str  # absolute
+    class_names: tuple[str, ...]
+    files: dict[str, list[str]]  # split → paths relative to root, with "/"
+    labels: dict[str, NDArray[np.int64]]  # split → label of each file
+    state: str  # SHA-256 of path, size and times of every file: another one as soon as a file changes
+    nested: tuple[str, ...] = ()  # folders inside class folders, which are passed over
+
+    def absolute(self, split: str) -> list[str]:
+        return [f"{self.root}/{file}" for file in self.files[split]]
+
+
+def list_folder(folder: Path) -> FolderListing:
+    """List the images of a folder; hidden files and those without an image's extension are passed over.
+
+    Raises:
+        DataError: the folder or a split is missing, the classes of the splits differ, or a class is empty.
+    """
+    root = os.path.abspath(folder)
+    if not os.path.isdir(root):
+        raise DataError(f"There is no folder {folder}; give one that holds {LAYOUT}.")
+    try:
+        class_names = _list_classes(folder, root)
+        found = {split: [_list_class(root, f"{split}/{name}") for name in class_names] for split in SPLITS}
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or folder} could not be listed ({error.strerror}); make it readable."
+        ) from error
+    counts = {split: [len(each.files) for each in found[split]] for split in SPLITS}
+    for split in SPLITS:
+        refuse_empty_classes(folder, split, class_names, counts[split])
+    everything = [each for split in SPLITS for each in found[split]]
+    return FolderListing(
+        folder,
+        root,
+        class_names,
+        files={split: [file for each in found[split] for file in each.files] for split in SPLITS},
+        labels={split: np.repeat(np.arange(len(class_names)), counts[split]) for split in SPLITS},
+        state=sha256("".join(each.state for each in everything).encode()).hexdigest(),
+        nested=tuple(folder for each in everything for folder in each.nested),
+    )
+
+
+def refuse_empty_classes(folder: Path, split: str, class_names: tuple[str, ...], counts: list[int]) -> None:
+    """Raise the DataError that names the classes without a readable image."""
+    empty = [f"{split}/{name}" for name, count in zip(class_names, counts, strict=True) if not count]
+    if empty:
+        raise DataError(
+            f"No readable image in {summarise(empty)} of {folder}; every class needs at least one in each "
+            f"split. Add images ({', '.join(sorted(EXTENSIONS))}), or remove the class from both splits."
+        )
+
+
+def summarise(names: list[str], limit: int = 5) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def _list_classes(folder: Path, root: str) -> tuple[str, ...]:
+    """Class names, sorted; the same in both splits."""
+    classes: dict[str, set[str]] = {}
+    for split in SPLITS:
+        if not os.path.isdir(f"{root}/{split}"):
+            raise DataError(f"{folder} has no folder {split}; it must hold {LAYOUT}.")
+        with os.scandir(f"{root}/{split}") as entries:
+            classes[split] = {entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."}
+        if not classes[split]:
+            raise DataError(f"{folder}/{split} has no class folders; {folder} must hold {LAYOUT}.")
+    if classes["train"] != classes["test"]:
+        only = [
+            f"only {split} has {summarise(sorted(classes[split] - classes[other]))}"
+            for split, other in (SPLITS, SPLITS[::-1])
+            if classes[split] - classes[other]
+        ]
+        raise DataError(
+            f"The classes of train and test differ in {folder}: {'; '.join(only)}. "
+            "Both splits need the same class folders."
+        )
+    return tuple(sorted(classes["train"]))
+
+
+@dataclass(frozen=True)
+class _ClassListing:
+    files: list[str]
+    state: str
+    nested: list[str]
+
+
+def _list_class(root: str, relative: str) -> _ClassListing:
+    found: list[tuple[str, int, int, int]] = []
+    nested: list[str] = []
+    with os.scandir(f"{root}/{relative}") as entries:
+        for entry in entries:
+            name = entry.name
+            if name[0] == ".":
+                continue
+            if os.path.splitext(name)[1].lower() in EXTENSIONS and not entry.is_dir():
+                try:
+                    status = entry.stat()
+                except OSError:  # a link to nowhere: listed, so that it is named among the broken images
+                    found.append((name, -1, 0, 0))
+                    continue
+                # The change time too: an archive unpacked over another may leave size and time as they were.
+                found.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+            elif entry.is_dir():
+                nested.append(f"{relative}/{name}")
+    found.sort()
+    state = sha256(repr((relative, found)).encode("utf-8", "surrogateescape")).hexdigest()
+    return _ClassListing([f"{relative}/{name}" for name, *_ in found], state, nested)

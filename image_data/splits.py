@@ -1,0 +1,107 @@
+"""What every data set becomes: two splits of uint8 images with labels, class names and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+OBJECT, TAG, DECOY = 1, 2, 4  # the bits of a mask
+
+_CHUNK = 1024  # images hashed at a time, so that a memory map larger than the memory can be read
+
+
+class DataError(Exception):
+    """A sentence for the user: what was wrong, what is allowed, what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSplit:
+    """The training or the test split; compared by `fingerprint`, never by its arrays.
+
+    Raises:
+        DataError: a shape, type, length or label contradicts what is said here.
+    """
+
+    images: NDArray[np.uint8]
+    """uint8 N×H×W×3, 0–255; may be a read-only memory map."""
+    labels: NDArray[np.int64]
+    """int64 N, 0 ≤ label < len(class_names)."""
+    class_names: tuple[str, ...]
+    """Foreign text, kept as it was found; no two alike."""
+    fingerprint: str
+    """SHA-256 (64 hex digits) of class names, shapes, labels and pixels: see `content_fingerprint`."""
+    masks: NDArray[np.uint8] | None = None
+    """uint8 N×H×W: bit 1 object, bit 2 tag, bit 4 decoy; where the data set has them."""
+    paths: tuple[str, ...] | None = None
+    """Absolute file of every image, where there is one."""
+
+    def __post_init__(self) -> None:
+        images, labels = self.images, self.labels
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+            raise DataError(f"Images must be uint8 of shape N×H×W×3, not {_describe(images)}.")
+        if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+            raise DataError(f"Labels must be int64 of shape ({len(images)},), not {_describe(labels)}.")
+        if len(set(self.class_names)) != len(self.class_names):
+            raise DataError("Class names must differ from each other; rename the classes that are alike.")
+        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.class_names):
+            raise DataError(
+                f"Labels must lie between 0 and {len(self.class_names) - 1}, one for each class name, "
+                f"but they run from {labels.min()} to {labels.max()}."
+            )
+        if self.masks is not None and (self.masks.dtype != np.uint8 or self.masks.shape != images.shape[:3]):
+            raise DataError(f"Masks must be uint8 of shape {images.shape[:3]}, not {_describe(self.masks)}.")
+        if self.paths is not None and len(self.paths) != len(images):
+            raise DataError(f"Every image needs its path: {len(images)} images, {len(self.paths)} paths.")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """A data set: two splits with the same classes and image size.
+
+    Raises:
+        DataError: the splits differ in their classes or in the size of their images.
+    """
+
+    name: str
+    """As on the command line: "planted-shapes:honest", "cifar10", "folder:DIR"."""
+    train: ImageSplit
+    test: ImageSplit
+    warnings: tuple[str, ...] = ()
+    """Sentences for the user, such as which images could not be read and were left out."""
+
+    def __post_init__(self) -> None:
+        if self.train.class_names != self.test.class_names:
+            raise DataError("The training and the test split must have the same classes in the same order.")
+        if self.train.images.shape[1:] != self.test.images.shape[1:]:
+            raise DataError(
+                f"Training images are {self.train.images.shape[1:]} and test images "
+                f"{self.test.images.shape[1:]}; both splits need one size."
+            )
+
+
+def content_fingerprint(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], class_names: Sequence[str]
+) -> str:
+    """SHA-256 hex digest of what a split contains, however and wherever it is stored.
+
+    Takes the class names in order, the shape of `images` (uint8 N×H×W×3), the labels as little-endian int64
+    and the pixels in C order. Masks and paths do not count.
+    """
+    header = json.dumps({"class_names": list(class_names), "shape": list(images.shape)})
+    digest = hashlib.sha256(header.encode("ascii"))
+    digest.update(np.ascontiguousarray(labels, dtype="<i8").data)
+    for start in range(0, len(images), _CHUNK):
+        digest.update(np.ascontiguousarray(images[start : start + _CHUNK], dtype=np.uint8).data)
+    return digest.hexdigest()
+
+
+def _describe(array: np.ndarray) -> str:
+    return f"{array.dtype} of shape {array.shape}"

@@ -1,0 +1,150 @@
+"""The predictions table of a run: one row a test image, written once, then filtered, sorted and counted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Outcome = Literal["wrong", "right", "all"]
+REQUIRED_COLUMNS = ("index", "label", "predicted", "confidence", "margin", "loss", "entropy", "probabilities")
+
+ORDERS: dict[str, Callable[["Predictions"], np.ndarray]] = {
+    "most confident first": lambda predictions: -predictions.column("confidence"),
+    "least confident first": lambda predictions: predictions.column("confidence"),
+    "highest loss first": lambda predictions: -predictions.column("loss"),
+    "smallest margin first": lambda predictions: predictions.column("margin"),
+    "highest entropy first": lambda predictions: -predictions.column("entropy"),
+    "test order": lambda predictions: predictions.column("index"),
+}
+
+
+class PredictionsError(Exception):
+    """A sentence for the user: what is wrong with the predictions and how to write them again."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which predictions are wanted; classes are codes into `class_names`, confidences lie in 0–1."""
+
+    outcome: Outcome = "wrong"
+    label: int | None = None
+    predicted: int | None = None
+    min_confidence: float = 0.0
+    max_confidence: float = 1.0
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """N predictions over C classes; row i belongs to image i of `images.npy`.
+
+    `table` has the scalar columns (`label` and `predicted` are int16 codes) and any foreign column;
+    `probabilities` is float16 N×C, read-only.
+    """
+
+    class_names: tuple[str, ...]
+    table: pd.DataFrame
+    probabilities: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def column(self, name: str) -> np.ndarray:
+        return self.table[name].to_numpy()
+
+    @cached_property
+    def wrong(self) -> np.ndarray:
+        """bool N"""
+        return self.column("label") != self.column("predicted")
+
+    @property
+    def accuracy(self) -> float:
+        return 1.0 - float(self.wrong.mean())
+
+    def select(self, wanted: Filter, order: str = "most confident first") -> np.ndarray:
+        """Row numbers (int64) of the predictions that pass the filter, in the order named in ORDERS; ties by row."""
+        confidence = self.column("confidence")
+        keep = (confidence >= wanted.min_confidence) & (confidence <= wanted.max_confidence)
+        if wanted.outcome != "all":
+            keep &= self.wrong == (wanted.outcome == "wrong")
+        if wanted.label is not None:
+            keep &= self.column("label") == wanted.label
+        if wanted.predicted is not None:
+            keep &= self.column("predicted") == wanted.predicted
+        rows = np.flatnonzero(keep)
+        return rows[np.argsort(ORDERS[order](self)[rows], kind="stable")]
+
+    @cached_property
+    def confusion(self) -> np.ndarray:
+        """int64 C×C counts: rows are true classes, columns predicted ones."""
+        classes = len(self.class_names)
+        codes = self.column("label").astype(np.int64) * classes + self.column("predicted")
+        return np.bincount(codes, minlength=classes * classes).reshape(classes, classes)
+
+    def per_class(self) -> pd.DataFrame:
+        """One row a class: class, support (images), precision and recall (0–1; NaN where nothing was predicted or true)."""
+        hits = np.diag(self.confusion).astype(float)
+        support = self.confusion.sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            precision, recall = hits / self.confusion.sum(axis=0), hits / support
+        return pd.DataFrame({"class": self.class_names, "support": support, "precision": precision, "recall": recall})
+
+    def most_confused(self, count: int = 10) -> pd.DataFrame:
+        """The most frequent mistakes: codes `label` and `predicted`, and how many `images`, most first."""
+        mistakes = self.confusion.copy()
+        np.fill_diagonal(mistakes, 0)
+        order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
+        label, predicted = np.unravel_index(order, mistakes.shape)
+        pairs = pd.DataFrame({"label": label, "predicted": predicted, "images": mistakes[label, predicted]})
+        return pairs[pairs["images"] > 0]
+
+
+def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, ...] | None = None) -> pa.Table:
+    """The table of ARCHITECTURE.md from float32 logits N×C and true codes N.
+
+    confidence: largest probability; margin: largest minus second; loss: −ln p(label); entropy: −Σ p ln p, in nats.
+    """
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    p = np.exp(log_p)
+    second, first = np.partition(p, -2, axis=1)[:, -2:].T
+    rows = np.arange(len(labels))
+    columns = {
+        "index": pa.array(rows.astype(np.int64)),
+        "label": pa.array(labels.astype(np.int16)),
+        "predicted": pa.array(logits.argmax(axis=1).astype(np.int16)),
+        "confidence": pa.array(first.astype(np.float32)),
+        "margin": pa.array((first - second).astype(np.float32)),
+        "loss": pa.array((-log_p[rows, labels]).astype(np.float32)),
+        "entropy": pa.array((-(p * log_p).sum(axis=1)).astype(np.float32)),
+        "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(p.astype(np.float16).ravel()), p.shape[1]),
+    }
+    if paths is not None:
+        columns["path"] = pa.array(paths)
+    return pa.table(columns)
+
+
+def read_predictions(file: Path, class_names: tuple[str, ...]) -> Predictions:
+    """Raises PredictionsError when the file is not such a table over these classes."""
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise PredictionsError(f"{file.name} cannot be read ({type(error).__name__})") from error
+    missing = [name for name in REQUIRED_COLUMNS if name not in table.column_names]
+    if missing:
+        raise PredictionsError(f"{file.name} lacks the columns {', '.join(missing)}")
+    listed = table["probabilities"].combine_chunks()
+    if not pa.types.is_fixed_size_list(listed.type) or listed.type.list_size != len(class_names):
+        raise PredictionsError(f"{file.name} does not hold {len(class_names)} probabilities an image")
+    frame = table.drop_columns(["probabilities"]).to_pandas()
+    codes = frame[["label", "predicted"]].to_numpy()
+    if codes.dtype.kind not in "iu" or (len(codes) and not 0 <= codes.min() <= codes.max() < len(class_names)):
+        raise PredictionsError(f"{file.name} names a class outside 0–{len(class_names) - 1}")
+    probabilities = listed.flatten().to_numpy(zero_copy_only=False).reshape(len(frame), len(class_names))
+    probabilities.flags.writeable = False
+    return Predictions(class_names, frame, probabilities)

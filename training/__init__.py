@@ -1,0 +1,1 @@
+"""Train a classifier and write its run directory; imports everything of ours but the app."""

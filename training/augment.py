@@ -1,0 +1,52 @@
+"""Random crop, flip and cutout of a whole batch at once, on the device that holds the images."""
+
+import torch
+from torch import Tensor
+
+
+def augment(images: Tensor, generator: torch.Generator, *, padding: int, flip: bool, cutout: int) -> Tensor:
+    """uint8 N×H×W×C → the same shape and type, every image moved, mirrored and covered on its own.
+
+    padding: each image is shifted by −padding … +padding pixels down and right, uniformly; what comes in is the
+    image's reflection (without repeating the edge). flip: mirrored left to right with probability ½.
+    cutout: side in pixels of a square set to mid grey, its centre anywhere in the image (DeVries & Taylor 2017); 0: none.
+    The generator lives on the CPU, so the same seed draws the same numbers for every device.
+    """
+    count, height, width, _ = images.shape
+    draw = _Draw(count, generator, images.device)
+    rows = _reflect(torch.arange(height, device=images.device) + draw.integers(-padding, padding), height)
+    columns = _reflect(torch.arange(width, device=images.device) + draw.integers(-padding, padding), width)
+    if flip:
+        columns = torch.where(draw.integers(0, 1) == 1, columns.flip(1), columns)
+    index = torch.arange(count, device=images.device)
+    moved = images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return _cut_out(moved, draw, cutout) if cutout else moved
+
+
+class _Draw:
+    """Uniform integers, one for each image, as a column N×1."""
+
+    def __init__(self, count: int, generator: torch.Generator, device: torch.device):
+        self.count, self.generator, self.device = count, generator, device
+
+    def integers(self, low: int, high: int) -> Tensor:
+        """Both ends included."""
+        return torch.randint(low, high + 1, (self.count, 1), generator=self.generator).to(self.device)
+
+
+def _reflect(index: Tensor, size: int) -> Tensor:
+    """Fold indices outside 0 … size−1 back at the borders: −1 → 1, size → size−2."""
+    folded = index.abs()
+    return (size - 1) - (size - 1 - folded).abs()
+
+
+def _cut_out(images: Tensor, draw: _Draw, side: int) -> Tensor:
+    _, height, width, _ = images.shape
+
+    def covered(size: int) -> Tensor:
+        start = draw.integers(0, size - 1) - side // 2
+        position = torch.arange(size, device=images.device)
+        return (position >= start) & (position < start + side)
+
+    square = covered(height)[:, :, None] & covered(width)[:, None, :]
+    return images.masked_fill(square[..., None], 128)

@@ -1,0 +1,126 @@
+"""Predictions of a model over a split.
+
+    python -m training.evaluate --run runs/NAME      writes the predictions of a run again, from its weights
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+import tyro
+from torch import nn
+
+from image_data import DataError, ImageSplit, load_image_data
+from model_zoo import ModelError, model_spec, normalize
+from run_store.predictions import predictions_table
+from run_store.run import Run, RunError
+from run_store.writer import RunWriter
+from training.recipe import TrainingError, choose_device
+
+USER_ERRORS = (DataError, ModelError, RunError, TrainingError)
+
+
+def infer(
+    model: nn.Module,
+    images: np.ndarray,
+    mean: Sequence[float],
+    std: Sequence[float],
+    head: str,
+    dtype: torch.dtype = torch.float32,
+    batch_size: int = 500,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits float32 N×C and penultimate features float32 N×D of uint8 images N×H×W×3, in eval mode, one view each.
+
+    `head` names the last linear layer, whose input the features are. `dtype` is the arithmetic (autocast).
+    The training flag of the model is restored.
+    """
+    device = next(model.parameters()).device
+    logits, features = [], []
+    hook = model.get_submodule(head).register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].float().cpu()))
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            for start in range(0, len(images), batch_size):
+                pixels = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
+                logits.append(model(normalize(pixels, mean, std)).float().cpu())
+    finally:
+        hook.remove()
+        model.train(was_training)
+    return torch.cat(logits).numpy(), torch.cat(features).numpy()
+
+
+def test_figures(table: pa.Table) -> dict[str, float]:
+    """test_loss (mean cross-entropy, nats, without label smoothing) and test_accuracy (0–1) of a predictions table."""
+    loss = np.asarray(table["loss"], dtype=np.float64).mean()
+    hits = pc.sum(pc.equal(table["label"], table["predicted"])).as_py()
+    return {"test_loss": float(loss), "test_accuracy": hits / len(table)}
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Write the predictions of a run again, from its weights and its data set."""
+
+    run: Path
+    """the run directory"""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: the first GPU where there is one"""
+
+
+def evaluate(config: EvaluateConfig) -> str:
+    """Rewrite the predictions of `config.run`; returns the sentence to print."""
+    run = Run(config.run)
+    record = run.record
+    test = _test_split(run)
+    model = run.load_model().to(choose_device(config.device))
+    logits, features = infer(model, test.images, record.mean, record.std, model_spec(record.model).head)
+    table = predictions_table(logits, test.labels, test.paths)
+    now = test_figures(table)["test_accuracy"]
+    with RunWriter.reopen(run.path, record) as writer:
+        writer.save_images(stored_images(test), test.masks)
+        writer.complete(table, features)
+    sentence = f"{run.name}: {now:.2%} of {len(test):,} test images right."
+    metrics = run.metrics()
+    before = metrics["test_accuracy"].iloc[-1] if len(metrics) else None
+    if before is not None and round(before * len(test)) != round(now * len(test)):
+        sentence += f" metrics.csv says {before:.2%} for the last epoch: the weights or the arithmetic have changed since."
+    return sentence
+
+
+def stored_images(split: ImageSplit) -> np.ndarray:
+    """The images a run keeps, uint8 N×H×W×3: the model's input itself, or thumbnails of it where that is large."""
+    from PIL import Image
+
+    from run_store.run import THUMBNAIL_SIZE
+
+    if split.images.shape[1] <= THUMBNAIL_SIZE:
+        return split.images
+    side = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    return np.stack([np.asarray(Image.fromarray(image).resize(side, Image.Resampling.BOX)) for image in split.images])
+
+
+def _test_split(run: Run) -> ImageSplit:
+    record = run.record
+    is_folder = record.dataset.startswith("folder:")
+    test = load_image_data(record.dataset, image_size=record.input_size if is_folder else None).test
+    if test.fingerprint != record.fingerprints.get("test"):
+        raise RunError(f"The test split of {record.dataset} is not the one that run {run.name} was trained with; restore it first.")
+    return test
+
+
+def main() -> None:
+    config = tyro.cli(EvaluateConfig, prog="python -m training.evaluate")
+    try:
+        print(evaluate(config))
+    except USER_ERRORS as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    main()

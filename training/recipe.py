@@ -1,0 +1,141 @@
+"""What a training is made of besides its loop: the settings, the optimizer, the schedule, the arithmetic."""
+
+import ctypes
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+
+class TrainingError(Exception):
+    """A sentence for the user: what was wrong, what is allowed, what to do."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train an image classifier and write its run directory."""
+
+    dataset: str = "planted-shapes"
+    """planted-shapes, planted-shapes:honest, planted-shapes:shortcut, cifar10, or folder:DIR"""
+    model: str = "resnet18"
+    """an architecture: resnet18, resnet34, resnet18_narrow, resnet18_imagenet"""
+    epochs: int = 20
+    """passes over the training split"""
+    seed: int = 0
+    """of the initial weights, the order of the images and their augmentation"""
+    run: Path | None = None
+    """the run directory to make; default: runs/<UTC time>_<dataset>_<model>_seed<k>"""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: the first GPU where there is one"""
+    batch_size: int = 128
+    """images a step"""
+    learning_rate: float = 0.1
+    """peak of the triangular schedule"""
+    warmup: float = 0.25
+    """share of the steps in which the learning rate rises, 0-1"""
+    momentum: float = 0.9
+    """of SGD, Nesterov"""
+    weight_decay: float = 5e-4
+    """on the weights of convolutions and linear layers only"""
+    label_smoothing: float = 0.1
+    """share of the target spread evenly over all classes, 0-1"""
+    crop_padding: int = 4
+    """largest shift of an image in each direction, pixels"""
+    flip: bool = True
+    """mirror half of the images left to right"""
+    cutout: int = 0
+    """side of a grey square that covers part of each image, pixels; 0: none"""
+    progressive: bool = False
+    """first third of the epochs at half, second third at three quarters of the resolution"""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """arithmetic of the training step; auto: bfloat16 where the processor multiplies in it"""
+    threads: int | None = None
+    """CPU threads; default: one a core. The same number gives the same weights"""
+    image_size: int | None = None
+    """side to which a folder's images are brought, pixels"""
+    strict: bool = False
+    """refuse a folder with a broken image instead of leaving the image out"""
+    pretrained: Path | None = None
+    """local weights to start from: .safetensors or a state dict saved by torch"""
+
+    def check(self) -> None:
+        """Raise TrainingError for a value outside its range."""
+        wrong = {
+            "epochs": self.epochs < 1,
+            "batch-size": self.batch_size < 1,
+            "learning-rate": not 0 < self.learning_rate < float("inf"),
+            "warmup": not 0 <= self.warmup <= 1,
+            "momentum": not 0 < self.momentum < 1,
+            "weight-decay": self.weight_decay < 0,
+            "label-smoothing": not 0 <= self.label_smoothing < 1,
+            "crop-padding": self.crop_padding < 0,
+            "cutout": self.cutout < 0,
+            "threads": self.threads is not None and self.threads < 1,
+            "image-size": self.image_size is not None and self.image_size < 8,
+        }
+        for option, is_wrong in wrong.items():
+            if is_wrong:
+                value = getattr(self, option.replace("-", "_"))
+                raise TrainingError(f"--{option} {value} is out of range; see --help for what is allowed.")
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; biases and batch-norm parameters are not decayed."""
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=True)
+
+
+def triangular(step: int, steps: int, peak: float, warmup: float) -> float:
+    """Learning rate of step 0 … steps−1: linear from near zero up to `peak`, then linear down, reaching 0 at `steps`."""
+    rising = warmup * steps
+    if step + 1 <= rising:
+        return peak * (step + 1) / rising
+    return peak * (steps - step) / max(steps - rising, 1)
+
+
+def resolution(config: TrainConfig, epoch: int, full: int) -> int:
+    """Side in pixels of the training images in `epoch` (from 1); the test split is always seen at `full`."""
+    third = 3 * (epoch - 1) // config.epochs
+    return full * (third + 2) // 4 if config.progressive and third < 2 else full
+
+
+def choose_device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("--device cuda: this machine has no GPU that torch can use; choose --device cpu or auto.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """bfloat16 only where the hardware multiplies in it: elsewhere it is emulated, and slower than float32.
+
+    benchmarks/RESULTS.md ("Arithmetic of a training step") has the measurements behind this rule.
+    """
+    if name != "auto":
+        return torch.float32 if name == "float32" else torch.bfloat16
+    if device.type == "cuda":
+        pays = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        capabilities = torch.cpu.get_capabilities()
+        pays = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return torch.bfloat16 if pays else torch.float32
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to reuse large blocks instead of returning them to the kernel after every tensor.
+
+    On a CPU a step allocates the same hundreds of megabytes again and again, and a fresh page costs a fault:
+    benchmarks/RESULTS.md has the gain. Elsewhere than on glibc this does nothing.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    m_trim_threshold, m_mmap_max = -1, -4  # from malloc.h
+    libc = ctypes.CDLL(None)
+    libc.mallopt(m_mmap_max, 0)
+    libc.mallopt(m_trim_threshold, -1)
