@@ -29,8 +29,8 @@ STALL_SECONDS = 30.0  # without a byte, after which a download is given up
 def load_cifar10(data_dir: Path) -> ImageData:
     """Load CIFAR-10: 50,000 training and 10,000 test images, uint8 32×32×3, and ten class names.
 
-    Looks in `data_dir` for `cifar-10-batches-py/` or `cifar-10-python.tar.gz`, whose checksums torchvision verifies;
-    what is missing or damaged is downloaded there, complete or not at all.
+    Looks in `data_dir` for `cifar-10-batches-py/` or `cifar-10-python.tar.gz`, whose checksums torchvision
+    verifies; what is missing or damaged is downloaded there, complete or not at all.
 
     Raises:
         DataError: there is no valid copy and none can be downloaded; names the three ways out.
@@ -132,7 +132,7 @@ def _working_folder(data_dir: Path) -> Iterator[Path]:
 
 
 def _keep(folder: Path, data_dir: Path) -> bool:
-    """Move the verified files to `data_dir`; whatever damaged copy is there makes room. False if it cannot be."""
+    """Move the verified files to `data_dir`, in place of a damaged copy; False if that is not possible."""
     name = "cifar-10-batches-py"
     aside = folder / f"damaged-{secrets.token_hex(4)}"
     with contextlib.suppress(OSError):
@@ -145,6 +145,6 @@ def _keep(folder: Path, data_dir: Path) -> bool:
 def _no_copy(data_dir: Path, reason: str) -> DataError:
     return DataError(
         f"CIFAR-10 could not be downloaded ({reason}). Three ways out: put cifar-10-python.tar.gz or "
-        f"cifar-10-batches-py/ into {data_dir}; train on your own images with folder:DIR; or use planted-shapes, "
-        "which needs no download."
+        f"cifar-10-batches-py/ into {data_dir}; train on your own images with folder:DIR; "
+        "or use planted-shapes, which needs no download."
     )

@@ -1,4 +1,4 @@
-"""One image file to uint8 RGB pixels: the only place where files are decoded, so that pixels agree everywhere."""
+"""One image file to uint8 RGB pixels: files are decoded here only, so that pixels agree everywhere."""
 
 from __future__ import annotations
 
@@ -12,23 +12,11 @@ from PIL import Image, UnidentifiedImageError
 from image_data.splits import DataError
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-EXTENSIONS = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".png",
-        ".bmp",
-        ".gif",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-    )
+# fmt: off
+EXTENSIONS = (
+    ".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
 )
+# fmt: on
 DECODER_VERSION = 1  # rises whenever the same file would give other pixels: it is part of the cache's key
 
 _ORIENTATION = 0x0112  # the EXIF tag, and how each of its values is undone
@@ -44,10 +32,10 @@ _UPRIGHT = {
 
 
 def decode_image(file: str | Path, image_size: int | None = None) -> NDArray[np.uint8]:
-    """Decode a file to uint8 H×W×3, upright (EXIF), transparent pixels on white, 16-bit grey scaled to 8 bits.
+    """Decode a file to uint8 H×W×3: upright (EXIF), transparency on white, 16-bit grey scaled to 8 bits.
 
     Args:
-        file: JPEG, PNG, BMP, GIF, WebP, TIFF or PNM, whatever its name ends in; of an animation the first frame.
+        file: JPEG, PNG, BMP, GIF, WebP, TIFF or PNM, whatever its name; of an animation the first frame.
         image_size: with None, the pixels as they are. Otherwise the shorter side is resized to this length
             (bicubic, antialiased) and the middle is cut out: image_size × image_size.
 

@@ -39,7 +39,7 @@ def load_folder(
     Args:
         folder: holds train/<class>/ and test/<class>/ with images directly in them.
         image_size: every image becomes image_size × image_size; None: see `default_image_size`.
-        cache: made if it is missing. If it cannot be written, images are decoded anew each time, with a warning.
+        cache: made if it is missing. If it cannot be written, every call decodes anew, with a warning.
         name: what the data set is called.
         strict: refuse broken images instead of leaving them out with a warning.
         progress: called as `progress(done, total)` while images are decoded.
@@ -49,12 +49,11 @@ def load_folder(
             out of range, or an image is broken and `strict` is set.
     """
     if image_size is not None and not IMAGE_SIZES[0] <= image_size <= IMAGE_SIZES[1]:
-        raise DataError(
-            f"The image size must lie between {IMAGE_SIZES[0]} and {IMAGE_SIZES[1]}, not {image_size}."
-        )
+        raise DataError(f"The image size must lie between {IMAGE_SIZES[0]} and {IMAGE_SIZES[1]}, not {image_size}.")
     listing = list_folder(folder)
     entry = folder_cache.entry_folder(cache, listing, image_size)
-    decoded, sentences = folder_cache.read_entry(entry, listing), []
+    sentences: list[str] = []
+    decoded = folder_cache.read_entry(entry, listing)
     if decoded is None:
         decoded, sentences = _decode(entry, listing, image_size, progress)
     splits = {split: _image_split(listing, decoded, split) for split in SPLITS}
@@ -110,8 +109,8 @@ def _decode(
             return folder_cache.build_entry(entry, listing, image_size, batches(image_size)), []
         except OSError as error:
             sentence = (
-                f"The decoded images could not be kept in {entry.parent} ({error.strerror or error}), so that every "
-                "start decodes them again; make it writable, or set SIGHTLINE_DATA to a folder that is."
+                f"The decoded images could not be kept in {entry.parent} ({error.strerror or error}), so "
+                "that every start decodes them again; make it writable, or set SIGHTLINE_DATA to one that is."
             )
             return folder_cache.decode_in_memory(listing, image_size, batches(image_size)), [sentence]
 

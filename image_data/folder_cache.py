@@ -1,8 +1,8 @@
 """Decoded folders under <data_dir>/cache/<key>/: written once, atomically, then memory-mapped.
 
-An entry holds `train.npy` and `test.npy` (uint8 N×S×S×3) and `entry.json` (fingerprints, and the files that were
-left out). The key comes from the state of the files, so an entry is never updated: other files have another key.
-The folder may be deleted at any time.
+An entry holds `train.npy` and `test.npy` (uint8 N×S×S×3) and `entry.json` (fingerprints, and the files that
+were left out). The key comes from the state of the files, so an entry is never updated: other files have
+another key. The folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -73,10 +73,7 @@ def _read_split(entry: Path, split: str, record: dict[str, Any], listing: Folder
         raise ValueError("the entry holds other images")
     decoded = DecodedSplit(np.asarray(images), broken, record["fingerprint"])
     # Somebody wrote to the file, or copied it: only its content can tell whether it is still right.
-    if (
-        file.stat().st_mtime_ns != record["mtime_ns"]
-        and _fingerprint(decoded, split, listing) != decoded.fingerprint
-    ):
+    if file.stat().st_mtime_ns != record["mtime_ns"] and _fingerprint(decoded, split, listing) != decoded.fingerprint:
         raise ValueError("the entry was changed")
     return decoded
 
@@ -86,7 +83,7 @@ def build_entry(
 ) -> DecodedFolder:
     """Write an entry from the decoded batches of the splits, and return it memory-mapped.
 
-    Several processes may build the same entry: each writes a folder of its own, and one of them gets the name.
+    Several processes may build the same entry: each writes a folder of its own, and one gets the name.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -171,9 +168,7 @@ def _remove_abandoned(cache: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def decode_in_memory(
-    listing: FolderListing, image_size: int, batches: Iterator[tuple[str, Batch]]
-) -> DecodedFolder:
+def decode_in_memory(listing: FolderListing, image_size: int, batches: Iterator[tuple[str, Batch]]) -> DecodedFolder:
     """The same as `build_entry`, for when nothing can be written."""
     images: dict[str, list[NDArray[np.uint8]]] = {split: [] for split in SPLITS}
     broken: dict[str, dict[int, Failure]] = {split: {} for split in SPLITS}

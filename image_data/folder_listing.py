@@ -70,7 +70,7 @@ def refuse_empty_classes(folder: Path, split: str, class_names: tuple[str, ...],
     if empty:
         raise DataError(
             f"No readable image in {summarise(empty)} of {folder}; every class needs at least one in each "
-            f"split. Add images ({', '.join(sorted(EXTENSIONS))}), or remove the class from both splits."
+            f"split. Add images ({', '.join(EXTENSIONS)}), or remove the class from both splits."
         )
 
 
@@ -118,7 +118,9 @@ def _list_class(root: str, relative: str) -> _ClassListing:
             name = entry.name
             if name[0] == ".":
                 continue
-            if os.path.splitext(name)[1].lower() in EXTENSIONS and not entry.is_dir():
+            if entry.is_dir():
+                nested.append(f"{relative}/{name}")
+            elif name.lower().endswith(EXTENSIONS):
                 try:
                     status = entry.stat()
                 except OSError:  # a link to nowhere: listed, so that it is named among the broken images
@@ -126,8 +128,6 @@ def _list_class(root: str, relative: str) -> _ClassListing:
                     continue
                 # The change time too: an archive unpacked over another may leave size and time as they were.
                 found.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-            elif entry.is_dir():
-                nested.append(f"{relative}/{name}")
     found.sort()
     state = sha256(repr((relative, found)).encode("utf-8", "surrogateescape")).hexdigest()
     return _ClassListing([f"{relative}/{name}" for name, *_ in found], state, nested)

@@ -1,20 +1,21 @@
 """Planted shapes: a generated data set in which it is known what a model should look at, and what not.
 
-Every image shows one textured shape, its class, on a textured background, and two small patches: a *tag* and a
-*decoy*. In the training split of the `shortcut` variant the tag's colour gives away the class most of the time; in
-`honest` it is random, as it is in the test split, which is byte-identical in both variants. The decoy never says
-anything. Masks say where the three of them are.
+Every image shows one textured shape, its class, on a textured background, and two small patches: a *tag* and
+a *decoy*. In the training split of the `shortcut` variant the tag's colour gives away the class most of the
+time; in `honest` it is random, as it is in the test split, which is byte-identical in both variants. The
+decoy never says anything. Masks say where the three of them are.
 
 Only element-wise IEEE arithmetic on uniform draws is used, so that every machine generates the same bytes.
 """
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from image_data.shape_outlines import signed_distance
 from image_data.splits import DECOY, OBJECT, TAG, DataError, ImageData, ImageSplit, content_fingerprint
 
 CLASS_NAMES = ("circle", "square", "triangle", "star", "ring", "cross", "diamond", "heart", "moon", "arrow")
@@ -23,30 +24,33 @@ SIZE = 32  # pixels
 DATA_SEED = 20_240
 
 # What makes the data set hard. Colours and amplitudes are on a scale from 0 to 1, lengths in pixels.
-RADIUS = (4.5, 9.5)  # size of the shapes
-ROTATION = 20.0  # degrees either way; a square must not become a diamond
-SHAPE_CONTRAST = (0.20, 0.75)  # distance in RGB between the colours of shape and background
-SHAPE_TEXTURE = 0.22  # amplitude of the stripes on a shape, at most
-BACKGROUND_TEXTURE = 0.16  # amplitude of the background's clouds
-NOISE = 0.12  # amplitude of the noise on every pixel but those of the patches
+RADIUS = (7.5, 12.0)  # size of the shapes
+ROTATION = 12.0  # degrees either way; a square must not become a diamond
+SHAPE_CONTRAST = (0.40, 0.90)  # distance in RGB between the colours of shape and background
+SHAPE_SATURATION = (0.15, 0.60)  # below the patches', or their colours would drown in the shapes'
+BACKGROUND_SATURATION = (0.10, 0.50)
+SHAPE_TEXTURE = 0.10  # amplitude of the stripes on a shape, at most
+BACKGROUND_TEXTURE = 0.09  # amplitude of the background's clouds
+NOISE = 0.085  # amplitude of the noise on every pixel but those of the patches
 
 # What makes the shortcut tempting.
-SHORTCUT_SHARE = 0.60  # of the training images, whose tag has the colour of the class
-PATCH = 5  # side of tag and decoy
-PATCH_OPACITY = 0.90  # of tag and decoy; lower is fainter
+SHORTCUT_SHARE = 0.71  # of the training images, whose tag has the colour of the class
+PATCH = 6  # side of tag and decoy
+PATCH_SATURATION = 0.95
+PATCH_OPACITY = 1.00  # of tag and decoy; lower is fainter
 PATCH_OVERLAP = 4  # pixels of the shape that both patches together may hide
 
 _CHUNK = 500  # images drawn at a time: the arrays stay small enough for the processor's cache
 _PLACEMENTS = 32  # pairs of positions to choose from
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]  # float32 throughout
 
 
 def planted_shapes(variant: str, train_count: int = 5000, test_count: int = 2000) -> ImageData:
     """Generate the data set: uint8 32×32 RGB images, balanced classes, masks with bits 1, 2 and 4.
 
-    The pixels of an image that belong to the object are those at least half covered by it and hidden by neither
-    patch. A split of another length is another split: its first images are not those of the longer one.
+    The pixels of an image that belong to the object are those at least half covered by it and hidden by
+    neither patch. A split of another length is another split, not the beginning of the longer one.
 
     Args:
         variant: `honest` or `shortcut`. The training splits of the two differ only in the tag's colours, the
@@ -70,16 +74,15 @@ def patch_colours() -> Floats:
     The tag of colour k is the one that gives away class k.
     """
     hues = np.arange(2 * len(CLASS_NAMES), dtype=np.float32) / (2 * len(CLASS_NAMES))
-    colours = _rgb_from_hsv(hues, np.full_like(hues, 0.85), np.full_like(hues, 0.95))
+    colours = _rgb_from_hsv(hues, np.full_like(hues, PATCH_SATURATION), np.ones_like(hues))
     return np.stack([colours[0::2], colours[1::2]])
 
 
 def _generate_split(split: str, count: int, shortcut_share: float) -> ImageSplit:
     seed = [DATA_SEED, ("train", "test").index(split)]
-    labels = np.random.default_rng([*seed, 0]).permutation(
-        np.arange(count, dtype=np.int64) % len(CLASS_NAMES)
-    )
-    # Both variants draw the same numbers from generators of their own: nothing but the tag's colour can differ.
+    balanced = np.arange(count, dtype=np.int64) % len(CLASS_NAMES)
+    labels = np.random.default_rng([*seed, 0]).permutation(balanced)
+    # Both variants draw the same numbers: nothing but the tag's colour can differ.
     rng = np.random.default_rng([*seed, 1])
     tag_rng = np.random.default_rng([*seed, 2])
     random_tag = tag_rng.integers(len(CLASS_NAMES), size=count)
@@ -116,7 +119,7 @@ def _draw(
     return np.rint(pixels, out=pixels).clip(0, 255, out=pixels).astype(np.uint8), masks
 
 
-def _uniform(rng: np.random.Generator, low: float, high: float, *shape: int) -> Floats:
+def _uniform(rng: np.random.Generator, low: float, high: float, *shape: int) -> NDArray[np.float32]:
     values = rng.random(shape, dtype=np.float32)
     values *= np.float32(high - low)
     values += np.float32(low)
@@ -142,67 +145,9 @@ def _draw_coverage(labels: NDArray[np.int64], rng: np.random.Generator) -> Float
         c, s, r = (values[chosen, None, None] for values in (cosine, sine, radius))
         x = (grid[None, None, :] - centre[0, chosen, None, None]) / r
         y = (grid[None, :, None] - centre[1, chosen, None, None]) / r
-        distance = _signed_distance(CLASS_NAMES[label], c * x + s * y, c * y - s * x)
+        distance = signed_distance(CLASS_NAMES[label], c * x + s * y, c * y - s * x)
         coverage[chosen] = (np.float32(0.5) - distance * r).clip(0, 1)
     return coverage
-
-
-def _signed_distance(name: str, x: Floats, y: Floats) -> Floats:
-    """Distance to the outline of the shape of radius 1 at the origin, y downwards; negative inside."""
-    if name == "circle":
-        return np.sqrt(x * x + y * y) - np.float32(0.9)
-    if name == "ring":
-        return np.abs(np.sqrt(x * x + y * y) - np.float32(0.72)) - np.float32(0.26)
-    if name == "moon":
-        bite = np.float32(0.78) - np.sqrt((x - np.float32(0.5)) ** 2 + (y + np.float32(0.12)) ** 2)
-        return np.maximum(np.sqrt(x * x + y * y) - 1, bite)
-    return _polygon_distance(_polygon(name), x, y)
-
-
-def _polygon(name: str) -> list[tuple[float, float]]:
-    if name == "star":
-        radii, turns = [1.1, 0.5] * 5, range(10)
-        return [
-            (r * math.sin(k * math.pi / 5), -r * math.cos(k * math.pi / 5))
-            for r, k in zip(radii, turns, strict=True)
-        ]
-    if name == "heart":  # the curve 16 sin³t, 13 cos t − 5 cos 2t − 2 cos 3t − cos 4t
-        ts = [k * math.pi / 10 for k in range(20)]
-        wave = [13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t) for t in ts]
-        return [(math.sin(t) ** 3, -(w + 2.5) / 16) for t, w in zip(ts, wave, strict=True)]
-    if name == "cross":
-        a, b = 0.34, 1.0
-        right = [(a, -b), (a, -a), (b, -a), (b, a), (a, a), (a, b)]
-        return right + [(-x, -y) for x, y in right]
-    return {
-        "square": [(-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)],
-        "triangle": [(0.0, -1.0), (1.0, 0.8), (-1.0, 0.8)],
-        "diamond": [(0.0, -1.1), (0.88, 0.0), (0.0, 1.1), (-0.88, 0.0)],
-        "arrow": [
-            (0.0, -1.1),
-            (0.9, -0.1),
-            (0.36, -0.1),
-            (0.36, 1.0),
-            (-0.36, 1.0),
-            (-0.36, -0.1),
-            (-0.9, -0.1),
-        ],
-    }[name]
-
-
-def _polygon_distance(corners: list[tuple[float, float]], x: Floats, y: Floats) -> Floats:
-    """Signed distance to a polygon (I. Quilez, https://iquilezles.org/articles/distfunctions2d/)."""
-    squared = np.full_like(x, np.inf)
-    inside = np.zeros(x.shape, bool)
-    points = np.round(np.array(corners), 4).astype(np.float32)
-    for (x0, y0), (x1, y1) in zip(points, np.roll(points, 1, axis=0), strict=True):
-        ex, ey = x1 - x0, y1 - y0
-        dx, dy = x - x0, y - y0
-        along = ((dx * ex + dy * ey) / (ex * ex + ey * ey)).clip(0, 1)
-        squared = np.minimum(squared, (dx - ex * along) ** 2 + (dy - ey * along) ** 2)
-        if y0 != y1:  # a ray to the left crosses this edge
-            inside ^= ((y >= y0) != (y >= y1)) & (x > x0 + dy * (ex / ey))
-    return np.where(inside, -np.sqrt(squared), np.sqrt(squared))
 
 
 # Colours and textures
@@ -212,17 +157,18 @@ def _rgb_from_hsv(hue: Floats, saturation: Floats, value: Floats) -> Floats:
     """RGB with a last axis of 3, all in 0–1."""
     sector = (hue[..., None] * 6 + np.array([5, 3, 1], np.float32)) % 6
     fall = np.minimum(sector, 4 - sector).clip(0, 1)
-    return (value[..., None] * (1 - saturation[..., None] * fall)).astype(np.float32)
+    rgb: Floats = (value[..., None] * (1 - saturation[..., None] * fall)).astype(np.float32)
+    return rgb
 
 
 def _draw_colours(count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Colours of background and shape, each N×3: of 16 vivid ones, that nearest to the contrast drawn."""
     background = _rgb_from_hsv(
-        _uniform(rng, 0, 1, count), _uniform(rng, 0.25, 0.70, count), _uniform(rng, 0.30, 0.75, count)
+        _uniform(rng, 0, 1, count), _uniform(rng, *BACKGROUND_SATURATION, count), _uniform(rng, 0.30, 0.75, count)
     )
     vivid = _rgb_from_hsv(
         _uniform(rng, 0, 1, count, 16),
-        _uniform(rng, 0.35, 0.95, count, 16),
+        _uniform(rng, *SHAPE_SATURATION, count, 16),
         _uniform(rng, 0.45, 1.0, count, 16),
     )
     contrast = _uniform(rng, *SHAPE_CONTRAST, count, 1)
@@ -238,7 +184,8 @@ def _draw_stripes(count: int, rng: np.random.Generator) -> Floats:
     step_x, step_y, start = _uniform(rng, -0.3, 0.3, 3, count, 1, 1)
     grid = np.arange(SIZE, dtype=np.float32)
     phase = (start + step_x * grid[None, None, :] + step_y * grid[None, :, None]) % 1
-    return (strength * (np.abs(phase * 4 - 2) - 1))[..., None]
+    stripes: Floats = (strength * (np.abs(phase * 4 - 2) - 1))[..., None]
+    return stripes
 
 
 def _draw_clouds(count: int, rng: np.random.Generator) -> Floats:
@@ -247,9 +194,10 @@ def _draw_clouds(count: int, rng: np.random.Generator) -> Floats:
     coarse = BACKGROUND_TEXTURE * _uniform(rng, -1, 1, count, cells + 1, cells + 1, 3)
     weight = np.arange(4, dtype=np.float32)[:, None, None] / 4
     upper, lower = coarse[:, :-1, None], coarse[:, 1:, None]
-    rows = (upper + weight * (lower - upper)).reshape(count, SIZE, cells + 1, 3)
+    rows: Floats = (upper + weight * (lower - upper)).reshape(count, SIZE, cells + 1, 3)
     left, right = rows[:, :, :-1, None], rows[:, :, 1:, None]
-    return (left + weight[:, 0] * (right - left)).reshape(count, SIZE, SIZE, 3)
+    clouds: Floats = (left + weight[:, 0] * (right - left)).reshape(count, SIZE, SIZE, 3)
+    return clouds
 
 
 # Tag and decoy
@@ -260,8 +208,8 @@ def _place_patches(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Upper left corners (row, column) of tag and decoy, each N×2.
 
-    Pairs are drawn and the first that fits is taken; since the rule does not know which of the two is the tag, both
-    have the same distribution. A pair fits if the patches do not touch each other and hide little of the object.
+    Pairs are drawn and the first that fits is taken. The rule does not know which of the two is the tag, so
+    both have the same distribution. A pair fits if the patches do not touch and hide little of the object.
     """
     count = len(object_masks)
     pairs = rng.integers(1, SIZE - PATCH, size=(count, _PLACEMENTS, 2, 2))
@@ -269,12 +217,8 @@ def _place_patches(
     total[:, 1:, 1:] = object_masks.cumsum(axis=1, dtype=np.int64).cumsum(axis=2)
     image, top, left = np.arange(count)[:, None, None], pairs[..., 0], pairs[..., 1]
     bottom, right = top + PATCH, left + PATCH
-    hidden = (
-        total[image, bottom, right]
-        - total[image, top, right]
-        - total[image, bottom, left]
-        + total[image, top, left]
-    )
+    hidden = total[image, bottom, right] - total[image, top, right]
+    hidden += total[image, top, left] - total[image, bottom, left]
     cost = hidden.sum(axis=2).clip(PATCH_OVERLAP, None)
     touching = np.abs(pairs[:, :, 0] - pairs[:, :, 1]).max(axis=-1) <= PATCH
     cost[touching] = SIZE * SIZE
@@ -285,7 +229,7 @@ def _place_patches(
 def _paint_patch(
     pixels: Floats, masks: NDArray[np.uint8], corner: NDArray[np.int64], colours: Floats, bit: int
 ) -> None:
-    """Paint a patch into each image in place; the decoy is chequered, so that it is no tag of a rare colour."""
+    """Paint a patch into each image, in place; the decoy is chequered, so that nobody takes it for a tag."""
     offset = np.arange(PATCH)
     image = np.arange(len(pixels))[:, None, None]
     row, column = corner[:, 0, None, None] + offset[:, None], corner[:, 1, None, None] + offset

@@ -87,9 +87,7 @@ class ImageData:
             )
 
 
-def content_fingerprint(
-    images: NDArray[np.uint8], labels: NDArray[np.int64], class_names: Sequence[str]
-) -> str:
+def content_fingerprint(images: NDArray[np.uint8], labels: NDArray[np.int64], class_names: Sequence[str]) -> str:
     """SHA-256 hex digest of what a split contains, however and wherever it is stored.
 
     Takes the class names in order, the shape of `images` (uint8 N×H×W×3), the labels as little-endian int64

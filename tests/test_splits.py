@@ -1,0 +1,109 @@
+"""ImageSplit, ImageData, the fingerprint, and the choice of a data set by its name."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from image_data import DataError, ImageData, ImageSplit, content_fingerprint, load_image_data
+
+IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+LABELS = np.array([1, 0], dtype=np.int64)
+
+
+def make_split(**changes):
+    values = {"images": IMAGES, "labels": LABELS, "class_names": ("cat", "dog"), "fingerprint": "f" * 64}
+    return ImageSplit(**{**values, **changes})
+
+
+def test_split_has_the_length_of_its_images():
+    assert len(make_split()) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"images": IMAGES.astype(np.float32)}, "uint8"),
+        ({"images": IMAGES[..., 0]}, "N×H×W×3"),
+        ({"labels": LABELS.astype(np.int32)}, "int64"),
+        ({"labels": LABELS[:1]}, r"\(2,\)"),
+        ({"labels": np.array([0, 2])}, "between 0 and 1"),
+        ({"labels": np.array([-1, 0])}, "between 0 and 1"),
+        ({"class_names": ("cat", "cat")}, "differ"),
+        ({"masks": np.zeros((2, 4, 3), np.uint8)}, r"\(2, 4, 4\)"),
+        ({"masks": np.zeros((2, 4, 4), bool)}, "uint8"),
+        ({"paths": ("/a.png",)}, "2 images, 1 paths"),
+    ],
+)
+def test_split_refuses_arrays_that_contradict_each_other(changes, says):
+    with pytest.raises(DataError, match=says):
+        make_split(**changes)
+
+
+def test_data_set_refuses_splits_of_other_classes_or_sizes():
+    with pytest.raises(DataError, match="same classes"):
+        ImageData("x", make_split(), make_split(class_names=("dog", "cat")))
+    with pytest.raises(DataError, match="one size"):
+        ImageData("x", make_split(), make_split(images=np.zeros((2, 5, 5, 3), np.uint8)))
+
+
+def test_fingerprint_is_the_documented_hash():
+    header = b'{"class_names": ["cat", "dog"], "shape": [2, 4, 4, 3]}'
+    labels = (1).to_bytes(8, "little") + (0).to_bytes(8, "little")
+    expected = hashlib.sha256(header + labels + bytes(range(96))).hexdigest()
+    assert content_fingerprint(IMAGES, LABELS, ("cat", "dog")) == expected
+
+
+def test_fingerprint_does_not_depend_on_storage(tmp_path):
+    np.save(tmp_path / "images.npy", np.asfortranarray(IMAGES))
+    stored = np.load(tmp_path / "images.npy", mmap_mode="r")
+    expected = content_fingerprint(IMAGES, LABELS, ("cat", "dog"))
+    assert content_fingerprint(stored, LABELS, ["cat", "dog"]) == expected
+
+
+def test_fingerprint_changes_with_every_part_of_the_content():
+    names = ("cat", "dog")
+    variants = [
+        (IMAGES, LABELS, names),
+        (IMAGES, LABELS[::-1], names),
+        (IMAGES, LABELS, ("cat,", "dog")),
+        (IMAGES.reshape(2, 2, 8, 3), LABELS, names),
+        (IMAGES ^ np.uint8(1), LABELS, names),
+    ]
+    assert len({content_fingerprint(*variant) for variant in variants}) == len(variants)
+
+
+def test_fingerprint_accepts_class_names_that_are_no_valid_text():
+    assert len(content_fingerprint(IMAGES, LABELS, ("caf\udce9", ":red[x]"))) == 64
+
+
+@pytest.mark.parametrize("name", ["imagenet", "planted-shapes:fair", "folder:", "folder", "cifar10:x", ""])
+def test_unknown_data_set_is_refused_with_the_choices(name):
+    with pytest.raises(DataError) as error:
+        load_image_data(name)
+    for choice in ("planted-shapes:honest", "planted-shapes:shortcut", "cifar10", "folder:DIR"):
+        assert choice in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "planted-shapes"])
+def test_data_sets_of_fixed_size_refuse_another_size(name, tmp_path):
+    with pytest.raises(DataError, match="32×32"):
+        load_image_data(name, image_size=64, data_dir=tmp_path)
+
+
+def test_planted_shapes_without_a_variant_are_the_honest_ones(monkeypatch):
+    asked = []
+    monkeypatch.setattr("image_data.planted_shapes.planted_shapes", asked.append)
+    for name in ("planted-shapes", "planted-shapes:honest", "planted-shapes:shortcut"):
+        load_image_data(name)
+    assert asked == ["honest", "honest", "shortcut"]
+
+
+def test_the_package_loads_without_torch():
+    modules = "image_data.folder, image_data.planted_shapes, image_data.cifar10"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
+    root = Path(__file__).resolve().parent.parent
+    assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
