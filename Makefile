@@ -1,0 +1,46 @@
+# `make demo` and `make test` need Python ≥ 3.11 and make, and set up everything else in .venv/.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEVELOPMENT := $(VENV)/.development
+PACKAGES := image_data model_zoo run_store explain training app
+
+.PHONY: demo app test lint bench chromium
+
+demo: $(RUNTIME)  ## the dashboard, and two small models that train in it
+	@$(BIN)/python -m training.demo & $(BIN)/streamlit run app/main.py --server.headless true; kill $$! 2>/dev/null; wait
+
+app: $(RUNTIME)  ## the dashboard alone
+	@$(BIN)/streamlit run app/main.py
+
+test: $(DEVELOPMENT) chromium lint
+	$(BIN)/python -m pytest $(PACKAGES:%=--cov=%) --cov-report=term --cov-fail-under=90
+
+lint: $(DEVELOPMENT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(DEVELOPMENT)  ## every figure of benchmarks/RESULTS.md that takes minutes, not hours
+	$(BIN)/python -m benchmarks.folder_loading
+	$(BIN)/python -m benchmarks.training_speed
+	$(BIN)/python -m benchmarks.demo_runs
+	$(BIN)/python -m benchmarks.dashboard_speed
+
+$(RUNTIME): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sightline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
+	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+# The browser tests drive Debian's Chromium; where it cannot be installed they say so (and fail in CI).
+chromium:
+	@if command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update --quiet=2 && apt-get install --quiet=2 --yes chromium >/dev/null; \
+	else echo "The browser tests need Chromium; on Debian or Ubuntu: sudo apt-get install chromium"; fi
