@@ -1,0 +1,121 @@
+"""Short labelled bars: class probabilities, most confused pairs, figures by class. One element a list."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import streamlit as st
+
+_HTML = '<div class="bars"></div>\n'
+
+_CSS = """
+:host { display: block; }
+.bars { font: 400 12px/1.2 var(--st-font); color: var(--st-text-color); }
+.row {
+  display: grid; align-items: center; gap: 8px; width: 100%; min-height: 20px; padding: 1px 4px; box-sizing: border-box;
+  margin: 0; border: 0; border-radius: 5px; background: none; color: inherit; font: inherit; text-align: left;
+}
+.head { opacity: .62; font-size: 11px; }
+button.row { cursor: pointer; }
+button.row:hover { background: var(--st-secondary-background-color); }
+button.row:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: -1px; }
+button.row[aria-pressed="true"] {
+  background: var(--st-secondary-background-color); box-shadow: inset 2px 0 var(--st-primary-color);
+}
+.label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.track { height: 8px; border-radius: 4px; background: var(--st-secondary-background-color); overflow: hidden; }
+button.row:hover .track, button.row[aria-pressed="true"] .track { background: var(--st-border-color); }
+.fill { height: 100%; border-radius: 4px; background: var(--st-primary-color); }
+.cell { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.muted .fill { background: color-mix(in srgb, var(--st-text-color) 38%, transparent); }
+.wrong .fill { background: light-dark(#c2551f, #ee8a58); }
+.right .fill { background: light-dark(#1f8a57, #52b788); }
+.wrong .label, .right .label { font-weight: 600; }
+"""
+
+_JS = """
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component
+  const root = parentElement.querySelector(".bars")
+  const widths = data.widths.map((width) => width + "px").join(" ")
+  const columns = "minmax(0, " + data.label_share + "fr) minmax(0, 1fr) " + widths
+  const make = (tag, cells, className) => {
+    const row = document.createElement(tag)
+    row.className = "row " + className
+    row.style.gridTemplateColumns = columns
+    row.append(...cells)
+    return row
+  }
+  const span = (text, className) => {
+    const made = document.createElement("span")
+    made.textContent = text
+    made.className = className
+    return made
+  }
+  const rows = []
+  if (data.header) {
+    const [first, second, ...rest] = data.header
+    const titles = [span(first, "label"), span(second, "label"), ...rest.map((text) => span(text, "cell"))]
+    rows.push(make("div", titles, "head"))
+  }
+  const focused = root.getRootNode().activeElement?.dataset?.id
+  for (const bar of data.bars) {
+    const track = span("", "track")
+    const fill = span("", "fill")
+    fill.style.display = "block"
+    track.style.display = "block"
+    fill.style.width = 100 * Math.min(1, Math.max(0, bar.value)) + "%"
+    track.append(fill)
+    const cells = [span(bar.label, "label"), track, ...bar.cells.map((text) => span(text, "cell"))]
+    const row = make(data.clickable ? "button" : "div", cells, bar.kind)
+    row.title = bar.title || bar.label
+    if (data.clickable) {
+      row.type = "button"
+      row.dataset.id = bar.id
+      row.setAttribute("aria-pressed", String(bar.selected))
+      row.onclick = () => setTriggerValue("pick", bar.id)
+    }
+    rows.push(row)
+  }
+  root.replaceChildren(...rows)
+  if (focused !== undefined) rows.find((row) => row.dataset.id === focused)?.focus()
+}
+"""
+
+_COMPONENT = st.components.v2.component("sightline_bars", html=_HTML, css=_CSS, js=_JS)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Label and cells are plain text; value is the share of the track that is filled, 0–1."""
+
+    label: str
+    value: float
+    cells: tuple[str, ...]
+    id: str = ""
+    kind: Literal["", "muted", "wrong", "right"] = ""
+    title: str = ""
+    selected: bool = False
+
+
+def draw_bars(
+    bars: Sequence[Bar],
+    *,
+    key: str,
+    widths: Sequence[int] = (44,),
+    header: Sequence[str] | None = None,
+    label_share: float = 1.0,
+    on_pick: Callable[[], None] | None = None,
+) -> Any:
+    """widths: of the cells, in pixels. With `on_pick`, bars are buttons, and `st.session_state[key].pick` is an id."""
+    return _COMPONENT(
+        key=key,
+        data={
+            "bars": [asdict(bar) for bar in bars],
+            "widths": list(widths),
+            "header": list(header) if header else None,
+            "label_share": label_share,
+            "clickable": on_pick is not None,
+        },
+        on_pick_change=on_pick or (lambda: None),
+    )

@@ -1,0 +1,27 @@
+"""The page around every view: navigation, run picker, and what to do when there is no run."""
+
+import streamlit as st
+
+from app import loaders
+from app.shell import draw_header, draw_no_runs, draw_notices
+from app.state import read_selection
+
+# Streamlit fetches an icon given by name from the internet.
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Ccircle cx='8' cy='8' r='5' fill='none' stroke='%230b7fab' stroke-width='4'/%3E%3C/svg%3E"
+)
+st.set_page_config(page_title="Sightline", page_icon=ICON, layout="wide")
+
+VIEWS = {"Curves": "views/curves.py", "Mistakes": "views/mistakes.py", "Layers": "views/layers.py"}
+pages = [st.Page(file, title=title, url_path=title.lower(), default=title == "Curves") for title, file in VIEWS.items()]
+page = st.navigation(pages, position="hidden")
+selection, ignored = read_selection()
+
+draw_header(pages, page, selection)
+draw_notices(ignored)
+if loaders.runs():
+    page.run()
+else:
+    draw_no_runs(loaders.runs_root())
+loaders.warm_up()

@@ -1,0 +1,195 @@
+"""The gallery: one element for a page of thumbnails, with mouse, arrow keys and text alternatives."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from app.text import percent
+from app.thumbnails import thumbnail_url
+from run_store.predictions import Predictions
+from run_store.run import Run
+
+_HTML = '<div class="grid" role="listbox" aria-label="Images of the current set" aria-orientation="horizontal"></div>\n'
+
+_CSS = """
+:host { display: block; }
+.grid { container-type: inline-size; display: block; }
+.tiles { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 4px; }
+@container (min-width: 1100px) { .tiles { grid-template-columns: repeat(8, minmax(0, 1fr)); } }
+@container (max-width: 420px) { .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
+.tile {
+  box-sizing: border-box; min-width: 0; padding: 4px 4px 3px; border: 2px solid transparent;
+  border-radius: var(--st-base-radius); cursor: pointer; color: var(--st-text-color);
+  font: 400 11px/1.35 var(--st-font);
+}
+.tile:hover { background: var(--st-secondary-background-color); }
+.tile[aria-selected="true"] { border-color: var(--st-primary-color); }
+.tile:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
+img {
+  display: block; width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
+  border-radius: 4px; background: var(--st-secondary-background-color); overflow: hidden; font-size: 9px;
+}
+.caption { display: flex; gap: 4px; margin-top: 3px; white-space: nowrap; }
+.names { display: flex; flex: 1 1 auto; min-width: 0; white-space: pre; }
+.names span { flex: 0 1 auto; min-width: 10px; overflow: hidden; text-overflow: ellipsis; }
+.names .arrow { flex: none; min-width: 0; }
+.confidence { flex: none; opacity: .68; font-variant-numeric: tabular-nums; }
+.predicted { font-weight: 600; }
+.wrong .predicted { color: light-dark(#b5451b, #f0936b); }
+.right .predicted { color: light-dark(#1f7a4d, #6cc79a); }
+"""
+
+_JS = """
+function makeTile(item) {
+  const tile = document.createElement("div")
+  tile.setAttribute("role", "option")
+  const image = document.createElement("img")
+  image.draggable = false
+  image.decoding = "async"
+  const caption = document.createElement("div")
+  caption.className = "caption"
+  const names = document.createElement("span")
+  names.className = "names"
+  const confidence = document.createElement("span")
+  confidence.className = "confidence"
+  caption.append(names, confidence)
+  tile.append(image, caption)
+  return tile
+}
+
+function fillTile(tile, item) {
+  tile.className = "tile " + (item.wrong ? "wrong" : "right")
+  tile.dataset.index = item.index
+  tile.title = item.alt
+  const image = tile.querySelector("img")
+  if (image.getAttribute("src") !== item.url) image.src = item.url
+  image.alt = item.alt
+  const part = (text, className) => {
+    const made = document.createElement("span")
+    made.textContent = text
+    made.className = className
+    return made
+  }
+  const before = item.wrong ? [part(item.true, "true"), part(" → ", "arrow")] : [part("✓ ", "arrow")]
+  tile.querySelector(".names").replaceChildren(...before, part(item.predicted, "predicted"))
+  tile.querySelector(".confidence").textContent = item.confidence
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component
+  const grid = parentElement.querySelector(".grid")
+  let tiles = grid.querySelector(".tiles")
+  if (!tiles) {
+    tiles = document.createElement("div")
+    tiles.className = "tiles"
+    tiles.setAttribute("role", "presentation")
+    grid.append(tiles)
+  }
+  const all = () => Array.from(tiles.children)
+  while (tiles.children.length > data.items.length) tiles.lastChild.remove()
+  while (tiles.children.length < data.items.length) tiles.append(makeTile())
+  all().forEach((tile, place) => fillTile(tile, data.items[place]))
+
+  const mark = (index) => {
+    const found = all().some((tile) => tile.dataset.index === String(index))
+    all().forEach((tile, place) => {
+      const selected = tile.dataset.index === String(index)
+      tile.setAttribute("aria-selected", String(selected))
+      tile.tabIndex = selected || (!found && place === 0) ? 0 : -1
+    })
+  }
+  mark(data.selected)
+  if (grid.turning && grid.dataset.page !== String(data.page)) {
+    grid.turning = false
+    tiles.querySelector('[aria-selected="true"]')?.focus()
+  }
+  grid.dataset.page = data.page
+
+  // While an arrow key is held down only the place where it comes to rest is worth an answer of the server.
+  const choose = (tile, wait) => {
+    mark(tile.dataset.index)
+    tile.focus()
+    clearTimeout(grid.pending)
+    grid.pending = setTimeout(() => setTriggerValue("pick", Number(tile.dataset.index)), wait)
+  }
+  grid.onclick = (event) => {
+    const tile = event.target.closest(".tile")
+    if (tile) choose(tile, 0)
+  }
+  grid.onkeydown = (event) => {
+    const tile = event.target.closest(".tile")
+    if (!tile || event.ctrlKey || event.metaKey || event.altKey) return
+    const places = all()
+    const place = places.indexOf(tile)
+    const columns = getComputedStyle(tiles).gridTemplateColumns.split(" ").length
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }
+    const goals = { Home: 0, End: places.length - 1 }
+    if (event.key === "Enter") {
+      clearTimeout(grid.pending)
+      setTriggerValue("open", Number(tile.dataset.index))
+    } else if (event.key === " ") {
+      choose(tile, 0)
+    } else if (event.key in goals) {
+      choose(places[goals[event.key]], 120)
+    } else if (event.key in steps) {
+      const goal = places[place + steps[event.key]]
+      if (goal) choose(goal, 120)
+      else if (steps[event.key] > 0 ? data.page < data.pages : data.page > 1) {
+        clearTimeout(grid.pending)
+        grid.turning = true
+        setTriggerValue("turn", steps[event.key] > 0 ? 1 : -1)
+      }
+    } else return
+    event.preventDefault()
+  }
+}
+"""
+
+_COMPONENT = st.components.v2.component("sightline_gallery", html=_HTML, css=_CSS, js=_JS)
+
+
+def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray, base_path: str = "") -> list[dict[str, Any]]:
+    """What the browser needs for each row: all of it plain text."""
+    names = predictions.class_names
+    labels, guesses = predictions.column("label")[rows], predictions.column("predicted")[rows]
+    confidences = predictions.column("confidence")[rows]
+    items = []
+    for index, label, guess, confidence in zip(rows.tolist(), labels, guesses, confidences, strict=True):
+        verdict = (
+            f"true {names[label]}, predicted {names[guess]}" if label != guess else f"{names[label]}, predicted right"
+        )
+        items.append(
+            {
+                "index": index,
+                "url": thumbnail_url(run, index, base_path),
+                "true": names[label],
+                "predicted": names[guess],
+                "wrong": bool(label != guess),
+                "confidence": f"{100 * confidence:.0f}",
+                "alt": f"Image {index}: {verdict}, confidence {percent(float(confidence))}",
+            }
+        )
+    return items
+
+
+def draw_gallery(
+    items: list[dict[str, Any]],
+    *,
+    selected: int | None,
+    page: int,
+    pages: int,
+    key: str,
+    on_pick: Callable[[], None],
+    on_open: Callable[[], None],
+    on_turn: Callable[[], None],
+) -> Any:
+    """The callbacks read `st.session_state[key]`: `.pick` and `.open` are an image's index, `.turn` is 1 or -1."""
+    return _COMPONENT(
+        key=key,
+        data={"items": items, "selected": selected, "page": page, "pages": pages},
+        on_pick_change=on_pick,
+        on_open_change=on_open,
+        on_turn_change=on_turn,
+    )

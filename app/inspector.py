@@ -1,0 +1,94 @@
+"""One image, large and crisp, with what the model thought of it. Mistakes and Layers share it."""
+
+import numpy as np
+import streamlit as st
+
+from app import loaders
+from app.bars import Bar, draw_bars
+from app.current import CurrentSet
+from app.state import change_selection
+from app.text import count, escape_markdown, percent
+from app.thumbnails import png
+from run_store.predictions import Predictions
+from run_store.run import Run
+
+IMAGE_SIDE = 512  # pixels an image is enlarged to, before the browser fits it to the column
+SHOWN_CLASSES = 5
+
+
+def draw_inspector(run: Run, predictions: Predictions, current: CurrentSet, shown_classes: int = SHOWN_CLASSES) -> None:
+    """Title with previous and next, the image, true taken for predicted, class probabilities. Raises RunError."""
+    if current.image is None:
+        st.caption("No image is chosen.")
+        return
+    _draw_title(current)
+    draw_image(loaders.images(run)[current.image], describe_image(predictions, current.image))
+    st.markdown(verdict_markdown(predictions, current.image))
+    draw_bars(
+        probability_bars(predictions, current.image, shown_classes),
+        key="inspector_probabilities",
+        widths=(48,),
+        label_share=0.8,
+    )
+
+
+def _draw_title(current: CurrentSet) -> None:
+    with st.container(key="inspector_title", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        st.markdown(f"**Image {count(current.image or 0)}**", width="stretch")
+        for step, icon, name in ((-1, "chevron_left", "Previous image"), (1, "chevron_right", "Next image")):
+            neighbour = current.neighbour(step)
+            st.button(
+                name,  # for screen readers: the style sheet shows the icon only
+                icon=f":material/{icon}:",
+                key=f"inspector_step_{step}",
+                type="tertiary",
+                disabled=neighbour is None,
+                on_click=change_selection,
+                kwargs={"image": neighbour, "page": None},
+            )
+
+
+def draw_image(image: np.ndarray, alt: str, key: str = "inspector_image") -> None:
+    """uint8 H×W×3, as wide as its column, with hard pixels: the style sheet smoothes no key `pixels_…`."""
+    with st.container(key=f"pixels_{key}"):
+        st.image(png(image, IMAGE_SIDE), width="stretch", output_format="PNG", alt=alt)
+
+
+def describe_image(predictions: Predictions, image: int) -> str:
+    """A text alternative: plain text."""
+    label, predicted = _names(predictions, image)
+    return f"Test image {image}: true class {label}, predicted {predicted}"
+
+
+def verdict_markdown(predictions: Predictions, image: int) -> str:
+    label, predicted = (escape_markdown(name) for name in _names(predictions, image))
+    if predictions.wrong[image]:
+        return f"**{label}** :gray[taken for] :orange[**{predicted}**]"
+    return f":green[:material/check:] **{label}** :gray[predicted right]"
+
+
+def probability_bars(predictions: Predictions, image: int, shown: int = SHOWN_CLASSES) -> list[Bar]:
+    """The most probable classes, and the true one in any case: green the true one, orange a wrong prediction."""
+    p = predictions.probabilities[image].astype(float)
+    label, predicted = int(predictions.column("label")[image]), int(predictions.column("predicted")[image])
+    p[predicted] = predictions.column("confidence")[image]  # the table keeps it with more digits
+    order = sorted(range(len(p)), key=lambda code: (-p[code], code != predicted))[:shown]
+    if label not in order:
+        order[-1] = label
+    kinds = {predicted: "wrong", label: "right"}  # the true class last: a right prediction is green
+    roles = {predicted: " (predicted)", label: " (true)" if label != predicted else " (true and predicted)"}
+    return [
+        Bar(
+            predictions.class_names[code],
+            p[code],
+            (percent(p[code]),),
+            kind=kinds.get(code, "muted"),  # type: ignore[arg-type]
+            title=f"{predictions.class_names[code]}{roles.get(code, '')}: {percent(p[code], 2)}",
+        )
+        for code in order
+    ]
+
+
+def _names(predictions: Predictions, image: int) -> tuple[str, str]:
+    names = predictions.class_names
+    return names[predictions.column("label")[image]], names[predictions.column("predicted")[image]]

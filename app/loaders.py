@@ -1,0 +1,250 @@
+"""The only st.cache_* functions. Entries are keyed by path, modification time and size of the files behind them."""
+
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.charts import confusion_cells, confusion_matrix, learning_curves
+from app.state import RunFacts
+from run_store.predictions import Predictions
+from run_store.run import (
+    IMAGES_FILE,
+    MASKS_FILE,
+    METRICS_FILE,
+    MODEL_FILE,
+    PREDICTIONS_FILE,
+    RECORD_FILE,
+    Run,
+    RunError,
+    RunRecord,
+    State,
+    is_locked,
+    list_runs,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+RUNS_VARIABLE = "SIGHTLINE_RUNS"
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """reason: why a run failed, was interrupted or is damaged, in a sentence; empty otherwise."""
+
+    state: State
+    reason: str = ""
+
+
+def runs_root() -> Path:
+    return Path(os.environ.get(RUNS_VARIABLE, "runs"))
+
+
+def runs() -> list[Run]:
+    """Newest first."""
+    root = runs_root()
+    return _runs(str(root), _folder_stamp(root))
+
+
+def find_run(name: str | None) -> Run | None:
+    """Looked up in the list: no path is ever made from a name in a URL."""
+    return next((run for run in runs() if run.name == name), None)
+
+
+def status(run: Run) -> RunStatus:
+    return _status(str(run.path), _stamp(run, RECORD_FILE, PREDICTIONS_FILE, IMAGES_FILE), is_locked(run.path))
+
+
+def record(run: Run) -> RunRecord:
+    """Raises RunError."""
+    return _record(str(run.path), _stamp(run, RECORD_FILE))
+
+
+def metrics(run: Run) -> pd.DataFrame:
+    """Read-only. Raises RunError."""
+    return _metrics(str(run.path), _stamp(run, METRICS_FILE))
+
+
+def predictions(run: Run) -> Predictions:
+    """Raises RunError."""
+    return _predictions(str(run.path), _stamp(run, RECORD_FILE, PREDICTIONS_FILE, IMAGES_FILE))
+
+
+def images(run: Run) -> np.ndarray:
+    """uint8 N×H×W×3, memory-mapped, read-only. Raises RunError."""
+    return _images(str(run.path), _stamp(run, IMAGES_FILE))
+
+
+def masks(run: Run) -> np.ndarray | None:
+    """uint8 N×H×W, memory-mapped, read-only; None where the data set has none. Raises RunError."""
+    return _masks(str(run.path), _stamp(run, MASKS_FILE))
+
+
+def load_model(run: Run) -> "nn.Module":
+    """In eval mode on the CPU; shared by all sessions, so explain/ locks it. Loads torch. Raises RunError."""
+    return _model(str(run.path), _stamp(run, RECORD_FILE, MODEL_FILE))
+
+
+def class_maps(run: Run, image: int, layers: tuple[str, ...], classes: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Grad-CAM of one image: layer → float32 T×h×w, signed, a map for each class code. Loads torch. Raises RunError."""
+    stamp = _stamp(run, RECORD_FILE, MODEL_FILE, IMAGES_FILE, PREDICTIONS_FILE)
+    return _class_maps(str(run.path), stamp, image, layers, classes)
+
+
+def images_token(run: Run) -> str:
+    """Changes whenever the images do: part of every thumbnail's URL, which browsers keep for ever."""
+    return "-".join(f"{number:x}" for _, *numbers in _stamp(run, IMAGES_FILE) for number in numbers)
+
+
+def run_facts() -> Mapping[str, RunFacts | None]:
+    """By run name, newest first; None where the record cannot be read."""
+    facts: dict[str, RunFacts | None] = {}
+    for run in runs():
+        try:
+            content = record(run)
+            facts[run.name] = RunFacts(content.class_names, content.layers, int(content.image_counts.get("test", 0)))
+        except (RunError, TypeError, ValueError):
+            facts[run.name] = None
+    return facts
+
+
+def default_run() -> str | None:
+    """The newest complete run, else the newest."""
+    names = [run.name for run in runs() if status(run).state == "complete"] or [run.name for run in runs()]
+    return names[0] if names else None
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def matrix_spec(class_names: tuple[str, ...], dark: bool) -> dict[str, Any]:
+    """Vega-Lite of the confusion matrix without its data: Altair takes longer to write it than a click may last."""
+    spec = confusion_matrix(confusion_cells(np.zeros((1, 1), int), class_names[:1]), class_names, dark=dark).to_dict()
+    return {key: value for key, value in spec.items() if key not in ("data", "datasets")}
+
+
+def curves_spec(shown: Sequence[Run], quantity: str, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Vega-Lite of the learning curves with their data; quantity: "loss" or "accuracy". Raises RunError."""
+    key = tuple((str(run.path), _stamp(run, METRICS_FILE), colours[run.name]) for run in shown)
+    return _curves_spec(key, quantity)
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up(delay: float = 3.0) -> threading.Thread:
+    """Once a server: import what maps need, after the first page is drawn."""
+
+    def load() -> None:
+        time.sleep(delay)
+        import captum.attr  # noqa: F401
+        import torch  # noqa: F401
+
+    thread = threading.Thread(target=load, name="warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+def _stamp(run: Run, *names: str) -> Stamp:
+    return tuple(_file_stamp(run.path / name) for name in names)
+
+
+def _file_stamp(file: Path) -> tuple[str, int, int]:
+    try:
+        found = file.stat()
+    except OSError:
+        return (file.name, 0, -1)
+    return (file.name, found.st_mtime_ns, found.st_size)
+
+
+def _folder_stamp(root: Path) -> Stamp:
+    try:
+        folders = sorted(entry.path for entry in os.scandir(root) if entry.is_dir())
+    except OSError:
+        return ()
+    stamps = ((folder, _file_stamp(Path(folder) / RECORD_FILE)) for folder in folders)
+    return tuple((folder, modified, size) for folder, (_, modified, size) in stamps)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _runs(root: str, stamp: Stamp) -> list[Run]:
+    return list_runs(Path(root))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _status(path: str, stamp: Stamp, locked: bool) -> RunStatus:
+    run = Run(Path(path))
+    state = run.state
+    return RunStatus(state, _reason(run, state))
+
+
+def _reason(run: Run, state: State) -> str:
+    if state == "interrupted":
+        return "The training stopped before its end; the finished epochs are in Curves; train it again for the rest."
+    if state == "failed":
+        return run.record.reason or "The training failed and left no reason."
+    if state == "damaged":
+        try:
+            _ = run.record
+            run.predictions()
+        except RunError as error:
+            return str(error)
+    return ""
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _record(path: str, stamp: Stamp) -> RunRecord:
+    return Run(Path(path)).record
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _metrics(path: str, stamp: Stamp) -> pd.DataFrame:
+    return Run(Path(path)).metrics()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _predictions(path: str, stamp: Stamp) -> Predictions:
+    return Run(Path(path)).predictions()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _images(path: str, stamp: Stamp) -> np.ndarray:
+    return Run(Path(path)).images()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _masks(path: str, stamp: Stamp) -> np.ndarray | None:
+    return Run(Path(path)).masks()
+
+
+@st.cache_resource(max_entries=512, show_spinner=False)
+def _class_maps(
+    path: str, stamp: Stamp, image: int, layers: tuple[str, ...], classes: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    import torch
+
+    from explain.engine import ExplainError, layer_attributions
+
+    run = Run(Path(path))
+    pixels = run.to_input(run.model_images([image]))
+    try:
+        maps = layer_attributions(load_model(run), pixels, layers, torch.tensor([classes]))
+    except ExplainError as error:
+        raise RunError(f"Run {run.name}: {error}") from error
+    return {layer: values[0].numpy() for layer, values in maps.items()}
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _model(path: str, stamp: Stamp) -> "nn.Module":
+    return Run(Path(path)).load_model()
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _curves_spec(shown: tuple[tuple[str, Stamp, str], ...], quantity: str) -> dict[str, Any]:
+    tables = {Path(path).name: _metrics(path, stamp) for path, stamp, _ in shown}
+    return learning_curves(tables, quantity, {Path(path).name: colour for path, _, colour in shown}).to_dict()

@@ -1,0 +1,31 @@
+"""The launcher: streamlit run app/main.py [-- --runs DIR]"""
+
+import argparse
+import os
+import sys
+import threading
+from pathlib import Path
+
+import streamlit as st
+
+FOLDER = Path(__file__).resolve().parent
+if str(FOLDER.parent) not in sys.path:
+    sys.path.insert(0, str(FOLDER.parent))
+
+from app.thumbnails import ROUTES  # noqa: E402
+
+parser = argparse.ArgumentParser(prog="streamlit run app/main.py --", description="Sightline")
+parser.add_argument("--runs", metavar="DIR", help="the folder of runs (default: $SIGHTLINE_RUNS, else ./runs)")
+runs = parser.parse_known_args()[0].runs
+if runs:
+    os.environ["SIGHTLINE_RUNS"] = runs
+
+
+def preload() -> None:
+    """What the first page imports, while the browser still fetches Streamlit's own scripts. No torch."""
+    import app.charts  # noqa: F401
+    import run_store.run  # noqa: F401
+
+
+threading.Thread(target=preload, name="preload", daemon=True).start()
+app = st.App(FOLDER / "dashboard.py", routes=ROUTES)

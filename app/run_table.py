@@ -1,0 +1,105 @@
+"""The table of runs: how far each is, how good, how long it took, and in words what went wrong."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+import streamlit as st
+
+from app import loaders
+from app.charts import RUN_COLOURS
+from app.loaders import RunStatus
+from app.shell import STATE_WORDS
+from app.text import count, duration, percent
+from run_store.run import METRICS_COLUMNS, Run, RunError, RunRecord
+
+_COLUMNS = ("run", "state", "test accuracy", "best", "train − test", "epochs", "time", "parameters", "model", "data")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One run as far as it can be read."""
+
+    name: str
+    status: RunStatus
+    record: RunRecord | None
+    metrics: pd.DataFrame
+    problem: str  # why the metrics cannot be read, else empty
+    colour: str
+
+
+def run_colours(runs: Sequence[Run]) -> Mapping[str, str]:
+    """By age, so that a new run changes no other's colour. `runs` are newest first."""
+    return {run.name: RUN_COLOURS[place % len(RUN_COLOURS)] for place, run in enumerate(reversed(runs))}
+
+
+def read_progress(runs: Sequence[Run]) -> list[Progress]:
+    colours = run_colours(runs)
+    return [_read(run, colours[run.name]) for run in runs]
+
+
+def _read(run: Run, colour: str) -> Progress:
+    record, problem = None, ""
+    metrics = pd.DataFrame(columns=list(METRICS_COLUMNS), dtype=float)
+    try:
+        metrics = loaders.metrics(run)
+        if not len(metrics) and loaders.status(run).state == "complete":
+            problem = "metrics.csv is missing or empty: there are no curves."
+    except RunError as error:
+        problem = str(error)
+    with suppress(RunError):  # the status says so
+        record = loaders.record(run)
+    return Progress(run.name, loaders.status(run), record, metrics, problem, colour)
+
+
+def draw_legend(colours: Mapping[str, str]) -> None:
+    runs = "".join(
+        f"<span><i style='background:{colour}'></i>{escape(name)}</span>" for name, colour in colours.items()
+    )
+    kinds = (("line", "test"), ("line dashed", "train"))
+    lines = "".join(f"<span class='kind'><i class='{style}'></i>{name}</span>" for style, name in kinds)
+    st.html(f"<div class='legend'>{runs}{lines}</div>")
+
+
+def draw_run_table(rows: Sequence[Progress]) -> None:
+    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in _COLUMNS)
+    body = "".join(_row(row) for row in rows)
+    st.html(f"<div class='run-table'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+
+
+def _row(row: Progress) -> str:
+    cells = "".join(f"<td>{escape(text)}</td>" for text in figures(row))
+    name = f"<span class='dot' style='background:{row.colour}'></span>{escape(row.name)}"
+    notes = " ".join(dict.fromkeys(filter(None, (row.status.reason, row.problem))))
+    note = f"<div class='note'>{escape(notes)}</div>" if notes else ""
+    state = f"<span class='state {row.status.state}'>{escape(state_words(row))}</span>"
+    return f"<tr><th scope='row'>{name}{note}</th><td>{state}</td>{cells}</tr>"
+
+
+def state_words(row: Progress) -> str:
+    """“training: epoch 3 of 20”"""
+    words = STATE_WORDS[row.status.state]
+    planned = row.record.recipe.get("epochs") if row.record else None
+    if row.status.state not in ("running", "interrupted", "failed") or not planned:
+        return words
+    return f"{words}: epoch {len(row.metrics)} of {planned}"
+
+
+def figures(row: Progress) -> list[str]:
+    """The cells after the state, in the order of _COLUMNS."""
+    model = [count(row.record.parameters), row.record.model, row.record.dataset] if row.record else ["–"] * 3
+    if not len(row.metrics):
+        return ["–", "–", "–", "0", "–", *model]
+    last = row.metrics.iloc[-1]
+    gap = 100 * (last.train_accuracy - last.test_accuracy)
+    best = row.metrics["test_accuracy"]
+    return [
+        percent(last.test_accuracy),
+        f"{percent(best.max())} ({int(row.metrics['epoch'].iloc[best.argmax()])})" if best.notna().any() else "–",
+        f"{gap:+.1f} points".replace("-", "−"),
+        str(int(last.epoch)),
+        duration(row.metrics["seconds"].sum()),
+        *model,
+    ]

@@ -1,0 +1,133 @@
+"""Header, notices and empty pages: what every view shares."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import loaders
+from app.loaders import RunStatus
+from app.state import Selection, change_selection, current_selection
+from app.text import escape_markdown
+from run_store.run import Run, RunError
+
+STYLE = Path(__file__).parent / "style.css"
+_PICKER = "shell_run"
+
+STATE_WORDS = {
+    "running": "training",
+    "interrupted": "interrupted",
+    "complete": "complete",
+    "failed": "failed",
+    "damaged": "damaged",
+}
+
+
+def draw_header(pages: Sequence[Any], current: Any, selection: Selection) -> None:
+    """Brand, one link a view, which carries the selection along, and the run picker."""
+    st.html(STYLE)
+    with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        st.html('<div class="brand"><span></span>Sightline</div>', width="content")
+        with st.container(key="nav", horizontal=True, gap="small", width="content", wrap=False):
+            for page in pages:
+                with st.container(
+                    key=f"nav_{page.title}{'_here' if page.title == current.title else ''}", width="content"
+                ):
+                    st.page_link(page, label=page.title, query_params=selection.to_query(), width="content")
+        _draw_run_picker(selection)
+
+
+def _draw_run_picker(selection: Selection) -> None:
+    names = [run.name for run in loaders.runs()]
+    if not names:
+        return
+    states = {run.name: STATE_WORDS[loaders.status(run).state] for run in loaders.runs()}
+    st.session_state[_PICKER] = selection.run
+    with st.container(key="run_picker", width=330):
+        st.selectbox(
+            "Run",
+            names,
+            format_func=lambda name: name if states[name] == "complete" else f"{name} · {states[name]}",
+            key=_PICKER,
+            on_change=_change_run,
+            label_visibility="collapsed",
+            filter_mode="contains",
+        )
+
+
+def _change_run() -> None:
+    """Keep what also exists in the other run: classes of the same name, the image of the same test split."""
+    selection, name = current_selection(), st.session_state[_PICKER]
+    facts = loaders.run_facts().get(name)
+    changes: dict[str, Any] = {"run": name}
+    if facts is not None:
+        changes |= {key: None for key in ("label", "predicted") if getattr(selection, key) not in facts.class_names}
+        changes["layers"] = tuple(layer for layer in selection.layers if layer in facts.layers)
+    if _test_split(selection.run) and _test_split(selection.run) == _test_split(name):
+        changes["image"] = selection.image
+    change_selection(**changes)
+
+
+def _test_split(name: str | None) -> str | None:
+    try:
+        run = loaders.find_run(name)
+        return loaders.record(run).fingerprints.get("test") if run else None
+    except RunError:
+        return None
+
+
+def draw_notices(ignored: Sequence[str]) -> None:
+    if ignored:
+        what = "; ".join(escape_markdown(text) for text in ignored[:4]) + ("; and more" if len(ignored) > 4 else "")
+        st.warning(f"Ignored in the address: {what}. The default is shown instead.", icon=":material/link_off:")
+
+
+def draw_no_runs(root: Path) -> None:
+    """No page is empty without a sentence that says why and what to do."""
+    with st.container(key="panel_empty", border=True):
+        st.subheader("No runs yet", anchor=False)
+        st.markdown(
+            f"Sightline reads the runs in the folder `{_as_code(str(root))}`, and there is none. "
+            "Train one, and its curves grow on this page."
+        )
+        st.markdown("The demo trains two small models on generated shapes, in under two minutes:")
+        st.code("make demo", language=None)
+        st.markdown("Or train a model of your own:")
+        st.code("python -m training.train --dataset folder:DIR --model resnet18 --epochs 20", language=None)
+    _await_runs()
+
+
+@st.fragment(run_every="2s")
+def _await_runs() -> None:
+    if loaders.runs():
+        st.rerun()
+
+
+def draw_missing(run: Run, error: RunError | None = None) -> None:
+    """In place of what needs the predictions of a run that has none: what is missing and what to do."""
+    status = loaders.status(run)
+    with st.container(key="panel_empty", border=True):
+        title, text = _explain_missing(run, status, error)
+        st.subheader(title, anchor=False)
+        st.markdown(text)
+        if status.state == "running" and st.button("Look again", icon=":material/refresh:"):
+            st.rerun()
+
+
+def _explain_missing(run: Run, status: RunStatus, error: RunError | None) -> tuple[str, str]:
+    reason = escape_markdown(str(error) if error and status.state == "damaged" else status.reason or str(error or ""))
+    if status.state == "running":
+        return (
+            "Still training",
+            "The predictions are written when the training ends. Until then, Curves shows how it goes.",
+        )
+    if status.state == "interrupted":
+        return "Interrupted", f"This run has no predictions. {reason}"
+    if status.state == "failed":
+        return "The training failed", f"{reason}\n\nCurves shows the epochs before that; train the run again."
+    return "This run is damaged", f"{reason}"
+
+
+def _as_code(text: str) -> str:
+    return text.replace("`", "'").replace("\n", " ")

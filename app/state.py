@@ -1,0 +1,203 @@
+"""What is selected: one typed object, read from and written to the URL. The URL is the only place where it is kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import streamlit as st
+
+from app.maps import CELLS, COLOURS, SIGNS
+from run_store.predictions import ORDERS, Filter, Outcome
+
+DEFAULT_ORDER = next(iter(ORDERS))
+TARGETS = ("predicted", "true", "difference")  # a map's target is one of these, or CLASS_TARGET + a class name
+CLASS_TARGET = "class:"
+_KEYS = (
+    "run", "runs", "true", "predicted", "show", "confidence_from", "confidence_to", "order", "page", "image",
+    "layer", "target", "sign", "cells", "colours", "opacity",
+)  # fmt: skip
+
+Query = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the URL's values are checked against, from a run's record."""
+
+    class_names: tuple[str, ...]
+    layers: tuple[str, ...]
+    images: int  # in the test split
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Classes, runs and layers by name; None and () mean: the view's default."""
+
+    run: str | None = None
+    shown: tuple[str, ...] = ()  # the runs in Curves
+    label: str | None = None
+    predicted: str | None = None
+    outcome: Outcome = "wrong"
+    min_confidence: float = 0.0
+    max_confidence: float = 1.0
+    order: str = DEFAULT_ORDER
+    page: int | None = None  # from 1; None: the page of `image`, else the first
+    image: int | None = None  # index in the test split; None: the first of the page
+    layers: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    sign: str = SIGNS[0]
+    cells: str = CELLS[0]
+    colours: str | None = None
+    opacity: int = 60  # of a map over its image, percent
+
+    @classmethod
+    def from_query(
+        cls, query: Query, facts: Mapping[str, RunFacts | None], default_run: str | None = None
+    ) -> tuple["Selection", list[str]]:
+        """The selection in `query`, and for each value that does not exist, what was ignored.
+
+        facts: run name → its facts, or None where its record cannot be read (then classes and indices pass unchecked).
+        """
+        reader = _Reader(query)
+        run = reader.one("run", facts) or default_run
+        known = facts.get(run) if run is not None else None
+        classes = known.class_names if known else None
+        low, high = reader.fraction("confidence_from", 0.0), reader.fraction("confidence_to", 1.0)
+        if low > high:
+            reader.ignored.append(f"confidence from {low:g} to {high:g} (empty range)")
+            low, high = 0.0, 1.0
+        targets = (*TARGETS, *(CLASS_TARGET + name for name in classes)) if classes else None
+        selection = cls(
+            run=run,
+            shown=reader.many("runs", facts),
+            label=reader.one("true", classes),
+            predicted=reader.one("predicted", classes),
+            outcome=reader.one("show", get_args(Outcome)) or "wrong",  # type: ignore[arg-type]
+            min_confidence=low,
+            max_confidence=high,
+            order=(reader.one("order", {_slug(order) for order in ORDERS}) or _slug(DEFAULT_ORDER)).replace("-", " "),
+            page=reader.number("page", 1, None),
+            image=reader.number("image", 0, known.images if known else None),
+            layers=reader.many("layer", known.layers if known else None),
+            targets=reader.many("target", targets),
+            sign=reader.one("sign", SIGNS) or SIGNS[0],
+            cells=reader.one("cells", CELLS) or CELLS[0],
+            colours=reader.one("colours", [name for names in COLOURS.values() for name in names]),
+            opacity=opacity if (opacity := reader.number("opacity", 0, 101)) is not None else 60,
+        )
+        return selection, reader.ignored
+
+    def to_query(self) -> dict[str, str | list[str]]:
+        """Values that equal the default stay out."""
+        default = Selection()
+        values: dict[str, Any] = {
+            "run": self.run,
+            "runs": list(self.shown),
+            "true": self.label,
+            "predicted": self.predicted,
+            "show": self.outcome if self.outcome != default.outcome else None,
+            "confidence_from": f"{self.min_confidence:g}" if self.min_confidence > 0 else None,
+            "confidence_to": f"{self.max_confidence:g}" if self.max_confidence < 1 else None,
+            "order": _slug(self.order) if self.order != default.order else None,
+            "page": str(self.page) if self.page not in (None, 1) else None,
+            "image": str(self.image) if self.image is not None else None,
+            "layer": list(self.layers),
+            "target": list(self.targets),
+            "sign": self.sign if self.sign != default.sign else None,
+            "cells": self.cells if self.cells != default.cells else None,
+            "colours": self.colours,
+            "opacity": str(self.opacity) if self.opacity != default.opacity else None,
+        }
+        return {key: value for key, value in values.items() if value not in (None, [])}
+
+    def filter(self, class_names: Sequence[str]) -> Filter:
+        """The same filter in class codes."""
+        label, predicted = (None if name is None else class_names.index(name) for name in (self.label, self.predicted))
+        return Filter(self.outcome, label, predicted, self.min_confidence, self.max_confidence)
+
+    def change(self, **changes: Any) -> "Selection":
+        """A copy with other values. Another filter or order starts at its first page and image."""
+        changed = replace(self, **changes)
+        same_set = ("run", "label", "predicted", "outcome", "min_confidence", "max_confidence", "order")
+        if any(getattr(self, name) != getattr(changed, name) for name in same_set):
+            changed = replace(changed, page=changes.get("page"), image=changes.get("image"))
+        return changed
+
+
+class _Reader:
+    """Takes values out of a query and notes those that do not exist."""
+
+    def __init__(self, query: Query):
+        self.query = query
+        self.ignored: list[str] = []
+
+    def many(self, key: str, allowed: Any) -> tuple[str, ...]:
+        """Every value of `key` that is allowed (None: any is), each once."""
+        values = dict.fromkeys(self.query.get(key, ()))
+        self.ignored += [
+            f"{key} “{_shorten(value)}” (not found)" for value in values if allowed is not None and value not in allowed
+        ]
+        return tuple(value for value in values if allowed is None or value in allowed)
+
+    def one(self, key: str, allowed: Any) -> str | None:
+        values = self.many(key, allowed)
+        return values[-1] if values else None
+
+    def number(self, key: str, low: int, end: int | None) -> int | None:
+        text = self.one(key, None)
+        if text is None:
+            return None
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+        if number is None or number < low or (end is not None and number >= end):
+            limit = f"not a number from {low}" + (f" to {end - 1}" if end else "")
+            self.ignored.append(f"{key} “{_shorten(text)}” ({limit})")
+            return None
+        return number
+
+    def fraction(self, key: str, default: float) -> float:
+        text = self.one(key, None)
+        try:
+            value = default if text is None else float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= 1:  # also for NaN
+            self.ignored.append(f"{key} “{_shorten(text or '')}” (not a number from 0 to 1)")
+            return default
+        return value
+
+
+def _slug(order: str) -> str:
+    return order.replace(" ", "-")
+
+
+def _shorten(text: str, length: int = 40) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def read_selection() -> tuple[Selection, list[str]]:
+    """The selection in the address bar, checked against the runs that there are; and what was ignored."""
+    from app import loaders
+
+    query = {key: st.query_params.get_all(key) for key in st.query_params}
+    return Selection.from_query(query, loaders.run_facts(), loaders.default_run())
+
+
+def current_selection() -> Selection:
+    return read_selection()[0]
+
+
+def write_selection(selection: Selection) -> None:
+    """Put it into the address bar, as one step of the browser's history. Parameters of others stay."""
+    wanted = selection.to_query()
+    if all(key in _KEYS for key in st.query_params):
+        st.query_params.from_dict(wanted)
+        return
+    st.query_params.update(wanted)
+    for key in _KEYS:
+        if key in st.query_params and key not in wanted:
+            del st.query_params[key]
+
+
+def change_selection(**changes: Any) -> None:
+    """For callbacks of widgets: change what is named, keep the rest."""
+    write_selection(current_selection().change(**changes))

@@ -1,0 +1,33 @@
+"""Other people's text (class names, run names, reasons) where Streamlit renders Markdown; numbers for people."""
+
+import re
+
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_SHORTCODE = re.compile(r":(?=[\w+/-]+:)")  # :smile: and :material/home: are replaced after escapes are resolved
+_WORD_JOINER = "\u2060"  # invisible, no width
+
+
+def escape_markdown(text: str) -> str:
+    """The same text, shown literally: no Markdown, HTML, directive (`:red[x]`), formula, image, emoji or icon."""
+    one_line = " ".join(text.split())
+    return _PUNCTUATION.sub(r"\\\1", _SHORTCODE.sub(f":{_WORD_JOINER}", one_line))
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.934 → '93.4 %'; NaN → '–'."""
+    return "–" if share != share else f"{100 * share:.{digits}f} %"
+
+
+def count(number: int) -> str:
+    """10000 → '10 000', with a space that does not break."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def duration(seconds: float) -> str:
+    """3725 → '1 h 2 min'; 75 → '1 min 15 s'; 4.2 → '4.2 s'."""
+    if seconds != seconds:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

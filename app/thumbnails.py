@@ -1,0 +1,56 @@
+"""Images of a run by URL, so that the gallery costs the script one string each and the browser keeps them."""
+
+import io
+from urllib.parse import quote
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from run_store.run import Run, RunError
+
+
+def thumbnail_url(run: Run, index: int, base_path: str = "") -> str:
+    """base_path: Streamlit's server.baseUrlPath."""
+    from app.loaders import images_token
+
+    prefix = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
+    return f"{prefix}/app/static/thumb/{quote(run.name, safe='')}/{images_token(run)}/{index}.png"
+
+
+def png(image: np.ndarray, side: int | None = None) -> bytes:
+    """uint8 H×W×3 as PNG; enlarged by the whole factor that reaches `side` pixels, with hard edges."""
+    from PIL import Image
+
+    if side is not None:
+        image = enlarge(image, side)
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def enlarge(image: np.ndarray, side: int) -> np.ndarray:
+    """By the whole factor that reaches `side` pixels, with hard edges."""
+    factor = max(1, -(-side // max(image.shape[:2])))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def serve_thumbnail(request: Request) -> Response:
+    """An outdated token is refused: under it, a browser would keep the wrong image for a year."""
+    from app.loaders import find_run, images, images_token
+
+    run = find_run(request.path_params["run"])
+    if run is None or request.path_params["token"] != images_token(run):
+        return Response(status_code=404)
+    try:
+        pixels = images(run)[request.path_params["index"]]
+    except (RunError, IndexError):
+        return Response(status_code=404)
+    headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return Response(png(pixels), media_type="image/png", headers=headers)
+
+
+_PATH = "/app/static/thumb/{run}/{token}/{index:int}.png"
+# Streamlit puts its own routes under server.baseUrlPath, not those of the app; a proxy may also take the prefix away.
+ROUTES = [Route(_PATH, serve_thumbnail), Route("/{base_path:path}" + _PATH, serve_thumbnail)]

@@ -1,0 +1,327 @@
+"""Every view through AppTest, over runs in every condition a crash, a copy or an editor can leave behind."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from run_store.predictions import predictions_table
+from run_store.run import RunRecord
+from run_store.writer import RunWriter
+
+ROOT = Path(__file__).parent.parent
+NAMES = ("cat", "dog", "owl")
+HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "![x](http://a.b/c.png)", "$x$", "`y`")
+VIEWS = ("curves", "mistakes")
+IMAGES = 60
+FILES = ("run.json", "metrics.csv", "images.npy", "predictions.parquet", "features.npy")
+
+
+def record(class_names=NAMES, **changes):
+    values = {
+        "model": "resnet18_narrow", "layers": ("layer1", "layer4"), "dataset": "planted-shapes:honest",
+        "fingerprints": {"train": "a", "test": "b"}, "image_counts": {"train": 100, "test": IMAGES},
+        "class_names": class_names, "mean": (0.5,) * 3, "std": (0.25,) * 3, "input_size": 8, "parameters": 1234,
+        "recipe": {"epochs": 4}, "seed": 0, "threads": 1, "device": "cpu", "created": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    return RunRecord(**(values | changes))
+
+
+def begin(path, epochs=3, **changes):
+    """A run that is being written: `epochs` of 4 done, its lock held."""
+    writer = RunWriter.create(path, record(**changes))
+    for epoch in range(1, epochs + 1):
+        row = {"epoch": epoch, "train_loss": 2 / epoch, "train_accuracy": 0.2 * epoch, "test_loss": 3 / epoch}
+        writer.append_metrics(row | {"test_accuracy": 0.15 * epoch, "learning_rate": 0.1, "seconds": 30.5})
+    return writer
+
+
+def complete(path, **changes):
+    """Of 60 images, 20 a class, all are predicted as the class after their own in the first 12, right in the rest."""
+    with begin(path, epochs=4, **changes) as writer:
+        classes = len(writer.record.class_names)
+        labels = np.arange(IMAGES) % classes
+        predicted = np.where(np.arange(IMAGES) < 12, (labels + 1) % classes, labels)
+        logits = np.zeros((IMAGES, classes), np.float32)
+        logits[np.arange(IMAGES), predicted] = np.linspace(1, 4, IMAGES)
+        writer.save_images(np.random.default_rng(0).integers(0, 256, (IMAGES, 8, 8, 3), dtype=np.uint8), None)
+        writer.complete(predictions_table(logits, labels), np.zeros((IMAGES, 4)))
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture(scope="session")
+def complete_run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("complete") / "run"
+    complete(path)
+    return path
+
+
+def open_view(view, **query):
+    app = AppTest.from_file(str(ROOT / "app" / "dashboard.py"), default_timeout=30)
+    if view != "curves":
+        app.switch_page(f"views/{view}.py")
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def markdown_of(app):
+    kinds = ("markdown", "caption", "info", "warning", "error", "subheader")
+    return "\n".join(str(element.value) for kind in kinds for element in getattr(app, kind))
+
+
+def html_of(app):
+    bodies = (element.proto.body for element in app.get("html"))
+    return "\n".join(body for body in bodies if not body.lstrip().startswith("<style"))
+
+
+def text_of(app):
+    """All that the page says, as Markdown or HTML source."""
+    return markdown_of(app) + "\n" + html_of(app)
+
+
+def address_of(app):
+    """The query, one value a key; a list where there are several."""
+    return {
+        key: value[0] if len(value) == 1 and isinstance(value, list) else value
+        for key, value in app.query_params.items()
+    }
+
+
+def gallery_of(app):
+    element = next(element for element in app.get("bidi_component") if "gallery" in element.proto.component_name)
+    return json.loads(element.proto.json) if element.proto.json else json.loads(element.proto.mixed.json)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_without_runs_every_view_says_how_to_make_one(runs, view):
+    said = text_of(open_view(view))
+    assert "No runs yet" in said
+    assert "make demo" in "".join(code.value for code in open_view(view).code)
+
+
+def test_a_first_page_is_drawn_without_torch(complete_run):
+    program = (
+        "import os, sys; from streamlit.testing.v1 import AppTest; import app.main;"
+        f"os.environ['SIGHTLINE_RUNS'] = {str(complete_run.parent)!r};"
+        "page = AppTest.from_file('app/dashboard.py', default_timeout=30).run();"
+        "assert not page.exception and page.get('vega_lite_chart');"
+        "heavy = {'torch', 'captum', 'torchvision'} & set(sys.modules); assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_complete_run_is_shown_without_a_word_of_complaint(runs, complete_run, view):
+    shutil.copytree(complete_run, runs / "good")
+    app = open_view(view)
+    assert app.get("vega_lite_chart") and not app.warning and not app.error and not app.info
+
+
+def test_curves_list_accuracy_gap_epochs_time_and_parameters(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    said = text_of(open_view("curves"))
+    # after 4 epochs: train 80 %, test 60 %, 4 × 30.5 s
+    for figure in ("60.0 %", "60.0 % (4)", "+20.0 points", "2 min 2 s", "1\u202f234", "complete"):
+        assert figure in said
+
+
+def test_curves_follow_a_run_in_training(runs):
+    with begin(runs / "growing"):
+        app = open_view("curves")
+        assert "training: epoch 3 of 4" in text_of(app) and app.get("vega_lite_chart")
+        assert "Still training" in text_of(open_view("mistakes"))
+
+
+def test_a_run_before_its_first_epoch_says_that_curves_will_come(runs):
+    with begin(runs / "young", epochs=0):
+        app = open_view("curves")
+        assert "no epoch has ended yet" in text_of(app) and not app.get("vega_lite_chart")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_an_interrupted_run_says_how_to_go_on(runs, view):
+    begin(runs / "stopped").__exit__()
+    said = text_of(open_view(view))
+    assert "nterrupted" in said and "train it again" in said
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_failed_run_says_why(runs, view):
+    with begin(runs / "bad") as writer:
+        writer.fail("The loss was not finite at step 7, learning rate 0.8.")
+    said = text_of(open_view(view)).replace("\\", "")
+    assert "failed" in said and "not finite at step 7, learning rate 0.8." in said
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "other bytes", "empty"])
+@pytest.mark.parametrize("file", FILES)
+def test_no_damage_to_a_file_breaks_a_view(runs, complete_run, file, damage):
+    shutil.copytree(complete_run, runs / "run")
+    target = runs / "run" / file
+    content = target.read_bytes()
+    if damage == "missing":
+        target.unlink()
+    else:
+        target.write_bytes(
+            {"truncated": content[: len(content) // 2], "other bytes": bytes(range(256)) * 4, "empty": b""}[damage]
+        )
+    for view in VIEWS:
+        said = text_of(open_view(view, run="run"))
+        if file in ("images.npy", "predictions.parquet") or (file == "run.json" and damage != "missing"):
+            assert file in said or "damaged" in said or "No runs" in said
+
+
+def test_a_prediction_table_of_another_length_than_the_images_is_named(runs, complete_run):
+    shutil.copytree(complete_run, runs / "run")
+    np.save(runs / "run" / "images.npy", np.zeros((7, 8, 8, 3), np.uint8))
+    said = text_of(open_view("mistakes")).replace("\\", "")
+    assert "60 rows" in said and "7 images" in said and "training.evaluate --run" in said
+
+
+def test_a_torn_last_line_of_metrics_is_left_out(runs, complete_run):
+    shutil.copytree(complete_run, runs / "run")
+    with open(runs / "run" / "metrics.csv", "a") as stream:
+        stream.write("5,0.1,0.9")
+    assert "<td>4</td>" in text_of(open_view("curves"))
+
+
+def test_other_runs_are_shown_beside_a_damaged_one(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    (runs / "torn").mkdir()
+    (runs / "torn" / "run.json").write_text("{")
+    app = open_view("mistakes")
+    assert app.selectbox(key="shell_run").value == "good" and len(gallery_of(app)["items"]) == 12
+
+
+def test_mistakes_open_with_the_most_confident_mistake(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    app = open_view("mistakes")
+    items = gallery_of(app)["items"]
+    assert [item["index"] for item in items] == list(range(11, -1, -1))  # confidence grows with the index
+    assert items[0]["true"] == "owl" and items[0]["predicted"] == "cat"
+    assert "**12** :gray[of 12 mistakes, 60 test images]" in text_of(app) and "**Image 11**" in text_of(app)
+
+
+def test_filters_come_from_the_address_and_chips_remove_them(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    app = open_view("mistakes", true="dog", show="all")
+    assert {item["true"] for item in gallery_of(app)["items"]} == {"dog"}
+    app.button(key="chip_0").click().run()
+    assert not app.exception and address_of(app) == {"run": "good", "show": "all"}
+    assert len({item["true"] for item in gallery_of(app)["items"]}) == 3
+
+
+def test_widgets_write_the_address(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    app = open_view("mistakes")
+    app.selectbox(key="mistakes_label").select("owl").run()
+    app.selectbox(key="mistakes_order").select("highest loss first").run()
+    app.slider(key="mistakes_confidence").set_range(20, 90).run()
+    assert not app.exception
+    assert address_of(app) == {
+        "run": "good", "true": "owl", "order": "highest-loss-first", "confidence_from": "0.2", "confidence_to": "0.9"
+    }  # fmt: skip
+
+
+def test_next_image_and_next_page(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    app = open_view("mistakes", show="all", order="test-order")
+    app.button(key="pager_1").click().run()
+    assert gallery_of(app)["page"] == 2 and gallery_of(app)["items"][0]["index"] == 24
+    app.button(key="inspector_step_-1").click().run()
+    assert address_of(app)["image"] == "23" and gallery_of(app)["page"] == 1
+
+
+def test_a_set_without_images_says_so(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    assert "No image passes" in text_of(open_view("mistakes", true="cat", predicted="cat"))
+
+
+def test_another_run_keeps_the_classes_it_knows_and_the_image_of_the_same_split(runs, complete_run):
+    shutil.copytree(complete_run, runs / "one")
+    complete(runs / "two", created="2025-01-01T00:00:00Z")
+    complete(runs / "three", class_names=("dog", "elk"), fingerprints={"test": "other"}, created="2024-01-01T00:00:00Z")
+    app = open_view("mistakes", true="cat", predicted="dog", image="3", run="one")
+    app.selectbox(key="shell_run").select("two").run()
+    assert address_of(app) == {"run": "two", "true": "cat", "predicted": "dog", "image": "3"}
+    app.selectbox(key="shell_run").select("three").run()
+    assert not app.exception and not app.warning
+    assert address_of(app) == {"run": "three", "predicted": "dog"}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_values_that_do_not_exist_are_named_in_one_sentence(runs, complete_run, view):
+    shutil.copytree(complete_run, runs / "good")
+    query = {
+        "run": ":red[gone]",
+        "true": "unicorn",
+        "image": "99999999",
+        "page": "abc",
+        "order": "<b>",
+        "layer": "conv",
+    }
+    (warning,) = open_view(view, **query).warning
+    assert warning.value.startswith("Ignored in the address: ") and r"\:red\[gone\]" in warning.value
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_hostile_names_and_reasons_are_shown_as_text(runs, view):
+    complete(runs / "![r](http:)", class_names=HOSTILE)
+    with begin(runs / "bad <b>", created="2025-01-01T00:00:00Z") as writer:
+        writer.fail("<script>alert(1)</script> :red[x]")
+    for run in ("![r](http:)", "bad <b>"):
+        app = open_view(view, run=run, true=HOSTILE[0], show="all")
+        assert not re.search(r"<(script|img|b>)", html_of(app))
+        assert not re.search(r"(?<!\\)[<!`$]|(?<!\\):red", markdown_of(app))
+
+
+def test_hostile_class_names_reach_filters_and_chips_escaped(runs):
+    complete(runs / "run", class_names=HOSTILE)
+    app = open_view("mistakes", true=HOSTILE[1], predicted=HOSTILE[0], show="all")
+    assert app.button(key="chip_0").label == r"true\: \:red\[x\] :material/close:"
+    assert r"\<img src" in app.button(key="chip_1").label
+    app.button(key="chip_1").click().run()
+    assert gallery_of(app)["items"][0]["true"] == HOSTILE[1] and r"**\:red\[x\]**" in text_of(app)
+
+
+def test_many_runs_are_told_apart_and_the_shown_ones_stand_in_the_address(runs, complete_run):
+    with ExitStack() as closing:
+        for number in range(6):
+            closing.enter_context(begin(runs / f"run {number}", created=f"2026-01-0{number + 1}T00:00:00Z"))
+    app = open_view("curves")
+    assert app.multiselect(key="curves_shown").value == ["run 5", "run 4", "run 3", "run 2"]
+    app.multiselect(key="curves_shown").set_value(["run 0", "run 5"]).run()
+    assert not app.exception and address_of(app)["runs"] == ["run 0", "run 5"]
+
+
+def test_the_launcher_serves_page_and_thumbnails_from_the_folder_it_is_given(complete_run, tmp_path):
+    """As `streamlit run app/main.py -- --runs DIR`, under a base path, from another working directory."""
+    program = (
+        "import os, sys; from starlette.testclient import TestClient;"
+        f"sys.argv = ['main.py', '--runs', {str(complete_run.parent)!r}]; sys.path.insert(0, {str(ROOT)!r});"
+        "from app.main import app; from app import loaders; from app.thumbnails import thumbnail_url;"
+        "browser = TestClient(app).__enter__(); run = loaders.find_run('run');"
+        "found = [browser.get(thumbnail_url(run, 0, base)) for base in ('', 'some/base')];"
+        "assert [answer.headers['content-type'] for answer in found] == ['image/png'] * 2, found;"
+        "assert browser.get('/').status_code == 200;"
+        "from streamlit import config; assert config.get_option('server.address') == '127.0.0.1';"
+        "assert config.get_option('runner.postScriptGC') is False; os._exit(0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-2000:]

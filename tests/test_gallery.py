@@ -1,0 +1,234 @@
+import io
+from urllib.parse import urlsplit
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from app.bars import Bar
+from app.current import PAGE_SIZE, current_set
+from app.filters import chips, headline, set_as_csv
+from app.gallery import gallery_items
+from app.inspector import probability_bars
+from app.overview import class_bars, pair_bars, toggle
+from app.state import Selection
+from app.text import count, duration, escape_markdown, percent
+from app.thumbnails import ROUTES, png, thumbnail_url
+from run_store.predictions import predictions_table, read_predictions
+from run_store.run import Run, RunRecord
+from run_store.writer import RunWriter
+
+NAMES = ("cat", "<img src=x onerror=alert(1)>", "=1+1")
+LABELS = np.array([0, 0, 1, 1, 2, 2])
+PREDICTED = np.array([0, 1, 1, 1, 1, 2])
+
+
+def logits():
+    """Right for images 0, 2, 3, 5; image 4 is a more confident mistake than image 1."""
+    table = np.zeros((6, 3), np.float32)
+    table[np.arange(6), PREDICTED] = [1, 2, 1, 1, 3, 1]
+    return table
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    record = RunRecord(
+        model="resnet18_narrow", layers=("layer4",), dataset="test", fingerprints={"test": "x"},
+        image_counts={"test": 6},
+        class_names=NAMES, mean=(0.5,) * 3, std=(0.5,) * 3, input_size=8, parameters=10, recipe={}, seed=0, threads=1,
+        device="cpu", created="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path))
+    with RunWriter.create(tmp_path / "a run & more", record) as writer:
+        writer.save_images(np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8), None)
+        writer.complete(predictions_table(logits(), LABELS), np.zeros((6, 2)))
+    return Run(tmp_path / "a run & more")
+
+
+@pytest.fixture
+def predictions(run):
+    return run.predictions()
+
+
+@pytest.fixture
+def browser():
+    return TestClient(Starlette(routes=ROUTES))
+
+
+def pixels(content):
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+def test_a_thumbnail_is_the_image_pixel_by_pixel_and_may_be_kept_for_ever(run, browser):
+    answer = browser.get(thumbnail_url(run, 3))
+    assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
+    assert "immutable" in answer.headers["cache-control"]
+    np.testing.assert_array_equal(pixels(answer.content), run.images()[3])
+
+
+def test_a_run_that_was_trained_again_has_other_addresses_and_the_old_ones_are_refused(run, browser):
+    old = thumbnail_url(run, 0)
+    np.save(run.path / "images.npy", np.zeros((7, 8, 8, 3), np.uint8))
+    assert thumbnail_url(run, 0) != old
+    assert browser.get(old).status_code == 404
+    assert not pixels(browser.get(thumbnail_url(run, 0)).content).any()
+
+
+@pytest.mark.parametrize("index", ["6", "99999999", "-1", "abc", "1e2", "0x1"])
+def test_an_image_that_does_not_exist_is_not_found(run, browser, index):
+    assert browser.get(thumbnail_url(run, 0).replace("/0.png", f"/{index}.png")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["other", "..", "%2e%2e", "a%20run%20%26%20more%2f..", "%2Fetc"])
+def test_only_runs_in_the_list_are_served(run, browser, name):
+    token = thumbnail_url(run, 0).split("/")[-2]
+    assert browser.get(f"/app/static/thumb/{name}/{token}/0.png").status_code == 404
+
+
+def test_damaged_images_are_not_found(run, browser):
+    (run.path / "images.npy").write_bytes(b"not an array")
+    assert browser.get(thumbnail_url(run, 0)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "base, prefix", [("", "/app/"), ("/", "/app/"), ("base", "/base/app/"), ("/a/b/", "/a/b/app/")]
+)
+def test_thumbnails_are_served_under_the_base_path(run, browser, base, prefix):
+    url = thumbnail_url(run, 0, base)
+    assert url.startswith(prefix) and urlsplit(url).query == "" and " " not in url
+    np.testing.assert_array_equal(pixels(browser.get(url).content), run.images()[0])
+
+
+def test_enlarged_images_keep_hard_edges():
+    image = np.array([[[0, 0, 0], [255, 0, 0]]], np.uint8)
+    large = pixels(png(image, side=7))
+    assert large.shape == (4, 8, 3)
+    assert (large[:, :4] == [0, 0, 0]).all() and (large[:, 4:] == [255, 0, 0]).all()
+
+
+def test_a_gallery_item_says_true_predicted_and_confidence(run, predictions):
+    right, wrong = gallery_items(run, predictions, np.array([0, 1]))
+    assert (right["true"], right["predicted"], right["wrong"]) == ("cat", "cat", False)
+    assert (wrong["true"], wrong["predicted"], wrong["wrong"]) == ("cat", NAMES[1], True)
+    # e² / (e² + 2) = 0.787
+    assert wrong["confidence"] == "79" and wrong["alt"] == f"Image 1: true cat, predicted {NAMES[1]}, confidence 78.7 %"
+
+
+def test_the_current_set_starts_with_the_most_confident_mistake(predictions):
+    current = current_set(predictions, Selection())
+    assert (current.rows.tolist(), current.page, current.pages, current.image) == ([4, 1], 1, 1, 4)
+    assert (current.neighbour(1), current.neighbour(-1), current.position) == (1, None, 0)
+
+
+def test_a_page_past_the_end_is_the_last_one_and_an_image_brings_its_page(tmp_path):
+    import pyarrow.parquet as pq
+
+    images = 2 * PAGE_SIZE + 3
+    labels = np.zeros(images, int)
+    pq.write_table(predictions_table(np.tile([0.0, 1.0], (images, 1)), labels), tmp_path / "p.parquet")
+    table = read_predictions(tmp_path / "p.parquet", ("a", "b"))
+    late = current_set(table, Selection(page=99))
+    assert (late.page, late.pages, late.page_rows.tolist(), late.image) == (3, 3, [48, 49, 50], 48)
+    assert current_set(table, Selection(image=30)).page == 2
+    second = current_set(table, Selection(page=2))
+    assert (second.beside_page(1), second.beside_page(-1)) == (48, 23)
+
+
+def test_an_empty_set_has_no_image_unless_one_was_chosen(predictions):
+    nothing = Selection(label="cat", predicted="cat")
+    assert current_set(predictions, nothing).image is None
+    outside = current_set(predictions, Selection(label="cat", predicted="cat", image=5))
+    assert (outside.image, outside.position, outside.neighbour(1)) == (5, None, None)
+
+
+def test_the_headline_counts_the_set_the_mistakes_and_the_images(predictions):
+    assert headline(predictions, 1, Selection()) == "**1** :gray[of 2 mistakes, 6 test images]"
+    assert headline(predictions, 4, Selection(outcome="right")) == "**4** :gray[of 4 hits, 6 test images]"
+    assert headline(predictions, 6, Selection(outcome="all")) == "**6** :gray[of 6 test images]"
+
+
+def test_every_filter_is_a_chip_that_undoes_it():
+    selection = Selection(label="cat", predicted="dog", min_confidence=0.9, max_confidence=0.95)
+    found = chips(selection)
+    assert [text for text, _ in found] == ["true: cat", "predicted: dog", "confidence ≥ 90 %", "confidence ≤ 95 %"]
+    for _, undo in found:
+        selection = selection.change(**undo)
+    assert selection == Selection() and chips(selection) == []
+
+
+def test_the_csv_holds_names_figures_and_probabilities_and_no_formula(predictions):
+    table = pd.read_csv(io.BytesIO(set_as_csv(predictions, np.array([4, 1]))))
+    assert list(table["index"]) == [4, 1]
+    assert list(table["label"]) == ["'=1+1", "cat"] and list(table["predicted"]) == [NAMES[1]] * 2
+    assert list(table.columns[3:7]) == ["confidence", "margin", "loss", "entropy"]
+    np.testing.assert_allclose(table["p(cat)"] + table[f"p({NAMES[1]})"] + table["p(=1+1)"], 1, atol=2e-3)
+    np.testing.assert_allclose(table["confidence"], [np.e**3 / (np.e**3 + 2), np.e**2 / (np.e**2 + 2)], rtol=1e-4)
+
+
+def test_the_true_class_is_among_the_bars_however_improbable(predictions):
+    bars = probability_bars(predictions, 4, shown=1)
+    assert [(bar.label, bar.kind) for bar in bars] == [("=1+1", "right")]
+    bars = probability_bars(predictions, 4, shown=2)
+    assert [(bar.label, bar.kind) for bar in bars] == [(NAMES[1], "wrong"), ("=1+1", "right")]
+    assert probability_bars(predictions, 0)[0] == Bar(
+        "cat", pytest.approx(np.e / (np.e + 2)), ("57.6 %",), kind="right", title="cat (true and predicted): 57.61 %"
+    )
+
+
+def test_pairs_and_classes_are_listed_worst_first(predictions):
+    assert [(bar.label, bar.cells) for bar in pair_bars(predictions, Selection())] == [
+        (f"cat → {NAMES[1]}", ("1",)),
+        (f"=1+1 → {NAMES[1]}", ("1",)),
+    ]
+    # recall 1/2, 2/2, 1/2; precision 1/1, 2/4, 1/1
+    assert [(bar.label, bar.cells) for bar in class_bars(predictions, Selection())] == [
+        ("cat", ("50 %", "100 %", "2")),
+        ("=1+1", ("50 %", "100 %", "2")),
+        (NAMES[1], ("100 %", "50 %", "2")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("plain name_1", r"plain name\_1"),
+        ("<img src=x onerror=alert(1)>", r"\<img src\=x onerror\=alert\(1\)\>"),
+        (":red[x]", r"\:red\[x\]"),
+        ("![x](http://a.b)", r"\!\[x\]\(http\:\/\/a\.b\)"),
+        ("$x$ `y` **z**", r"\$x\$ \`y\` \*\*z\*\*"),
+        ("a\n# b", r"a \# b"),
+        (":smile:", "\\:\u2060smile\\:"),
+        (":material/home:", "\\:\u2060material\\/home\\:"),
+    ],
+)
+def test_other_peoples_text_is_no_markdown(text, shown):
+    assert escape_markdown(text) == shown
+
+
+def test_numbers_have_units_and_sensible_digits():
+    assert (percent(0.934), percent(float("nan")), percent(1.0, 0)) == ("93.4 %", "–", "100 %")
+    assert (count(999), count(10000)) == ("999", "10\u202f000")
+    assert [duration(seconds) for seconds in (4.24, 75, 3725, float("nan"))] == [
+        "4.2 s",
+        "1 min 15 s",
+        "1 h 2 min",
+        "–",
+    ]
+
+
+@pytest.mark.parametrize(
+    "start, clicked, result",
+    [
+        (Selection(), ("cat", "dog"), Selection(label="cat", predicted="dog")),
+        (Selection(label="cat", predicted="dog"), ("cat", "dog"), Selection()),
+        (Selection(), ("cat", "cat"), Selection(label="cat", predicted="cat", outcome="right")),
+        (Selection(outcome="right"), ("cat", "dog"), Selection(label="cat", predicted="dog", outcome="wrong")),
+        (Selection(outcome="all"), ("cat", "cat"), Selection(label="cat", predicted="cat", outcome="all")),
+        (Selection(predicted="dog", page=3), ("cat", None), Selection(label="cat")),
+    ],
+)
+def test_a_click_on_a_cell_filters_by_it_and_a_second_click_no_longer_does(start, clicked, result):
+    assert toggle(start, *clicked) == result

@@ -1,0 +1,93 @@
+import pytest
+
+from app.state import RunFacts, Selection
+
+CATS = RunFacts(class_names=("cat", "dog", "a,b&c=d"), layers=("layer1", "layer4"), images=100)
+FACTS = {"new": CATS, "old run": CATS, "torn": None}
+
+
+def read(query, default_run="new"):
+    return Selection.from_query(query, FACTS, default_run)
+
+
+def as_query(selection):
+    return {key: [value] if isinstance(value, str) else value for key, value in selection.to_query().items()}
+
+
+def test_an_empty_address_is_the_default_selection_of_the_default_run():
+    assert read({}) == (Selection(run="new"), [])
+
+
+def test_values_that_equal_the_default_stay_out_of_the_address():
+    assert Selection().to_query() == {}
+    assert Selection(run="new", page=1).to_query() == {"run": "new"}
+
+
+def test_classes_and_runs_stand_in_the_address_by_name():
+    selection = Selection(run="old run", label="cat", predicted="dog", min_confidence=0.9)
+    assert selection.to_query() == {"run": "old run", "true": "cat", "predicted": "dog", "confidence_from": "0.9"}
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(run="old run", shown=("new", "old run")),
+        Selection(run="new", label="a,b&c=d", predicted="dog", outcome="all", order="highest loss first"),
+        Selection(run="new", outcome="right", min_confidence=0.25, max_confidence=0.75, page=3, image=0),
+        Selection(run="new", layers=("layer1", "layer4"), targets=("predicted", "class:a,b&c=d"), image=99),
+        Selection(run="torn", label="anything", image=12345),
+    ],
+)
+def test_a_selection_survives_the_address(selection):
+    assert read(as_query(selection)) == (selection, [])
+
+
+@pytest.mark.parametrize(
+    "query, named",
+    [
+        ({"run": ["gone"]}, "run “gone”"),
+        ({"runs": ["gone", "new"]}, "runs “gone”"),
+        ({"true": ["unicorn"]}, "true “unicorn”"),
+        ({"predicted": ["0"]}, "predicted “0”"),
+        ({"show": ["nothing"]}, "show “nothing”"),
+        ({"order": ["random"]}, "order “random”"),
+        ({"page": ["abc"]}, "page “abc”"),
+        ({"page": ["0"]}, "page “0”"),
+        ({"page": ["-1"]}, "page “-1”"),
+        ({"page": ["٣"]}, "page “٣”"),
+        ({"image": ["99999999"]}, "image “99999999”"),
+        ({"image": ["1e3"]}, "image “1e3”"),
+        ({"image": ["9" * 5000]}, "image “999"),
+        ({"confidence_from": ["nan"]}, "confidence_from “nan”"),
+        ({"confidence_to": ["1.5"]}, "confidence_to “1.5”"),
+        ({"confidence_from": [""]}, "confidence_from “”"),
+        ({"confidence_from": ["0.9"], "confidence_to": ["0.1"]}, "confidence from 0.9 to 0.1"),
+        ({"layer": ["layer9"]}, "layer “layer9”"),
+        ({"target": ["class:unicorn"]}, "target “class:unicorn”"),
+    ],
+)
+def test_a_value_that_does_not_exist_falls_back_and_is_named(query, named):
+    selection, ignored = read(query)
+    assert len(ignored) == 1 and ignored[0].startswith(named) and len(ignored[0]) < 100
+    assert selection == Selection(run="new", shown=("new",) if "runs" in query else ())
+
+
+def test_foreign_parameters_are_left_alone():
+    assert read({"embed": ["true"], "layers_opacity": ["0.4"]}) == (Selection(run="new"), [])
+
+
+def test_the_index_after_the_last_image_does_not_exist():
+    assert read({"image": ["99"]})[0].image == 99
+    assert read({"image": ["100"]})[0].image is None
+
+
+def test_another_filter_starts_at_its_first_page_and_image():
+    selection = Selection(run="new", page=4, image=80, layers=("layer1",))
+    assert selection.change(label="cat") == Selection(run="new", label="cat", layers=("layer1",))
+    assert selection.change(layers=()) == Selection(run="new", page=4, image=80)
+    assert selection.change(run="old run", image=80) == Selection(run="old run", image=80, layers=("layer1",))
+
+
+def test_the_filter_names_classes_by_their_code():
+    wanted = Selection(label="dog", predicted="cat", outcome="all", min_confidence=0.5).filter(CATS.class_names)
+    assert (wanted.label, wanted.predicted, wanted.outcome, wanted.min_confidence) == (1, 0, "all", 0.5)
