@@ -1,7 +1,8 @@
 """Attribution maps of several layers. Captum computes them, one layer and one target at a time."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from captum.attr import LayerGradCam
@@ -26,18 +27,26 @@ def layer_attributions(model: nn.Module, images: Tensor, layers: Sequence[str], 
     unknown = [layer for layer in layers if layer not in modules]
     if unknown:
         raise ExplainError(f"The model has no layer {unknown[0]!r}; choose from: {', '.join(filter(None, modules))}.")
+    with _evaluating(model):
+        return {layer: _grad_cam(model, modules[layer], layer, images, targets) for layer in layers}
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Hold the lock, with the model in eval mode; every module gets its own training flag back."""
     with _LOCK:
-        was_training = model.training
+        flags = [(module, module.training) for module in model.modules()]
         model.eval()
         try:
-            return {layer: _grad_cam(model, modules[layer], layer, images, targets) for layer in layers}
+            yield
         finally:
-            model.train(was_training)
+            for module, flag in flags:
+                module.training = flag
 
 
 def _grad_cam(model: nn.Module, module: nn.Module, name: str, images: Tensor, targets: Tensor) -> Tensor:
     method = LayerGradCam(model, module)
-    # The input needs a gradient: the parameters of a run's model have none, and Captum differentiates the layer's output.
+    # The parameters of a run's model are frozen; without a gradient at the input autograd would record nothing.
     inputs = images.detach().clone().requires_grad_(True)
     maps = [method.attribute(inputs, target=target, relu_attributions=False) for target in targets.T]
     if maps[0].ndim != 4:
@@ -47,5 +56,5 @@ def _grad_cam(model: nn.Module, module: nn.Module, name: str, images: Tensor, ta
 
 def probabilities(model: nn.Module, images: Tensor) -> Tensor:
     """Softmax of the logits: float32 N×C."""
-    with _LOCK, torch.no_grad():
+    with _evaluating(model), torch.no_grad():
         return model(images).softmax(dim=1)

@@ -66,10 +66,14 @@ def load_pretrained(model: nn.Module, file: Path, head: str) -> list[str]:
     """
     weights = _read_weights(file)
     own = model.state_dict()
-    skipped = [name for name in own if name.startswith(f"{head}.") and weights.get(name, own[name]).shape != own[name].shape]
+    skipped = [
+        name for name in own if name.startswith(f"{head}.") and weights.get(name, own[name]).shape != own[name].shape
+    ]
     for name in skipped:
         weights.pop(name)
-    missing = [name for name in own if name not in weights and name not in skipped]
+    # A counter that batch normalisation needs only without momentum: files of older torchvision versions lack it.
+    optional = [name for name in own if name.endswith(".num_batches_tracked")]
+    missing = [name for name in own if name not in weights and name not in (*skipped, *optional)]
     unexpected = [name for name in weights if name not in own]
     misshaped = [name for name in weights if name in own and weights[name].shape != own[name].shape]
     problems = [
@@ -78,7 +82,10 @@ def load_pretrained(model: nn.Module, file: Path, head: str) -> list[str]:
         if names
     ]
     if problems:
-        raise ModelError(f"The weights in {file} are of another architecture: {', '.join(problems)}; choose the --model they were saved from.")
+        raise ModelError(
+            f"The weights in {file} are of another architecture: {', '.join(problems)}; "
+            "choose the --model they were saved from."
+        )
     model.load_state_dict(weights, strict=False)
     return skipped
 
@@ -93,7 +100,10 @@ def _read_weights(file: Path) -> dict[str, Tensor]:
             return load_file(file)
         weights = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise many kinds for a file that is not what its name says
-        raise ModelError(f"The weights file {file} cannot be read ({type(error).__name__}); give a .safetensors file or a state dict saved by torch.save.") from error
+        raise ModelError(
+            f"The weights file {file} cannot be read ({type(error).__name__}); "
+            "give a .safetensors file or a state dict saved by torch.save."
+        ) from error
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise ModelError(f"{file} holds no state dict; save one with torch.save(model.state_dict(), FILE).")
     return weights

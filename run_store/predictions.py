@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 Outcome = Literal["wrong", "right", "all"]
 REQUIRED_COLUMNS = ("index", "label", "predicted", "confidence", "margin", "loss", "entropy", "probabilities")
+_FLOAT_COLUMNS = ("confidence", "margin", "loss", "entropy")
 
 ORDERS: dict[str, Callable[["Predictions"], np.ndarray]] = {
     "most confident first": lambda predictions: -predictions.column("confidence"),
@@ -87,7 +88,10 @@ class Predictions:
         return np.bincount(codes, minlength=classes * classes).reshape(classes, classes)
 
     def per_class(self) -> pd.DataFrame:
-        """One row a class: class, support (images), precision and recall (0–1; NaN where nothing was predicted or true)."""
+        """One row a class: class, support (images), precision and recall.
+
+        Both lie in 0–1; precision is NaN where the class was never predicted, recall where it has no image.
+        """
         hits = np.diag(self.confusion).astype(float)
         support = self.confusion.sum(axis=1)
         with np.errstate(invalid="ignore"):
@@ -109,10 +113,11 @@ def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, 
 
     confidence: largest probability; margin: largest minus second; loss: −ln p(label); entropy: −Σ p ln p, in nats.
     """
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # of logits that are not finite: the loss is NaN, and the caller looks at it
+        shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     p = np.exp(log_p)
-    second, first = np.partition(p, -2, axis=1)[:, -2:].T
+    first, second = p.max(axis=1), np.partition(p, -2, axis=1)[:, -2] if p.shape[1] > 1 else 0.0
     rows = np.arange(len(labels))
     columns = {
         "index": pa.array(rows.astype(np.int64)),
@@ -132,19 +137,37 @@ def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, 
 def read_predictions(file: Path, class_names: tuple[str, ...]) -> Predictions:
     """Raises PredictionsError when the file is not such a table over these classes."""
     try:
-        table = pq.read_table(file)
-    except (pa.ArrowException, OSError) as error:
+        with pq.ParquetFile(file, page_checksum_verification=True) as opened:
+            table = opened.read()
+        scalars = [position for position, name in enumerate(table.column_names) if name != "probabilities"]
+        frame = table.select(scalars).to_pandas(ignore_metadata=True)  # a foreign index must not hide a column
+    except Exception as error:  # other bytes make pyarrow and pandas raise many kinds
         raise PredictionsError(f"{file.name} cannot be read ({type(error).__name__})") from error
-    missing = [name for name in REQUIRED_COLUMNS if name not in table.column_names]
-    if missing:
-        raise PredictionsError(f"{file.name} lacks the columns {', '.join(missing)}")
-    listed = table["probabilities"].combine_chunks()
-    if not pa.types.is_fixed_size_list(listed.type) or listed.type.list_size != len(class_names):
-        raise PredictionsError(f"{file.name} does not hold {len(class_names)} probabilities an image")
-    frame = table.drop_columns(["probabilities"]).to_pandas()
+    wrong = [name for name in REQUIRED_COLUMNS if table.column_names.count(name) != 1]
+    if wrong:
+        raise PredictionsError(f"{file.name} must have each of these columns once: {', '.join(wrong)}")
+    if not np.array_equal(frame["index"], np.arange(len(frame))):
+        raise PredictionsError(f"{file.name} is not in the order of the images: its index must count from 0")
+    wrong = [name for name in _FLOAT_COLUMNS if frame[name].dtype.kind != "f"]
+    if wrong:
+        raise PredictionsError(f"{file.name} does not hold numbers in {', '.join(wrong)}")
     codes = frame[["label", "predicted"]].to_numpy()
     if codes.dtype.kind not in "iu" or (len(codes) and not 0 <= codes.min() <= codes.max() < len(class_names)):
         raise PredictionsError(f"{file.name} names a class outside 0–{len(class_names) - 1}")
-    probabilities = listed.flatten().to_numpy(zero_copy_only=False).reshape(len(frame), len(class_names))
-    probabilities.flags.writeable = False
+    probabilities = _probabilities(table["probabilities"], len(class_names))
+    if probabilities is None:
+        raise PredictionsError(f"{file.name} does not hold {len(class_names)} probabilities an image")
     return Predictions(class_names, frame, probabilities)
+
+
+def _probabilities(column: pa.ChunkedArray, classes: int) -> np.ndarray | None:
+    """float16 N×classes, read-only, from lists of any float type; None where the column is something else."""
+    try:
+        lists = column.cast(pa.list_(pa.float16(), classes)).combine_chunks()
+    except pa.ArrowException:
+        return None
+    if lists.null_count or lists.flatten().null_count:
+        return None
+    probabilities = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, classes)
+    probabilities.flags.writeable = False
+    return probabilities

@@ -3,7 +3,9 @@
 import fcntl
 import io
 import os
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -30,6 +32,8 @@ from run_store.run import (
 if TYPE_CHECKING:
     from torch import nn
 
+_LOCK_ATTEMPTS = 5
+
 
 def write_atomically(file: Path, content: bytes) -> None:
     """Readers see the old content or the new, also after a power cut."""
@@ -54,15 +58,27 @@ class RunWriter:
 
     @classmethod
     def create(cls, path: Path, record: RunRecord) -> Self:
-        """Make the directory, lock it and write run.json. Raises RunError where a run stands or nothing may be written."""
+        """Make the directory, lock it and write run.json.
+
+        Raises RunError where something stands already or nothing may be written; then no file is left behind.
+        """
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise RunError(f"{path} is not empty, and a run is never overwritten; choose another --run or remove it.")
+            if any(entry.name != LOCK_FILE for entry in path.iterdir()):
+                raise RunError(
+                    f"{path} is not empty, and a run is never overwritten; choose another --run or remove it."
+                )
             writer = cls(path, record, _take_lock(path))
+        except OSError as error:
+            raise RunError(f"Cannot write a run to {path} ({error.strerror}); choose another --run.") from error
+        try:
             writer._write_record(record)
             write_atomically(path / METRICS_FILE, (",".join(METRICS_COLUMNS) + "\n").encode())
         except OSError as error:
+            with suppress(OSError), writer:
+                for name in (RECORD_FILE, METRICS_FILE, LOCK_FILE):
+                    (path / name).unlink(missing_ok=True)
+                path.rmdir()
             raise RunError(f"Cannot write a run to {path} ({error.strerror}); choose another --run.") from error
         return writer
 
@@ -112,7 +128,7 @@ class RunWriter:
         """Seal the run: the features (N×D), then the predictions, whose presence makes it complete."""
         write_atomically(self.path / FEATURES_FILE, _npy(features.astype(np.float16)))
         buffer = io.BytesIO()
-        pq.write_table(predictions, buffer)
+        pq.write_table(predictions, buffer, write_page_checksum=True)
         write_atomically(self.path / PREDICTIONS_FILE, buffer.getvalue())
         self._write_record(replace(self.record, state="complete", reason=""))
 
@@ -121,7 +137,8 @@ class RunWriter:
 
     def _write_record(self, record: RunRecord) -> None:
         self.record = record
-        write_atomically(self.path / RECORD_FILE, record.to_json().encode())
+        # A folder's name may hold what is no Unicode (a lone surrogate): it becomes its JSON escape.
+        write_atomically(self.path / RECORD_FILE, record.to_json().encode("utf-8", "backslashreplace"))
 
 
 def _npy(array: np.ndarray) -> bytes:
@@ -131,10 +148,12 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def _take_lock(path: Path) -> IO[str]:
-    lock = open(path / LOCK_FILE, "a")  # noqa: SIM115: held open as long as the run is written
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise RunError(f"Another process is writing {path}; wait until it ends, or choose another --run.") from None
-    return lock
+    lock = open(path / LOCK_FILE, "a")  # noqa: SIM115 (held open as long as the run is written)
+    for _ in range(_LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:  # perhaps only `is_locked`, which holds it for a moment
+            time.sleep(0.05)
+    lock.close()
+    raise RunError(f"Another process is writing {path}; wait until it ends, or choose another --run.")

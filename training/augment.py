@@ -9,7 +9,7 @@ def augment(images: Tensor, generator: torch.Generator, *, padding: int, flip: b
 
     padding: each image is shifted by −padding … +padding pixels down and right, uniformly; what comes in is the
     image's reflection (without repeating the edge). flip: mirrored left to right with probability ½.
-    cutout: side in pixels of a square set to mid grey, its centre anywhere in the image (DeVries & Taylor 2017); 0: none.
+    cutout: side in pixels of a square set to mid grey, centred anywhere in the image (DeVries & Taylor 2017); 0: none.
     The generator lives on the CPU, so the same seed draws the same numbers for every device.
     """
     count, height, width, _ = images.shape

@@ -1,6 +1,6 @@
 """Predictions of a model over a split.
 
-    python -m training.evaluate --run runs/NAME      writes the predictions of a run again, from its weights
+python -m training.evaluate --run runs/NAME      writes the predictions of a run again, from its weights
 """
 
 import sys
@@ -24,6 +24,7 @@ from run_store.writer import RunWriter
 from training.recipe import TrainingError, choose_device
 
 USER_ERRORS = (DataError, ModelError, RunError, TrainingError)
+RESOURCE_ERRORS = (OSError, MemoryError, torch.OutOfMemoryError)  # a full disk, a full memory
 
 
 def infer(
@@ -42,7 +43,9 @@ def infer(
     """
     device = next(model.parameters()).device
     logits, features = [], []
-    hook = model.get_submodule(head).register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].float().cpu()))
+    hook = model.get_submodule(head).register_forward_pre_hook(
+        lambda _, inputs: features.append(inputs[0].float().cpu())
+    )
     was_training = model.training
     model.eval()
     try:
@@ -77,20 +80,39 @@ def evaluate(config: EvaluateConfig) -> str:
     """Rewrite the predictions of `config.run`; returns the sentence to print."""
     run = Run(config.run)
     record = run.record
-    test = _test_split(run)
-    model = run.load_model().to(choose_device(config.device))
-    logits, features = infer(model, test.images, record.mean, record.std, model_spec(record.model).head)
-    table = predictions_table(logits, test.labels, test.paths)
-    now = test_figures(table)["test_accuracy"]
-    with RunWriter.reopen(run.path, record) as writer:
-        writer.save_images(stored_images(test), test.masks)
-        writer.complete(table, features)
-    sentence = f"{run.name}: {now:.2%} of {len(test):,} test images right."
-    metrics = run.metrics()
-    before = metrics["test_accuracy"].iloc[-1] if len(metrics) else None
-    if before is not None and round(before * len(test)) != round(now * len(test)):
-        sentence += f" metrics.csv says {before:.2%} for the last epoch: the weights or the arithmetic have changed since."
+    with RunWriter.reopen(run.path, record) as writer:  # first, since a run that is still being written is refused
+        model = run.load_model().to(choose_device(config.device))
+        test = _test_split(run)
+        try:
+            logits, features = infer(model, test.images, record.mean, record.std, model_spec(record.model).head)
+            table = predictions_table(logits, test.labels, test.paths)
+            writer.save_images(stored_images(test), test.masks)
+            writer.complete(table, features)
+        except RESOURCE_ERRORS as error:
+            raise RunError(f"The predictions of {run.path} could not be written: {one_line(error)}") from error
+    return _sentence(run, round(test_figures(table)["test_accuracy"] * len(test)), len(test))
+
+
+def _sentence(run: Run, right: int, images: int) -> str:
+    """How many are right, and whether metrics.csv says so too."""
+    sentence = f"{run.name}: {right / images:.2%} of {images:,} test images right."
+    try:
+        metrics = run.metrics()
+    except RunError as error:
+        return f"{sentence} They could not be compared: {error}."
+    if len(metrics) and round(metrics["test_accuracy"].iloc[-1] * images) != right:
+        sentence += (
+            f" metrics.csv says {metrics['test_accuracy'].iloc[-1]:.2%} for the last epoch: "
+            "the weights or the arithmetic have changed since."
+        )
     return sentence
+
+
+def one_line(error: Exception) -> str:
+    """One line for the user: torch and the operating system say more, or less."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename})." if error.filename else f"{error.strerror}."
+    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def stored_images(split: ImageSplit) -> np.ndarray:
@@ -110,7 +132,9 @@ def _test_split(run: Run) -> ImageSplit:
     is_folder = record.dataset.startswith("folder:")
     test = load_image_data(record.dataset, image_size=record.input_size if is_folder else None).test
     if test.fingerprint != record.fingerprints.get("test"):
-        raise RunError(f"The test split of {record.dataset} is not the one that run {run.name} was trained with; restore it first.")
+        raise RunError(
+            f"The test split of {record.dataset} is not the one that run {run.name} was trained with; restore it first."
+        )
     return test
 
 
@@ -118,6 +142,9 @@ def main() -> None:
     config = tyro.cli(EvaluateConfig, prog="python -m training.evaluate")
     try:
         print(evaluate(config))
+    except KeyboardInterrupt:
+        print("\nInterrupted: no prediction was changed.", file=sys.stderr)
+        sys.exit(130)
     except USER_ERRORS as error:
         sys.exit(f"Error: {error}")
 

@@ -31,11 +31,11 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU where there is one"""
     batch_size: int = 128
-    """images a step"""
+    """images a step, at least 2"""
     learning_rate: float = 0.1
     """peak of the triangular schedule"""
     warmup: float = 0.25
-    """share of the steps in which the learning rate rises, 0-1"""
+    """share of the steps in which the learning rate rises, 0 up to 1, which it must not reach"""
     momentum: float = 0.9
     """of SGD, Nesterov"""
     weight_decay: float = 5e-4
@@ -49,7 +49,7 @@ class TrainConfig:
     cutout: int = 0
     """side of a grey square that covers part of each image, pixels; 0: none"""
     progressive: bool = False
-    """first third of the epochs at half, second third at three quarters of the resolution"""
+    """first third of the epochs at half, second third at three quarters of the resolution; from 3 epochs on"""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """arithmetic of the training step; auto: bfloat16 where the processor multiplies in it"""
     threads: int | None = None
@@ -65,15 +65,17 @@ class TrainConfig:
         """Raise TrainingError for a value outside its range."""
         wrong = {
             "epochs": self.epochs < 1,
-            "batch-size": self.batch_size < 1,
+            "seed": not 0 <= self.seed < 2**63,
+            "batch-size": self.batch_size < 2,  # batch normalisation needs two
             "learning-rate": not 0 < self.learning_rate < float("inf"),
-            "warmup": not 0 <= self.warmup <= 1,
+            "warmup": not 0 <= self.warmup < 1,
             "momentum": not 0 < self.momentum < 1,
-            "weight-decay": self.weight_decay < 0,
+            "weight-decay": not 0 <= self.weight_decay < float("inf"),
             "label-smoothing": not 0 <= self.label_smoothing < 1,
             "crop-padding": self.crop_padding < 0,
             "cutout": self.cutout < 0,
-            "threads": self.threads is not None and self.threads < 1,
+            "progressive": self.progressive and self.epochs < 3,
+            "threads": self.threads is not None and not 1 <= self.threads <= 1024,
             "image-size": self.image_size is not None and self.image_size < 8,
         }
         for option, is_wrong in wrong.items():
@@ -93,11 +95,14 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
 
 
 def triangular(step: int, steps: int, peak: float, warmup: float) -> float:
-    """Learning rate of step 0 … steps−1: linear from near zero up to `peak`, then linear down, reaching 0 at `steps`."""
-    rising = warmup * steps
-    if step + 1 <= rising:
+    """Learning rate of step 0 … steps−1: linear from near zero up to `peak`, then linear down, reaching 0 at `steps`.
+
+    It never exceeds `peak`, and reaches it however few steps there are. `warmup` is the share of rising steps, 0–1.
+    """
+    rising = min(round(warmup * steps), steps - 1)
+    if step < rising:
         return peak * (step + 1) / rising
-    return peak * (steps - step) / max(steps - rising, 1)
+    return peak * (steps - step) / (steps - rising)
 
 
 def resolution(config: TrainConfig, epoch: int, full: int) -> int:

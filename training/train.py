@@ -1,11 +1,12 @@
 """Train a classifier, write its run directory.
 
-    python -m training.train --dataset planted-shapes --model resnet18_narrow --epochs 10
-    python -m training.train --dataset cifar10 --model resnet18 --epochs 20 --run runs/cifar10
-    python -m training.train --dataset folder:DIR --model resnet18 --epochs 20
+python -m training.train --dataset planted-shapes --model resnet18_narrow --epochs 10
+python -m training.train --dataset cifar10 --model resnet18 --epochs 20 --run runs/cifar10
+python -m training.train --dataset folder:DIR --model resnet18 --epochs 20
 """
 
 import importlib.metadata
+import math
 import os
 import platform
 import re
@@ -13,38 +14,26 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import tyro
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 from tqdm import tqdm
 
 from image_data import ImageData, load_image_data
-from model_zoo import build_model, load_pretrained, model_spec, normalize
+from model_zoo import build_model, load_pretrained, model_spec
 from run_store.predictions import predictions_table
 from run_store.run import METRICS_COLUMNS, RunRecord
 from run_store.writer import RunWriter
-from training.augment import augment
-from training.evaluate import USER_ERRORS, infer, stored_images, test_figures
-from training.recipe import (
-    TrainConfig,
-    TrainingError,
-    choose_device,
-    choose_precision,
-    keep_freed_memory,
-    make_optimizer,
-    resolution,
-    triangular,
-)
-
-REPORT_STEPS = 10  # steps between two looks at the loss: each look waits for the device
+from training.evaluate import RESOURCE_ERRORS, USER_ERRORS, infer, one_line, stored_images, test_figures
+from training.loop import Loop
+from training.recipe import TrainConfig, TrainingError, choose_device, choose_precision, keep_freed_memory
 
 
 def train(config: TrainConfig) -> Path:
@@ -58,7 +47,9 @@ def train(config: TrainConfig) -> Path:
     torch.manual_seed(config.seed)
     model = build_model(config.model, len(data.train.class_names))
     if config.pretrained:
-        load_pretrained(model, config.pretrained, spec.head)
+        fresh = load_pretrained(model, config.pretrained, spec.head)
+        if fresh:
+            print(f"{config.pretrained} has another number of classes: {', '.join(fresh)} start from fresh weights.")
     mean, std = _mean_and_std(data.train.images)
     record = _record(config, data, model, spec.layers, mean, std, device)
     run = config.run or Path("runs") / _default_name(config)
@@ -66,9 +57,10 @@ def train(config: TrainConfig) -> Path:
         print(f"{run}: {config.model} on {config.dataset}, {device}, {record.recipe['precision']}", flush=True)
         try:
             fit(config, data, model.to(device), writer)
-        except (TrainingError, OSError, torch.OutOfMemoryError) as error:
-            writer.fail(str(error))
-            raise TrainingError(f"The training of {run} failed: {error}") from error
+        except (TrainingError, *RESOURCE_ERRORS) as error:
+            with suppress(OSError):  # the disk may be too full to say so
+                writer.fail(one_line(error))
+            raise TrainingError(f"The training of {run} failed: {one_line(error)}") from error
     return run
 
 
@@ -89,102 +81,16 @@ def fit(config: TrainConfig, data: ImageData, model: nn.Module, writer: RunWrite
             logits, features = infer(model, data.test.images, record.mean, record.std, head, dtype)
             table = predictions_table(logits, data.test.labels, data.test.paths)
             row |= test_figures(table) | {"seconds": time.perf_counter() - start}
+            if not math.isfinite(row["test_loss"]):  # the last update of an epoch is seen by no training loss
+                raise loop.diverged(epoch * loop.steps_per_epoch - 1)
             rows.append(row)
-            writer.save_checkpoint(loop.state() | {"metrics": [[row[name] for name in METRICS_COLUMNS] for row in rows]})
+            writer.save_checkpoint(
+                loop.state() | {"metrics": [[row[name] for name in METRICS_COLUMNS] for row in rows]}
+            )
             writer.append_metrics(row)
             progress.write(_epoch_line(row, config.epochs, images))
     writer.save_model(model)
     writer.complete(table, features)
-
-
-@dataclass
-class Loop:
-    """The training steps of one model: its batches, optimizer and schedule."""
-
-    config: TrainConfig
-    model: nn.Module
-    data: ImageData
-    record: RunRecord
-
-    def __post_init__(self) -> None:
-        config, device = self.config, torch.device(self.record.device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
-        self.images = torch.from_numpy(np.array(self.data.train.images)).to(device)
-        self.labels = torch.from_numpy(self.data.train.labels).to(device)
-        self.dtype = getattr(torch, self.record.recipe["precision"])
-        self.batch_size = min(config.batch_size, len(self.labels))
-        self.steps_per_epoch = len(self.labels) // self.batch_size
-        self.optimizer = make_optimizer(self.model, config)
-        self.generator = torch.Generator().manual_seed(config.seed)
-
-    def state(self) -> dict[str, Any]:
-        """What a training needs to go on, as plain tensors and numbers."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-        }
-
-    def train_epoch(self, epoch: int, progress: tqdm) -> dict[str, float]:
-        """One pass; returns train_loss (with label smoothing), train_accuracy on augmented images, learning_rate."""
-        size = resolution(self.config, epoch, self.record.input_size)
-        self.model.train()
-        losses: list[Tensor] = []
-        hits: list[Tensor] = []
-        for step, (images, labels) in enumerate(self._batches(size), start=(epoch - 1) * self.steps_per_epoch):
-            learning_rate = self._set_learning_rate(step)
-            loss, correct = self._step(images, labels)
-            losses.append(loss)
-            hits.append(correct)
-            if len(losses) % REPORT_STEPS == 0 or len(losses) == self.steps_per_epoch:
-                self._check_finite(losses[-REPORT_STEPS:], step)
-                done = len(losses) * self.batch_size
-                accuracy = torch.stack(hits).sum().item() / done
-                progress.set_postfix_str(f"epoch {epoch}, loss {losses[-1].item():.3f}, accuracy {accuracy:.1%}", refresh=False)
-                progress.update((epoch - 1) * self.steps_per_epoch * self.batch_size + done - progress.n)
-        return {"train_loss": torch.stack(losses).mean().item(), "train_accuracy": accuracy, "learning_rate": learning_rate}
-
-    def _batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Shuffled, augmented batches, normalised float32 B×3×size×size; what does not fill a batch waits for the next epoch."""
-        config = self.config
-        order = torch.randperm(len(self.labels), generator=self.generator).to(self.images.device)
-        for index in order[: self.steps_per_epoch * self.batch_size].split(self.batch_size):
-            pixels = augment(
-                self.images[index], self.generator, padding=config.crop_padding, flip=config.flip, cutout=config.cutout
-            )
-            images = normalize(pixels, self.record.mean, self.record.std)
-            if size != self.record.input_size:
-                images = functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
-            yield images.contiguous(memory_format=torch.channels_last), self.labels[index]
-
-    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One update of the weights; the loss and the number of right answers before it, still on the device."""
-        with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            logits = self.model(images)
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return loss.detach(), (logits.detach().argmax(dim=1) == labels).sum()
-
-    def _set_learning_rate(self, step: int) -> float:
-        learning_rate = triangular(
-            step, self.config.epochs * self.steps_per_epoch, self.config.learning_rate, self.config.warmup
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        return learning_rate
-
-    def _check_finite(self, losses: list[Tensor], last_step: int) -> None:
-        finite = torch.stack(losses).isfinite().tolist()
-        if all(finite):
-            return
-        step = last_step - len(losses) + 1 + finite.index(False)
-        learning_rate = self._set_learning_rate(step)
-        raise TrainingError(
-            f"the loss is not finite at step {step + 1} (epoch {step // self.steps_per_epoch + 1}), "
-            f"learning rate {learning_rate:.4g}; the last good epoch is kept. Try a lower --learning-rate."
-        )
 
 
 def _load_data(config: TrainConfig, input_size: int) -> ImageData:
@@ -197,6 +103,9 @@ def _load_data(config: TrainConfig, input_size: int) -> ImageData:
 
         image_size = config.image_size or (input_size if is_folder else None)
         data = load_image_data(config.dataset, image_size=image_size, strict=config.strict, progress=show)
+    side = data.train.images.shape[1]
+    if config.crop_padding >= side:
+        raise TrainingError(f"--crop-padding {config.crop_padding} moves an image of {side} pixels out of itself.")
     for warning in data.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     return data
@@ -204,7 +113,10 @@ def _load_data(config: TrainConfig, input_size: int) -> ImageData:
 
 def _mean_and_std(images: np.ndarray) -> tuple[list[float], list[float]]:
     """Per channel, 0–1, of uint8 N×H×W×3: exact, from the counts of the 256 values."""
-    counts = np.stack([np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(3)])
+    counts = np.zeros((3, 256), np.int64)
+    for start in range(0, len(images), 1024):  # bincount needs eight bytes for each of ours
+        part = images[start : start + 1024]
+        counts += [np.bincount(part[..., channel].ravel(), minlength=256) for channel in range(3)]
     values = np.arange(256) / 255
     mean = (counts * values).sum(axis=1) / counts.sum(axis=1)
     variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / counts.sum(axis=1)

@@ -1,0 +1,70 @@
+"""What several test files need: a tiny data set, and a run that was really trained on it."""
+
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_data.planted_shapes import planted_shapes
+
+
+@pytest.fixture(scope="session")
+def tiny_data():
+    """128 training and 64 test images of planted shapes, read-only."""
+    data = planted_shapes("honest", 128, 64)
+    for split in (data.train, data.test):
+        for array in (split.images, split.labels, split.masks):
+            array.flags.writeable = False
+    return data
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tiny_data, tmp_path_factory):
+    """`tiny_data` as PNG files: DIR/train/<class>/*, DIR/test/<class>/*."""
+    folder = tmp_path_factory.mktemp("shapes")
+    for name, split in (("train", tiny_data.train), ("test", tiny_data.test)):
+        for number, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
+            file = folder / name / split.class_names[label] / f"{number:03}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(file)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def session_data_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def data_dir(session_data_dir, monkeypatch):
+    """Where decoded folders are cached, instead of the user's .data."""
+    monkeypatch.setenv("SIGHTLINE_DATA", str(session_data_dir))
+    return session_data_dir
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_folder, session_data_dir, tmp_path_factory):
+    """A run directory that the real command line trained for two epochs. Not to be changed: see `tiny_run_copy`."""
+    from training.train import main
+
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    options = f"--model resnet18_narrow --epochs 2 --batch-size 32 --learning-rate 0.05 --threads 1 --run {run}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGHTLINE_DATA", str(session_data_dir))
+        patch.setattr(sys, "argv", ["train", "--dataset", f"folder:{tiny_folder}", *options.split()])
+        main()
+    return run
+
+
+@pytest.fixture
+def tiny_run_copy(tiny_run, tmp_path):
+    """A copy of `tiny_run` that a test may damage."""
+    return shutil.copytree(tiny_run, tmp_path / "tiny")
+
+
+@pytest.fixture
+def random_numbers():
+    """Random numbers, the same every time."""
+    return np.random.default_rng(0)

@@ -1,0 +1,123 @@
+"""Imports run one way, torch is loaded late, and importing a module does nothing."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "image_data": {"image_data"},
+    "model_zoo": {"model_zoo"},
+    "run_store": {"run_store", "image_data", "model_zoo"},
+    "explain": {"explain", "run_store", "image_data", "model_zoo"},
+    "training": {"training", "explain", "run_store", "image_data", "model_zoo"},
+    "app": {"app", "explain", "run_store", "image_data", "model_zoo"},
+}
+OURS = {*MAY_IMPORT, "tests", "benchmarks"}
+LATE = {"torch", "torchvision", "captum"}
+FILES = [file.relative_to(ROOT) for package in MAY_IMPORT for file in sorted((ROOT / package).rglob("*.py"))]
+LIGHT_FILES = [file for file in FILES if file.parts[0] in ("image_data", "run_store", "app")]
+SCRIPTS = {Path("app/main.py"), Path("app/dashboard.py")}  # Streamlit runs these, and the views
+MODULES = [
+    ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+    for file in FILES
+    if file not in SCRIPTS and "views" not in file.parts
+]
+
+
+def imported(nodes):
+    """Every imported module by its full name; a relative import begins with a dot."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+def package(module):
+    return module.split(".")[0]
+
+
+def at_import(tree):
+    """The nodes that run when the module is imported: all outside functions and `if TYPE_CHECKING`."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting.extend(node.orelse)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def parsed(file):
+    return ast.parse((ROOT / file).read_text(encoding="utf-8"))
+
+
+def run(program, folder=ROOT):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+
+
+def test_the_packages_are_where_this_test_looks():
+    assert {file.parts[0] for file in FILES} == MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_imports_run_one_way(file):
+    ours = {package(module) for module in imported(ast.walk(parsed(file)))} & OURS
+    assert ours <= MAY_IMPORT[file.parts[0]]
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_our_modules_are_imported_by_their_full_names(file):
+    siblings = {path.stem for path in (ROOT / file).parent.glob("*.py")} | {
+        path.stem for path in ROOT.glob("app/**/*.py")
+    }
+    # app/state.py must not become a second module `state`, since its folder is on the path too.
+    bare = [module for module in imported(ast.walk(parsed(file))) if module in siblings - OURS or module[0] == "."]
+    assert bare == []
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if file.parts[0] in ("image_data", "run_store", "app")], ids=str
+)
+def test_torch_and_captum_are_imported_inside_functions_only(file):
+    late = LATE | {"model_zoo", "explain"}  # which import them
+    assert {package(module) for module in imported(at_import(parsed(file)))} & late == set()
+
+
+def test_reading_runs_and_images_does_not_load_torch():
+    program = (
+        "import sys, image_data, run_store.run, run_store.predictions, run_store.writer, image_data.planted_shapes\n"
+        f"print(sorted({LATE} & sys.modules.keys()))"
+    )
+    assert run(program).stdout == "[]\n"
+
+
+def test_importing_a_module_prints_nothing_and_starts_nothing(tmp_path):
+    program = (
+        "import importlib, multiprocessing, threading\n"
+        f"for name in {[module for module in MODULES if package(module) != 'app']}: importlib.import_module(name)\n"
+        "assert threading.active_count() == 1, threading.enumerate()\n"
+        "assert not multiprocessing.active_children()\n"
+    )
+    done = run(program, tmp_path)
+    assert (done.stdout, done.stderr, list(tmp_path.iterdir())) == ("", "", [])
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.parts[0] != "app"], ids=str)
+def test_modules_hold_only_definitions(file):
+    """Calls at module level would be work done at import; a constant may be computed."""
+    allowed = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.If)
+    others = [node for node in parsed(file).body if not isinstance(node, allowed) and not is_docstring(node)]
+    assert [ast.unparse(node) for node in others] == []
+
+
+def is_docstring(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -1,0 +1,207 @@
+"""The predictions table: what is written, what is refused, and filters, orders and counts by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from run_store.predictions import ORDERS, Filter, Predictions, PredictionsError, predictions_table, read_predictions
+
+NAMES = ("cat", "dog", "owl")
+# Softmax of the logarithms of 1, 2, 5 is 1/8, 2/8, 5/8.
+LOGITS = np.log(np.array([[1, 2, 5], [6, 1, 1], [1, 4, 3], [2, 5, 1]], np.float32))
+LABELS = np.array([2, 1, 2, 1])
+
+
+def hand_made(labels, predicted, confidence, class_names=NAMES):
+    """Predictions of which only these columns are asked for."""
+    count = len(labels)
+    table = pd.DataFrame({
+        "index": np.arange(count), "label": np.array(labels, np.int16), "predicted": np.array(predicted, np.int16),
+        "confidence": np.array(confidence, np.float32), "margin": np.array(confidence, np.float32) / 2,
+        "loss": 1 - np.array(confidence, np.float32), "entropy": np.zeros(count, np.float32),
+    })  # fmt: skip
+    return Predictions(class_names, table, np.zeros((count, len(class_names)), np.float16))
+
+
+# true →      cat cat dog dog dog owl
+# predicted → cat dog cat cat dog dog
+SIX = ([0, 0, 1, 1, 1, 2], [0, 1, 0, 0, 1, 1], [0.9, 0.5, 0.7, 0.8, 0.6, 0.7])
+
+
+@pytest.fixture
+def six():
+    return hand_made(*SIX)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "predictions.parquet"
+    pq.write_table(predictions_table(LOGITS, LABELS), path)
+    return path
+
+
+def changed(file, name, values):
+    """Replace a column of the table in `file`."""
+    table = pq.read_table(file)
+    pq.write_table(table.set_column(table.column_names.index(name), name, values), file)
+
+
+def test_confidence_margin_loss_and_entropy_of_one_image_computed_by_hand(file):
+    first = read_predictions(file, NAMES).table.iloc[0]
+    assert (first["label"], first["predicted"]) == (2, 2)
+    assert first["confidence"] == pytest.approx(5 / 8)
+    assert first["margin"] == pytest.approx(5 / 8 - 2 / 8)
+    assert first["loss"] == pytest.approx(-math.log(5 / 8))
+    assert first["entropy"] == pytest.approx(math.log(8) / 8 + math.log(4) / 4 + math.log(8 / 5) * 5 / 8)
+
+
+def test_the_table_agrees_with_torch():
+    logits = torch.randn(50, 7, generator=torch.Generator().manual_seed(1)) * 10
+    labels = torch.arange(50) % 7
+    table = predictions_table(logits.numpy(), labels.numpy())
+    chances = logits.double().softmax(1)
+    loss = torch.nn.functional.cross_entropy(logits.double(), labels, reduction="none")
+    entropy = torch.distributions.Categorical(logits=logits.double()).entropy()
+    assert table["predicted"].to_pylist() == logits.argmax(1).tolist()
+    np.testing.assert_allclose(table["confidence"], chances.max(1).values, rtol=1e-6)
+    np.testing.assert_allclose(table["loss"], loss, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(table["entropy"], entropy, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(np.stack(table["probabilities"].to_pylist()), chances, atol=5e-4)
+
+
+def test_the_table_has_the_types_of_the_contract():
+    schema = predictions_table(LOGITS, LABELS, ("a", "b", "c", "d")).schema
+    assert {name: str(schema.field(name).type) for name in schema.names} == {
+        "index": "int64", "label": "int16", "predicted": "int16", "confidence": "float", "margin": "float",
+        "loss": "float", "entropy": "float", "probabilities": "fixed_size_list<item: halffloat>[3]", "path": "string",
+    }  # fmt: skip
+
+
+def test_huge_logits_neither_overflow_nor_lose_the_loss():
+    table = predictions_table(np.array([[1e4, 0], [0, 1e4]], np.float32), np.array([0, 0]))
+    assert table["loss"].to_pylist() == [0, 1e4]
+    assert table["entropy"].to_pylist() == [0, 0]
+
+
+def test_a_single_class_is_always_certain():
+    table = predictions_table(np.array([[3.0]], np.float32), np.array([0]))
+    assert (table["confidence"][0].as_py(), table["margin"][0].as_py()) == (1, 1)
+
+
+def test_reading_keeps_foreign_columns_and_the_probabilities(file):
+    table = pq.read_table(file).append_column("camera", pa.array(["a", "b", "a", "b"]))
+    pq.write_table(table, file)
+    predictions = read_predictions(file, NAMES)
+    assert list(predictions.table["camera"]) == ["a", "b", "a", "b"]
+    np.testing.assert_allclose(predictions.probabilities[0], [0.125, 0.25, 0.625], atol=1e-3)
+    assert not predictions.probabilities.flags.writeable
+
+
+def test_a_table_that_pandas_wrote_back_still_opens(file):
+    frame = pd.read_parquet(file)
+    frame.assign(blurred=[1, 0, 1, 0]).set_index("blurred").to_parquet(file)
+    predictions = read_predictions(file, NAMES)
+    assert list(predictions.table["blurred"]) == [1, 0, 1, 0]
+    np.testing.assert_allclose(predictions.probabilities[1], [0.75, 0.125, 0.125])
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("label", pa.array([0, 1, 3, 0], pa.int16()), "class outside 0–2"),
+        ("predicted", pa.array([0, -1, 1, 0], pa.int16()), "class outside 0–2"),
+        ("label", pa.array(["a", "b", "c", "d"]), "class outside"),
+        ("label", pa.array([0, None, 1, 0], pa.int16()), "class outside"),
+        ("confidence", pa.array(["0.5"] * 4), "numbers in confidence"),
+        ("loss", pa.array([[0.5]] * 4), "numbers in loss"),
+        ("index", pa.array([1, 0, 2, 3]), "order of the images"),
+        ("probabilities", pa.array([[0.5, 0.5]] * 4), "3 probabilities"),
+        ("probabilities", pa.array([[0.2, 0.3, 0.5], None] * 2), "3 probabilities"),
+        ("probabilities", pa.array([[0.2, None, 0.5]] * 4), "3 probabilities"),
+        ("probabilities", pa.array([0.5] * 4), "3 probabilities"),
+    ],
+)
+def test_a_column_that_holds_something_else_is_refused(file, name, values, says):
+    changed(file, name, values)
+    with pytest.raises(PredictionsError, match=says):
+        read_predictions(file, NAMES)
+
+
+def test_a_missing_and_a_doubled_column_are_named(file):
+    table = pq.read_table(file)
+    pq.write_table(table.drop_columns(["margin"]).append_column("loss", table["loss"]), file)
+    with pytest.raises(PredictionsError, match="columns once: margin, loss"):
+        read_predictions(file, NAMES)
+
+
+def test_the_mistakes_come_first_by_confidence_and_ties_by_row(six):
+    # Wrong are rows 1, 2, 3 and 5, with confidences 0.5, 0.7, 0.8 and 0.7.
+    assert six.select(Filter()).tolist() == [3, 2, 5, 1]
+    assert six.select(Filter(), "least confident first").tolist() == [1, 2, 5, 3]
+
+
+def test_filters_combine(six):
+    assert six.select(Filter(outcome="right"), "test order").tolist() == [0, 4]
+    assert six.select(Filter(outcome="all", label=1), "test order").tolist() == [2, 3, 4]
+    assert six.select(Filter(outcome="all", predicted=1), "test order").tolist() == [1, 4, 5]
+    assert six.select(Filter(label=1, predicted=0, min_confidence=0.75)).tolist() == [3]
+    assert six.select(Filter(label=2, predicted=0)).tolist() == []
+
+
+def test_both_confidence_bounds_belong_to_the_range(six):
+    # 0.7 and 0.8 are no float32: the bound has to be compared as the column stores it.
+    assert six.select(Filter("all", min_confidence=0.7, max_confidence=0.8), "test order").tolist() == [2, 3, 5]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_lists_every_row_once(six, order):
+    assert sorted(six.select(Filter("all"), order)) == [0, 1, 2, 3, 4, 5]
+
+
+def test_orders_go_the_way_their_names_say(six):
+    # Margin is half the confidence and loss is one minus the confidence.
+    assert six.select(Filter("all"), "highest loss first").tolist() == [1, 4, 2, 5, 3, 0]
+    assert six.select(Filter("all"), "smallest margin first").tolist() == [1, 4, 2, 5, 3, 0]
+
+
+def test_confusion_counts_true_classes_in_rows(six):
+    assert six.confusion.tolist() == [[1, 1, 0], [2, 1, 0], [0, 1, 0]]
+    assert six.accuracy == pytest.approx(2 / 6)
+
+
+def test_precision_recall_and_support_by_hand(six):
+    table = six.per_class()
+    assert table["class"].tolist() == ["cat", "dog", "owl"]
+    assert table["support"].tolist() == [2, 3, 1]
+    assert table["recall"].tolist() == pytest.approx([1 / 2, 1 / 3, 0])
+    assert table["precision"].tolist() == pytest.approx([1 / 3, 1 / 3, math.nan], nan_ok=True)
+
+
+def test_a_class_without_images_has_no_recall():
+    table = hand_made([0, 0], [0, 2], [1, 1]).per_class()
+    assert table["recall"].tolist() == pytest.approx([0.5, math.nan, math.nan], nan_ok=True)
+    assert table["precision"].tolist() == pytest.approx([1, math.nan, 0], nan_ok=True)
+
+
+def test_most_confused_lists_mistakes_by_number_and_ties_by_class(six):
+    pairs = six.most_confused()
+    assert pairs[["label", "predicted", "images"]].values.tolist() == [[1, 0, 2], [0, 1, 1], [2, 1, 1]]
+    assert six.most_confused(1).values.tolist() == [[1, 0, 2]]
+
+
+def test_a_model_without_mistakes_confuses_nothing():
+    perfect = hand_made([0, 1, 2], [0, 1, 2], [1, 1, 1])
+    assert (len(perfect.most_confused()), len(perfect.select(Filter())), perfect.accuracy) == (0, 0, 1)
+
+
+def test_a_thousand_classes_are_counted():
+    labels = np.arange(1000)
+    predictions = hand_made(labels, (labels + 1) % 1000, np.full(1000, 0.5), tuple(map(str, labels)))
+    assert predictions.confusion.shape == (1000, 1000)
+    assert predictions.confusion[999, 0] == 1
+    assert predictions.most_confused(3).values.tolist() == [[0, 1, 1], [1, 2, 1], [2, 3, 1]]

@@ -1,0 +1,248 @@
+"""The training command: what it writes, what it repeats, and how it ends when it cannot go on."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch.nn import functional
+
+from image_data import ImageData, decode_image
+from model_zoo import build_model
+from run_store.run import METRICS_COLUMNS, Run, RunError
+from run_store.writer import RunWriter
+from training import train as train_module
+from training.recipe import TrainConfig, TrainingError
+from training.train import main, train
+
+ROOT = Path(__file__).parent.parent
+QUICK = TrainConfig(model="resnet18_narrow", epochs=1, batch_size=32, threads=1, device="cpu", learning_rate=0.05)
+
+
+@pytest.fixture
+def shapes(tiny_data, monkeypatch):
+    """Every data set is `tiny_data`."""
+    monkeypatch.setattr(train_module, "load_image_data", lambda *_, **__: tiny_data)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, data_dir):
+    """Run the command line in this process: exit code, and what it says on stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        written = capsys.readouterr().err
+        # Python prints a text given to sys.exit on stderr, and exits with 1.
+        return (1, exit.value.code) if isinstance(exit.value.code, str) else (exit.value.code, written)
+
+    return run
+
+
+def disk_full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def content(path, name="model.safetensors"):
+    return (path / name).read_bytes()
+
+
+def predictions_by_hand(path):
+    """Logits from model.safetensors and images.npy, normalised with the mean and std of run.json."""
+    record = json.loads(content(path, "run.json"))
+    model = build_model(record["model"], len(record["class_names"])).eval()
+    model.load_state_dict(load_file(path / "model.safetensors"))
+    pixels = (np.load(path / "images.npy") / 255.0 - record["mean"]) / record["std"]
+    with torch.no_grad():
+        return model(torch.from_numpy(pixels.astype(np.float32)).permute(0, 3, 1, 2))
+
+
+def test_a_run_has_every_file_of_the_contract(tiny_run):
+    names = {file.name for file in tiny_run.iterdir()}
+    assert names == {
+        "run.json", "resume.pt", "metrics.csv", "model.safetensors", "images.npy", "features.npy",
+        "predictions.parquet", ".lock",
+    }  # fmt: skip
+    images, features = np.load(tiny_run / "images.npy"), np.load(tiny_run / "features.npy")
+    assert (images.dtype, images.shape) == (np.uint8, (64, 32, 32, 3))
+    assert (features.dtype, features.shape) == (np.float16, (64, 128))
+    lines = (tiny_run / "metrics.csv").read_text().splitlines()
+    assert lines[0] == "epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds"
+    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]
+
+
+def test_the_record_rebuilds_the_training(tiny_run, tiny_folder):
+    record = json.loads(content(tiny_run, "run.json"))
+    assert record["schema_version"] == 1 and record["state"] == "complete"
+    assert record["dataset"] == f"folder:{tiny_folder}" and record["image_counts"] == {"train": 128, "test": 64}
+    assert record["recipe"]["epochs"] == 2 and record["recipe"]["learning_rate"] == 0.05
+    assert (record["seed"], record["threads"], record["device"], record["input_size"]) == (0, 1, "cpu", 32)
+    assert torch.__version__.startswith(record["packages"]["torch"])
+    assert record["layers"] == ["layer1", "layer2", "layer3", "layer4"] and record["parameters"] == 701_466
+
+
+def test_mean_and_std_are_those_of_the_training_split(tiny_run, tiny_data):
+    record = Run(tiny_run).record
+    pixels = tiny_data.train.images.reshape(-1, 3) / 255
+    np.testing.assert_allclose(record.mean, pixels.mean(0), rtol=1e-9)
+    np.testing.assert_allclose(record.std, pixels.std(0), rtol=1e-9)
+
+
+def test_the_mistakes_shown_are_exactly_the_mistakes_counted(tiny_run):
+    table = pq.read_table(tiny_run / "predictions.parquet").to_pandas()
+    logits, labels = predictions_by_hand(tiny_run), torch.from_numpy(table["label"].to_numpy().astype(np.int64))
+    assert table["predicted"].tolist() == logits.argmax(1).tolist()
+    hits = int((logits.argmax(1) == labels).sum())
+    last = dict(zip(METRICS_COLUMNS, content(tiny_run, "metrics.csv").decode().split("\n")[-2].split(","), strict=True))
+    assert float(last["test_accuracy"]) * 64 == hits == 64 - int((table["label"] != table["predicted"]).sum())
+    assert float(last["test_loss"]) == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-5)
+    assert float(last["test_loss"]) == pytest.approx(table["loss"].mean(), rel=1e-6)
+
+
+def test_the_checkpoint_holds_the_last_epoch_and_loads_with_weights_only(tiny_run):
+    checkpoint = torch.load(tiny_run / "resume.pt", weights_only=True)
+    saved = load_file(tiny_run / "model.safetensors")
+    assert checkpoint["model"].keys() == saved.keys()
+    assert all(torch.equal(checkpoint["model"][name], saved[name]) for name in saved)
+    assert [row[0] for row in checkpoint["metrics"]] == [1, 2]
+    assert {"optimizer", "generator"} <= checkpoint.keys()
+
+
+def test_no_choice_is_made_on_the_test_split_and_the_same_seed_gives_the_same_bytes(
+    shapes, tiny_data, tmp_path, monkeypatch
+):
+    labels = (tiny_data.test.labels + 3) % 10
+    data = ImageData("planted-shapes", tiny_data.train, replace(tiny_data.test, labels=labels))
+    answers = iter([np.eye(10, dtype=np.float32)[labels], np.eye(10, dtype=np.float32)[labels - 1]])
+    runs = []
+    for name in ("honest", "flattered"):
+        runs.append(train(replace(QUICK, epochs=2, run=tmp_path / name)))
+        # Now the first epoch is right about every image of the test split and the last about none.
+        monkeypatch.setattr(train_module, "load_image_data", lambda *_, **__: data)
+        monkeypatch.setattr(train_module, "infer", lambda *_: (next(answers), np.zeros((64, 128), np.float32)))
+    assert Run(runs[1]).metrics()["test_accuracy"].tolist() == [1, 0]
+    assert content(runs[0]) == content(runs[1])
+
+
+def test_another_seed_gives_other_weights(shapes, tmp_path):
+    first, other = (train(replace(QUICK, seed=seed, run=tmp_path / str(seed))) for seed in (0, 1))
+    assert content(first) != content(other)
+
+
+def test_masks_of_planted_shapes_are_kept(shapes, tiny_data, tmp_path):
+    run = Run(train(replace(QUICK, run=tmp_path / "run")))
+    assert np.array_equal(run.masks(), tiny_data.test.masks) and run.masks().any()
+
+
+def test_large_images_are_kept_as_thumbnails_that_name_their_originals(tmp_path, data_dir, random_numbers):
+    for number in range(8):
+        file = tmp_path / "large" / ("train", "test")[number % 2] / "ab"[number // 4] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random_numbers.integers(0, 256, (120, 130, 3), dtype=np.uint8)).save(file)
+    # Fewer images than a batch, too.
+    config = replace(QUICK, dataset=f"folder:{tmp_path / 'large'}", image_size=112, run=tmp_path / "run")
+    run = Run(train(config))
+    assert run.state == "complete" and run.images().shape == (4, 96, 96, 3)
+    paths = run.predictions().table["path"].tolist()
+    assert [Path(path).name for path in paths] == ["1.png", "3.png", "5.png", "7.png"]
+    assert np.array_equal(run.model_images([2])[0], decode_image(paths[2], 112))
+    Path(paths[2]).unlink()
+    with pytest.raises(RunError, match="keeps thumbnails only, and a map needs the original"):
+        run.model_images([2])
+
+
+def test_a_pretrained_file_with_another_number_of_classes_keeps_a_fresh_head(shapes, tmp_path, capsys):
+    torch.save(build_model("resnet18_narrow", 3).state_dict(), tmp_path / "three.pt")
+    run = Run(train(replace(QUICK, pretrained=tmp_path / "three.pt", run=tmp_path / "run")))
+    assert run.load_model().fc.out_features == 10
+    assert "fc.weight, fc.bias start from fresh weights" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["save_images", "save_checkpoint", "append_metrics", "save_model", "complete"])
+def test_a_full_disk_fails_the_run_with_a_sentence(shapes, tmp_path, monkeypatch, method):
+    monkeypatch.setattr(RunWriter, method, disk_full)
+    with pytest.raises(TrainingError, match="failed: No space left on device"):
+        train(replace(QUICK, run=tmp_path / "run"))
+    run = Run(tmp_path / "run")
+    assert (run.state, run.record.reason) == ("failed", "No space left on device.")
+
+
+def test_a_disk_too_full_even_for_the_reason_is_the_same_sentence(shapes, tmp_path, monkeypatch):
+    monkeypatch.setattr(RunWriter, "save_model", disk_full)
+    monkeypatch.setattr(RunWriter, "fail", disk_full)
+    with pytest.raises(TrainingError, match="failed: No space left on device"):
+        train(replace(QUICK, run=tmp_path / "run"))
+    assert Run(tmp_path / "run").state == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--dataset", "mnist"], "Unknown data set 'mnist'; choose from: planted-shapes"),
+        (["--dataset", "folder:/no/where"], "There is no folder /no/where"),
+        (["--model", "resnet19"], "Unknown model 'resnet19'; choose from: resnet18"),
+        (["--epochs", "0"], "--epochs 0 is out of range"),
+        (["--learning-rate", "nan"], "--learning-rate nan is out of range"),
+        (["--image-size", "64"], "cannot be loaded at 64 pixels"),
+    ],
+)
+def test_an_impossible_data_set_model_or_option_is_one_sentence(command, tmp_path, arguments, says):
+    code, sentence = command("--model", "resnet18_narrow", "--run", tmp_path / "run", *arguments)
+    assert code == 1 and sentence.startswith("Error: ") and says in sentence and "\n" not in sentence
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--pretrained", __file__], "cannot be read"),
+        (["--pretrained", "/no/weights.pt"], "No weights file at /no/weights.pt"),
+        (["--crop-padding", "32"], "--crop-padding 32 moves an image of 32 pixels out of itself"),
+    ],
+)
+def test_what_does_not_fit_the_data_or_the_model_is_one_sentence(command, shapes, tmp_path, arguments, says):
+    code, sentence = command("--model", "resnet18_narrow", "--run", tmp_path / "run", *arguments)
+    assert code == 1 and sentence.startswith("Error: ") and says in sentence and "\n" not in sentence
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_directory_that_cannot_be_made_or_is_taken_is_one_sentence(command, shapes, tiny_run):
+    before = content(tiny_run)
+    for path, says in ((tiny_run, "never overwritten"), (tiny_run / "run.json" / "x", "Cannot write a run to")):
+        code, sentence = command("--model", "resnet18_narrow", "--threads", "1", "--run", path)
+        assert code == 1 and says in sentence
+    assert content(tiny_run) == before
+
+
+@pytest.mark.parametrize("arguments", [["--epochs", "many"], ["--colour", "blue"], ["--device", "tpu"]])
+def test_wrong_usage_exits_with_2(command, arguments):
+    code, written = command(*arguments)
+    assert code == 2 and arguments[0] in written and "Traceback" not in written
+
+
+def test_ctrl_c_leaves_a_run_that_opens(tiny_folder, data_dir, tmp_path):
+    run = Run(tmp_path / "run")
+    options = f"--model resnet18_narrow --epochs 1000 --batch-size 32 --threads 1 --run {run.path}".split()
+    program = [sys.executable, "-u", "-m", "training.train", "--dataset", f"folder:{tiny_folder}", *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(program, cwd=ROOT, env=os.environ | {"SIGHTLINE_DATA": str(data_dir)}, **pipes) as process:
+        while "epoch   1/1000" not in (line := process.stdout.readline()):
+            assert line, process.stderr.read()
+        assert run.state == "running"
+        process.send_signal(signal.SIGINT)
+        written = process.communicate()[1]
+    assert process.returncode == 130
+    assert "Interrupted: the run keeps every finished epoch" in written and "Traceback" not in written
+    assert run.state == "interrupted" and len(run.metrics()) >= 1
+    assert [name for name in os.listdir(run.path) if name.endswith(str(process.pid))] == []

@@ -1,0 +1,220 @@
+"""Writing run directories: whole files or none, one writer at a time, nothing overwritten."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from run_store import writer as writer_module
+from run_store.predictions import predictions_table
+from run_store.run import METRICS_COLUMNS, Run, RunError, RunRecord, is_locked
+from run_store.writer import RunWriter, write_atomically
+
+HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "a,b\n\"c\"", "Ünï ☃", "\udce9 lone surrogate")  # fmt: skip
+ROW = dict(zip(METRICS_COLUMNS, (1, 2.5, 0.25, 2.0, 1 / 3, 0.1, 30.5), strict=True))
+
+
+def record(**changes):
+    values = {
+        "model": "resnet18_narrow", "layers": ("layer1", "layer4"), "dataset": "planted-shapes",
+        "class_names": ("a", "b"), "fingerprints": {"train": "f", "test": "g"}, "image_counts": {"train": 4, "test": 2},
+        "mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.2), "input_size": 8, "parameters": 1, "recipe": {"epochs": 1},
+        "seed": 0, "threads": 1, "device": "cpu", "created": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    return RunRecord(**(values | changes))
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def disk_full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def fill_disk_at(monkeypatch, name):
+    """From now on there is no room for this file."""
+    write = writer_module.write_atomically
+
+    def write_or_fail(file, content):
+        (disk_full if file.name == name else write)(file, content)
+
+    monkeypatch.setattr(writer_module, "write_atomically", write_or_fail)
+
+
+@pytest.fixture
+def closed_folder(tmp_path):
+    """A folder in which this process may write nothing, even if root started it."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(0o555)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)  # nobody
+    yield folder
+    if is_root:
+        os.seteuid(0)
+
+
+def test_a_failed_write_leaves_the_old_content_and_no_temporary_file(tmp_path, monkeypatch):
+    file = tmp_path / "run.json"
+    write_atomically(file, b"old")
+    for step in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, step, disk_full)
+            with pytest.raises(OSError, match="No space"):
+                write_atomically(file, b"new")
+    assert (file.read_bytes(), files(tmp_path)) == (b"old", ["run.json"])
+
+
+def test_an_atomic_write_replaces_the_content(tmp_path):
+    write_atomically(tmp_path / "a", b"old")
+    write_atomically(tmp_path / "a", b"new")
+    assert ((tmp_path / "a").read_bytes(), files(tmp_path)) == (b"new", ["a"])
+
+
+def test_a_reader_keeps_its_memory_map_while_the_file_is_replaced(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([1, 2]))
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    write_atomically(tmp_path / "a.npy", b"")
+    assert mapped.tolist() == [1, 2]
+
+
+def test_a_new_run_is_running_until_its_writer_ends(tmp_path):
+    with RunWriter.create(tmp_path / "deep" / "run", record()) as writer:
+        assert (Run(writer.path).state, is_locked(writer.path)) == ("running", True)
+        assert len(Run(writer.path).metrics()) == 0
+    assert (Run(writer.path).state, is_locked(writer.path)) == ("interrupted", False)
+
+
+def test_the_record_survives_the_round_trip_with_hostile_class_names(tmp_path):
+    written = record(class_names=HOSTILE, recipe={"note": HOSTILE[0]}, packages={"torch": "2"})
+    with RunWriter.create(tmp_path / HOSTILE[1], written) as writer:
+        assert Run(writer.path).record == written
+    assert "<img src=x onerror=alert(1)>" in (writer.path / "run.json").read_text(encoding="utf-8")
+
+
+def test_metrics_survive_the_round_trip(tmp_path):
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        writer.append_metrics(ROW)
+        writer.append_metrics(ROW | {"epoch": 2})
+    table = Run(writer.path).metrics()
+    assert table["epoch"].tolist() == [1, 2]
+    assert table["test_accuracy"].tolist() == pytest.approx([1 / 3, 1 / 3], rel=1e-7)
+    assert table["seconds"].tolist() == [30.5, 30.5]
+
+
+def test_predictions_make_a_run_complete(tmp_path):
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        writer.save_images(np.zeros((2, 8, 8, 3), np.uint8), np.full((2, 8, 8), 4, np.uint8))
+        assert Run(writer.path).state == "running"
+        table = predictions_table(np.eye(2, dtype=np.float32), np.array([0, 0]))
+        writer.complete(table, np.array([[1 / 3], [2.0]]))
+    run = Run(writer.path)
+    assert (run.state, run.record.state, len(run.predictions())) == ("complete", "complete", 2)
+    assert run.masks().max() == 4
+    assert run.features().tolist() == [[np.float16(1 / 3)], [2]]
+
+
+def test_a_run_is_never_overwritten(tmp_path):
+    with RunWriter.create(tmp_path / "run", record(seed=1)):
+        pass
+    with pytest.raises(RunError, match="is not empty, and a run is never overwritten; choose another --run"):
+        RunWriter.create(tmp_path / "run", record(seed=2))
+    assert Run(tmp_path / "run").record.seed == 1
+
+
+def test_nothing_is_written_beside_foreign_files(tmp_path):
+    (tmp_path / "holiday.jpg").write_bytes(b"")
+    with pytest.raises(RunError, match="not empty"):
+        RunWriter.create(tmp_path, record())
+    assert files(tmp_path) == ["holiday.jpg"]
+
+
+def test_only_one_process_writes_a_run(tmp_path):
+    path = tmp_path / "run"
+    with RunWriter.create(path, record()), pytest.raises(RunError, match="Another process is writing"):
+        RunWriter.reopen(path, record())
+    with RunWriter.reopen(path, record()):
+        assert is_locked(path)
+
+
+def test_looking_at_the_lock_does_not_keep_a_writer_out(tmp_path, monkeypatch):
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        pass
+    look = open(writer.path / ".lock")  # noqa: SIM115 (closed by the sleep below)
+    writer_module.fcntl.flock(look, writer_module.fcntl.LOCK_SH)
+    monkeypatch.setattr(writer_module.time, "sleep", lambda _: look.close())
+    with RunWriter.reopen(writer.path, record()):
+        assert is_locked(writer.path)
+
+
+def test_a_killed_writer_leaves_a_run_that_can_be_opened_again(tmp_path):
+    program = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from run_store.record import parse_record; from run_store.writer import RunWriter\n"
+        "writer = RunWriter.create(Path(sys.argv[1]), parse_record(sys.stdin.read()))\n"
+        f"writer.append_metrics({ROW}); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = tmp_path / "run"
+    command = [sys.executable, "-c", program, str(path)]
+    subprocess.run(command, cwd=Path(__file__).parent.parent, input=record().to_json(), text=True)
+    assert (Run(path).state, len(Run(path).metrics())) == ("interrupted", 1)
+    with RunWriter.reopen(path, record()):
+        assert Run(path).state == "running"
+
+
+def test_a_folder_without_rights_is_a_sentence(closed_folder):
+    with pytest.raises(RunError, match=r"Cannot write a run to .* \(Permission denied\); choose another --run"):
+        RunWriter.create(closed_folder / "run", record())
+    with pytest.raises(RunError, match=r"Cannot write to .* \(Permission denied\); check its permissions"):
+        RunWriter.reopen(closed_folder, record())
+
+
+def test_a_path_below_a_file_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("keep me")
+    for path in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(RunError, match="Cannot write a run to"):
+            RunWriter.create(path, record())
+    assert (tmp_path / "file").read_text() == "keep me"
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.csv"])
+def test_a_run_that_found_no_room_to_begin_leaves_nothing(tmp_path, monkeypatch, name):
+    fill_disk_at(monkeypatch, name)
+    with pytest.raises(RunError, match="No space left on device"):
+        RunWriter.create(tmp_path / "run", record())
+    assert files(tmp_path) == []
+
+
+def test_a_run_without_room_for_predictions_is_not_complete(tmp_path, monkeypatch):
+    fill_disk_at(monkeypatch, "predictions.parquet")
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        with pytest.raises(OSError, match="No space"):
+            writer.complete(predictions_table(np.eye(2, dtype=np.float32), np.array([0, 1])), np.zeros((2, 1)))
+        writer.fail("No space left on device.")
+    assert files(writer.path) == [".lock", "features.npy", "metrics.csv", "run.json"]
+    assert (Run(writer.path).state, Run(writer.path).record.reason) == ("failed", "No space left on device.")
+
+
+def test_weights_are_saved_contiguous_and_under_their_own_names(tmp_path):
+    model = nn.Conv2d(3, 2, 3).to(memory_format=torch.channels_last)
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        writer.save_model(model)
+    loaded = load_file(writer.path / "model.safetensors")
+    assert loaded.keys() == {"weight", "bias"}
+    assert loaded["weight"].is_contiguous() and torch.equal(loaded["weight"], model.weight)
+
+
+def test_a_checkpoint_holds_nothing_but_tensors_and_numbers(tmp_path):
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        writer.save_checkpoint({"weight": torch.arange(3), "metrics": [[1, 0.5]]})
+    loaded = torch.load(writer.path / "resume.pt", weights_only=True)
+    assert loaded["weight"].tolist() == [0, 1, 2] and loaded["metrics"] == [[1, 0.5]]

@@ -1,0 +1,121 @@
+"""The training steps of one model: batches, updates, and the look at whether the loss is still a number."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from image_data import ImageData
+from model_zoo import normalize
+from run_store.run import RunRecord
+from training.augment import augment
+from training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
+
+REPORT_STEPS = 10  # steps between two looks at the loss: each look waits for the device
+
+
+@dataclass
+class Loop:
+    """Trains `model` in place, an epoch at a time; `record` says with which arithmetic and on which device."""
+
+    config: TrainConfig
+    model: nn.Module
+    data: ImageData
+    record: RunRecord
+
+    def __post_init__(self) -> None:
+        config, device = self.config, torch.device(self.record.device)
+        self.model.to(memory_format=torch.channels_last)
+        self.images = torch.from_numpy(np.array(self.data.train.images)).to(device)
+        self.labels = torch.from_numpy(np.array(self.data.train.labels)).to(device)
+        self.dtype = getattr(torch, self.record.recipe["precision"])
+        self.batch_size = min(config.batch_size, len(self.labels))
+        self.steps_per_epoch = len(self.labels) // self.batch_size
+        self.optimizer = make_optimizer(self.model, config)
+        self.generator = torch.Generator().manual_seed(config.seed)
+
+    def state(self) -> dict[str, Any]:
+        """What a training needs to go on, as plain tensors and numbers."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+        }
+
+    def train_epoch(self, epoch: int, progress: tqdm) -> dict[str, float]:
+        """One pass; returns train_loss (with label smoothing), train_accuracy on augmented images, learning_rate."""
+        size = resolution(self.config, epoch, self.record.input_size)
+        self.model.train()
+        losses: list[Tensor] = []
+        hits: list[Tensor] = []
+        for step, (images, labels) in enumerate(self._batches(size), start=(epoch - 1) * self.steps_per_epoch):
+            learning_rate = self._set_learning_rate(step)
+            loss, correct = self._step(images, labels)
+            losses.append(loss)
+            hits.append(correct)
+            if len(losses) % REPORT_STEPS == 0 or len(losses) == self.steps_per_epoch:
+                self._check_finite(losses[-REPORT_STEPS:], step)
+                done = len(losses) * self.batch_size
+                accuracy = torch.stack(hits).sum().item() / done
+                progress.set_postfix_str(
+                    f"epoch {epoch}, loss {losses[-1].item():.3f}, accuracy {accuracy:.1%}", refresh=False
+                )
+                progress.update((epoch - 1) * self.steps_per_epoch * self.batch_size + done - progress.n)
+        return {
+            "train_loss": torch.stack(losses).mean().item(),
+            "train_accuracy": accuracy,
+            "learning_rate": learning_rate,
+        }
+
+    def _batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Shuffled, augmented batches, normalised float32 B×3×size×size.
+
+        What does not fill a batch waits for the next epoch, so that batch normalisation never sees a single image.
+        """
+        config = self.config
+        order = torch.randperm(len(self.labels), generator=self.generator).to(self.images.device)
+        for index in order[: self.steps_per_epoch * self.batch_size].split(self.batch_size):
+            pixels = augment(
+                self.images[index], self.generator, padding=config.crop_padding, flip=config.flip, cutout=config.cutout
+            )
+            images = normalize(pixels, self.record.mean, self.record.std)
+            if size != self.record.input_size:
+                images = functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+            yield images.contiguous(memory_format=torch.channels_last), self.labels[index]
+
+    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """One update of the weights; the loss and the number of right answers before it, still on the device."""
+        with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            logits = self.model(images)
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach(), (logits.detach().argmax(dim=1) == labels).sum()
+
+    def _set_learning_rate(self, step: int) -> float:
+        learning_rate = triangular(
+            step, self.config.epochs * self.steps_per_epoch, self.config.learning_rate, self.config.warmup
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        return learning_rate
+
+    def _check_finite(self, losses: list[Tensor], last_step: int) -> None:
+        finite = torch.stack(losses).isfinite().tolist()
+        if all(finite):
+            return
+        raise self.diverged(last_step - len(losses) + 1 + finite.index(False))
+
+    def diverged(self, step: int) -> TrainingError:
+        """What to say when the loss of `step` (from 0), or of the test split after it, is infinite or no number."""
+        return TrainingError(
+            f"the loss is not finite at step {step + 1} (epoch {step // self.steps_per_epoch + 1}), "
+            f"learning rate {self._set_learning_rate(step):.4g}; the last good epoch is kept. "
+            "Try a lower --learning-rate."
+        )
