@@ -1,9 +1,12 @@
 """Planted shapes: a generated data set in which it is known what a model should look at, and what not.
 
-Every image shows one textured shape, its class, on a textured background, and two small patches: a *tag* and
-a *decoy*. In the training split of the `shortcut` variant the tag's colour gives away the class most of the
-time; in `honest` it is random, as it is in the test split, which is byte-identical in both variants. The
-decoy never says anything. Masks say where the three of them are.
+Every image shows one textured shape, its class, on a textured background, and two small patches: a *tag* and a
+*decoy*. The tags of a fixed share of the images are coloured, the others grey. In the training split of the
+`shortcut` variant a coloured tag gives away the class; in `honest` its colour is random, as it is in the test split,
+which is byte-identical in both variants. The decoy never says anything. Masks say where the three of them are.
+
+The grey tags make a model learn the shapes too, so that how often it cheats follows the share. Were the other tags
+coloured at random, it would learn either the shapes or the tags, and small changes would decide which.
 
 Only element-wise IEEE arithmetic on uniform draws is used, so that every machine generates the same bytes.
 """
@@ -22,22 +25,22 @@ CLASS_NAMES = ("circle", "square", "triangle", "star", "ring", "cross", "diamond
 VARIANTS = ("honest", "shortcut")
 SIZE = 32  # pixels
 DATA_SEED = 20_240
+GREY = len(CLASS_NAMES)  # the tag's colour that belongs to no class
 
 # What makes the data set hard. Colours and amplitudes are on a scale from 0 to 1, lengths in pixels.
-RADIUS = (7.5, 12.0)  # size of the shapes
+RADIUS = (7.5, 12.5)  # size of the shapes
 ROTATION = 12.0  # degrees either way; a square must not become a diamond
-SHAPE_CONTRAST = (0.40, 0.90)  # distance in RGB between the colours of shape and background
+SHAPE_CONTRAST = (0.30, 1.00)  # distance in RGB between the colours of shape and background
 SHAPE_SATURATION = (0.15, 0.60)  # below the patches', or their colours would drown in the shapes'
 BACKGROUND_SATURATION = (0.10, 0.50)
-SHAPE_TEXTURE = 0.10  # amplitude of the stripes on a shape, at most
-BACKGROUND_TEXTURE = 0.09  # amplitude of the background's clouds
-NOISE = 0.085  # amplitude of the noise on every pixel but those of the patches
+SHAPE_TEXTURE = 0.08  # amplitude of the stripes on a shape, at most
+BACKGROUND_TEXTURE = 0.08  # amplitude of the background's clouds
+NOISE = 0.07  # amplitude of the noise on every pixel but those of the patches
 
 # What makes the shortcut tempting.
-SHORTCUT_SHARE = 0.71  # of the training images, whose tag has the colour of the class
+COLOURED_SHARE = 0.67  # of the images have a coloured tag, the others a grey one, which never says anything
 PATCH = 6  # side of tag and decoy
 PATCH_SATURATION = 0.95
-PATCH_OPACITY = 1.00  # of tag and decoy; lower is fainter
 PATCH_OVERLAP = 4  # pixels of the shape that both patches together may hide
 
 _CHUNK = 500  # images drawn at a time: the arrays stay small enough for the processor's cache
@@ -64,29 +67,30 @@ def planted_shapes(variant: str, train_count: int = 5000, test_count: int = 2000
         raise DataError(f"Unknown variant {variant!r} of planted-shapes; choose from: {', '.join(VARIANTS)}.")
     if min(train_count, test_count) < 1:
         raise DataError("Planted shapes need at least one training and one test image.")
-    train = _generate_split("train", train_count, SHORTCUT_SHARE if variant == "shortcut" else 0.0)
-    return ImageData(f"planted-shapes:{variant}", train, _generate_split("test", test_count, 0.0))
+    train = _generate_split("train", train_count, tells_class=variant == "shortcut")
+    return ImageData(f"planted-shapes:{variant}", train, _generate_split("test", test_count, tells_class=False))
 
 
-def patch_colours() -> Floats:
-    """RGB in 0–1 of tag and decoy, 2 × 10 × 3: ten hues for the tag, and the ten between them for the decoy.
+def patch_colours() -> tuple[Floats, Floats]:
+    """RGB in 0–1 of tag, 11 × 3, and decoy, 10 × 3: ten hues for the tag and a grey, the ten hues between for the decoy.
 
     The tag of colour k is the one that gives away class k.
     """
     hues = np.arange(2 * len(CLASS_NAMES), dtype=np.float32) / (2 * len(CLASS_NAMES))
     colours = _rgb_from_hsv(hues, np.full_like(hues, PATCH_SATURATION), np.ones_like(hues))
-    return np.stack([colours[0::2], colours[1::2]])
+    return np.concatenate([colours[0::2], np.full((1, 3), 0.5, np.float32)]), colours[1::2]
 
 
-def _generate_split(split: str, count: int, shortcut_share: float) -> ImageSplit:
+def _generate_split(split: str, count: int, tells_class: bool) -> ImageSplit:
     seed = [DATA_SEED, ("train", "test").index(split)]
     balanced = np.arange(count, dtype=np.int64) % len(CLASS_NAMES)
     labels = np.random.default_rng([*seed, 0]).permutation(balanced)
     # Both variants draw the same numbers: nothing but the tag's colour can differ.
     rng = np.random.default_rng([*seed, 1])
     tag_rng = np.random.default_rng([*seed, 2])
-    random_tag = tag_rng.integers(len(CLASS_NAMES), size=count)
-    tag = np.where(tag_rng.random(count) < shortcut_share, labels, random_tag)
+    colour = tag_rng.integers(len(CLASS_NAMES), size=count)
+    is_coloured = tag_rng.random(count) < COLOURED_SHARE
+    tag = np.where(is_coloured, labels if tells_class else colour, GREY)
     images = np.empty((count, SIZE, SIZE, 3), np.uint8)
     masks = np.empty((count, SIZE, SIZE), np.uint8)
     for start in range(0, count, _CHUNK):
@@ -237,6 +241,5 @@ def _paint_patch(
     if bit == DECOY:
         light = (offset[:, None] + offset) % 2 == 0
         paint = np.where(light[..., None], paint, 1 - (1 - paint) * np.float32(0.35))
-    under = pixels[image, row, column]
-    pixels[image, row, column] = under + np.float32(PATCH_OPACITY) * (paint - under)
+    pixels[image, row, column] = paint
     masks[image, row, column] = bit
