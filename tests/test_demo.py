@@ -1,0 +1,66 @@
+import io
+from pathlib import Path
+
+import pytest
+import tyro
+
+from run_store.run import Run
+from training import demo
+from training.demo import DemoConfig, train_demo
+from training.recipe import TrainConfig
+
+
+class FakeTraining:
+    """Stands in for subprocess.Popen: makes the run directory and ends at once."""
+
+    started: list[TrainConfig] = []
+    returncode = 0
+
+    def __init__(self, command, *, stderr, **_):
+        config = tyro.cli(TrainConfig, args=command[3:])
+        config.check()
+        config.run.mkdir(parents=True)
+        self.started.append(config)
+        stderr.write("Warning: slow\nError: the disk is full\n")
+
+    def wait(self):
+        return self.returncode
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    monkeypatch.setattr(FakeTraining, "started", [])
+    monkeypatch.setattr(demo.subprocess, "Popen", FakeTraining)
+    return FakeTraining.started
+
+
+def test_the_demo_trains_the_same_recipe_with_and_without_the_shortcut(tmp_path, trainings):
+    runs = train_demo(DemoConfig(tmp_path, seed=3))
+    assert runs == [tmp_path / "demo-honest", tmp_path / "demo-shortcut"]
+    assert [config.dataset for config in trainings] == ["planted-shapes:honest", "planted-shapes:shortcut"]
+    assert {(config.model, config.epochs, config.seed) for config in trainings} == {("resnet18_narrow", 4, 3)}
+
+
+@pytest.mark.parametrize("state", ["complete", "running"])
+def test_a_run_that_is_there_or_under_way_is_not_trained_again(tmp_path, trainings, monkeypatch, state):
+    for name in ("demo-honest", "demo-shortcut"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(Run, "state", property(lambda run: state))
+    assert train_demo(DemoConfig(tmp_path)) == []
+    assert trainings == []
+
+
+def test_an_interrupted_demo_run_is_kept_and_trained_anew_beside_it(tmp_path, trainings, monkeypatch):
+    (tmp_path / "demo-honest").mkdir()
+    monkeypatch.setattr(Run, "state", property(lambda run: "interrupted"))
+    train_demo(DemoConfig(tmp_path))
+    assert (tmp_path / "demo-honest") not in [config.run for config in trainings]
+    assert Path(tmp_path / "demo-honest-2") in [config.run for config in trainings]
+
+
+def test_a_failed_training_is_reported_in_its_own_last_words(tmp_path, trainings, monkeypatch):
+    monkeypatch.setattr(FakeTraining, "returncode", 1)
+    errors = io.StringIO()
+    monkeypatch.setattr("sys.stderr", errors)
+    train_demo(DemoConfig(tmp_path))
+    assert "demo-honest: Error: the disk is full" in errors.getvalue()

@@ -1,0 +1,88 @@
+"""Train the two demo runs side by side: the same model on planted shapes, once without and once with the shortcut.
+
+python -m training.demo
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+import tyro
+
+from image_data.planted_shapes import VARIANTS
+from run_store.run import Run
+
+# Chosen so that both runs fit into 100 seconds on two cores; benchmarks/RESULTS.md has the times and accuracies.
+RECIPE = (
+    "--model",
+    "resnet18_narrow",
+    "--epochs",
+    "4",
+    "--batch-size",
+    "32",
+    "--learning-rate",
+    "0.04",
+    "--progressive",
+)
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """Train the two demo runs, each on half of the cores; a finished one is kept as it is."""
+
+    runs: Path = Path("runs")
+    """the folder of runs"""
+    seed: int = 0
+    """of both runs"""
+
+
+def train_demo(config: DemoConfig) -> list[Path]:
+    """Start what is missing and wait for it; returns the run directories that were trained."""
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    started: dict[Path, tuple[subprocess.Popen[str], IO[str]]] = {}
+    for variant in VARIANTS:
+        run = _free_path(config.runs / f"demo-{variant}")
+        if run is None:
+            continue
+        command = [sys.executable, "-m", "training.train", "--dataset", f"planted-shapes:{variant}", "--run", str(run)]
+        command += [*RECIPE, "--seed", str(config.seed), "--threads", str(threads)]
+        errors = TemporaryFile("w+")  # noqa: SIM115  # read when the process ends; a pipe would fill and stop it
+        started[run] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, text=True), errors
+    if started:
+        print(f"Training {' and '.join(map(str, started))}; watch the curves grow in the dashboard.", flush=True)
+    for run, (process, errors) in started.items():
+        if process.wait():
+            errors.seek(0)
+            last_words = errors.read().strip().splitlines()[-1:]
+            print(f"{run}: {' '.join(last_words) or 'stopped'}", file=sys.stderr)
+    return [run for run in started if run.exists()]
+
+
+def _free_path(path: Path) -> Path | None:
+    """The path, numbered where an unfinished run stands in the way; None where there is nothing to train."""
+    for number in count(1):
+        candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        if not candidate.exists():
+            return candidate
+        if Run(candidate).state in ("complete", "running"):
+            return None
+    raise AssertionError("count() never ends")
+
+
+def main() -> None:
+    config = tyro.cli(DemoConfig, prog="python -m training.demo")
+    try:
+        runs = train_demo(config)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if runs:
+        print(f"Trained: {', '.join(map(str, runs))}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
