@@ -185,7 +185,7 @@ def _status(path: str, stamp: Stamp, locked: bool) -> RunStatus:
 
 def _reason(run: Run, state: State) -> str:
     if state == "interrupted":
-        return "The training stopped before its end; the finished epochs are in Curves; train it again for the rest."
+        return "The training stopped before its end; the same command with --resume goes on after its last finished epoch."
     if state == "failed":
         return run.record.reason or "The training failed and left no reason."
     if state == "damaged":

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -144,6 +144,17 @@ class Run:
                 f"Run {self.name} keeps thumbnails only, and a map needs the original: {error} "
                 "Put the images back in place."
             ) from error
+
+    def checkpoint(self) -> dict[str, Any]:
+        """The last finished epoch, as `RunWriter.save_checkpoint` committed it. Raises RunError when there is none."""
+        import torch
+
+        if not os.path.exists(self.path / CHECKPOINT_FILE):
+            raise RunError(f"Run {self.name} has no finished epoch to go on from; remove it and train it again.")
+        try:
+            return torch.load(self.path / CHECKPOINT_FILE, weights_only=True)
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise RunError(f"Run {self.name}: {CHECKPOINT_FILE} is damaged; train the run again.") from error
 
     def load_model(self) -> "nn.Module":
         """The network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen."""

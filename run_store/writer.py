@@ -4,7 +4,7 @@ import fcntl
 import io
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +84,7 @@ class RunWriter:
 
     @classmethod
     def reopen(cls, path: Path, record: RunRecord) -> Self:
-        """Lock an existing run to write its predictions again. Raises RunError when another process holds it."""
+        """Lock an existing run to go on writing it. Raises RunError when another process holds it."""
         try:
             return cls(path, record, _take_lock(path))
         except OSError as error:
@@ -96,11 +96,17 @@ class RunWriter:
     def __exit__(self, *_: object) -> None:
         self._lock.close()
 
+    def restart(self, rows: Sequence[Sequence[float]]) -> None:
+        """The run is running again; metrics.csv is rebuilt from `rows`, each with METRICS_COLUMNS."""
+        lines = [",".join(METRICS_COLUMNS), *map(_metrics_line, rows)]
+        write_atomically(self.path / METRICS_FILE, "".join(f"{line}\n" for line in lines).encode())
+        self._write_record(replace(self.record, state="running", reason=""))
+
     def append_metrics(self, row: Mapping[str, float]) -> None:
         """Add one epoch's line; `row` has a value for each of METRICS_COLUMNS."""
-        line = ",".join(f"{row[name]:.8g}" for name in METRICS_COLUMNS) + "\n"
+        line = _metrics_line([row[name] for name in METRICS_COLUMNS])
         with open(self.path / METRICS_FILE, "a", encoding="utf-8") as stream:
-            stream.write(line)  # one write of one line: a reader sees it whole, or torn at the end of the file
+            stream.write(f"{line}\n")  # one write of one line: a reader sees it whole, or torn at the end of the file
             stream.flush()
             os.fsync(stream.fileno())
 
@@ -139,6 +145,10 @@ class RunWriter:
         self.record = record
         # A folder's name may hold what is no Unicode (a lone surrogate): it becomes its JSON escape.
         write_atomically(self.path / RECORD_FILE, record.to_json().encode("utf-8", "backslashreplace"))
+
+
+def _metrics_line(row: Sequence[float]) -> str:
+    return ",".join(f"{value:.8g}" for value in row)
 
 
 def _npy(array: np.ndarray) -> bytes:

@@ -19,7 +19,7 @@ from torch import nn
 from image_data import DataError, ImageSplit, load_image_data
 from model_zoo import ModelError, model_spec, normalize
 from run_store.predictions import predictions_table
-from run_store.run import Run, RunError
+from run_store.run import Run, RunError, RunRecord
 from run_store.writer import RunWriter
 from training.recipe import TrainingError, choose_device
 
@@ -59,6 +59,15 @@ def infer(
     return torch.cat(logits).numpy(), torch.cat(features).numpy()
 
 
+def predict(
+    model: nn.Module, split: ImageSplit, record: RunRecord, dtype: torch.dtype = torch.float32
+) -> tuple[pa.Table, np.ndarray]:
+    """The predictions table of `split`, and the penultimate features float32 N×D, of the model of a run."""
+    head = model_spec(record.model).head
+    logits, features = infer(model, split.images, record.mean, record.std, head, dtype)
+    return predictions_table(logits, split.labels, split.paths), features
+
+
 def test_figures(table: pa.Table) -> dict[str, float]:
     """test_loss (mean cross-entropy, nats, without label smoothing) and test_accuracy (0–1) of a predictions table."""
     loss = np.asarray(table["loss"], dtype=np.float64).mean()
@@ -84,8 +93,7 @@ def evaluate(config: EvaluateConfig) -> str:
         model = run.load_model().to(choose_device(config.device))
         test = _test_split(run)
         try:
-            logits, features = infer(model, test.images, record.mean, record.std, model_spec(record.model).head)
-            table = predictions_table(logits, test.labels, test.paths)
+            table, features = predict(model, test, record)
             writer.save_images(stored_images(test), test.masks)
             writer.complete(table, features)
         except RESOURCE_ERRORS as error:

@@ -1,6 +1,6 @@
 """The training steps of one model: batches, updates, and the look at whether the loss is still a number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,12 @@ class Loop:
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
         }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
 
     def train_epoch(self, epoch: int, progress: tqdm) -> dict[str, float]:
         """One pass; returns train_loss (with label smoothing), train_accuracy on augmented images, learning_rate."""

@@ -28,6 +28,8 @@ class TrainConfig:
     """of the initial weights, the order of the images and their augmentation"""
     run: Path | None = None
     """the run directory to make; default: runs/<UTC time>_<dataset>_<model>_seed<k>"""
+    resume: bool = False
+    """go on with the run of --run after its last finished epoch, with the same options"""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU where there is one"""
     batch_size: int = 128
@@ -63,6 +65,8 @@ class TrainConfig:
 
     def check(self) -> None:
         """Raise TrainingError for a value outside its range."""
+        if self.resume and self.run is None:
+            raise TrainingError("--resume needs the run to go on with: --run DIR.")
         wrong = {
             "epochs": self.epochs < 1,
             "seed": not 0 <= self.seed < 2**63,

@@ -2,7 +2,7 @@
 
 python -m training.train --dataset planted-shapes --model resnet18_narrow --epochs 10
 python -m training.train --dataset cifar10 --model resnet18 --epochs 20 --run runs/cifar10
-python -m training.train --dataset folder:DIR --model resnet18 --epochs 20
+python -m training.train --dataset folder:DIR --model resnet18 --epochs 20 --run runs/photos [--resume]
 """
 
 import importlib.metadata
@@ -28,12 +28,13 @@ from tqdm import tqdm
 
 from image_data import ImageData, load_image_data
 from model_zoo import build_model, load_pretrained, model_spec
-from run_store.predictions import predictions_table
-from run_store.run import METRICS_COLUMNS, RunRecord
+from run_store.run import METRICS_COLUMNS, Run, RunRecord
 from run_store.writer import RunWriter
-from training.evaluate import RESOURCE_ERRORS, USER_ERRORS, infer, one_line, stored_images, test_figures
+from training.evaluate import RESOURCE_ERRORS, USER_ERRORS, one_line, predict, stored_images, test_figures
 from training.loop import Loop
 from training.recipe import TrainConfig, TrainingError, choose_device, choose_precision, keep_freed_memory
+
+FREE_TO_CHANGE = ("run", "resume", "device", "threads")  # settings of which the resumed epochs do not depend
 
 
 def train(config: TrainConfig) -> Path:
@@ -41,7 +42,9 @@ def train(config: TrainConfig) -> Path:
     config.check()
     spec = model_spec(config.model)
     device = choose_device(config.device)
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
+    run = config.run or Path("runs") / _default_name(config)
+    threads = Run(run).record.threads if config.resume else config.threads
+    torch.set_num_threads(threads or os.cpu_count() or 1)
     keep_freed_memory()
     data = _load_data(config, spec.input_size)
     torch.manual_seed(config.seed)
@@ -52,8 +55,7 @@ def train(config: TrainConfig) -> Path:
             print(f"{config.pretrained} has another number of classes: {', '.join(fresh)} start from fresh weights.")
     mean, std = _mean_and_std(data.train.images)
     record = _record(config, data, model, spec.layers, mean, std, device)
-    run = config.run or Path("runs") / _default_name(config)
-    with RunWriter.create(run, record) as writer:
+    with _reopen(run, record) if config.resume else RunWriter.create(run, record) as writer:
         print(f"{run}: {config.model} on {config.dataset}, {device}, {record.recipe['precision']}", flush=True)
         try:
             fit(config, data, model.to(device), writer)
@@ -64,33 +66,56 @@ def train(config: TrainConfig) -> Path:
     return run
 
 
+def _reopen(run: Path, record: RunRecord) -> RunWriter:
+    """Lock an unfinished run to go on with it. Raises TrainingError when it is complete or was started otherwise."""
+    started = Run(run)
+    if started.state == "complete":
+        raise TrainingError(f"{run} is complete, there is nothing to resume.")
+    before, now = ({"data": entry.fingerprints, **entry.recipe} for entry in (started.record, record))
+    changed = [name for name in now if name not in FREE_TO_CHANGE and before.get(name) != now[name]]
+    if changed:
+        said = ", ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in changed)
+        raise TrainingError(f"{run} was started with other settings ({said}); resume it with the same ones.")
+    return RunWriter.reopen(run, started.record)
+
+
 def fit(config: TrainConfig, data: ImageData, model: nn.Module, writer: RunWriter) -> None:
-    """Train `model` in place for `config.epochs` epochs, writing each to the run, and seal it with its predictions."""
+    """Train `model` in place up to `config.epochs`, writing each epoch to the run, and seal it with its predictions."""
     record = writer.record
-    head = model_spec(config.model).head
     loop = Loop(config, model, data, record)
+    rows = _resume(loop, writer) if config.resume else []
     writer.save_images(stored_images(data.test), data.test.masks)
-    rows: list[dict[str, float]] = []
     images = loop.steps_per_epoch * loop.batch_size
-    with tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05) as progress:
-        for epoch in range(1, config.epochs + 1):
+    table, features = None, None
+    with tqdm(
+        total=config.epochs * images, initial=len(rows) * images, unit="image", unit_scale=True, smoothing=0.05
+    ) as progress:
+        for epoch in range(len(rows) + 1, config.epochs + 1):
             start = time.perf_counter()
             row = {"epoch": epoch, **loop.train_epoch(epoch, progress)}
             # The last epoch is judged by the very predictions that the run will show, in float32.
             dtype = torch.float32 if epoch == config.epochs else loop.dtype
-            logits, features = infer(model, data.test.images, record.mean, record.std, head, dtype)
-            table = predictions_table(logits, data.test.labels, data.test.paths)
+            table, features = predict(model, data.test, record, dtype)
             row |= test_figures(table) | {"seconds": time.perf_counter() - start}
             if not math.isfinite(row["test_loss"]):  # the last update of an epoch is seen by no training loss
                 raise loop.diverged(epoch * loop.steps_per_epoch - 1)
-            rows.append(row)
-            writer.save_checkpoint(
-                loop.state() | {"metrics": [[row[name] for name in METRICS_COLUMNS] for row in rows]}
-            )
+            rows.append([row[name] for name in METRICS_COLUMNS])
+            writer.save_checkpoint(loop.state() | {"metrics": rows})
             writer.append_metrics(row)
             progress.write(_epoch_line(row, config.epochs, images))
+    if table is None or features is None:  # resumed after the last epoch
+        table, features = predict(model, data.test, record)
     writer.save_model(model)
     writer.complete(table, features)
+
+
+def _resume(loop: Loop, writer: RunWriter) -> list[list[float]]:
+    """Put the last finished epoch back into `loop`; returns the metrics rows so far."""
+    checkpoint = Run(writer.path).checkpoint()
+    rows = checkpoint["metrics"]
+    loop.restore(checkpoint)
+    writer.restart(rows)
+    return rows
 
 
 def _load_data(config: TrainConfig, input_size: int) -> ImageData:
