@@ -58,10 +58,12 @@ def draw_grid(run: Run, image: int, layers: tuple[str, ...], rows: Sequence[Row]
         title.markdown(f"**{row.title}**  \n:gray[{escape_markdown(row.subtitle)}]")
         for cell, layer in zip(cells, layers, strict=True):
             values = maps[layer][codes.index(row.plus)]
-            if row.minus is not None:  # Grad-CAM is linear in the logit: the map of a difference is the difference of the maps
+            if row.minus is not None:  # Grad-CAM is linear in the logit, so maps may be subtracted like logits
                 values = values - maps[layer][codes.index(row.minus)]
             with cell:
-                _draw_map(picture, values, f"{layer}, {row.title.lower()}: {row.subtitle}", selection, row.minus is not None)
+                _draw_map(
+                    picture, values, f"{layer}, {row.title.lower()}: {row.subtitle}", selection, row.minus is not None
+                )
 
 
 def _draw_map(picture: np.ndarray, values: np.ndarray, name: str, selection: Selection, is_difference: bool) -> None:

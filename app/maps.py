@@ -13,7 +13,9 @@ def colours_for(sign: str, wanted: str | None) -> str:
     return wanted if wanted in COLOURS[sign] else COLOURS[sign][0]
 
 
-def overlay(image: np.ndarray, values: np.ndarray, *, sign: str, cells: str, colours: str, opacity: float) -> np.ndarray:
+def overlay(
+    image: np.ndarray, values: np.ndarray, *, sign: str, cells: str, colours: str, opacity: float
+) -> np.ndarray:
     """The map in colours over its image: uint8 side×side×3.
 
     image: uint8 side×side×3. values: float h×w, signed, at the layer's own resolution. sign "positive" cuts at zero
@@ -36,6 +38,8 @@ def note(values: np.ndarray, sign: str) -> str:
         return "not finite: the model returned NaN or infinity here"
     if values.size == 1:
         return f"one cell: no place can stand out · value {values.item():.3g}"
+    if not values.any():
+        return "blank: zero everywhere"
     if sign == "positive" and values.max() <= 0:
         return "blank: all evidence is negative, look at the signed map"
     low = f"min {values.min():.3g} · " if sign == "signed" else ""

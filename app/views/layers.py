@@ -9,6 +9,7 @@ from app.map_grid import draw_grid, rows_of_targets
 from app.map_settings import chosen_layers, chosen_targets, draw_settings
 from app.shell import draw_missing
 from app.state import Selection, current_selection
+from app.text import escape_markdown
 from run_store.run import Run, RunError
 
 
@@ -26,7 +27,10 @@ def draw(run: Run, selection: Selection) -> None:
             st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
             return
         rows = rows_of_targets(predictions, current.image, targets)
-        draw_grid(run, current.image, chosen_layers(record, selection), rows, selection)
+        try:
+            draw_grid(run, current.image, chosen_layers(record, selection), rows, selection)
+        except RunError as error:  # the predictions are whole, so the image and its probabilities still stand
+            st.warning(f"No maps: {escape_markdown(str(error))}", icon=":material/layers_clear:")
 
 
 selection = current_selection()

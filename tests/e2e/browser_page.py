@@ -1,0 +1,116 @@
+"""What the browser tests read from a page, and how they wait: for what is to be seen, never for a clock."""
+
+import io
+import os
+import shutil
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+READY = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
+PATIENCE = 60_000  # milliseconds, for a machine under load
+CHART = "[data-testid=stVegaLiteChart]"
+MAP = ".st-key-panel_grid img"
+TILE = ".tile"
+TO_INSTALL = "The browser tests need Chromium; on Debian or Ubuntu: sudo apt-get install chromium"
+
+_CANVAS = """
+async (image, side) => {
+  await image.decode()
+  const canvas = document.createElement("canvas")
+  canvas.width = canvas.height = side
+  const context = canvas.getContext("2d")
+  context.imageSmoothingEnabled = false
+  context.drawImage(image, 0, 0, side, side)
+  return Array.from(context.getImageData(0, 0, side, side).data)
+}
+"""
+_STILL = """
+async (element) => {
+  const pause = () => new Promise((done) => setTimeout(done, 110))
+  let seen = [], last
+  while (seen.length < 4) {
+    const box = element.getBoundingClientRect()
+    last = [box.x + box.width / 2, box.y + box.height / 2]
+    seen = seen.length && seen[0].join() !== last.join() ? [] : [...seen, last]
+    await pause()
+  }
+  return last
+}
+"""
+_HAS_QUERY = """
+wanted => {
+  const query = new URLSearchParams(location.search)
+  return Object.entries(wanted).every(([key, value]) => query.get(key) === value)
+}
+"""
+
+
+def chromium_path():
+    """Skips the test where there is no Chromium; in CI, a missing browser is a failure."""
+    path = shutil.which("chromium")
+    if path is None and os.environ.get("CI") == "true":
+        pytest.fail(TO_INSTALL)
+    if path is None:
+        pytest.skip(TO_INSTALL)
+    return path
+
+
+def open_address(page, address, shows):
+    """Go there and wait until the script has ended and `shows` is in the page."""
+    page.goto(address)
+    page.wait_for_selector(shows, state="attached")
+    page.wait_for_selector(READY)
+    return page
+
+
+def await_query(page, **wanted):
+    """Wait until the address has these values; None: no such key."""
+    page.wait_for_function(_HAS_QUERY, arg=wanted)
+    page.wait_for_selector(READY)
+
+
+def await_count(found, number):
+    from playwright.sync_api import expect
+
+    expect(found).to_have_count(number, timeout=PATIENCE)
+
+
+def await_text(page, text):
+    """Wait until it can be seen."""
+    page.get_by_text(text).filter(visible=True).first.wait_for()
+
+
+def await_still(element):
+    """Where the middle of the element is, once a third of a second did not move it: a chart is laid out twice."""
+    return element.evaluate(_STILL)
+
+
+def query_of(page):
+    return {
+        key: value[0] if len(value) == 1 else value
+        for key, value in parse_qs(urlsplit(page.evaluate("location.href")).query).items()
+    }
+
+
+def path_of(page):
+    return page.evaluate("location.pathname")
+
+
+def image_pixels(image, side=32):
+    """Of an <img> that the browser has decoded, uint8 side×side×3: exact where it is a whole multiple of that."""
+    values = image.evaluate(f"(image) => ({_CANVAS})(image, {side})")
+    return np.array(values, np.uint8).reshape(side, side, 4)[..., :3]
+
+
+def screenshot_pixels(element):
+    """What is really on the screen, int H×W×3."""
+    return np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB")).astype(int)
+
+
+def count_of_colour(pixels, colour, tolerance=24):
+    """How many pixels have the colour "#rrggbb", or nearly."""
+    wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    return int((np.abs(pixels - wanted).max(axis=2) <= tolerance).sum())

@@ -1,0 +1,220 @@
+"""In a real browser: curve → class → mistake → map, by mouse, by keyboard and by address."""
+
+import io
+import shutil
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from browser_page import (
+    CHART,
+    MAP,
+    TILE,
+    TO_INSTALL,
+    await_count,
+    await_query,
+    await_still,
+    await_text,
+    chromium_path,
+    count_of_colour,
+    image_pixels,
+    open_address,
+    path_of,
+    query_of,
+    screenshot_pixels,
+)
+from PIL import Image
+
+from app.charts import RUN_COLOURS
+from benchmarks.dashboard_speed import LAYERS, LINES, ROOT, serve
+from run_store.run import Run
+
+HOSTILE_NAME = "<img src=x onerror=alert(1)>"
+SELECTED_CELL = f'{CHART} .mark-rect path[stroke="#d1495b"]'
+INSPECTOR = ".st-key-pixels_inspector_image img"
+
+
+@pytest.fixture(scope="module")
+def run(tiny_run):
+    return Run(tiny_run)
+
+
+@pytest.fixture(scope="module")
+def confused(run):
+    """The most frequent mistake: names of the true and the predicted class, and how many images."""
+    predictions = run.predictions()
+    label, predicted, images = predictions.most_confused(1).iloc[0]
+    return predictions.class_names[label], predictions.class_names[predicted], int(images)
+
+
+def click_view(page, name):
+    page.locator(f".st-key-nav_{name} a").click()
+    page.wait_for_selector(f".st-key-nav_{name}_here")
+
+
+def click_cell(page, label, predicted):
+    cell = page.locator(f'{CHART} path[aria-label^="predicted: {predicted}; true: {label};"]').first
+    cell.wait_for(state="attached")
+    x, y = await_still(cell)
+    page.mouse.click(x, y)
+
+
+def await_maps(page, number):
+    page.wait_for_function(
+        "([maps, number]) => { const found = [...document.querySelectorAll(maps)];"
+        "return found.length === number && found.every((image) => image.complete && image.naturalWidth > 0) }",
+        arg=[MAP, number],
+    )
+    return page.locator(MAP).all()
+
+
+def selected_index(page):
+    return page.locator(f'{TILE}[aria-selected="true"]').get_attribute("data-index")
+
+
+def test_from_the_curves_to_the_maps_of_a_mistake(page, stranger_page, address, run, confused):
+    label, predicted, images = confused
+    open_address(page, address, LINES)
+    for chart in page.locator(CHART).all():
+        assert count_of_colour(screenshot_pixels(chart), RUN_COLOURS[1]) > 20  # `tiny` is the second oldest
+
+    click_view(page, "Mistakes")
+    click_cell(page, label, predicted)
+    await_query(page, run="tiny", true=label, predicted=predicted)
+    await_count(page.locator(TILE), images)
+
+    tile = page.locator(TILE).last
+    index = int(tile.get_attribute("data-index"))
+    predictions = run.predictions()
+    assert predictions.class_names[predictions.column("label")[index]] == label
+    check_thumbnail(page, tile, address, run.images()[index])
+    tile.click()
+    page.locator(f'{INSPECTOR}[alt^="Test image {index}:"]').wait_for()
+    np.testing.assert_array_equal(image_pixels(page.locator(INSPECTOR)), run.images()[index])
+    await_query(page, image=str(index))
+
+    click_view(page, "Layers")
+    check_maps(page, run.images()[index])
+    chosen = {"run": "tiny", "true": label, "predicted": predicted, "image": str(index)}
+    assert path_of(page) == "/layers" and query_of(page).items() >= chosen.items()
+
+    other = stranger_page
+    open_address(other, page.evaluate("location.href"), MAP)
+    await_maps(other, 3 * len(LAYERS))
+    assert alternatives(other) == alternatives(page)
+    np.testing.assert_array_equal(image_pixels(other.locator(INSPECTOR)), run.images()[index])
+
+    page.go_back()
+    page.wait_for_selector(".st-key-nav_Mistakes_here")
+    await_count(page.locator(TILE), images)
+    assert selected_index(page) == str(index) and query_of(page).items() >= chosen.items()
+    assert not page.dialogs
+
+
+def alternatives(page):
+    return [alternative(image) for image in page.locator(MAP).all()]
+
+
+def alternative(image):
+    return image.get_attribute("alt")
+
+
+def check_thumbnail(page, tile, address, expected):
+    """Loaded, on the screen, and the array's own pixels, by the browser's decoder and by ours."""
+    image = tile.locator("img")
+    np.testing.assert_array_equal(image_pixels(image), expected)
+    assert len(np.unique(screenshot_pixels(image).reshape(-1, 3), axis=0)) > 16
+    served = page.request.get(address + image.get_attribute("src"))
+    assert served.ok and "immutable" in served.headers["cache-control"]
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(served.body()))), expected)
+
+
+def check_maps(page, plain):
+    """A map for each layer and target, on the screen; none is the plain input, and none that has something to show
+    is a copy of another."""
+    maps = await_maps(page, 3 * len(LAYERS))
+    drawn = [image_pixels(image, 64) for image in maps]
+    enlarged = plain.repeat(2, axis=0).repeat(2, axis=1)
+    for pixels in drawn:
+        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 16
+        assert (pixels != enlarged).any(axis=2).mean() > 0.5
+    telling = [pixels.tobytes() for pixels, map in zip(drawn, maps, strict=True) if "blank" not in alternative(map)]
+    assert len(telling) >= len(drawn) // 2 and len(set(telling)) == len(telling)
+    assert len(np.unique(screenshot_pixels(maps[0]).reshape(-1, 3), axis=0)) > 16
+
+
+def test_a_second_click_on_a_cell_and_the_back_button_undo_it(page, address, confused):
+    label, predicted, _ = confused
+    open_address(page, f"{address}/mistakes", TILE)
+    click_cell(page, label, predicted)
+    await_query(page, true=label, predicted=predicted)
+    page.wait_for_selector(SELECTED_CELL, state="attached")
+    click_cell(page, label, predicted)
+    await_query(page, true=None, predicted=None)
+    page.go_back()
+    await_query(page, true=label, predicted=predicted)
+    page.locator(".st-key-chip_0").wait_for()
+
+
+def test_a_bar_of_the_most_confused_filters_like_its_cell(page, address, confused):
+    label, predicted, images = confused
+    open_address(page, f"{address}/mistakes", TILE)
+    page.locator(".st-key-mistakes_pairs button").first.click()
+    await_query(page, true=label, predicted=predicted)
+    await_count(page.locator(TILE), images)
+
+
+def test_arrow_keys_move_in_the_gallery_and_enter_opens_layers(page, address):
+    open_address(page, f"{address}/mistakes?show=all&order=test-order", TILE)
+    page.locator(TILE).first.focus()
+    for key, index in (("ArrowRight", "1"), ("ArrowRight", "2"), ("ArrowLeft", "1"), ("End", "23"), ("Home", "0")):
+        page.keyboard.press(key)
+        await_query(page, image=index)
+        assert selected_index(page) == index
+    page.keyboard.press("ArrowDown")
+    below = selected_index(page)
+    assert int(below) in (4, 6, 8)  # columns, by the width of the gallery
+    page.keyboard.press("Enter")
+    page.wait_for_selector(MAP)
+    assert path_of(page) == "/layers" and query_of(page)["image"] == below
+
+
+def test_hostile_names_are_text_and_run_nothing_on_any_view(page, address):
+    name, target = quote(HOSTILE_NAME), quote(f"class:{HOSTILE_NAME}")
+    open_address(page, f"{address}/?run={name}&true={name}&show=all&image=0&target={target}", LINES)
+    for view, shows in (("Curves", LINES), ("Mistakes", TILE), ("Layers", MAP)):
+        if view != "Curves":
+            click_view(page, view)
+        page.wait_for_selector(shows, state="attached")
+        await_text(page, HOSTILE_NAME)
+        assert page.locator('img[src="x"]').count() == 0 and not page.dialogs
+        if view == "Mistakes":  # the run's name is part of the image's address
+            assert image_pixels(page.locator(f"{TILE} img").first).std() > 1
+
+
+def test_an_address_with_values_that_do_not_exist_warns_in_words(page, address):
+    open_address(page, f"{address}/mistakes?run=nowhere&true=unicorn&image=99999&layer=layer9", TILE)
+    warning = page.locator("[data-testid=stAlert]").first.inner_text()
+    assert "Ignored in the address" in warning
+    assert all(value in warning for value in ("nowhere", "unicorn", "99999", "layer9"))
+
+
+def test_an_empty_page_says_what_to_do_and_shows_a_run_when_it_comes(page, run, tmp_path):
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    with serve(ROOT / "app" / "main.py", runs) as address:
+        open_address(page, address, ".st-key-panel_empty")
+        await_text(page, "make demo")
+        shutil.copytree(run.path, tmp_path / "arriving")
+        (tmp_path / "arriving").rename(runs / "arrived")
+        page.wait_for_selector(LINES, state="attached")
+        await_text(page, "arrived")
+
+
+@pytest.mark.parametrize("ci, outcome", [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_without_chromium_the_tests_say_what_to_install_and_fail_in_ci(monkeypatch, ci, outcome):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="sudo apt-get install chromium") as raised:
+        chromium_path()
+    assert str(raised.value) == TO_INSTALL
