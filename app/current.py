@@ -45,7 +45,9 @@ class CurrentSet:
 
 
 def current_set(predictions: Predictions, selection: Selection) -> CurrentSet:
-    """A page past the end is the last one."""
+    """A page past the end is the last one; an image past the end counts as none chosen."""
+    if selection.image is not None and selection.image >= len(predictions):
+        selection = selection.change(image=None)
     rows = predictions.select(selection.filter(predictions.class_names), selection.order)
     anywhere = CurrentSet(rows, 1, selection.image)
     page = selection.page

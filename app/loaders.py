@@ -16,6 +16,7 @@ from app.charts import confusion_cells, confusion_matrix, learning_curves
 from app.state import RunFacts
 from run_store.predictions import Predictions
 from run_store.run import (
+    CHECKPOINT_FILE,
     IMAGES_FILE,
     MASKS_FILE,
     METRICS_FILE,
@@ -185,9 +186,9 @@ def _status(path: str, stamp: Stamp, locked: bool) -> RunStatus:
 
 def _reason(run: Run, state: State) -> str:
     if state == "interrupted":
-        return "The training stopped before its end; the same command with --resume goes on after its last finished epoch."
+        return f"The training stopped before its end. {_resume_hint(run)}"
     if state == "failed":
-        return run.record.reason or "The training failed and left no reason."
+        return f"{run.record.reason or 'The training failed and left no reason.'} {_resume_hint(run)}"
     if state == "damaged":
         try:
             _ = run.record
@@ -195,6 +196,12 @@ def _reason(run: Run, state: State) -> str:
         except RunError as error:
             return str(error)
     return ""
+
+
+def _resume_hint(run: Run) -> str:
+    if (run.path / CHECKPOINT_FILE).exists():
+        return f"The same command with --run {run.path} --resume goes on after its last finished epoch."
+    return "No epoch was finished; train it again under another name, or remove the folder."
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

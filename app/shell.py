@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import loaders
 from app.loaders import RunStatus
-from app.state import Selection, change_selection, current_selection
+from app.state import CLASS_TARGET, TARGETS, Selection, change_selection, current_selection
 from app.text import escape_markdown
 from run_store.run import Run, RunError
 
@@ -64,6 +64,8 @@ def _change_run() -> None:
     if facts is not None:
         changes |= {key: None for key in ("label", "predicted") if getattr(selection, key) not in facts.class_names}
         changes["layers"] = tuple(layer for layer in selection.layers if layer in facts.layers)
+        classes = {CLASS_TARGET + name for name in facts.class_names}
+        changes["targets"] = tuple(target for target in selection.targets if target in classes.union(TARGETS))
     if _test_split(selection.run) and _test_split(selection.run) == _test_split(name):
         changes["image"] = selection.image
     change_selection(**changes)
@@ -125,7 +127,7 @@ def _explain_missing(run: Run, status: RunStatus, error: RunError | None) -> tup
     if status.state == "interrupted":
         return "Interrupted", f"This run has no predictions. {reason}"
     if status.state == "failed":
-        return "The training failed", f"{reason}\n\nCurves shows the epochs before that; train the run again."
+        return "The training failed", f"{reason}\n\nCurves shows the epochs before that."
     return "This run is damaged", f"{reason}"
 
 

@@ -179,7 +179,9 @@ def read_selection() -> tuple[Selection, list[str]]:
     from app import loaders
 
     query = {key: st.query_params.get_all(key) for key in st.query_params}
-    return Selection.from_query(query, loaders.run_facts(), loaders.default_run())
+    facts = loaders.run_facts()
+    is_named = any(name in facts for name in query.get("run", ()))  # the default needs a look at every run
+    return Selection.from_query(query, facts, None if is_named else loaders.default_run())
 
 
 def current_selection() -> Selection:

@@ -1,5 +1,6 @@
 """Other people's text (class names, run names, reasons) where Streamlit renders Markdown; numbers for people."""
 
+import math
 import re
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -25,7 +26,7 @@ def count(number: int) -> str:
 
 def duration(seconds: float) -> str:
     """3725 → '1 h 2 min'; 75 → '1 min 15 s'; 4.2 → '4.2 s'."""
-    if seconds != seconds:
+    if not math.isfinite(seconds):
         return "–"
     if seconds < 60:
         return f"{seconds:.1f} s"

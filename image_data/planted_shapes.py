@@ -28,9 +28,9 @@ DATA_SEED = 20_240
 GREY = len(CLASS_NAMES)  # the tag's colour that belongs to no class
 
 # What makes the data set hard. Colours and amplitudes are on a scale from 0 to 1, lengths in pixels.
-RADIUS = (7.5, 12.5)  # size of the shapes
+RADIUS = (7.2, 12.5)  # size of the shapes
 ROTATION = 12.0  # degrees either way; a square must not become a diamond
-SHAPE_CONTRAST = (0.30, 1.00)  # distance in RGB between the colours of shape and background
+SHAPE_CONTRAST = (0.27, 1.00)  # distance in RGB between the colours of shape and background
 SHAPE_SATURATION = (0.15, 0.60)  # below the patches', or their colours would drown in the shapes'
 BACKGROUND_SATURATION = (0.10, 0.50)
 SHAPE_TEXTURE = 0.08  # amplitude of the stripes on a shape, at most
@@ -38,7 +38,7 @@ BACKGROUND_TEXTURE = 0.08  # amplitude of the background's clouds
 NOISE = 0.07  # amplitude of the noise on every pixel but those of the patches
 
 # What makes the shortcut tempting.
-COLOURED_SHARE = 0.67  # of the images have a coloured tag, the others a grey one, which never says anything
+COLOURED_SHARE = 0.71  # of the images have a coloured tag, the others a grey one, which never says anything
 PATCH = 6  # side of tag and decoy
 PATCH_SATURATION = 0.95
 PATCH_OVERLAP = 4  # pixels of the shape that both patches together may hide

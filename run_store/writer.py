@@ -64,16 +64,17 @@ class RunWriter:
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(entry.name != LOCK_FILE for entry in path.iterdir()):
-                raise RunError(
-                    f"{path} is not empty, and a run is never overwritten; choose another --run or remove it."
-                )
+            _refuse_content(path)  # before the lock, which would leave a file in a folder of somebody else
             writer = cls(path, record, _take_lock(path))
         except OSError as error:
             raise RunError(f"Cannot write a run to {path} ({error.strerror}); choose another --run.") from error
         try:
+            _refuse_content(path)  # another process may have had the lock, and ended, meanwhile
             writer._write_record(record)
             write_atomically(path / METRICS_FILE, (",".join(METRICS_COLUMNS) + "\n").encode())
+        except RunError:
+            writer._lock.close()
+            raise
         except OSError as error:
             with suppress(OSError), writer:
                 for name in (RECORD_FILE, METRICS_FILE, LOCK_FILE):
@@ -145,6 +146,11 @@ class RunWriter:
         self.record = record
         # A folder's name may hold what is no Unicode (a lone surrogate): it becomes its JSON escape.
         write_atomically(self.path / RECORD_FILE, record.to_json().encode("utf-8", "backslashreplace"))
+
+
+def _refuse_content(path: Path) -> None:
+    if any(entry.name != LOCK_FILE for entry in path.iterdir()):
+        raise RunError(f"{path} is not empty, and a run is never overwritten; choose another --run or remove it.")
 
 
 def _metrics_line(row: Sequence[float]) -> str:

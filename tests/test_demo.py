@@ -1,4 +1,3 @@
-import io
 from pathlib import Path
 
 import pytest
@@ -7,7 +6,7 @@ import tyro
 from run_store.run import Run
 from training import demo
 from training.demo import DemoConfig, train_demo
-from training.recipe import TrainConfig
+from training.recipe import TrainConfig, TrainingError
 
 
 class FakeTraining:
@@ -25,6 +24,9 @@ class FakeTraining:
 
     def wait(self):
         return self.returncode
+
+    def terminate(self):
+        self.is_ended = True
 
 
 @pytest.fixture
@@ -60,7 +62,21 @@ def test_an_interrupted_demo_run_is_kept_and_trained_anew_beside_it(tmp_path, tr
 
 def test_a_failed_training_is_reported_in_its_own_last_words(tmp_path, trainings, monkeypatch):
     monkeypatch.setattr(FakeTraining, "returncode", 1)
-    errors = io.StringIO()
-    monkeypatch.setattr("sys.stderr", errors)
-    train_demo(DemoConfig(tmp_path))
-    assert "demo-honest: Error: the disk is full" in errors.getvalue()
+    with pytest.raises(TrainingError, match="demo-honest: Error: the disk is full"):
+        train_demo(DemoConfig(tmp_path))
+
+
+def test_ctrl_c_ends_both_trainings(tmp_path, monkeypatch):
+    ended = []
+
+    class Interrupted(FakeTraining):
+        def wait(self):
+            raise KeyboardInterrupt
+
+        def terminate(self):
+            ended.append(self)
+
+    monkeypatch.setattr(demo.subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_demo(DemoConfig(tmp_path))
+    assert len(ended) == 2

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
-from run_store.run import CHECKPOINT_FILE, MODEL_FILE, Run, RunError
+from run_store.run import CHECKPOINT_FILE, MODEL_FILE, RECORD_FILE, Run, RunError
 from run_store.writer import RunWriter
 from training.loop import Loop
 from training.recipe import TrainConfig, TrainingError
@@ -82,10 +83,20 @@ def test_a_complete_run_and_one_without_a_finished_epoch_are_not_resumed(config,
         train(replace(config, resume=True))
 
 
+def test_another_device_is_refused_since_its_arithmetic_differs(config):
+    run = interrupted(config, Loop, "train_epoch", 2)
+    (run.path / RECORD_FILE).write_text(replace(run.record, device="cuda").to_json())
+    with pytest.raises(TrainingError, match="device was cuda, is cpu"):
+        train(replace(config, resume=True))
+
+
 def test_a_damaged_checkpoint_is_one_sentence(config):
     run = interrupted(config, Loop, "train_epoch", 2)
     (run.path / CHECKPOINT_FILE).write_bytes(b"other bytes")
     with pytest.raises(RunError, match="resume.pt is damaged; train the run again"):
+        train(replace(config, resume=True))
+    torch.save({"model": {}}, run.path / CHECKPOINT_FILE)
+    with pytest.raises(TrainingError, match="resume.pt is damaged; train the run again"):
         train(replace(config, resume=True))
 
 

@@ -4,6 +4,7 @@ python -m training.demo
 """
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import tyro
 
 from image_data.planted_shapes import VARIANTS
 from run_store.run import Run
+from training.recipe import TrainingError
 
 # Chosen so that both runs fit into 100 seconds on two cores; benchmarks/RESULTS.md has the times and accuracies.
 RECIPE = (
@@ -42,7 +44,7 @@ class DemoConfig:
 
 
 def train_demo(config: DemoConfig) -> list[Path]:
-    """Start what is missing and wait for it; returns the run directories that were trained."""
+    """Start what is missing and wait for it; returns the runs that were trained. Raises TrainingError if one failed."""
     threads = max(1, (os.cpu_count() or 1) // 2)
     started: dict[Path, tuple[subprocess.Popen[str], IO[str]]] = {}
     for variant in VARIANTS:
@@ -55,12 +57,19 @@ def train_demo(config: DemoConfig) -> list[Path]:
         started[run] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, text=True), errors
     if started:
         print(f"Training {' and '.join(map(str, started))}; watch the curves grow in the dashboard.", flush=True)
-    for run, (process, errors) in started.items():
-        if process.wait():
-            errors.seek(0)
-            last_words = errors.read().strip().splitlines()[-1:]
-            print(f"{run}: {' '.join(last_words) or 'stopped'}", file=sys.stderr)
-    return [run for run in started if run.exists()]
+    try:
+        failed = {run: _last_words(errors) for run, (process, errors) in started.items() if process.wait()}
+    finally:
+        for process, _ in started.values():
+            process.terminate()  # nothing, where it has ended
+    if failed:
+        raise TrainingError("; ".join(f"{run}: {words}" for run, words in failed.items()))
+    return list(started)
+
+
+def _last_words(errors: IO[str]) -> str:
+    errors.seek(0)
+    return "".join(errors.read().strip().splitlines()[-1:]) or "it stopped without a word."
 
 
 def _free_path(path: Path) -> Path | None:
@@ -76,10 +85,14 @@ def _free_path(path: Path) -> Path | None:
 
 def main() -> None:
     config = tyro.cli(DemoConfig, prog="python -m training.demo")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs with &
     try:
         runs = train_demo(config)
     except KeyboardInterrupt:
         sys.exit(130)
+    except TrainingError as error:
+        sys.exit(f"Error: {error}")
     if runs:
         print(f"Trained: {', '.join(map(str, runs))}", flush=True)
 

@@ -25,6 +25,7 @@ from training.recipe import TrainingError, choose_device
 
 USER_ERRORS = (DataError, ModelError, RunError, TrainingError)
 RESOURCE_ERRORS = (OSError, MemoryError, torch.OutOfMemoryError)  # a full disk, a full memory
+COMMAND_ERRORS = (*USER_ERRORS, *RESOURCE_ERRORS)
 
 
 def infer(
@@ -108,7 +109,7 @@ def _sentence(run: Run, right: int, images: int) -> str:
         metrics = run.metrics()
     except RunError as error:
         return f"{sentence} They could not be compared: {error}."
-    if len(metrics) and round(metrics["test_accuracy"].iloc[-1] * images) != right:
+    if len(metrics) and not abs(metrics["test_accuracy"].iloc[-1] * images - right) < 0.5:  # also for NaN
         sentence += (
             f" metrics.csv says {metrics['test_accuracy'].iloc[-1]:.2%} for the last epoch: "
             "the weights or the arithmetic have changed since."
@@ -153,8 +154,8 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\nInterrupted: no prediction was changed.", file=sys.stderr)
         sys.exit(130)
-    except USER_ERRORS as error:
-        sys.exit(f"Error: {error}")
+    except COMMAND_ERRORS as error:
+        sys.exit(f"Error: {one_line(error)}")
 
 
 if __name__ == "__main__":

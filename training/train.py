@@ -30,11 +30,11 @@ from image_data import ImageData, load_image_data
 from model_zoo import build_model, load_pretrained, model_spec
 from run_store.run import METRICS_COLUMNS, Run, RunRecord
 from run_store.writer import RunWriter
-from training.evaluate import RESOURCE_ERRORS, USER_ERRORS, one_line, predict, stored_images, test_figures
+from training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS, one_line, predict, stored_images, test_figures
 from training.loop import Loop
 from training.recipe import TrainConfig, TrainingError, choose_device, choose_precision, keep_freed_memory
 
-FREE_TO_CHANGE = ("run", "resume", "device", "threads")  # settings of which the resumed epochs do not depend
+FREE_TO_CHANGE = ("run", "resume", "threads")  # the run's own thread count is applied again
 
 
 def train(config: TrainConfig) -> Path:
@@ -59,7 +59,9 @@ def train(config: TrainConfig) -> Path:
         print(f"{run}: {config.model} on {config.dataset}, {device}, {record.recipe['precision']}", flush=True)
         try:
             fit(config, data, model.to(device), writer)
-        except (TrainingError, *RESOURCE_ERRORS) as error:
+        except (TrainingError, RuntimeError, *RESOURCE_ERRORS) as error:
+            if type(error) is RuntimeError and "can't allocate memory" not in str(error):  # how torch says it on a CPU
+                raise
             with suppress(OSError):  # the disk may be too full to say so
                 writer.fail(one_line(error))
             raise TrainingError(f"The training of {run} failed: {one_line(error)}") from error
@@ -71,7 +73,9 @@ def _reopen(run: Path, record: RunRecord) -> RunWriter:
     started = Run(run)
     if started.state == "complete":
         raise TrainingError(f"{run} is complete, there is nothing to resume.")
-    before, now = ({"data": entry.fingerprints, **entry.recipe} for entry in (started.record, record))
+    before, now = (
+        {**entry.recipe, "data": entry.fingerprints, "device": entry.device} for entry in (started.record, record)
+    )
     changed = [name for name in now if name not in FREE_TO_CHANGE and before.get(name) != now[name]]
     if changed:
         said = ", ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in changed)
@@ -112,8 +116,11 @@ def fit(config: TrainConfig, data: ImageData, model: nn.Module, writer: RunWrite
 def _resume(loop: Loop, writer: RunWriter) -> list[list[float]]:
     """Put the last finished epoch back into `loop`; returns the metrics rows so far."""
     checkpoint = Run(writer.path).checkpoint()
-    rows = checkpoint["metrics"]
-    loop.restore(checkpoint)
+    try:
+        rows = checkpoint["metrics"]
+        loop.restore(checkpoint)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # torch could read it, but it is no checkpoint
+        raise TrainingError("resume.pt is damaged; train the run again.") from error
     writer.restart(rows)
     return rows
 
@@ -212,8 +219,8 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\nInterrupted: the run keeps every finished epoch and opens in the app.", file=sys.stderr)
         sys.exit(130)
-    except USER_ERRORS as error:
-        sys.exit(f"Error: {error}")
+    except COMMAND_ERRORS as error:
+        sys.exit(f"Error: {one_line(error)}")
 
 
 if __name__ == "__main__":
