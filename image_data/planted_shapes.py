@@ -28,9 +28,11 @@ DATA_SEED = 20_240
 GREY = len(CLASS_NAMES)  # the tag's colour that belongs to no class
 
 # What makes the data set hard. Colours and amplitudes are on a scale from 0 to 1, lengths in pixels.
-RADIUS = (7.2, 12.5)  # size of the shapes
+RADIUS = (8.0, 12.5)  # size of the shapes
 ROTATION = 12.0  # degrees either way; a square must not become a diamond
-SHAPE_CONTRAST = (0.27, 1.00)  # distance in RGB between the colours of shape and background
+SHAPE_CONTRAST = (0.45, 1.00)  # distance in RGB between the colours of shape and background
+FAINT_SHARE = 0.09  # of the shapes can hardly be seen: their contrast is
+FAINT_CONTRAST = (0.06, 0.20)
 SHAPE_SATURATION = (0.15, 0.60)  # below the patches', or their colours would drown in the shapes'
 BACKGROUND_SATURATION = (0.10, 0.50)
 SHAPE_TEXTURE = 0.08  # amplitude of the stripes on a shape, at most
@@ -38,7 +40,7 @@ BACKGROUND_TEXTURE = 0.08  # amplitude of the background's clouds
 NOISE = 0.07  # amplitude of the noise on every pixel but those of the patches
 
 # What makes the shortcut tempting.
-COLOURED_SHARE = 0.71  # of the images have a coloured tag, the others a grey one, which never says anything
+COLOURED_SHARE = 0.78  # of the images have a coloured tag, the others a grey one, which never says anything
 PATCH = 6  # side of tag and decoy
 PATCH_SATURATION = 0.95
 PATCH_OVERLAP = 4  # pixels of the shape that both patches together may hide
@@ -175,7 +177,8 @@ def _draw_colours(count: int, rng: np.random.Generator) -> tuple[Floats, Floats]
         _uniform(rng, *SHAPE_SATURATION, count, 16),
         _uniform(rng, 0.45, 1.0, count, 16),
     )
-    contrast = _uniform(rng, *SHAPE_CONTRAST, count, 1)
+    faint = rng.random((count, 1), dtype=np.float32) < FAINT_SHARE
+    contrast = np.where(faint, _uniform(rng, *FAINT_CONTRAST, count, 1), _uniform(rng, *SHAPE_CONTRAST, count, 1))
     red, green, blue = np.moveaxis(vivid - background[:, None, :], -1, 0)
     distance = np.sqrt(red * red + green * green + blue * blue)
     best = np.abs(distance - contrast).argmin(axis=1)
