@@ -79,8 +79,8 @@ def our_steps(config: TrainConfig) -> Iterator[None]:
         seed=0, threads=torch.get_num_threads(), device="cpu", created="",
     )  # fmt: skip
     loop = Loop(config, build_model(config.model, CLASSES).train(), data, record)
-    for images, labels in loop._batches(SIDE):
-        loss, _ = loop._step(images, labels)
+    for images, labels in loop.batches(SIDE):
+        loss, _ = loop.step(images, labels)
         loss.item()
         yield
 

@@ -59,7 +59,7 @@ def test_the_loss_with_label_smoothing_by_hand(tiny_data):
     loop = Loop(config, Constant(math.log(3.0), 0.0), tiny_data, RECORD)
     loop._set_learning_rate(0)
     # Probabilities 3/4 and 1/4; the target of class 0 is 0.9 and 0.1.
-    loss, hits = loop._step(torch.zeros(4, 3, 8, 8), torch.tensor([0, 0, 0, 0]))
+    loss, hits = loop.step(torch.zeros(4, 3, 8, 8), torch.tensor([0, 0, 0, 0]))
     assert loss.item() == pytest.approx(-0.9 * math.log(3 / 4) - 0.1 * math.log(1 / 4))
     assert hits.item() == 4
 
@@ -67,7 +67,7 @@ def test_the_loss_with_label_smoothing_by_hand(tiny_data):
 def test_an_epoch_sees_every_image_once_in_another_order_each_time(loop, tiny_data):
     orders = []
     for _ in range(2):
-        batches = list(loop._batches(32))
+        batches = list(loop.batches(32))
         assert [tuple(images.shape) for images, _ in batches] == [(32, 3, 32, 32)] * 4
         pixels = torch.cat([images for images, _ in batches]).permute(0, 2, 3, 1).mul(255).round().to(torch.uint8)
         seen = [image.numpy().tobytes() for image in pixels.contiguous()]
@@ -82,11 +82,11 @@ def test_an_epoch_sees_every_image_once_in_another_order_each_time(loop, tiny_da
 def test_what_does_not_fill_a_batch_is_not_trained_on(tiny_data):
     # 128 images in batches of 127 would leave one over, which batch normalisation cannot take at 1×1 pixels.
     loop = Loop(replace(PLAIN, batch_size=127), Constant(0.0, 0.0), tiny_data, RECORD)
-    assert [len(labels) for _, labels in loop._batches(32)] == [127]
+    assert [len(labels) for _, labels in loop.batches(32)] == [127]
 
 
 def test_images_are_interpolated_when_the_resolution_is_lower(loop):
-    images, _ = next(loop._batches(16))
+    images, _ = next(loop.batches(16))
     assert images.shape == (32, 3, 16, 16)
     assert images.is_contiguous(memory_format=torch.channels_last)
 

@@ -59,9 +59,9 @@ class Loop:
         self.model.train()
         losses: list[Tensor] = []
         hits: list[Tensor] = []
-        for step, (images, labels) in enumerate(self._batches(size), start=(epoch - 1) * self.steps_per_epoch):
+        for step, (images, labels) in enumerate(self.batches(size), start=(epoch - 1) * self.steps_per_epoch):
             learning_rate = self._set_learning_rate(step)
-            loss, correct = self._step(images, labels)
+            loss, correct = self.step(images, labels)
             losses.append(loss)
             hits.append(correct)
             if len(losses) % REPORT_STEPS == 0 or len(losses) == self.steps_per_epoch:
@@ -78,7 +78,7 @@ class Loop:
             "learning_rate": learning_rate,
         }
 
-    def _batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Shuffled, augmented batches, normalised float32 B×3×size×size.
 
         What does not fill a batch waits for the next epoch, so that batch normalisation never sees a single image.
@@ -94,7 +94,7 @@ class Loop:
                 images = functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
             yield images.contiguous(memory_format=torch.channels_last), self.labels[index]
 
-    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One update of the weights; the loss and the number of right answers before it, still on the device."""
         with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits = self.model(images)
