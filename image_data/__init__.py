@@ -27,8 +27,8 @@ def load_image_data(
     Args:
         dataset: `planted-shapes` (the honest variant), `planted-shapes:honest`, `planted-shapes:shortcut`,
             `cifar10` or `folder:DIR`.
-        image_size: side in pixels that the images of a folder are brought to; None leaves the choice to
-            `image_data.folder.default_image_size`. Planted shapes and CIFAR-10 are 32 pixels wide, always.
+        image_size: side in pixels that the images of a folder are brought to, required for a folder, 8–1024.
+            Planted shapes and CIFAR-10 are 32 pixels wide, always.
         data_dir: where CIFAR-10 lies or is downloaded to, and where decoded folders are cached; by default
             the environment variable SIGHTLINE_DATA, else `.data`.
         strict: refuse a folder with broken images instead of leaving them out with a warning.
@@ -40,8 +40,13 @@ def load_image_data(
     data_dir = data_dir or Path(os.environ.get("SIGHTLINE_DATA") or ".data")
     kind, _, argument = dataset.partition(":")
     if kind == "folder" and argument:
-        from image_data.folder import load_folder
+        from image_data.folder import IMAGE_SIZES, load_folder
 
+        if image_size is None:
+            raise DataError(
+                "The images of a folder may be of any size: "
+                f"give image_size, the side in pixels to bring them to, from {IMAGE_SIZES[0]} to {IMAGE_SIZES[1]}."
+            )
         return load_folder(
             Path(argument).expanduser(),
             image_size,

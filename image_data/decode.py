@@ -61,13 +61,6 @@ def decode(file: str | Path, image_size: int | None) -> NDArray[np.uint8]:
         return np.array(image, dtype=np.uint8)
 
 
-def read_size(file: str | Path) -> tuple[int, int]:
-    """Width and height as stored, from the header alone."""
-    with Image.open(file, formats=FORMATS) as image:
-        _refuse_bomb(image)
-        return image.size
-
-
 def failure_reason(error: Exception) -> str:
     """A few words on why a file could not be decoded."""
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):

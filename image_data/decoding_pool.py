@@ -14,16 +14,16 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from image_data.decode import decode, failure_reason, read_size
+from image_data.decode import decode, failure_reason
 
 PROCESSES_FROM = 3000  # files; below, starting the workers takes longer than they save
 BATCH = 128  # files
@@ -44,17 +44,6 @@ class Batch(NamedTuple):
     failures: dict[int, Failure]
 
 
-def read_sizes(files: Sequence[str]) -> list[tuple[int, int]]:
-    """Width and height of every file whose header can be read."""
-    sizes = []
-    for file in files:
-        try:
-            sizes.append(read_size(file))
-        except Exception:  # decoding will name the file and the reason
-            continue
-    return sizes
-
-
 def decode_batch(files: Sequence[str], image_size: int) -> Batch:
     images, failures = [], {}
     for position, file in enumerate(files):
@@ -65,9 +54,6 @@ def decode_batch(files: Sequence[str], image_size: int) -> Batch:
             failures[position] = Failure(failure_reason(error), unreadable)
     stacked = np.stack(images) if images else np.empty((0, image_size, image_size, 3), np.uint8)
     return Batch(stacked, failures)
-
-
-_TASKS: dict[str, Callable[..., Any]] = {"sizes": read_sizes, "decode": decode_batch}
 
 
 class DecodingPool:
@@ -95,18 +81,12 @@ class DecodingPool:
         for worker in self._workers:
             worker.communicate()
 
-    def read_sizes(self, files: Sequence[str]) -> list[tuple[int, int]]:
-        return [size for sizes in self._map("sizes", files) for size in sizes]
-
     def decode(self, files: Sequence[str], image_size: int) -> Iterator[Batch]:
         """Batches of `BATCH` files, in the order of the files."""
-        return self._map("decode", files, image_size)
-
-    def _map(self, task: str, files: Sequence[str], *arguments: int) -> Iterator[Any]:
         # Only a few batches ahead of the reader, or large images would fill the memory.
-        pending: deque[Future[Any]] = deque()
+        pending: deque[Future[Batch]] = deque()
         for start in range(0, len(files), BATCH):
-            pending.append(self._threads.submit(self._run, task, files[start : start + BATCH], *arguments))
+            pending.append(self._threads.submit(self._decode_batch, files[start : start + BATCH], image_size))
             if len(pending) > 2 * self._count:
                 yield pending.popleft().result()
         while pending:
@@ -128,29 +108,30 @@ class DecodingPool:
             self._local.worker = worker
             self._workers.append(worker)
 
-    def _run(self, task: str, *arguments: Any) -> Any:
+    def _decode_batch(self, files: Sequence[str], image_size: int) -> Batch:
         worker = self._local.worker
         if worker is not None:
             try:
-                pickle.dump((task, arguments), worker.stdin, protocol=5)
+                pickle.dump((files, image_size), worker.stdin, protocol=5)
                 worker.stdin.flush()
-                return pickle.load(worker.stdout)  # our own worker's answer, not a file from elsewhere
+                batch: Batch = pickle.load(worker.stdout)  # our own worker's answer, not a file from elsewhere
+                return batch
             except (OSError, EOFError, ValueError, pickle.UnpicklingError):
                 if self._closing:
                     raise
                 self._local.worker = None  # it died: do without it
-        return _TASKS[task](*arguments)
+        return decode_batch(files, image_size)
 
 
 def serve() -> None:
-    """The worker's side: answer every task on standard input until it is closed."""
-    tasks, answers = sys.stdin.buffer, sys.stdout.buffer
+    """The worker's side: decode every batch named on standard input until it is closed."""
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while True:
         try:
-            task, arguments = pickle.load(tasks)
+            files, image_size = pickle.load(questions)
         except (EOFError, KeyboardInterrupt):
             return
-        pickle.dump(_TASKS[task](*arguments), answers, protocol=5)
+        pickle.dump(decode_batch(files, image_size), answers, protocol=5)
         answers.flush()
 
 

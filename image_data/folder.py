@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,23 +10,19 @@ import numpy as np
 from PIL import Image
 
 from image_data import folder_cache
-from image_data.decode import decode_image
 from image_data.decoding_pool import Batch, DecodingPool
 from image_data.folder_cache import DecodedFolder
 from image_data.folder_listing import SPLITS, FolderListing, list_folder, refuse_empty_classes, summarise
 from image_data.splits import DataError, ImageData, ImageSplit
 
-__all__ = ["decode_image", "default_image_size", "load_folder"]
-
 IMAGE_SIZES = (8, 1024)  # the smallest and the largest that may be asked for
-STANDARD_SIZES = (32, 64, 96, 128, 224)
 
 Progress = Callable[[int, int], None]
 
 
 def load_folder(
     folder: Path,
-    image_size: int | None,
+    image_size: int,
     cache: Path,
     *,
     name: str,
@@ -38,7 +33,7 @@ def load_folder(
 
     Args:
         folder: holds train/<class>/ and test/<class>/ with images directly in them.
-        image_size: every image becomes image_size × image_size; None: see `default_image_size`.
+        image_size: every image becomes image_size × image_size, 8–1024 pixels.
         cache: made if it is missing. If it cannot be written, every call decodes anew, with a warning.
         name: what the data set is called.
         strict: refuse broken images instead of leaving them out with a warning.
@@ -48,7 +43,7 @@ def load_folder(
         DataError: the folder is missing or not laid out like this, a class has no readable image, the size is
             out of range, or an image is broken and `strict` is set.
     """
-    if image_size is not None and not IMAGE_SIZES[0] <= image_size <= IMAGE_SIZES[1]:
+    if not IMAGE_SIZES[0] <= image_size <= IMAGE_SIZES[1]:
         raise DataError(f"The image size must lie between {IMAGE_SIZES[0]} and {IMAGE_SIZES[1]}, not {image_size}.")
     listing = list_folder(folder)
     entry = folder_cache.entry_folder(cache, listing, image_size)
@@ -70,30 +65,17 @@ def load_folder(
     return ImageData(name, splits["train"], splits["test"], tuple(sentences))
 
 
-def default_image_size(sizes: list[tuple[int, int]]) -> int:
-    """The side in pixels that images of these widths and heights are brought to if nobody says otherwise.
-
-    Images that are all square, of one size and at most 224 pixels wide stay as they are. Otherwise it is the
-    largest of 32, 64, 96, 128 and 224 that at least half of the images reach with their shorter side, so that
-    most are made smaller and few larger; at least 32.
-    """
-    if len(set(sizes)) == 1 and sizes[0][0] == sizes[0][1] <= STANDARD_SIZES[-1]:
-        return max(sizes[0][0], IMAGE_SIZES[0])
-    typical = statistics.median_high(min(size) for size in sizes)
-    return max((size for size in STANDARD_SIZES if size <= typical), default=STANDARD_SIZES[0])
-
-
 def _decode(
-    entry: Path, listing: FolderListing, image_size: int | None, progress: Progress | None
+    entry: Path, listing: FolderListing, image_size: int, progress: Progress | None
 ) -> tuple[DecodedFolder, list[str]]:
     """Decode all images into the cache, or into memory where it cannot be written."""
     files = {split: listing.absolute(split) for split in SPLITS}
     total = sum(map(len, files.values()))
 
-    def batches(size: int) -> Iterator[tuple[str, Batch]]:
+    def batches() -> Iterator[tuple[str, Batch]]:
         done = 0
         for split in SPLITS:
-            for batch in pool.decode(files[split], size):
+            for batch in pool.decode(files[split], image_size):
                 done += len(batch.images) + len(batch.failures)
                 if progress:
                     progress(done, total)
@@ -102,17 +84,14 @@ def _decode(
     with DecodingPool(total) as pool, warnings.catch_warnings():
         # Images that Pillow warns about are left out with a warning of ours.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        if image_size is None:
-            sizes = pool.read_sizes([file for split in SPLITS for file in files[split]])
-            image_size = default_image_size(sizes) if sizes else STANDARD_SIZES[0]
         try:
-            return folder_cache.build_entry(entry, listing, image_size, batches(image_size)), []
+            return folder_cache.build_entry(entry, listing, image_size, batches()), []
         except OSError as error:
             sentence = (
                 f"The decoded images could not be kept in {entry.parent} ({error.strerror or error}), so "
                 "that every start decodes them again; make it writable, or set SIGHTLINE_DATA to one that is."
             )
-            return folder_cache.decode_in_memory(listing, image_size, batches(image_size)), [sentence]
+            return folder_cache.decode_in_memory(listing, batches()), [sentence]
 
 
 def _image_split(listing: FolderListing, decoded: DecodedFolder, split: str) -> ImageSplit:

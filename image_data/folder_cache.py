@@ -46,7 +46,7 @@ class DecodedSplit:
 DecodedFolder = dict[str, DecodedSplit]
 
 
-def entry_folder(cache: Path, listing: FolderListing, image_size: int | None) -> Path:
+def entry_folder(cache: Path, listing: FolderListing, image_size: int) -> Path:
     """Where the entry of these files at this size lies. Another Pillow may decode to other pixels."""
     state = f"{_FORMAT} {DECODER_VERSION} {PIL.__version__} {image_size} {listing.state}"
     return cache / sha256(state.encode()).hexdigest()[:32]
@@ -168,7 +168,7 @@ def _remove_abandoned(cache: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def decode_in_memory(listing: FolderListing, image_size: int, batches: Iterator[tuple[str, Batch]]) -> DecodedFolder:
+def decode_in_memory(listing: FolderListing, batches: Iterator[tuple[str, Batch]]) -> DecodedFolder:
     """The same as `build_entry`, for when nothing can be written."""
     images: dict[str, list[NDArray[np.uint8]]] = {split: [] for split in SPLITS}
     broken: dict[str, dict[int, Failure]] = {split: {} for split in SPLITS}

@@ -37,11 +37,13 @@ def list_folder(folder: Path) -> FolderListing:
     """List the images of a folder; hidden files and those without an image's extension are passed over.
 
     Raises:
-        DataError: the folder or a split is missing, the classes of the splits differ, or a class is empty.
+        DataError: the folder or a split is missing, the classes of the splits differ, a class is empty, or a
+            name is not valid UTF-8.
     """
     root = os.path.abspath(folder)
     if not os.path.isdir(root):
         raise DataError(f"There is no folder {folder}; give one that holds {LAYOUT}.")
+    _refuse_foreign_name(root)
     try:
         class_names = _list_classes(folder, root)
         found = {split: [_list_class(root, f"{split}/{name}") for name in class_names] for split in SPLITS}
@@ -80,6 +82,14 @@ def summarise(names: list[str], limit: int = 5) -> str:
     return ", ".join(names[:limit]) + more
 
 
+def _refuse_foreign_name(path: str) -> None:
+    """Raise the DataError for a name that is not valid UTF-8: neither a predictions table nor a page could hold it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{ascii(path)} is not a valid name, because it is not UTF-8; rename it.") from None
+
+
 def _list_classes(folder: Path, root: str) -> tuple[str, ...]:
     """Class names, sorted; the same in both splits."""
     classes: dict[str, set[str]] = {}
@@ -88,6 +98,8 @@ def _list_classes(folder: Path, root: str) -> tuple[str, ...]:
             raise DataError(f"{folder} has no folder {split}; it must hold {LAYOUT}.")
         with os.scandir(f"{root}/{split}") as entries:
             classes[split] = {entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."}
+        for name in classes[split]:
+            _refuse_foreign_name(f"{split}/{name}")
         if not classes[split]:
             raise DataError(f"{folder}/{split} has no class folders; {folder} must hold {LAYOUT}.")
     if classes["train"] != classes["test"]:
@@ -129,5 +141,7 @@ def _list_class(root: str, relative: str) -> _ClassListing:
                 # The change time too: an archive unpacked over another may leave size and time as they were.
                 found.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     found.sort()
-    state = sha256(repr((relative, found)).encode("utf-8", "surrogateescape")).hexdigest()
-    return _ClassListing([f"{relative}/{name}" for name, *_ in found], state, nested)
+    files = [f"{relative}/{name}" for name, *_ in found]
+    for path in (*files, *nested):
+        _refuse_foreign_name(path)
+    return _ClassListing(files, sha256(repr((relative, found)).encode()).hexdigest(), nested)

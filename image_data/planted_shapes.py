@@ -74,7 +74,7 @@ def planted_shapes(variant: str, train_count: int = 5000, test_count: int = 2000
 
 
 def patch_colours() -> tuple[Floats, Floats]:
-    """RGB in 0–1 of tag, 11 × 3, and decoy, 10 × 3: ten hues for the tag and a grey, the ten hues between for the decoy.
+    """RGB in 0–1 of tag, 11 × 3, ten hues and a grey, and of decoy, 10 × 3, the hues between those.
 
     The tag of colour k is the one that gives away class k.
     """

@@ -212,12 +212,16 @@ class Run:
 
 
 def list_runs(root: Path) -> list[Run]:
-    """The runs directly under `root`, newest first; a folder without a readable run.json is none. No root: no runs."""
+    """The runs directly under `root`, newest first; no root, no runs.
+
+    A folder without run.json is none, nor is one whose name is not valid UTF-8: no page or command could name it.
+    """
     try:
         folders = list(root.iterdir())
     except OSError:
         return []
-    files = [folder / RECORD_FILE for folder in folders if os.path.isfile(folder / RECORD_FILE)]
+    named = [folder for folder in folders if folder.name.encode(errors="ignore").decode() == folder.name]
+    files = [folder / RECORD_FILE for folder in named if os.path.isfile(folder / RECORD_FILE)]
     return [Run(file.parent) for file in sorted(files, key=_created, reverse=True)]
 
 

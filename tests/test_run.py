@@ -1,6 +1,7 @@
 """Reading run directories in every condition that a crash, a copy or an editor leaves behind."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -218,6 +219,16 @@ def test_runs_are_listed_newest_first_and_damaged_ones_last(tiny_run_copy, tmp_p
     (tmp_path / "photos").mkdir()
     (tmp_path / "note.txt").write_text("no run")
     assert [run.name for run in list_runs(tmp_path)] == ["new", "middle", "old", "tiny"]
+
+
+def test_a_run_whose_name_is_not_utf8_is_left_out(tiny_run_copy, tmp_path):
+    foreign = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        foreign.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    shutil.copy(tiny_run_copy / "run.json", foreign)
+    assert [run.name for run in list_runs(tmp_path)] == ["tiny"]
 
 
 def test_no_folder_of_runs_is_no_run(tmp_path):

@@ -1,0 +1,203 @@
+"""The cache of decoded folders: when it is used, when it is built again, and what may be wrong with it."""
+
+import json
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_files import save, save_folder
+from PIL import Image
+
+from image_data import decoding_pool, load_image_data
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return save_folder(tmp_path / "images")
+
+
+@pytest.fixture
+def load(folder, tmp_path):
+    return partial(load_image_data, f"folder:{folder}", image_size=16, data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def decodes(monkeypatch):
+    """The files that are decoded from now on."""
+    seen = []
+    original = decoding_pool.decode
+
+    def spy(file, image_size):
+        seen.append(Path(file).name)
+        return original(file, image_size)
+
+    monkeypatch.setattr(decoding_pool, "decode", spy)
+    return seen
+
+
+def entry(tmp_path):
+    (found,) = (tmp_path / "data" / "cache").iterdir()
+    return found
+
+
+def test_cache_lies_where_the_environment_says(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGHTLINE_DATA", str(tmp_path / "elsewhere"))
+    load_image_data(f"folder:{folder}", image_size=16)
+    assert (tmp_path / "elsewhere" / "cache").is_dir()
+
+
+def test_second_load_decodes_nothing_and_is_memory_mapped(load, decodes):
+    first = load()
+    assert len(decodes) == 12
+    second = load()
+    assert len(decodes) == 12
+    assert isinstance(second.train.images.base, np.memmap) and not second.train.images.flags.writeable
+    assert np.array_equal(first.train.images, second.train.images)
+    assert first.train.fingerprint == second.train.fingerprint
+
+
+@pytest.mark.parametrize("change", ["content", "time", "new", "gone", "renamed"])
+def test_changed_folder_is_decoded_again(folder, load, decodes, change):
+    before = load()
+    file = folder / "train" / "cat" / "0.png"
+    if change == "content":  # with size and time as they were, as by an archive unpacked over another
+        status = file.stat()
+        save(Image.new("L", (16, 16), 51), file)
+        assert file.stat().st_size == status.st_size
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    elif change == "time":
+        os.utime(file, (1, 1))
+    elif change == "new":
+        shutil.copy(file, file.with_name("9.png"))
+    elif change == "gone":
+        file.unlink()
+    else:
+        file.rename(file.with_name("00.png"))
+    decodes.clear()
+    after = load()
+    assert decodes
+    unchanged_content = change in ("time", "renamed")
+    assert (after.train.fingerprint == before.train.fingerprint) == unchanged_content
+
+
+def test_other_image_size_is_another_entry(load):
+    assert load(image_size=8).train.images.shape[1] == 8
+    assert load(image_size=12).train.images.shape[1] == 12
+    assert load(image_size=8).train.images.shape[1] == 8
+
+
+def test_moved_folder_is_still_cached(folder, tmp_path, load, decodes):
+    load()
+    decodes.clear()
+    folder.rename(tmp_path / "moved")
+    data = load_image_data(f"folder:{tmp_path / 'moved'}", image_size=16, data_dir=tmp_path / "data")
+    assert decodes == [] and data.train.paths[0] == str(tmp_path / "moved" / "train" / "cat" / "0.png")
+
+
+@pytest.mark.parametrize("name", ["train.npy", "test.npy", "entry.json"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "other bytes", "folder"])
+def test_damaged_entry_is_built_again(load, tmp_path, decodes, name, damage):
+    expected = load().train.fingerprint
+    file = entry(tmp_path) / name
+    content = file.read_bytes()
+    file.unlink()
+    if damage == "empty":
+        file.write_bytes(b"")
+    elif damage == "truncated":
+        file.write_bytes(content[: len(content) // 2])
+    elif damage == "other bytes":
+        file.write_bytes(bytes(byte ^ 0x55 for byte in content))
+    elif damage == "folder":
+        file.mkdir()
+    decodes.clear()
+    data = load()
+    assert decodes and data.warnings == () and data.train.fingerprint == expected
+    decodes.clear()
+    load()
+    assert decodes == []
+
+
+def test_changed_pixels_in_an_entry_are_noticed(load, tmp_path, decodes):
+    load()
+    file = entry(tmp_path) / "train.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    decodes.clear()
+    assert load().train.images[-1, -1, -1, -1] == 20
+    assert decodes
+
+
+def test_copied_entry_is_used(load, tmp_path, decodes):
+    load()
+    os.utime(entry(tmp_path) / "train.npy", (1, 1))
+    decodes.clear()
+    load()
+    assert decodes == []
+
+
+@pytest.mark.parametrize("record", [[], {}, {"train": None, "test": 3}, "x"])
+def test_entry_with_a_foreign_record_is_built_again(load, tmp_path, record):
+    load()
+    (entry(tmp_path) / "entry.json").write_text(json.dumps(record))
+    assert len(load().train) == 6
+
+
+def test_file_in_the_place_of_an_entry_is_replaced(load, tmp_path):
+    load()
+    place = entry(tmp_path)
+    shutil.rmtree(place)
+    place.write_text("x")
+    assert load().warnings == () and place.is_dir()
+
+
+def test_entry_built_meanwhile_by_another_process_is_left_alone(load, tmp_path):
+    load()
+    kept = entry(tmp_path)
+    shutil.move(kept, tmp_path / "kept")
+
+    def other_process_finishes(done, total):
+        if done == total:
+            shutil.move(tmp_path / "kept", kept)
+
+    inode = (tmp_path / "kept").stat().st_ino
+    assert len(load(progress=other_process_finishes).train) == 6
+    assert kept.stat().st_ino == inode and entry(tmp_path) == kept
+
+
+def test_interrupted_build_leaves_nothing_and_old_ones_are_swept(load, tmp_path):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load(progress=interrupt)
+    cache = tmp_path / "data" / "cache"
+    assert list(cache.iterdir()) == []
+    (cache / ".building-1-killed").mkdir()
+    os.utime(cache / ".building-1-killed", (1, 1))
+    (cache / ".building-2-running").mkdir()
+    load()
+    assert {path.name for path in cache.glob(".building-*")} == {".building-2-running"}
+
+
+def test_cache_that_cannot_be_written_is_done_without(load, tmp_path, decodes):
+    (tmp_path / "data").write_text("a file where the folder should be")
+    for _ in range(2):
+        data = load()
+        assert len(data.train) == 6 and len(data.test) == 6
+        (warning,) = data.warnings
+        assert "could not be kept" in warning and "SIGHTLINE_DATA" in warning
+    assert len(decodes) == 24
+
+
+def test_full_disk_is_done_without(load, monkeypatch, tmp_path):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("image_data.folder_cache._npy_header", full)
+    data = load()
+    assert len(data.train) == 6 and "No space left" in data.warnings[0]
+    assert list((tmp_path / "data" / "cache").iterdir()) == []
