@@ -91,3 +91,9 @@ def test_make_targets_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text()
     for command in LEFT_TO_PEOPLE:
         assert re.search(rf"^{command.removeprefix('make ')}:", makefile, re.MULTILINE), command
+
+
+def test_every_file_the_readme_links_to_exists():
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text())
+    assert "app/screenshot.png" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
