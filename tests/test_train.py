@@ -130,7 +130,7 @@ def test_no_choice_is_made_on_the_test_split_and_the_same_seed_gives_the_same_by
         runs.append(train(replace(QUICK, epochs=2, run=tmp_path / name)))
         # Now the first epoch is right about every image of the test split and the last about none.
         monkeypatch.setattr(train_module, "load_image_data", lambda *_, **__: data)
-        monkeypatch.setattr(train_module, "infer", lambda *_: (next(answers), np.zeros((64, 128), np.float32)))
+        monkeypatch.setattr("training.evaluate.infer", lambda *_: (next(answers), np.zeros((64, 128), np.float32)))
     assert Run(runs[1]).metrics()["test_accuracy"].tolist() == [1, 0]
     assert content(runs[0]) == content(runs[1])
 
