@@ -85,6 +85,9 @@ export default function (component) {
 _COMPONENT = st.components.v2.component("sightline_bars", html=_HTML, css=_CSS, js=_JS)
 
 
+Kind = Literal["", "muted", "wrong", "right"]
+
+
 @dataclass(frozen=True)
 class Bar:
     """Label and cells are plain text; value is the share of the track that is filled, 0–1."""
@@ -93,7 +96,7 @@ class Bar:
     value: float
     cells: tuple[str, ...]
     id: str = ""
-    kind: Literal["", "muted", "wrong", "right"] = ""
+    kind: Kind = ""
     title: str = ""
     selected: bool = False
 

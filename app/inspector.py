@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app import loaders
-from app.bars import Bar, draw_bars
+from app.bars import Bar, Kind, draw_bars
 from app.current import CurrentSet
 from app.state import change_selection
 from app.text import count, escape_markdown, percent
@@ -75,14 +75,14 @@ def probability_bars(predictions: Predictions, image: int, shown: int = SHOWN_CL
     order = sorted(range(len(p)), key=lambda code: (-p[code], code != predicted))[:shown]
     if label not in order:
         order[-1] = label
-    kinds = {predicted: "wrong", label: "right"}  # the true class last: a right prediction is green
+    kinds: dict[int, Kind] = {predicted: "wrong", label: "right"}  # the true class last: a right prediction is green
     roles = {predicted: " (predicted)", label: " (true)" if label != predicted else " (true and predicted)"}
     return [
         Bar(
             predictions.class_names[code],
             p[code],
             (percent(p[code]),),
-            kind=kinds.get(code, "muted"),  # type: ignore[arg-type]
+            kind=kinds.get(code, "muted"),
             title=f"{predictions.class_names[code]}{roles.get(code, '')}: {percent(p[code], 2)}",
         )
         for code in order

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,8 +144,7 @@ def warm_up(delay: float = 3.0) -> threading.Thread:
 
     def load() -> None:
         time.sleep(delay)
-        import captum.attr  # noqa: F401
-        import torch  # noqa: F401
+        import_module("captum.attr")  # which imports torch
 
     thread = threading.Thread(target=load, name="warm-up", daemon=True)
     thread.start()

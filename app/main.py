@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -12,7 +13,7 @@ FOLDER = Path(__file__).resolve().parent
 if str(FOLDER.parent) not in sys.path:
     sys.path.insert(0, str(FOLDER.parent))
 
-from app.thumbnails import ROUTES  # noqa: E402
+from app.thumbnails import ROUTES  # noqa: E402 (found only once the root is on the path)
 
 parser = argparse.ArgumentParser(prog="streamlit run app/main.py --", description="Sightline")
 parser.add_argument("--runs", metavar="DIR", help="the folder of runs (default: $SIGHTLINE_RUNS, else ./runs)")
@@ -23,8 +24,8 @@ if runs:
 
 def preload() -> None:
     """What the first page imports, while the browser still fetches Streamlit's own scripts. No torch."""
-    import app.charts  # noqa: F401
-    import run_store.run  # noqa: F401
+    for name in ("app.charts", "run_store.run"):
+        import_module(name)
 
 
 threading.Thread(target=preload, name="preload", daemon=True).start()

@@ -1,5 +1,8 @@
 """The settings of the Layers view: which layers and classes, and how a map is drawn."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import streamlit as st
 
 from app.maps import CELLS, COLOURS, SIGNS, colours_for
@@ -55,7 +58,9 @@ def draw_settings(record: RunRecord, selection: Selection, targets: tuple[str, .
     )
 
 
-def _widget(kind, label, options, name, value, **settings) -> None:  # type: ignore[no-untyped-def]  # any st widget with options
+def _widget(
+    kind: Callable[..., Any], label: str, options: Sequence[str], name: str, value: str | list[str], **settings: Any
+) -> None:
     key = f"layers_{name}"
     st.session_state[key] = value
     kind(label, options, key=key, on_change=_take, args=(name,), **settings)

@@ -1,6 +1,6 @@
 """Header, notices and empty pages: what every view shares."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,18 @@ def draw_no_runs(root: Path) -> None:
 def _await_runs() -> None:
     if loaders.runs():
         st.rerun()
+
+
+def draw_run(draw: Callable[[Run, Selection], None]) -> None:
+    """A view of the chosen run; where it cannot be read, what is missing instead."""
+    selection = current_selection()
+    run = loaders.find_run(selection.run)
+    if run is None:
+        return
+    try:
+        draw(run, selection)
+    except RunError as error:
+        draw_missing(run, error)
 
 
 def draw_missing(run: Run, error: RunError | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import streamlit as st
 
@@ -72,7 +72,7 @@ class Selection:
             shown=reader.many("runs", facts),
             label=reader.one("true", classes),
             predicted=reader.one("predicted", classes),
-            outcome=reader.one("show", get_args(Outcome)) or "wrong",  # type: ignore[arg-type]
+            outcome=cast(Outcome, reader.one("show", get_args(Outcome)) or "wrong"),
             min_confidence=low,
             max_confidence=high,
             order=(reader.one("order", {_slug(order) for order in ORDERS}) or _slug(DEFAULT_ORDER)).replace("-", " "),

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tyro
@@ -31,6 +32,9 @@ import tyro
 from run_store.predictions import predictions_table
 from run_store.run import RunRecord
 from run_store.writer import RunWriter
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -162,11 +166,12 @@ def measure_clicks(config: Config, runs: Path) -> list[float]:
     """Milliseconds from sending a click on the outcome filter to the end of the answer."""
     from streamlit.proto.BackMsg_pb2 import BackMsg
     from websockets.sync.client import connect
+    from websockets.typing import Subprotocol
 
     milliseconds = []
     with serve(ROOT / "app" / "main.py", runs) as address:
         stream = address.replace("http", "ws") + "/_stcore/stream"
-        with connect(stream, subprotocols=["streamlit"], max_size=None) as connection:  # type: ignore[list-item]
+        with connect(stream, subprotocols=[Subprotocol("streamlit")], max_size=None) as connection:
             first = BackMsg()
             first.rerun_script.page_name = "mistakes"
             connection.send(first.SerializeToString())
@@ -185,7 +190,7 @@ def measure_clicks(config: Config, runs: Path) -> list[float]:
     return milliseconds[3:]  # the first of each kind fills caches
 
 
-def _read_answer(connection) -> tuple[str, str]:  # type: ignore[no-untyped-def]  # websockets' ClientConnection
+def _read_answer(connection: "ClientConnection") -> tuple[str, str]:
     """All messages up to the end of the script; returns the page's hash and the id of the outcome filter."""
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 

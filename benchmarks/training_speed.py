@@ -87,7 +87,7 @@ def our_steps(config: TrainConfig) -> Iterator[None]:
 
 def contestant(
     connection: Connection, steps_of: Callable[[TrainConfig], Iterator[None]], config: TrainConfig, keep: bool
-):  # type: ignore[no-untyped-def]
+) -> None:
     """Do as many steps as asked for, answer with the seconds; asked for none, answer with the peak memory and end."""
     if keep:
         keep_freed_memory()

@@ -7,8 +7,8 @@ from app.current import current_set
 from app.inspector import draw_inspector
 from app.map_grid import draw_grid, rows_of_targets
 from app.map_settings import chosen_layers, chosen_targets, draw_settings
-from app.shell import draw_missing
-from app.state import Selection, current_selection
+from app.shell import draw_run
+from app.state import Selection
 from app.text import escape_markdown
 from run_store.run import Run, RunError
 
@@ -33,10 +33,4 @@ def draw(run: Run, selection: Selection) -> None:
             st.warning(f"No maps: {escape_markdown(str(error))}", icon=":material/layers_clear:")
 
 
-selection = current_selection()
-run = loaders.find_run(selection.run)
-if run is not None:
-    try:
-        draw(run, selection)
-    except RunError as error:
-        draw_missing(run, error)
+draw_run(draw)

@@ -8,10 +8,10 @@ from app.filters import draw_filters, draw_headline
 from app.gallery import draw_gallery, gallery_items
 from app.inspector import draw_inspector
 from app.overview import draw_confusion, draw_tables
-from app.shell import draw_missing
-from app.state import Selection, change_selection, current_selection
+from app.shell import draw_run
+from app.state import Selection, change_selection
 from run_store.predictions import Predictions
-from run_store.run import Run, RunError
+from run_store.run import Run
 
 GALLERY = "mistakes_gallery"
 
@@ -78,10 +78,4 @@ def _draw_pager(current: CurrentSet) -> None:
         st.caption("arrow keys move, Enter opens Layers", width="content")
 
 
-selection = current_selection()
-run = loaders.find_run(selection.run)
-if run is not None:
-    try:
-        draw(run, selection)
-    except RunError as error:
-        draw_missing(run, error)
+draw_run(draw)
