@@ -1,60 +1,170 @@
-"""Attribution maps of several layers. Captum computes them, one layer and one target at a time."""
+"""Attribution maps of any layers of any classifier: one forward, and at most one backward a class, for all of them."""
 
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import torch
-from captum.attr import LayerGradCam
 from torch import Tensor, nn
 
-# Captum hooks the shared model while it works; two threads on one model get wrong maps.
-_LOCK = threading.Lock()
+from explain.errors import ExplainError
+from explain.grids import fold, record_maps
+from explain.head import pooled_head
+from explain.methods import LAYER_METHODS, Combine
+from explain.recording import bytes_of_an_image, eager, exclusive, recording
+
+MEMORY = {"cpu": 512 * 2**20, "cuda": 8 * 2**30}  # bytes that the activations of a batch may take
+ALWAYS_FITS = 8  # images: a batch that is not measured first
+NAMED_LAYERS = 60  # in a message
+
+_IMAGE_BYTES: "WeakKeyDictionary[nn.Module, dict[torch.Size, int]]" = WeakKeyDictionary()
 
 
-class ExplainError(Exception):
-    """A sentence for the user: what was wrong, what is allowed, what to do."""
+def layer_attributions(
+    model: nn.Module,
+    images: Tensor,
+    layers: Sequence[str],
+    targets: Tensor,
+    method: str = "gradcam",
+    minus: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """Maps of the logits (before softmax) of the classes `targets`, at every layer of `layers`.
 
+    images: float32 N×C×H×W, normalised, on the model's device. layers: `named_modules()` names. targets: int64, N or
+    N×T class codes. method: a key of LAYER_METHODS. minus: int64 like targets; with it the difference of two logits,
+    target − minus, is explained.
 
-def layer_attributions(model: nn.Module, images: Tensor, layers: Sequence[str], targets: Tensor) -> dict[str, Tensor]:
-    """Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2 without the ReLU) for every layer.
-
-    images: float32 N×C×H×W, normalised. targets: int64 N×T, class codes whose logit (before softmax) is explained.
-    Returns for each layer a signed float32 tensor N×T×h×w at the layer's own resolution.
-    Raises ExplainError for a name that is no module of the model, or whose output is no N×C×h×w map.
+    Returns for each layer a signed tensor N×T×h×w at the layer's own resolution (T = 1 for targets of shape N), without
+    ReLU, float32 (float64 where the model computes in it). Token sequences are folded back into their grid.
+    The model is left as it was. Safe to call from several threads: one at a time works on a model.
+    Raises ExplainError for images, layers, targets or a method that are not of this kind, or not of this model.
     """
+    if method not in LAYER_METHODS:
+        raise ExplainError(f"Unknown method {method!r}; choose from: {', '.join(LAYER_METHODS)}.")
+    model = eager(model)
+    targets = class_columns(targets, images)
+    minus = None if minus is None else class_columns(minus, images)
+    combine = LAYER_METHODS[method].combine
     modules = dict(model.named_modules())
-    unknown = [layer for layer in layers if layer not in modules]
-    if unknown:
-        raise ExplainError(f"The model has no layer {unknown[0]!r}; choose from: {', '.join(filter(None, modules))}.")
-    with _evaluating(model):
-        return {layer: _grad_cam(model, modules[layer], layer, images, targets) for layer in layers}
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Hold the lock, with the model in eval mode; every module gets its own training flag back."""
-    with _LOCK:
-        flags = [(module, module.training) for module in model.modules()]
-        model.eval()
-        try:
-            yield
-        finally:
-            for module, flag in flags:
-                module.training = flag
-
-
-def _grad_cam(model: nn.Module, module: nn.Module, name: str, images: Tensor, targets: Tensor) -> Tensor:
-    method = LayerGradCam(model, module)
-    # The parameters of a run's model are frozen; without a gradient at the input autograd would record nothing.
-    inputs = images.detach().clone().requires_grad_(True)
-    maps = [method.attribute(inputs, target=target, relu_attributions=False) for target in targets.T]
-    if maps[0].ndim != 4:
-        raise ExplainError(f"The output of layer {name!r} is no map of height and width; choose a convolutional layer.")
-    return torch.cat(maps, dim=1).detach().float()
+    parts = []
+    with exclusive(model):
+        for layer in layers:
+            if layer not in modules:
+                raise _no_map(model, images, f"The model has no layer {layer!r}")
+        for rows in _batches(model, images):
+            batch = (model, images[rows], layers, targets[rows], None if minus is None else minus[rows])
+            parts.append(_one_pass(*batch, combine) if combine else _by_captum(*batch, method))
+    return {layer: torch.cat([part[layer] for part in parts]) for layer in layers}
 
 
 def probabilities(model: nn.Module, images: Tensor) -> Tensor:
     """Softmax of the logits: float32 N×C."""
-    with _evaluating(model), torch.no_grad():
-        return model(images).softmax(dim=1)
+    model = eager(model)
+    with exclusive(model), torch.no_grad():
+        return torch.cat([model(images[rows]).softmax(dim=1) for rows in _batches(model, images)])
+
+
+def upsample(maps: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor:
+    """N×T×h×w → N×T×H×W: bicubic, or every cell as a rectangle of its one value."""
+    if smooth:
+        return nn.functional.interpolate(maps, size, mode="bicubic", align_corners=False)
+    return nn.functional.interpolate(maps, size, mode="nearest")
+
+
+def _one_pass(
+    model: nn.Module, images: Tensor, layers: Sequence[str], targets: Tensor, minus: Tensor | None, combine: Combine
+) -> dict[str, Tensor]:
+    """`layer_attributions` of one batch; the model is held."""
+    with recording(model, layers) as outputs:
+        logits = model(images)
+    check_logits(logits, images, targets, minus)
+    size = (images.shape[2], images.shape[3])
+    activations = {layer: _as_map(model, images, layer, outputs.get(layer)).detach() for layer in layers}
+    heads = {layer: head for layer in layers if (head := pooled_head(model, logits, outputs[layer])) is not None}
+    others = [layer for layer in layers if layer not in heads]
+    maps: dict[str, list[Tensor]] = {layer: [] for layer in layers}
+    for column in range(targets.shape[1]):
+        plus, less = targets[:, column], None if minus is None else minus[:, column]
+        for layer, head in heads.items():
+            weights = head[plus] if less is None else head[plus] - head[less]
+            maps[layer].append(combine(activations[layer], _pooled_gradient(weights, activations[layer])))
+        for layer, gradient in zip(others, _gradients(logits, plus, less, [outputs[o] for o in others]), strict=True):
+            maps[layer].append(combine(activations[layer], cast(Tensor, fold(gradient, size))))
+    return {layer: _at_least_single(torch.stack(columns, dim=1)) for layer, columns in maps.items()}
+
+
+def _by_captum(*batch: Any) -> dict[str, Tensor]:
+    from explain.captum_methods import captum_layer_maps  # which loads captum, in a second
+
+    return captum_layer_maps(*batch)
+
+
+def _gradients(logits: Tensor, target: Tensor, minus: Tensor | None, outputs: list[Tensor]) -> Sequence[Tensor]:
+    """Of the explained logits, which are independent between images; zeros for an output that they do not use."""
+    if not outputs:
+        return ()
+    score = logits.gather(1, target[:, None]).sum()
+    if minus is not None:
+        score = score - logits.gather(1, minus[:, None]).sum()
+    return torch.autograd.grad(score, outputs, retain_graph=True, materialize_grads=True, allow_unused=True)
+
+
+def _pooled_gradient(weights: Tensor, activation: Tensor) -> Tensor:
+    """Of a logit that is a weighted sum (N×K) of the means of `activation` N×K×h×w: the same at every place."""
+    return (weights / activation[0, 0].numel())[:, :, None, None].expand_as(activation)
+
+
+def _batches(model: nn.Module, images: Tensor) -> Iterator[slice]:
+    """Slices of `images` whose activations fit MEMORY; the model is held."""
+    step = ALWAYS_FITS
+    if len(images) > ALWAYS_FITS:
+        known = _IMAGE_BYTES.setdefault(model, {})
+        if images.shape[1:] not in known:
+            known[images.shape[1:]] = bytes_of_an_image(model, images)
+        step = max(1, MEMORY.get(images.device.type, MEMORY["cpu"]) // (2 * known[images.shape[1:]] + 1))
+    for start in range(0, len(images), step):
+        yield slice(start, start + step)
+
+
+def _as_map(model: nn.Module, images: Tensor, layer: str, output: Tensor | None) -> Tensor:
+    folded = None
+    if output is not None and len(output) == len(images):
+        folded = fold(output, (images.shape[2], images.shape[3]))
+    if folded is None:
+        raise _no_map(model, images, f"The output of layer {layer!r} is no map of height and width")
+    return folded
+
+
+def _no_map(model: nn.Module, images: Tensor, problem: str) -> ExplainError:
+    """The error, with the layers that have a map, the outermost of many; the model is held."""
+    names = list(record_maps(model, images)[2])
+    named = sorted(names, key=lambda name: name.count("."))[:NAMED_LAYERS]
+    more = f" and {len(names) - NAMED_LAYERS} inside them" if len(names) > NAMED_LAYERS else ""
+    return ExplainError(f"{problem}; choose from: {', '.join(name for name in names if name in named)}{more}.")
+
+
+def _at_least_single(maps: Tensor) -> Tensor:
+    return maps if maps.dtype == torch.float64 else maps.float()
+
+
+def class_columns(codes: Tensor, images: Tensor) -> Tensor:
+    """N or N×T class codes as int64 N×T, on the images' device. Raises ExplainError where images or codes are none."""
+    if images.ndim != 4 or not len(images) or not images.is_floating_point():
+        raise ExplainError(
+            f"Images must be a normalised float tensor N×C×H×W, not {images.dtype} of shape {tuple(images.shape)}."
+        )
+    if codes.ndim not in (1, 2) or len(codes) != len(images) or codes.is_floating_point():
+        raise ExplainError(
+            f"Targets must be class codes, int64 of shape N or N×T with N = {len(images)} images, "
+            f"not {codes.dtype} of shape {tuple(codes.shape)}."
+        )
+    return codes.to(images.device, torch.int64).reshape(len(images), -1)
+
+
+def check_logits(logits: object, images: Tensor, *codes: Tensor | None) -> None:
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
+        raise ExplainError("The model returns no N×C tensor of logits, one row an image; wrap it in one that does.")
+    classes = logits.shape[1]
+    for column in codes:
+        if column is not None and not ((column >= 0) & (column < classes)).all():
+            raise ExplainError(f"A target is no class of the model, whose {classes} classes are 0 to {classes - 1}.")

@@ -1,0 +1,57 @@
+"""Pixel methods on a linear model, where both are known exactly, and through a whole network."""
+
+import pytest
+import torch
+from torch import nn
+
+from explain.engine import ExplainError
+from explain.methods import PIXEL_METHODS
+from explain.pixels import pixel_attributions
+
+
+@pytest.fixture
+def linear():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4))
+
+
+@pytest.fixture
+def images():
+    return torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def test_integrated_gradients_of_a_linear_model_are_weight_times_pixel(linear, images):
+    targets = torch.tensor([[0, 3], [2, 1]])
+    maps = pixel_attributions(linear, images, targets)
+    weights = linear[1].weight[targets].reshape(2, 2, 3, 16, 16)
+    assert torch.allclose(maps, (weights * images[:, None]).sum(dim=2), atol=1e-5)
+
+
+def test_occlusion_of_a_linear_model_is_the_mean_over_the_windows_of_what_they_hide(linear, images):
+    maps = pixel_attributions(linear, images, torch.tensor([0, 3]), "occlusion")
+    hidden = (linear[1].weight[[0, 3]].reshape(2, 3, 16, 16) * images).sum(dim=1)
+    for y, x in ((0, 0), (5, 9), (15, 15)):
+        # windows of 2×2, one pixel on: those that begin one pixel before or at this one
+        corners = [(a, b) for a in (y - 1, y) for b in (x - 1, x) if 0 <= a <= 14 and 0 <= b <= 14]
+        expected = torch.stack([hidden[:, a : a + 2, b : b + 2].sum(dim=(1, 2)) for a, b in corners]).mean(dim=0)
+        assert torch.allclose(maps[:, 0, y, x], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", PIXEL_METHODS)
+def test_the_model_is_left_as_it_was(method, images):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 196, 4)).train()
+    maps = pixel_attributions(model, images, torch.tensor([0, 1]), method)
+    assert maps.shape == (2, 1, 16, 16) and maps.dtype == torch.float32 and not maps.requires_grad
+    assert maps.min() < 0 < maps.max()
+    assert model.training and model[0].weight.requires_grad and model[0].weight.grad is None
+    assert model[1].running_mean.eq(0).all()
+    assert not any(module._forward_hooks for module in model.modules()) and not images.requires_grad
+
+
+def test_unknown_methods_and_classes_are_refused_in_words(linear, images):
+    with pytest.raises(
+        ExplainError, match="Unknown pixel method 'gradcam'; choose from: integrated_gradients, occlusion"
+    ):
+        pixel_attributions(linear, images, torch.tensor([0, 1]), "gradcam")
+    with pytest.raises(ExplainError, match="4 classes are 0 to 3"):
+        pixel_attributions(linear, images, torch.tensor([0, 4]))
