@@ -1,0 +1,71 @@
+"""What a map may be read as, and when it means nothing. NumPy only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FLAT_CONTRAST = 0.05  # of the largest magnitude: a smaller range fills less than 13 of the 256 steps of a colour scale
+SAME_CORRELATION = 0.95  # above it one class's map explains 90 % (0.95²) of the variation of the other's
+COARSE_CELLS = 4  # a side; a map of fewer cells marks a quarter of the image's width or more at once
+_EARLIER = "Choose an earlier layer."
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """name: "ok", or the first problem in the order of `judge`. reason and advice: a sentence each, for "ok" empty."""
+
+    name: str
+    reason: str = ""
+    advice: str = ""
+
+
+OK = Verdict("ok")
+
+
+def judge(
+    values: np.ndarray,
+    *,
+    is_signed: bool,
+    predicted: np.ndarray | None = None,
+    runner_up: np.ndarray | None = None,
+    origin: str = "",
+) -> Verdict:
+    """The verdict on a signed map, float h×w: not finite, blank, flat, same for all, coarse, or ok.
+
+    is_signed: whether negative values are shown; a positive map is blank when none is above zero.
+    predicted and runner_up: the signed maps of the two likeliest classes at the same layer, float h×w, which tell
+    whether the layer's maps depend on the class at all. origin: of a value that is not finite, where it arose.
+    """
+    if not np.isfinite(values).all():
+        arose = f"It arose in {origin}." if origin else "It arose in the gradient: every layer's output is finite."
+        return Verdict("not finite", f"The map holds NaN or infinity. {arose}", "Check the weights and the image.")
+    if is_signed and not values.any():
+        return Verdict("blank", "The map is zero everywhere: the class does not depend on this layer.", _EARLIER)
+    if not is_signed and values.max() <= 0:
+        reason = "Nothing positive is left: all evidence is against the class."
+        return Verdict("blank", reason, "Look at the signed map.")
+    if values.size == 1:
+        return Verdict("flat", "The map has one cell, so no place can stand out.", _EARLIER)
+    if np.ptp(values) < FLAT_CONTRAST * np.abs(values).max():
+        return Verdict(
+            "flat", f"All cells agree within {FLAT_CONTRAST:.0%} of the largest, so none stands out.", _EARLIER
+        )
+    if predicted is not None and runner_up is not None:
+        similarity = correlation(predicted, runner_up)
+        if similarity > SAME_CORRELATION:
+            reason = (
+                f"The maps of the two likeliest classes correlate by {similarity:.2f}: they say little about the class."
+            )
+            return Verdict("same for all", reason, "Look at the difference row.")
+    if min(values.shape) < COARSE_CELLS:
+        cells = f"{values.shape[0]}×{values.shape[1]}"
+        return Verdict("coarse", f"The map has only {cells} cells.", "Read it as a region, not an outline.")
+    return OK
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's, over the cells; 0 where one of them is constant or not finite."""
+    a, b = (values.astype(float).ravel() - values.mean(dtype=float) for values in (one, other))
+    with np.errstate(invalid="ignore", over="ignore"):
+        result = float(a @ b / np.sqrt((a @ a) * (b @ b))) if a.any() and b.any() else 0.0
+    return result if np.isfinite(result) else 0.0
