@@ -7,6 +7,7 @@ from app import loaders
 from app.bars import Bar, Kind, draw_bars
 from app.current import CurrentSet
 from app.state import change_selection
+from app.subject import Subject, split_image
 from app.text import count, escape_markdown, percent
 from app.thumbnails import png
 from run_store.predictions import Predictions
@@ -22,14 +23,14 @@ def draw_inspector(run: Run, predictions: Predictions, current: CurrentSet, show
         st.caption("No image is chosen.")
         return
     _draw_title(current)
-    draw_image(loaders.images(run)[current.image], describe_image(predictions, current.image))
-    st.markdown(verdict_markdown(predictions, current.image))
-    draw_bars(
-        probability_bars(predictions, current.image, shown_classes),
-        key="inspector_probabilities",
-        widths=(48,),
-        label_share=0.8,
-    )
+    draw_subject(split_image(predictions, current.image, loaders.images(run)[current.image]), shown_classes)
+
+
+def draw_subject(subject: Subject, shown_classes: int = SHOWN_CLASSES) -> None:
+    """The image, what it was taken for, class probabilities."""
+    draw_image(subject.pixels, subject.describe())
+    st.markdown(verdict_markdown(subject))
+    draw_bars(probability_bars(subject, shown_classes), key="inspector_probabilities", widths=(48,), label_share=0.8)
 
 
 def _draw_title(current: CurrentSet) -> None:
@@ -54,41 +55,33 @@ def draw_image(image: np.ndarray, alt: str, key: str = "inspector_image") -> Non
         st.image(png(image, IMAGE_SIDE), width="stretch", output_format="PNG", alt=alt)
 
 
-def describe_image(predictions: Predictions, image: int) -> str:
-    """A text alternative: plain text."""
-    label, predicted = _names(predictions, image)
-    return f"Test image {image}: true class {label}, predicted {predicted}"
+def verdict_markdown(subject: Subject) -> str:
+    predicted = escape_markdown(subject.name(subject.predicted))
+    if subject.label is None:
+        return f":gray[taken for] **{predicted}**"
+    if subject.is_wrong:
+        return f"**{escape_markdown(subject.name(subject.label))}** :gray[taken for] :orange[**{predicted}**]"
+    return f":green[:material/check:] **{predicted}** :gray[predicted right]"
 
 
-def verdict_markdown(predictions: Predictions, image: int) -> str:
-    label, predicted = (escape_markdown(name) for name in _names(predictions, image))
-    if predictions.wrong[image]:
-        return f"**{label}** :gray[taken for] :orange[**{predicted}**]"
-    return f":green[:material/check:] **{label}** :gray[predicted right]"
-
-
-def probability_bars(predictions: Predictions, image: int, shown: int = SHOWN_CLASSES) -> list[Bar]:
+def probability_bars(subject: Subject, shown: int = SHOWN_CLASSES) -> list[Bar]:
     """The most probable classes, and the true one in any case: green the true one, orange a wrong prediction."""
-    p = predictions.probabilities[image].astype(float)
-    label, predicted = int(predictions.column("label")[image]), int(predictions.column("predicted")[image])
-    p[predicted] = predictions.column("confidence")[image]  # the table keeps it with more digits
-    order = sorted(range(len(p)), key=lambda code: (-p[code], code != predicted))[:shown]
-    if label not in order:
-        order[-1] = label
-    kinds: dict[int, Kind] = {predicted: "wrong", label: "right"}  # the true class last: a right prediction is green
-    roles = {predicted: " (predicted)", label: " (true)" if label != predicted else " (true and predicted)"}
+    p, label, predicted = subject.probabilities, subject.label, subject.predicted
+    order = subject.likeliest[:shown]
+    kinds: dict[int, Kind] = {predicted: ""}
+    roles = {predicted: " (predicted)"}
+    if label is not None:
+        if label not in order:
+            order[-1] = label
+        kinds = {predicted: "wrong", label: "right"}  # the true class last: a right prediction is green
+        roles[label] = " (true)" if subject.is_wrong else " (true and predicted)"
     return [
         Bar(
-            predictions.class_names[code],
+            subject.name(code),
             p[code],
             (percent(p[code]),),
             kind=kinds.get(code, "muted"),
-            title=f"{predictions.class_names[code]}{roles.get(code, '')}: {percent(p[code], 2)}",
+            title=f"{subject.name(code)}{roles.get(code, '')}: {percent(p[code], 2)}",
         )
         for code in order
     ]
-
-
-def _names(predictions: Predictions, image: int) -> tuple[str, str]:
-    names = predictions.class_names
-    return names[predictions.column("label")[image]], names[predictions.column("predicted")[image]]

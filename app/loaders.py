@@ -1,4 +1,7 @@
-"""The only st.cache_* functions. Entries are keyed by path, modification time and size of the files behind them."""
+"""What is read from runs, cached; map_loaders has what needs the model. No other file has an st.cache_* function.
+
+Entries are keyed by path, modification time and size of the files behind them.
+"""
 
 import os
 import threading
@@ -7,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +24,6 @@ from run_store.run import (
     IMAGES_FILE,
     MASKS_FILE,
     METRICS_FILE,
-    MODEL_FILE,
     PREDICTIONS_FILE,
     RECORD_FILE,
     Run,
@@ -31,9 +33,6 @@ from run_store.run import (
     is_locked,
     list_runs,
 )
-
-if TYPE_CHECKING:
-    from torch import nn
 
 RUNS_VARIABLE = "SIGHTLINE_RUNS"
 Stamp = tuple[tuple[str, int, int], ...]
@@ -63,48 +62,37 @@ def find_run(name: str | None) -> Run | None:
 
 
 def status(run: Run) -> RunStatus:
-    return _status(str(run.path), _stamp(run, RECORD_FILE, PREDICTIONS_FILE, IMAGES_FILE), is_locked(run.path))
+    return _status(str(run.path), file_stamps(run, RECORD_FILE, PREDICTIONS_FILE, IMAGES_FILE), is_locked(run.path))
 
 
 def record(run: Run) -> RunRecord:
     """Raises RunError."""
-    return _record(str(run.path), _stamp(run, RECORD_FILE))
+    return _record(str(run.path), file_stamps(run, RECORD_FILE))
 
 
 def metrics(run: Run) -> pd.DataFrame:
     """Read-only. Raises RunError."""
-    return _metrics(str(run.path), _stamp(run, METRICS_FILE))
+    return _metrics(str(run.path), file_stamps(run, METRICS_FILE))
 
 
 def predictions(run: Run) -> Predictions:
     """Raises RunError."""
-    return _predictions(str(run.path), _stamp(run, RECORD_FILE, PREDICTIONS_FILE, IMAGES_FILE))
+    return _predictions(str(run.path), file_stamps(run, RECORD_FILE, PREDICTIONS_FILE, IMAGES_FILE))
 
 
 def images(run: Run) -> np.ndarray:
     """uint8 N×H×W×3, memory-mapped, read-only. Raises RunError."""
-    return _images(str(run.path), _stamp(run, IMAGES_FILE))
+    return _images(str(run.path), file_stamps(run, IMAGES_FILE))
 
 
 def masks(run: Run) -> np.ndarray | None:
     """uint8 N×H×W, memory-mapped, read-only; None where the data set has none. Raises RunError."""
-    return _masks(str(run.path), _stamp(run, MASKS_FILE))
-
-
-def load_model(run: Run) -> "nn.Module":
-    """In eval mode on the CPU; shared by all sessions, so explain/ locks it. Loads torch. Raises RunError."""
-    return _model(str(run.path), _stamp(run, RECORD_FILE, MODEL_FILE))
-
-
-def class_maps(run: Run, image: int, layers: tuple[str, ...], classes: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Grad-CAM of one image: layer → float32 T×h×w, signed, a map for each class code. Loads torch. Raises RunError."""
-    stamp = _stamp(run, RECORD_FILE, MODEL_FILE, IMAGES_FILE, PREDICTIONS_FILE)
-    return _class_maps(str(run.path), stamp, image, layers, classes)
+    return _masks(str(run.path), file_stamps(run, MASKS_FILE))
 
 
 def images_token(run: Run) -> str:
     """Changes whenever the images do: part of every thumbnail's URL, which browsers keep for ever."""
-    return "-".join(f"{number:x}" for _, *numbers in _stamp(run, IMAGES_FILE) for number in numbers)
+    return "-".join(f"{number:x}" for _, *numbers in file_stamps(run, IMAGES_FILE) for number in numbers)
 
 
 def run_facts() -> Mapping[str, RunFacts | None]:
@@ -113,7 +101,7 @@ def run_facts() -> Mapping[str, RunFacts | None]:
     for run in runs():
         try:
             content = record(run)
-            facts[run.name] = RunFacts(content.class_names, content.layers, int(content.image_counts.get("test", 0)))
+            facts[run.name] = RunFacts(content.class_names, int(content.image_counts.get("test", 0)))
         except (RunError, TypeError, ValueError):
             facts[run.name] = None
     return facts
@@ -134,7 +122,7 @@ def matrix_spec(class_names: tuple[str, ...], dark: bool) -> dict[str, Any]:
 
 def curves_spec(shown: Sequence[Run], quantity: str, colours: Mapping[str, str]) -> dict[str, Any]:
     """Vega-Lite of the learning curves with their data; quantity: "loss" or "accuracy". Raises RunError."""
-    key = tuple((str(run.path), _stamp(run, METRICS_FILE), colours[run.name]) for run in shown)
+    key = tuple((str(run.path), file_stamps(run, METRICS_FILE), colours[run.name]) for run in shown)
     return _curves_spec(key, quantity)
 
 
@@ -144,14 +132,15 @@ def warm_up(delay: float = 3.0) -> threading.Thread:
 
     def load() -> None:
         time.sleep(delay)
-        import_module("captum.attr")  # which imports torch
+        import_module("explain.engine")  # which imports torch
 
     thread = threading.Thread(target=load, name="warm-up", daemon=True)
     thread.start()
     return thread
 
 
-def _stamp(run: Run, *names: str) -> Stamp:
+def file_stamps(run: Run, *names: str) -> Stamp:
+    """Part of a cache's key: changes with the files."""
     return tuple(_file_stamp(run.path / name) for name in names)
 
 
@@ -186,7 +175,8 @@ def _status(path: str, stamp: Stamp, locked: bool) -> RunStatus:
 
 def _reason(run: Run, state: State) -> str:
     if state == "interrupted":
-        return f"The training stopped before its end. {_resume_hint(run)}"
+        what = "evaluation" if run.record.evaluated_only else "training"
+        return f"The {what} stopped before its end. {_resume_hint(run)}"
     if state == "failed":
         return f"{run.record.reason or 'The training failed and left no reason.'} {_resume_hint(run)}"
     if state == "damaged":
@@ -199,6 +189,8 @@ def _reason(run: Run, state: State) -> str:
 
 
 def _resume_hint(run: Run) -> str:
+    if run.record.evaluated_only:
+        return f"Finish it with: python -m training.evaluate --run {run.path}"
     if (run.path / CHECKPOINT_FILE).exists():
         return f"The same command with --run {run.path} --resume goes on after its last finished epoch."
     return "No epoch was finished; train it again under another name, or remove the folder."
@@ -227,28 +219,6 @@ def _images(path: str, stamp: Stamp) -> np.ndarray:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _masks(path: str, stamp: Stamp) -> np.ndarray | None:
     return Run(Path(path)).masks()
-
-
-@st.cache_resource(max_entries=512, show_spinner=False)
-def _class_maps(
-    path: str, stamp: Stamp, image: int, layers: tuple[str, ...], classes: tuple[int, ...]
-) -> dict[str, np.ndarray]:
-    import torch
-
-    from explain.engine import ExplainError, layer_attributions
-
-    run = Run(Path(path))
-    pixels = run.to_input(run.model_images([image]))
-    try:
-        maps = layer_attributions(load_model(run), pixels, layers, torch.tensor([classes]))
-    except ExplainError as error:
-        raise RunError(f"Run {run.name}: {error}") from error
-    return {layer: values[0].numpy() for layer, values in maps.items()}
-
-
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _model(path: str, stamp: Stamp) -> "nn.Module":
-    return Run(Path(path)).load_model()
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

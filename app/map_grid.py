@@ -1,78 +1,93 @@
-"""The grid of the Layers view: a row a class, a column a layer, each cell an overlay with its raw extremes."""
+"""The grid of the Layers view as one element of HTML: a row a class, a column a layer; and all classes side by side.
 
+The input is sent once and lies under every map; each map is a picture of its own in 256 colours, and its opacity is
+a matter of style. So a page of maps weighs little.
+"""
+
+import base64
+import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from html import escape
 
 import numpy as np
-import streamlit as st
+from PIL import Image
 
-from app import loaders
-from app.inspector import IMAGE_SIDE
-from app.maps import colours_for, note, overlay
-from app.state import CLASS_TARGET, Selection
-from app.text import escape_markdown, percent
-from app.thumbnails import enlarge, png
-from run_store.predictions import Predictions
-from run_store.run import Run
+from app.map_cells import Cell, Cells, Row
+from app.maps import colours_for, paint
+from app.state import Selection
+from app.thumbnails import png
+from run_store.run import THUMBNAIL_SIZE
 
 
-@dataclass(frozen=True)
-class Row:
-    """One explained logit, or the difference of two: `plus` and `minus` are class codes; texts are plain."""
+def grid_html(cells: Cells, pixels: np.ndarray, shown: Selection, method: str) -> str:
+    """cells: at least one row, of as many cells as `shown` has layers. pixels: the input, uint8 H×W×3.
 
-    title: str
-    subtitle: str
-    plus: int
-    minus: int | None = None
-
-
-def rows_of_targets(predictions: Predictions, image: int, targets: Sequence[str]) -> list[Row]:
-    """What the targets of `Selection` mean for this image."""
-    names, p = predictions.class_names, predictions.probabilities[image].astype(float)
-    label, predicted = (int(predictions.column(name)[image]) for name in ("label", "predicted"))
-
-    def row(title: str, code: int) -> Row:
-        return Row(title, f"{names[code]} {percent(p[code])}", code)
-
-    meaning = {
-        "predicted": row("Predicted", predicted),
-        "true": row("True", label),
-        "difference": Row("Difference", f"{names[predicted]} − {names[label]}", predicted, label),
-    }
-    meaning |= {CLASS_TARGET + name: row("Class", code) for code, name in enumerate(names)}
-    return [meaning[target] for target in targets]
+    The rows of a single layer stand side by side: one column would leave most of a wide page empty.
+    """
+    head = "".join(_layer_title(layer, [row[place] for row in cells]) for place, layer in enumerate(shown.layers))
+    if len(shown.layers) == 1:
+        figures = "".join(_figure(cell, shown, method, is_titled=True) for (cell,) in cells)
+        return _frame("map-grid single", f"--columns:{len(cells)};", pixels, shown, head + figures)
+    body = "".join(_row_title(row[0].row) + "".join(_figure(cell, shown, method) for cell in row) for row in cells)
+    return _frame("map-grid", f"--columns:{len(shown.layers)};", pixels, shown, f"<div></div>{head}{body}")
 
 
-def draw_grid(run: Run, image: int, layers: tuple[str, ...], rows: Sequence[Row], selection: Selection) -> None:
-    """Raises RunError where the model or the image cannot be read."""
-    codes = tuple(sorted({code for row in rows for code in (row.plus, row.minus) if code is not None}))
-    with st.spinner("Computing maps …", show_time=False):
-        maps = loaders.class_maps(run, image, layers, codes)
-    picture = enlarge(loaders.images(run)[image], IMAGE_SIDE // 2)
-    widths = [92, *[150] * len(layers)]
-    for column, layer in zip(st.columns(widths, gap="small")[1:], layers, strict=True):
-        height, width = maps[layer].shape[1:]
-        column.markdown(f"**{escape_markdown(layer)}** :gray[{height}×{width}]", text_alignment="center")
-    for row in rows:
-        title, *cells = st.columns(widths, gap="small", vertical_alignment="center")
-        title.markdown(f"**{row.title}**  \n:gray[{escape_markdown(row.subtitle)}]")
-        for cell, layer in zip(cells, layers, strict=True):
-            values = maps[layer][codes.index(row.plus)]
-            if row.minus is not None:  # Grad-CAM is linear in the logit, so maps may be subtracted like logits
-                values = values - maps[layer][codes.index(row.minus)]
-            with cell:
-                _draw_map(
-                    picture, values, f"{layer}, {row.title.lower()}: {row.subtitle}", selection, row.minus is not None
-                )
+def classes_html(cells: Cells, pixels: np.ndarray, shown: Selection, method: str) -> str:
+    """Maps of many classes at one layer: every row has one cell."""
+    figures = "".join(_figure(cell, shown, method, is_titled=True) for (cell,) in cells)
+    return _frame("map-classes", "", pixels, shown, figures)
 
 
-def _draw_map(picture: np.ndarray, values: np.ndarray, name: str, selection: Selection, is_difference: bool) -> None:
-    sign = "signed" if is_difference else selection.sign  # a difference without its negative half would be half a truth
-    words = note(values, sign)
-    if not words.startswith("not finite"):
-        colours = colours_for(sign, selection.colours)
-        drawn = overlay(
-            picture, values, sign=sign, cells=selection.cells, colours=colours, opacity=selection.opacity / 100
-        )
-        st.image(png(drawn), width="stretch", output_format="PNG", alt=f"Grad-CAM at {name}; {words}")
-    st.caption(words)
+def _frame(kind: str, style: str, pixels: np.ndarray, shown: Selection, content: str) -> str:
+    classes = f"{kind} {shown.cells}{' hard' if max(pixels.shape) <= THUMBNAIL_SIZE else ''}"
+    style += f"--opacity:{shown.opacity / 100:g};--input:url({_data_url(png(pixels))})"
+    return f'<div class="{classes}" style="{style}">{content}</div>'
+
+
+def _layer_title(layer: str, cells: Sequence[Cell]) -> str:
+    sizes = [f"{cell.values.shape[0]}×{cell.values.shape[1]}" for cell in cells if cell.values is not None]
+    size = f"<span>{sizes[0]}</span>" if sizes else ""
+    return f'<div class="layer" title="{escape(layer)}"><b>{escape(layer)}</b> {size}</div>'
+
+
+def _row_title(row: Row) -> str:
+    return f'<div class="target"><b>{escape(row.title)}</b><span>{escape(row.subtitle)}</span></div>'
+
+
+def _figure(cell: Cell, shown: Selection, method: str, is_titled: bool = False) -> str:
+    heading = f"<b>{escape(cell.row.title)}</b><span>{escape(cell.row.subtitle)}</span>" if is_titled else ""
+    verdict = cell.verdict.name if cell.verdict else "no map"
+    words = "; ".join(filter(None, (f"{method} at {cell.layer}, {cell.row.name}", cell.extremes, verdict)))
+    if cell.is_drawable and cell.values is not None:
+        source = _data_url(_bytes(_painted(cell.values, cell, shown)))
+        picture = f'<img alt="{escape(words)}" src="{source}">'
+    else:
+        picture = f'<span role="img" aria-label="{escape(words)}">{"" if cell.verdict else "no map"}</span>'
+    caption = f"<span>{cell.extremes}</span>{_badge(cell)}"
+    return (
+        f'<figure class="map">{heading}<div class="picture">{picture}</div><figcaption>{caption}</figcaption></figure>'
+    )
+
+
+def _badge(cell: Cell) -> str:
+    """The reason is shown while the mouse or the keyboard is on the word, and is always read out with it."""
+    if cell.verdict is None:
+        return ""
+    name, kind = escape(cell.verdict.name), cell.verdict.name.replace(" ", "-")
+    words = escape(f"{cell.verdict.reason} {cell.verdict.advice}".strip() or "It passed every check.")
+    return f'<span class="verdict {kind}" tabindex="0">{name}<span class="reason"> {words}</span></span>'
+
+
+def _painted(values: np.ndarray, cell: Cell, shown: Selection) -> Image.Image:
+    colours = colours_for(cell.row.sign, shown.colours)
+    return paint(values, sign=cell.row.sign, cells=shown.cells, colours=colours, largest=cell.largest)
+
+
+def _bytes(picture: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", compress_level=3)
+    return stream.getvalue()
+
+
+def _data_url(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

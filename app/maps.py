@@ -1,11 +1,14 @@
-"""Attribution maps as pictures: NumPy in, NumPy out, no Streamlit."""
+"""Attribution maps as pictures: NumPy in, pictures and words out, no Streamlit."""
 
 import numpy as np
 from PIL import Image
 
 SIGNS = ("positive", "signed")
 CELLS = ("smooth", "true")
+SCALES = ("own", "row")  # whose maximum has the strongest colour: the map's, or that of all maps of its row
 COLOURS = {"positive": ("inferno", "viridis", "cividis"), "signed": ("RdBu_r", "PuOr_r", "BrBG")}  # matplotlib's names
+
+_SMOOTH_SIDE = 160  # pixels a smooth map has at least: the browser stretches it a little further
 
 
 def colours_for(sign: str, wanted: str | None) -> str:
@@ -13,34 +16,64 @@ def colours_for(sign: str, wanted: str | None) -> str:
     return wanted if wanted in COLOURS[sign] else COLOURS[sign][0]
 
 
-def overlay(
-    image: np.ndarray, values: np.ndarray, *, sign: str, cells: str, colours: str, opacity: float
-) -> np.ndarray:
-    """The map in colours over its image: uint8 side×side×3.
+def strongest(values: np.ndarray, sign: str) -> float:
+    """The value with the strongest colour: of a signed map the largest magnitude. 0 where there is nothing to see."""
+    if not np.isfinite(values).all():
+        return 0.0
+    return float(np.abs(values).max() if sign == "signed" else max(values.max(), 0))
 
-    image: uint8 side×side×3. values: float h×w, signed, at the layer's own resolution. sign "positive" cuts at zero
-    and colours 0 … maximum; "signed" colours −m … m with m the largest magnitude. cells "true" keeps the layer's
-    cells as squares, "smooth" interpolates bicubically. opacity: of the map, 0–1. A map of zeros has one colour.
+
+def paint(
+    values: np.ndarray, *, sign: str, cells: str, colours: str, largest: float, size: tuple[int, int] | None = None
+) -> Image.Image:
+    """The map in colours, with a palette of 256.
+
+    values: float h×w, signed, finite, at the layer's own resolution. sign "positive" cuts at zero and colours
+    0 … `largest`; "signed" colours −`largest` … `largest`; with `largest` 0 all is one colour. cells "true" keeps the
+    layer's cells as squares, "smooth" interpolates bicubically. size: width and height in pixels; by default what a
+    browser needs to enlarge it: the cells alone, or a smooth picture.
     """
     from matplotlib import colormaps
 
+    height, width = values.shape
+    if size is None:
+        size = (width, height) if cells == "true" else (max(width, _SMOOTH_SIDE), max(height, _SMOOTH_SIDE))
     resample = Image.Resampling.NEAREST if cells == "true" else Image.Resampling.BICUBIC
-    enlarged = np.asarray(Image.fromarray(values.astype(np.float32)).resize(image.shape[1::-1], resample))
-    largest = float(np.abs(values).max() if sign == "signed" else values.max())
+    enlarged = np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, resample))
     scaled = enlarged / largest if largest > 0 else np.zeros_like(enlarged)
-    colour = colormaps[colours](scaled / 2 + 0.5 if sign == "signed" else scaled)[..., :3] * 255
-    return np.rint((1 - opacity) * image + opacity * colour).astype(np.uint8)
+    shares = scaled / 2 + 0.5 if sign == "signed" else scaled
+    drawn = Image.fromarray(np.clip(shares * 256, 0, 255).astype(np.uint8))
+    drawn.putpalette(np.rint(255 * colormaps[colours](np.arange(256))[:, :3]).astype(np.uint8).tobytes())
+    return drawn
 
 
-def note(values: np.ndarray, sign: str) -> str:
-    """What the picture cannot tell: the raw maximum (logits per cell), or why there is nothing to see."""
+def overlay(
+    image: np.ndarray,
+    values: np.ndarray,
+    *,
+    sign: str,
+    cells: str,
+    colours: str,
+    opacity: float,
+    largest: float | None = None,
+) -> np.ndarray:
+    """The map in colours over its image: uint8 height×width×3, as the image.
+
+    `paint` explains the rest. opacity: of the map, 0–1. largest: by default the map's own.
+    """
+    largest = strongest(values, sign) if largest is None else largest
+    size = (image.shape[1], image.shape[0])
+    drawn = paint(values, sign=sign, cells=cells, colours=colours, largest=largest, size=size)
+    return np.rint((1 - opacity) * image + opacity * np.asarray(drawn.convert("RGB"))).astype(np.uint8)
+
+
+def extremes(values: np.ndarray, sign: str) -> str:
+    """The raw maximum, of a signed map also the minimum, in logits (a cell); empty where they are no numbers."""
     if not np.isfinite(values).all():
-        return "not finite: the model returned NaN or infinity here"
-    if values.size == 1:
-        return f"one cell: no place can stand out · value {values.item():.3g}"
-    if not values.any():
-        return "blank: zero everywhere"
-    if sign == "positive" and values.max() <= 0:
-        return "blank: all evidence is negative, look at the signed map"
-    low = f"min {values.min():.3g} · " if sign == "signed" else ""
-    return f"{low}max {values.max():.3g}"
+        return ""
+    high = _figure(values.max())
+    return f"{_figure(values.min())} to {high}" if sign == "signed" else f"max {high}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")

@@ -26,8 +26,9 @@ class Progress:
     status: RunStatus
     record: RunRecord | None
     metrics: pd.DataFrame
-    problem: str  # why the metrics cannot be read, else empty
+    problem: str  # why the metrics cannot be read, or that there are none, else empty
     colour: str
+    accuracy: float | None = None  # of the predictions, where no metrics can say it: 0–1
 
 
 def run_colours(runs: Sequence[Run]) -> Mapping[str, str]:
@@ -41,17 +42,20 @@ def read_progress(runs: Sequence[Run]) -> list[Progress]:
 
 
 def _read(run: Run, colour: str) -> Progress:
-    record, problem = None, ""
+    status, record, problem, accuracy = loaders.status(run), None, "", None
     metrics = pd.DataFrame(columns=list(METRICS_COLUMNS), dtype=float)
+    with suppress(RunError):  # the status says so
+        record = loaders.record(run)
     try:
         metrics = loaders.metrics(run)
-        if not len(metrics) and loaders.status(run).state == "complete":
+        if record and record.evaluated_only:
+            problem = "evaluated only, no training recorded: there are no curves."
+            accuracy = loaders.predictions(run).accuracy if status.state == "complete" else None
+        elif not len(metrics) and status.state == "complete":
             problem = "metrics.csv is missing or empty: there are no curves."
     except RunError as error:
         problem = str(error)
-    with suppress(RunError):  # the status says so
-        record = loaders.record(run)
-    return Progress(run.name, loaders.status(run), record, metrics, problem, colour)
+    return Progress(run.name, status, record, metrics, problem, colour, accuracy)
 
 
 def draw_legend(colours: Mapping[str, str]) -> None:
@@ -91,7 +95,8 @@ def figures(row: Progress) -> list[str]:
     """The cells after the state, in the order of _COLUMNS."""
     model = [count(row.record.parameters), row.record.model, row.record.dataset] if row.record else ["–"] * 3
     if not len(row.metrics):
-        return ["–", "–", "–", "0", "–", *model]
+        epochs = "–" if row.record and row.record.evaluated_only else "0"
+        return ["–" if row.accuracy is None else percent(row.accuracy), "–", "–", epochs, "–", *model]
     last = row.metrics.iloc[-1]
     gap = 100 * (last.train_accuracy - last.test_accuracy)
     best = row.metrics["test_accuracy"]

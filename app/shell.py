@@ -10,7 +10,7 @@ from app import loaders
 from app.loaders import RunStatus
 from app.state import CLASS_TARGET, TARGETS, Selection, change_selection, current_selection
 from app.text import escape_markdown
-from run_store.run import Run, RunError
+from run_store.run import Run, RunError, RunRecord
 
 STYLE = Path(__file__).parent / "style.css"
 _PICKER = "shell_run"
@@ -63,7 +63,8 @@ def _change_run() -> None:
     changes: dict[str, Any] = {"run": name}
     if facts is not None:
         changes |= {key: None for key in ("label", "predicted") if getattr(selection, key) not in facts.class_names}
-        changes["layers"] = tuple(layer for layer in selection.layers if layer in facts.layers)
+        if _model(name) != _model(selection.run):  # the layers of another network have other names
+            changes |= {"layers": (), "hide": None}
         classes = {CLASS_TARGET + name for name in facts.class_names}
         changes["targets"] = tuple(target for target in selection.targets if target in classes.union(TARGETS))
     if _test_split(selection.run) and _test_split(selection.run) == _test_split(name):
@@ -71,12 +72,22 @@ def _change_run() -> None:
     change_selection(**changes)
 
 
-def _test_split(name: str | None) -> str | None:
+def _record(name: str | None) -> RunRecord | None:
     try:
         run = loaders.find_run(name)
-        return loaders.record(run).fingerprints.get("test") if run else None
+        return loaders.record(run) if run else None
     except RunError:
         return None
+
+
+def _test_split(name: str | None) -> str | None:
+    record = _record(name)
+    return record.fingerprints.get("test") if record else None
+
+
+def _model(name: str | None) -> str | None:
+    record = _record(name)
+    return record.model if record else None
 
 
 def draw_notices(ignored: Sequence[str]) -> None:

@@ -6,15 +6,21 @@ from typing import Any, cast, get_args
 
 import streamlit as st
 
-from app.maps import CELLS, COLOURS, SIGNS
+from app.maps import CELLS, COLOURS, SCALES, SIGNS
+from explain.methods import LAYER_METHODS, PIXEL_METHODS
 from run_store.predictions import ORDERS, Filter, Outcome
 
 DEFAULT_ORDER = next(iter(ORDERS))
-TARGETS = ("predicted", "true", "difference")  # a map's target is one of these, or CLASS_TARGET + a class name
+TARGETS = (
+    "predicted",
+    "true",
+    "runner-up",
+    "difference",
+)  # a map's target is one of these, or CLASS_TARGET + a class name
 CLASS_TARGET = "class:"
 _KEYS = (
     "run", "runs", "true", "predicted", "show", "confidence_from", "confidence_to", "order", "page", "image",
-    "layer", "target", "sign", "cells", "colours", "opacity",
+    "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity", "hide", "classes",
 )  # fmt: skip
 
 Query = Mapping[str, Sequence[str]]
@@ -25,7 +31,6 @@ class RunFacts:
     """What the URL's values are checked against, from a run's record."""
 
     class_names: tuple[str, ...]
-    layers: tuple[str, ...]
     images: int  # in the test split
 
 
@@ -43,12 +48,16 @@ class Selection:
     order: str = DEFAULT_ORDER
     page: int | None = None  # from 1; None: the page of `image`, else the first
     image: int | None = None  # index in the test split; None: the first of the page
+    method: str = next(iter(LAYER_METHODS))
     layers: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    scale: str = SCALES[0]
     sign: str = SIGNS[0]
     cells: str = CELLS[0]
     colours: str | None = None
     opacity: int = 60  # of a map over its image, percent
+    hide: str | None = None  # the layer whose hottest tenth is hidden
+    all_classes: bool = False  # whether the deepest layer's maps of all classes are shown
 
     @classmethod
     def from_query(
@@ -78,12 +87,16 @@ class Selection:
             order=(reader.one("order", {_slug(order) for order in ORDERS}) or _slug(DEFAULT_ORDER)).replace("-", " "),
             page=reader.number("page", 1, None),
             image=reader.number("image", 0, known.images if known else None),
-            layers=reader.many("layer", known.layers if known else None),
+            method=reader.one("method", LAYER_METHODS | PIXEL_METHODS) or cls.method,
+            layers=reader.many("layer", None),  # the view asks the network which it has
             targets=reader.many("target", targets),
+            scale=reader.one("scale", SCALES) or SCALES[0],
             sign=reader.one("sign", SIGNS) or SIGNS[0],
             cells=reader.one("cells", CELLS) or CELLS[0],
             colours=reader.one("colours", [name for names in COLOURS.values() for name in names]),
             opacity=opacity if (opacity := reader.number("opacity", 0, 101)) is not None else 60,
+            hide=reader.one("hide", None),
+            all_classes=reader.one("classes", ("all",)) is not None,
         )
         return selection, reader.ignored
 
@@ -101,12 +114,16 @@ class Selection:
             "order": _slug(self.order) if self.order != default.order else None,
             "page": str(self.page) if self.page not in (None, 1) else None,
             "image": str(self.image) if self.image is not None else None,
+            "method": self.method if self.method != default.method else None,
             "layer": list(self.layers),
             "target": list(self.targets),
+            "scale": self.scale if self.scale != default.scale else None,
             "sign": self.sign if self.sign != default.sign else None,
             "cells": self.cells if self.cells != default.cells else None,
             "colours": self.colours,
             "opacity": str(self.opacity) if self.opacity != default.opacity else None,
+            "hide": self.hide,
+            "classes": "all" if self.all_classes else None,
         }
         return {key: value for key, value in values.items() if value not in (None, [])}
 

@@ -23,9 +23,10 @@ from tqdm import tqdm
 
 from image_data import ImageData, ImageSplit
 from model_zoo import build_model
+from model_zoo.device import keep_freed_memory
 from run_store.run import RunRecord
 from training.loop import Loop
-from training.recipe import TrainConfig, keep_freed_memory
+from training.recipe import TrainConfig
 
 IMAGES, CLASSES, SIDE = 50_000, 10, 32
 NAMES = tuple(f"class {code}" for code in range(CLASSES))

@@ -9,9 +9,19 @@ from pathlib import Path
 from image_data.decode import decode_image
 from image_data.splits import DataError, ImageData, ImageSplit, content_fingerprint
 
-__all__ = ["DataError", "ImageData", "ImageSplit", "content_fingerprint", "decode_image", "load_image_data"]
+__all__ = [
+    "DataError",
+    "ImageData",
+    "ImageSplit",
+    "content_fingerprint",
+    "decode_image",
+    "load_image_data",
+    "load_test_split",
+]
 
 CHOICES = "planted-shapes, planted-shapes:honest, planted-shapes:shortcut, cifar10, folder:DIR"
+
+Progress = Callable[[int, int], None]
 
 
 def load_image_data(
@@ -20,7 +30,7 @@ def load_image_data(
     image_size: int | None = None,
     data_dir: Path | None = None,
     strict: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ImageData:
     """Load a data set by its name on the command line.
 
@@ -40,21 +50,8 @@ def load_image_data(
     data_dir = data_dir or Path(os.environ.get("SIGHTLINE_DATA") or ".data")
     kind, _, argument = dataset.partition(":")
     if kind == "folder" and argument:
-        from image_data.folder import IMAGE_SIZES, load_folder
-
-        if image_size is None:
-            raise DataError(
-                "The images of a folder may be of any size: "
-                f"give image_size, the side in pixels to bring them to, from {IMAGE_SIZES[0]} to {IMAGE_SIZES[1]}."
-            )
-        return load_folder(
-            Path(argument).expanduser(),
-            image_size,
-            data_dir / "cache",
-            name=dataset,
-            strict=strict,
-            progress=progress,
-        )
+        loaded, warnings = _load_folder(argument, ("train", "test"), image_size, data_dir, strict, progress)
+        return ImageData(dataset, loaded["train"], loaded["test"], warnings)
     if dataset not in CHOICES.split(", "):
         raise DataError(f"Unknown data set {dataset!r}; choose from: {CHOICES}.")
     if image_size not in (None, 32):
@@ -69,3 +66,42 @@ def load_image_data(
     from image_data.planted_shapes import planted_shapes
 
     return planted_shapes(argument or "honest")
+
+
+def load_test_split(
+    dataset: str,
+    *,
+    image_size: int | None = None,
+    data_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[ImageSplit, tuple[str, ...]]:
+    """The test split alone, and sentences for the user to be warned with; of a folder, train/ need not be there.
+
+    Arguments and errors are those of `load_image_data`.
+    """
+    kind, _, argument = dataset.partition(":")
+    if kind == "folder" and argument:
+        data_dir = data_dir or Path(os.environ.get("SIGHTLINE_DATA") or ".data")
+        loaded, warnings = _load_folder(argument, ("test",), image_size, data_dir, False, progress)
+        return loaded["test"], warnings
+    data = load_image_data(dataset, image_size=image_size, data_dir=data_dir)
+    return data.test, data.warnings
+
+
+def _load_folder(
+    folder: str,
+    splits: tuple[str, ...],
+    image_size: int | None,
+    data_dir: Path,
+    strict: bool,
+    progress: Progress | None,
+) -> tuple[dict[str, ImageSplit], tuple[str, ...]]:
+    from image_data.folder import IMAGE_SIZES, load_folder
+
+    if image_size is None:
+        raise DataError(
+            "The images of a folder may be of any size: "
+            f"give image_size, the side in pixels to bring them to, from {IMAGE_SIZES[0]} to {IMAGE_SIZES[1]}."
+        )
+    cache = data_dir / "cache"
+    return load_folder(Path(folder).expanduser(), image_size, cache, splits, strict=strict, progress=progress)

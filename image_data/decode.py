@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +49,8 @@ def decode_image(file: str | Path, image_size: int | None = None) -> NDArray[np.
         raise DataError(f"{file} could not be read as an image: {failure_reason(error)}.") from error
 
 
-def decode(file: str | Path, image_size: int | None) -> NDArray[np.uint8]:
-    """`decode_image`, with the errors that the decoder raised; `failure_reason` puts them into words."""
+def decode(file: str | Path | BinaryIO, image_size: int | None) -> NDArray[np.uint8]:
+    """`decode_image`, also of an open file, with the errors that the decoder raised: see `failure_reason`."""
     with Image.open(file, formats=FORMATS) as opened:
         _refuse_bomb(opened)
         if image_size is not None:  # a JPEG can be decoded at 1/2, 1/4 or 1/8: still twice what is needed

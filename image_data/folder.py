@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from image_data import folder_cache
 from image_data.decoding_pool import Batch, DecodingPool
 from image_data.folder_cache import DecodedFolder
 from image_data.folder_listing import SPLITS, FolderListing, list_folder, refuse_empty_classes, summarise
-from image_data.splits import DataError, ImageData, ImageSplit
+from image_data.splits import DataError, ImageSplit
 
 IMAGE_SIZES = (8, 1024)  # the smallest and the largest that may be asked for
 
@@ -24,18 +24,20 @@ def load_folder(
     folder: Path,
     image_size: int,
     cache: Path,
+    splits: Sequence[str] = SPLITS,
     *,
-    name: str,
     strict: bool = False,
     progress: Progress | None = None,
-) -> ImageData:
-    """Load a folder of images; decoded once, then read from `cache` as long as no file changes.
+) -> tuple[dict[str, ImageSplit], tuple[str, ...]]:
+    """Load splits of a folder of images, and sentences for the user to be warned with.
+
+    The images are decoded once, then read from `cache` as long as no file changes.
 
     Args:
         folder: holds train/<class>/ and test/<class>/ with images directly in them.
         image_size: every image becomes image_size × image_size, 8–1024 pixels.
         cache: made if it is missing. If it cannot be written, every call decodes anew, with a warning.
-        name: what the data set is called.
+        splits: which; the others need not be there.
         strict: refuse broken images instead of leaving them out with a warning.
         progress: called as `progress(done, total)` while images are decoded.
 
@@ -45,13 +47,13 @@ def load_folder(
     """
     if not IMAGE_SIZES[0] <= image_size <= IMAGE_SIZES[1]:
         raise DataError(f"The image size must lie between {IMAGE_SIZES[0]} and {IMAGE_SIZES[1]}, not {image_size}.")
-    listing = list_folder(folder)
+    listing = list_folder(folder, splits)
     entry = folder_cache.entry_folder(cache, listing, image_size)
     sentences: list[str] = []
     decoded = folder_cache.read_entry(entry, listing)
     if decoded is None:
         decoded, sentences = _decode(entry, listing, image_size, progress)
-    splits = {split: _image_split(listing, decoded, split) for split in SPLITS}
+    loaded = {split: _image_split(listing, decoded, split) for split in splits}
     broken = _broken_sentence(listing, decoded)
     if broken and strict:
         raise DataError(f"{broken} Mend or remove them, or leave out strict.")
@@ -62,19 +64,19 @@ def load_folder(
             f"Folders inside class folders were passed over: {summarise(list(listing.nested))}. "
             "Images must lie directly in the folder of their class."
         )
-    return ImageData(name, splits["train"], splits["test"], tuple(sentences))
+    return loaded, tuple(sentences)
 
 
 def _decode(
     entry: Path, listing: FolderListing, image_size: int, progress: Progress | None
 ) -> tuple[DecodedFolder, list[str]]:
     """Decode all images into the cache, or into memory where it cannot be written."""
-    files = {split: listing.absolute(split) for split in SPLITS}
+    files = {split: listing.absolute(split) for split in listing.files}
     total = sum(map(len, files.values()))
 
     def batches() -> Iterator[tuple[str, Batch]]:
         done = 0
-        for split in SPLITS:
+        for split in listing.files:
             for batch in pool.decode(files[split], image_size):
                 done += len(batch.images) + len(batch.failures)
                 if progress:
@@ -110,10 +112,10 @@ def _image_split(listing: FolderListing, decoded: DecodedFolder, split: str) -> 
 def _broken_sentence(listing: FolderListing, decoded: DecodedFolder) -> str:
     named = [
         f"{listing.files[split][position]} ({failure.reason})"
-        for split in SPLITS
+        for split in listing.files
         for position, failure in sorted(decoded[split].broken.items())
     ]
-    total = sum(len(listing.files[split]) for split in SPLITS)
+    total = sum(len(listing.files[split]) for split in listing.files)
     if not named:
         return ""
     return f"{len(named):,} of {total:,} images could not be read: {summarise(named)}."

@@ -1,8 +1,8 @@
 """Decoded folders under <data_dir>/cache/<key>/: written once, atomically, then memory-mapped.
 
-An entry holds `train.npy` and `test.npy` (uint8 N×S×S×3) and `entry.json` (fingerprints, and the files that
-were left out). The key comes from the state of the files, so an entry is never updated: other files have
-another key. The folder may be deleted at any time.
+An entry holds `train.npy` and `test.npy`, or one of them (uint8 N×S×S×3), and `entry.json` (fingerprints, and
+the files that were left out). The key comes from the state of the files, so an entry is never updated: other files
+have another key. The folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from image_data.decode import DECODER_VERSION
 from image_data.decoding_pool import Batch, Failure
-from image_data.folder_listing import SPLITS, FolderListing
+from image_data.folder_listing import FolderListing
 from image_data.splits import content_fingerprint
 
 _FORMAT = 1  # of an entry; rises when older entries can no longer be read
@@ -56,11 +56,11 @@ def read_entry(entry: Path, listing: FolderListing) -> DecodedFolder | None:
     """The decoded images, memory-mapped; None if there is no such entry or it is damaged."""
     try:
         record = json.loads((entry / "entry.json").read_bytes())
-        decoded = {split: _read_split(entry, split, record[split], listing) for split in SPLITS}
+        decoded = {split: _read_split(entry, split, record[split], listing) for split in listing.files}
     except Exception:  # whatever is wrong with it, it is built again
         return None
     # What the file system refused then, it may allow now.
-    refused = any(failure.unreadable for split in SPLITS for failure in decoded[split].broken.values())
+    refused = any(failure.unreadable for split in listing.files for failure in decoded[split].broken.values())
     return None if refused else decoded
 
 
@@ -94,7 +94,7 @@ def build_entry(
     unfinished.mkdir()
     try:
         decoded = _write_images(unfinished, listing, image_size, batches)
-        record = {split: _record(unfinished / f"{split}.npy", decoded[split], image_size) for split in SPLITS}
+        record = {split: _record(unfinished / f"{split}.npy", decoded[split], image_size) for split in listing.files}
         (unfinished / "entry.json").write_text(json.dumps(record), encoding="utf-8")
         _publish(unfinished, entry, listing)
     finally:
@@ -115,22 +115,22 @@ def _write_images(
     folder: Path, listing: FolderListing, image_size: int, batches: Iterator[tuple[str, Batch]]
 ) -> DecodedFolder:
     # Written as a stream, not through a memory map: a full disk is then an error, not a killed process.
-    broken: dict[str, dict[int, Failure]] = {split: {} for split in SPLITS}
-    kept = dict.fromkeys(SPLITS, 0)
+    broken: dict[str, dict[int, Failure]] = {split: {} for split in listing.files}
+    kept = dict.fromkeys(listing.files, 0)
     with contextlib.ExitStack() as stack:
-        outputs = {split: stack.enter_context(open(folder / f"{split}.npy", "wb")) for split in SPLITS}
-        for split in SPLITS:
+        outputs = {split: stack.enter_context(open(folder / f"{split}.npy", "wb")) for split in listing.files}
+        for split in listing.files:
             outputs[split].write(_npy_header(0, image_size))
         for split, batch in batches:
             first = kept[split] + len(broken[split])
             broken[split].update({first + position: failure for position, failure in batch.failures.items()})
             kept[split] += len(batch.images)
             outputs[split].write(batch.images.data)
-        for split in SPLITS:
+        for split in listing.files:
             outputs[split].seek(0)
             outputs[split].write(_npy_header(kept[split], image_size))
     decoded = {}
-    for split in SPLITS:
+    for split in listing.files:
         images = np.asarray(np.lib.format.open_memmap(folder / f"{split}.npy", mode="r"))
         unnamed = DecodedSplit(images, broken[split], fingerprint="")
         decoded[split] = replace(unnamed, fingerprint=_fingerprint(unnamed, split, listing))
@@ -170,16 +170,16 @@ def _remove_abandoned(cache: Path) -> None:
 
 def decode_in_memory(listing: FolderListing, batches: Iterator[tuple[str, Batch]]) -> DecodedFolder:
     """The same as `build_entry`, for when nothing can be written."""
-    images: dict[str, list[NDArray[np.uint8]]] = {split: [] for split in SPLITS}
-    broken: dict[str, dict[int, Failure]] = {split: {} for split in SPLITS}
-    kept = dict.fromkeys(SPLITS, 0)
+    images: dict[str, list[NDArray[np.uint8]]] = {split: [] for split in listing.files}
+    broken: dict[str, dict[int, Failure]] = {split: {} for split in listing.files}
+    kept = dict.fromkeys(listing.files, 0)
     for split, batch in batches:
         first = kept[split] + len(broken[split])
         broken[split].update({first + position: failure for position, failure in batch.failures.items()})
         kept[split] += len(batch.images)
         images[split].append(batch.images)
     decoded = {}
-    for split in SPLITS:
+    for split in listing.files:
         unnamed = DecodedSplit(np.concatenate(images[split]), broken[split], fingerprint="")
         decoded[split] = replace(unnamed, fingerprint=_fingerprint(unnamed, split, listing))
     return decoded

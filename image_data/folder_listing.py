@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +15,7 @@ from image_data.decode import EXTENSIONS
 from image_data.splits import DataError
 
 SPLITS = ("train", "test")
-LAYOUT = "train/<class>/ and test/<class>/ with images in them"
+LAYOUT = "train/<class>/ and test/<class>/ with images in them"  # for messages; test/ alone will do to evaluate
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class FolderListing:
     folder: Path  # as the user gave it, for messages
     root: str  # absolute
     class_names: tuple[str, ...]
-    files: dict[str, list[str]]  # split → paths relative to root, with "/"
+    files: dict[str, list[str]]  # split, of those that were asked for → paths relative to root, with "/"
     labels: dict[str, NDArray[np.int64]]  # split → label of each file
     state: str  # SHA-256 of path, size and times of every file: another one as soon as a file changes
     nested: tuple[str, ...] = ()  # folders inside class folders, which are passed over
@@ -33,8 +34,8 @@ class FolderListing:
         return [f"{self.root}/{file}" for file in self.files[split]]
 
 
-def list_folder(folder: Path) -> FolderListing:
-    """List the images of a folder; hidden files and those without an image's extension are passed over.
+def list_folder(folder: Path, splits: Sequence[str] = SPLITS) -> FolderListing:
+    """List the images of these splits of a folder; hidden files and those without an image's extension are passed over.
 
     Raises:
         DataError: the folder or a split is missing, the classes of the splits differ, a class is empty, or a
@@ -45,22 +46,22 @@ def list_folder(folder: Path) -> FolderListing:
         raise DataError(f"There is no folder {folder}; give one that holds {LAYOUT}.")
     _refuse_foreign_name(root)
     try:
-        class_names = _list_classes(folder, root)
-        found = {split: [_list_class(root, f"{split}/{name}") for name in class_names] for split in SPLITS}
+        class_names = _list_classes(folder, root, splits)
+        found = {split: [_list_class(root, f"{split}/{name}") for name in class_names] for split in splits}
     except OSError as error:
         raise DataError(
             f"{error.filename or folder} could not be listed ({error.strerror}); make it readable."
         ) from error
-    counts = {split: [len(each.files) for each in found[split]] for split in SPLITS}
-    for split in SPLITS:
+    counts = {split: [len(each.files) for each in found[split]] for split in splits}
+    for split in splits:
         refuse_empty_classes(folder, split, class_names, counts[split])
-    everything = [each for split in SPLITS for each in found[split]]
+    everything = [each for split in splits for each in found[split]]
     return FolderListing(
         folder,
         root,
         class_names,
-        files={split: [file for each in found[split] for file in each.files] for split in SPLITS},
-        labels={split: np.repeat(np.arange(len(class_names)), counts[split]) for split in SPLITS},
+        files={split: [file for each in found[split] for file in each.files] for split in splits},
+        labels={split: np.repeat(np.arange(len(class_names)), counts[split]) for split in splits},
         state=sha256("".join(each.state for each in everything).encode()).hexdigest(),
         nested=tuple(folder for each in everything for folder in each.nested),
     )
@@ -90,10 +91,10 @@ def _refuse_foreign_name(path: str) -> None:
         raise DataError(f"{ascii(path)} is not a valid name, because it is not UTF-8; rename it.") from None
 
 
-def _list_classes(folder: Path, root: str) -> tuple[str, ...]:
-    """Class names, sorted; the same in both splits."""
+def _list_classes(folder: Path, root: str, splits: Sequence[str]) -> tuple[str, ...]:
+    """Class names, sorted; the same in all `splits`."""
     classes: dict[str, set[str]] = {}
-    for split in SPLITS:
+    for split in splits:
         if not os.path.isdir(f"{root}/{split}"):
             raise DataError(f"{folder} has no folder {split}; it must hold {LAYOUT}.")
         with os.scandir(f"{root}/{split}") as entries:
@@ -102,7 +103,7 @@ def _list_classes(folder: Path, root: str) -> tuple[str, ...]:
             _refuse_foreign_name(f"{split}/{name}")
         if not classes[split]:
             raise DataError(f"{folder}/{split} has no class folders; {folder} must hold {LAYOUT}.")
-    if classes["train"] != classes["test"]:
+    if len(splits) > 1 and classes["train"] != classes["test"]:
         only = [
             f"only {split} has {summarise(sorted(classes[split] - classes[other]))}"
             for split, other in (SPLITS, SPLITS[::-1])
@@ -112,7 +113,7 @@ def _list_classes(folder: Path, root: str) -> tuple[str, ...]:
             f"The classes of train and test differ in {folder}: {'; '.join(only)}. "
             "Both splits need the same class folders."
         )
-    return tuple(sorted(classes["train"]))
+    return tuple(sorted(classes[splits[0]]))
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ class RunError(Exception):
 class RunRecord:
     """The content of run.json: all that is needed to rebuild the model and to say where it came from."""
 
-    model: str  # a name in model_zoo.MODELS
+    model: str  # a name that model_zoo.model_spec knows
     layers: tuple[str, ...]  # layers for attribution, shallow to deep
     dataset: str
     fingerprints: Mapping[str, str]  # split → SHA-256 of its content
     image_counts: Mapping[str, int]  # split → number of images
     class_names: tuple[str, ...]
-    mean: tuple[float, ...]  # of the training split, a value a channel, 0–1
+    mean: tuple[float, ...]  # of what the model was trained on, a value a channel, 0–1
     std: tuple[float, ...]
     input_size: int  # side of the model's square input, pixels
     parameters: int
@@ -39,6 +39,11 @@ class RunRecord:
     state: RecordedState = "running"
     reason: str = ""  # why it failed
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def evaluated_only(self) -> bool:
+        """Made by training.evaluate of a model that was trained elsewhere: there are no epochs."""
+        return "weights" in self.recipe
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"

@@ -160,12 +160,12 @@ class Run:
         """The network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen."""
         from safetensors.torch import load_file
 
-        from model_zoo import ModelError, build_model
+        from model_zoo import ModelError, build_model, restore
 
         self._require(MODEL_FILE)
         try:
-            model = build_model(self.record.model, len(self.record.class_names))
-            model.load_state_dict(load_file(self.path / MODEL_FILE))
+            model = build_model(self.record.model, len(self.record.class_names), self.record.input_size)
+            restore(model, load_file(self.path / MODEL_FILE))
         except ModelError as error:
             raise RunError(f"Run {self.name}: {error}") from error
         except Exception as error:  # safetensors and load_state_dict raise many kinds for damaged weights

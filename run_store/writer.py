@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from run_store.maps import remove_maps
 from run_store.run import (
     CHECKPOINT_FILE,
     FEATURES_FILE,
@@ -132,8 +133,12 @@ class RunWriter:
             write_atomically(self.path / MASKS_FILE, _npy(masks))
 
     def complete(self, predictions: pa.Table, features: np.ndarray) -> None:
-        """Seal the run: the features (N×D), then the predictions, whose presence makes it complete."""
+        """Seal the run: the features (N×D), then the predictions, whose presence makes it complete.
+
+        Precomputed maps are removed: they explain the predictions that were here before.
+        """
         write_atomically(self.path / FEATURES_FILE, _npy(features.astype(np.float16)))
+        remove_maps(self.path)
         buffer = io.BytesIO()
         pq.write_table(predictions, buffer, write_page_checksum=True)
         write_atomically(self.path / PREDICTIONS_FILE, buffer.getvalue())

@@ -12,7 +12,8 @@ import torch
 from run_store.run import Run, RunError
 from run_store.writer import RunWriter
 from training import evaluate as evaluate_module
-from training.evaluate import EvaluateConfig, evaluate, infer, main, stored_images
+from training.evaluate import EvaluateConfig, evaluate, main
+from training.inference import infer, stored_images
 
 pytestmark = pytest.mark.usefixtures("data_dir")
 WRITTEN = ("predictions.parquet", "images.npy", "features.npy")
@@ -135,10 +136,10 @@ def test_the_command_prints_its_sentence(tiny_run_copy, monkeypatch, capsys):
 
 
 def test_ctrl_c_is_no_traceback(tiny_run_copy, monkeypatch, capsys):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluate_module, "infer", interrupt)
+    monkeypatch.setattr(evaluate_module, "predict", interrupt)
     monkeypatch.setattr(sys, "argv", ["evaluate", "--run", str(tiny_run_copy)])
     with pytest.raises(SystemExit) as exit:
         main()

@@ -15,6 +15,7 @@ from app.gallery import gallery_items
 from app.inspector import probability_bars
 from app.overview import class_bars, pair_bars, toggle
 from app.state import Selection
+from app.subject import split_image
 from app.text import count, duration, escape_markdown, percent
 from app.thumbnails import ROUTES, png, thumbnail_url
 from run_store.predictions import predictions_table, read_predictions
@@ -169,11 +170,12 @@ def test_the_csv_holds_names_figures_and_probabilities_and_no_formula(prediction
 
 
 def test_the_true_class_is_among_the_bars_however_improbable(predictions):
-    bars = probability_bars(predictions, 4, shown=1)
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    bars = probability_bars(split_image(predictions, 4, pixels), shown=1)
     assert [(bar.label, bar.kind) for bar in bars] == [("=1+1", "right")]
-    bars = probability_bars(predictions, 4, shown=2)
+    bars = probability_bars(split_image(predictions, 4, pixels), shown=2)
     assert [(bar.label, bar.kind) for bar in bars] == [(NAMES[1], "wrong"), ("=1+1", "right")]
-    assert probability_bars(predictions, 0)[0] == Bar(
+    assert probability_bars(split_image(predictions, 0, pixels))[0] == Bar(
         "cat", pytest.approx(np.e / (np.e + 2)), ("57.6 %",), kind="right", title="cat (true and predicted): 57.61 %"
     )
 

@@ -1,33 +1,19 @@
-"""Architectures against hand counts and torchvision, normalisation by hand, weights from files."""
+"""Architectures against hand counts, torchvision and timm; normalisation by hand."""
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from torchvision import models as torchvision_models
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from model_zoo import MODELS, ModelError, build_model, load_pretrained, model_spec, normalize
+from model_zoo import MODELS, ModelError, build_model, find_head, model_spec, normalize
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def parameters(model):
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-@pytest.fixture
-def network():
-    torch.manual_seed(1)
-    return build_model("resnet18_narrow", 10)
-
-
-@pytest.fixture
-def weights(network):
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def other_network(classes=10):
-    torch.manual_seed(2)
-    return build_model("resnet18_narrow", classes)
 
 
 def test_resnet18_has_as_many_parameters_as_counted_by_hand():
@@ -68,10 +54,9 @@ def test_a_block_computes_what_torchvision_s_block_computes():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_layers_and_head_of_every_model_are_its_modules(name):
-    spec = model_spec(name)
-    modules = dict(build_model(name, 7).named_modules())
-    assert {*spec.layers, spec.head} <= modules.keys()
-    assert isinstance(modules[spec.head], torch.nn.Linear) and modules[spec.head].out_features == 7
+    model = build_model(name, 7)
+    assert {*model_spec(name).layers} <= dict(model.named_modules()).keys()
+    assert find_head(model, 7) == "fc"
 
 
 @pytest.mark.parametrize(("name", "sizes"), [("resnet18_narrow", [32, 16, 8, 4]), ("resnet18_imagenet", [8, 4, 2, 1])])
@@ -85,8 +70,102 @@ def test_layers_halve_their_resolution_and_the_head_gives_a_logit_a_class(name, 
 
 
 def test_an_unknown_model_lists_the_known_ones():
-    with pytest.raises(ModelError, match="Unknown model 'resnet19'; choose from: resnet18, resnet34, resnet18_narrow"):
+    with pytest.raises(
+        ModelError, match="Unknown model 'resnet19'; choose from: resnet18, .* torchvision:NAME, timm:NAME"
+    ):
         build_model("resnet19", 10)
+
+
+PUBLISHED = {  # what their model cards say: side, mean, std; parameters with 1000 classes
+    "torchvision:resnet18": (224, IMAGENET_MEAN, IMAGENET_STD, 11_689_512),
+    "torchvision:squeezenet1_1": (224, IMAGENET_MEAN, IMAGENET_STD, 1_235_496),
+    "torchvision:efficientnet_b1": (240, IMAGENET_MEAN, IMAGENET_STD, 7_794_184),
+    "torchvision:vit_b_32": (224, IMAGENET_MEAN, IMAGENET_STD, 88_224_232),
+    "timm:resnet18": (224, IMAGENET_MEAN, IMAGENET_STD, 11_689_512),
+    "timm:resnet50.a1_in1k": (224, IMAGENET_MEAN, IMAGENET_STD, 25_557_032),
+    "timm:vit_base_patch16_384": (384, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 86_859_496),
+    "timm:deit_tiny_patch16_224": (224, IMAGENET_MEAN, IMAGENET_STD, 5_717_416),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_models_carry_their_preprocessing_and_have_their_published_size(name):
+    spec = model_spec(name)
+    side, mean, std, count = PUBLISHED[name]
+    assert (spec.input_size, spec.mean, spec.std, spec.layers) == (side, mean, std, ())
+    with torch.device("meta"):
+        assert parameters(spec.build(1000)) == count
+
+
+@pytest.mark.parametrize("name", ["torchvision:inception_v3", "torchvision:googlenet"])
+def test_inception_without_its_input_transform_sees_the_same_numbers(name):
+    spec = model_spec(name)
+    module = torchvision_models.get_model(name.partition(":")[2], weights=None, init_weights=False)
+    image = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
+    module.transform_input = True  # as its published weights have it
+    theirs = module._transform_input(normalize(image, IMAGENET_MEAN, IMAGENET_STD))
+    assert torch.allclose(normalize(image, spec.mean, spec.std), theirs, atol=1e-5)
+    assert not spec.build(10).transform_input
+
+
+@pytest.mark.parametrize("name", ["torchvision:vit_b_32", "timm:test_vit", "torchvision:maxvit_t"])
+def test_transformers_are_built_for_the_images_they_get(name):
+    with torch.device("meta"), torch.no_grad():
+        assert build_model(name, 3, 448).eval()(torch.zeros(1, 3, 448, 448)).shape == (1, 3)
+
+
+def test_an_impossible_size_is_a_sentence():
+    with pytest.raises(
+        ModelError, match=r"torchvision:vit_b_16 cannot be built for images of 100×100 pixels \(.+--image"
+    ):
+        build_model("torchvision:vit_b_16", 3, 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "torchvision:resnet19",
+            r"torchvision has no image classifier 'resnet19'; the nearest are resnet18.* python -c",
+        ),
+        ("torchvision:fcn_resnet50", "no image classifier 'fcn_resnet50'"),  # it segments
+        ("timm:deit_tini", "the nearest are deit_tiny_"),
+        ("timm:efficientnetb0", "timm has no image classifier 'efficientnetb0'; the nearest are efficientnet_b0"),
+        ("timm:resnet50.nope", r"has no weights 'resnet50.nope'; choose from: resnet50.*, or leave the tag out"),
+        ("timm:hf-hub:timm/resnet18.a1_in1k", "timm has no image classifier"),  # nothing is downloaded
+        ("timm:", "timm has no image classifier ''"),
+        ("keras:resnet50", "Unknown model 'keras:resnet50'; choose from"),
+    ],
+)
+def test_an_unknown_published_model_is_a_sentence_with_the_nearest_names(name, says):
+    with pytest.raises(ModelError, match=says):
+        model_spec(name)
+
+
+@pytest.mark.parametrize("library", ["torchvision", "timm"])
+def test_the_command_that_lists_all_names_works(library, capsys):
+    with pytest.raises(ModelError) as error:
+        model_spec(f"{library}:nothing like it")
+    program = str(error.value).split('python -c "')[1].removesuffix('"')
+    exec(program)
+    assert "resnet18" in capsys.readouterr().out.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("torchvision:densenet121", "classifier"), ("torchvision:vgg11", "classifier.6"),
+        ("torchvision:squeezenet1_1", "classifier.1"), ("torchvision:vit_b_32", "heads.head"),
+        ("timm:test_vit", "head"), ("timm:convnext_atto", "head.fc"), ("timm:dla34", "fc"),
+    ],
+)  # fmt: skip
+def test_the_head_is_the_last_layer_with_an_output_a_class(name, head):
+    with torch.device("meta"):
+        assert find_head(build_model(name, 7), 7) == head
+
+
+def test_a_network_may_have_no_head():
+    assert find_head(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Flatten()), 7) is None
 
 
 def test_normalisation_by_hand():
@@ -104,57 +183,3 @@ def test_normalisation_agrees_with_torchvision(tiny_data):
     for given in (images, torch.from_numpy(images)):
         assert torch.allclose(normalize(given, mean, std), theirs, atol=1e-5)
     assert normalize(images, mean, std).is_contiguous(memory_format=torch.channels_last)
-
-
-@pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
-def test_pretrained_weights_come_from_a_file(tmp_path, weights, suffix):
-    file = tmp_path / f"weights{suffix}"
-    (save_file if suffix == ".safetensors" else torch.save)(weights, file)
-    model = other_network()
-    assert load_pretrained(model, file, "fc") == []
-    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
-
-
-def test_a_head_for_another_number_of_classes_stays_fresh(tmp_path, weights):
-    torch.save(weights, tmp_path / "ten.pt")
-    model, fresh = other_network(3), other_network(3)
-    assert load_pretrained(model, tmp_path / "ten.pt", "fc") == ["fc.weight", "fc.bias"]
-    assert torch.equal(model.fc.weight, fresh.fc.weight) and torch.equal(model.fc.bias, fresh.fc.bias)
-    assert torch.equal(model.conv1.weight, weights["conv1.weight"])
-
-
-def test_a_file_without_batch_counters_is_as_good(tmp_path, weights):
-    # torchvision's published files were saved before batch normalisation counted its batches.
-    torch.save({k: v for k, v in weights.items() if "num_batches_tracked" not in k}, tmp_path / "old.pt")
-    model = other_network()
-    assert load_pretrained(model, tmp_path / "old.pt", "fc") == []
-    assert torch.equal(model.layer4[1].bn2.weight, weights["layer4.1.bn2.weight"])
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"not weights", "cannot be read"), (b"", "cannot be read"), (None, "No weights file at"),
-        ([1, 2], "holds no state dict"), ({"epoch": 3}, "holds no state dict"), (print, "cannot be read"),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_a_file_without_weights_is_a_sentence(tmp_path, network, content, says, suffix):
-    file = tmp_path / f"weights{suffix}"
-    if isinstance(content, bytes):
-        file.write_bytes(content)
-    elif content is not None:
-        torch.save(content, file)
-        says = says if suffix == ".pt" else "cannot be read"
-    with pytest.raises(ModelError, match=says):
-        load_pretrained(network, file, "fc")
-
-
-def test_weights_of_another_architecture_are_named_and_change_nothing(tmp_path, network, weights):
-    torch.save(build_model("resnet18_imagenet", 10).state_dict(), tmp_path / "wide.pt")
-    with pytest.raises(ModelError, match=r"of another shape \(conv1.weight, …\); choose the --model"):
-        load_pretrained(network, tmp_path / "wide.pt", "fc")
-    torch.save({"module.conv1.weight": weights["conv1.weight"]}, tmp_path / "wrapped.pt")
-    with pytest.raises(ModelError, match=r"missing \(conv1.weight, …\), 1 unexpected \(module.conv1.weight\)"):
-        load_pretrained(network, tmp_path / "wrapped.pt", "fc")
-    assert all(torch.equal(tensor, weights[name]) for name, tensor in network.state_dict().items())

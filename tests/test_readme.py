@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 from PIL import Image
+from safetensors.torch import save_file
 
 from image_data.planted_shapes import planted_shapes
 from model_zoo import MODELS, ModelSpec
@@ -31,13 +33,14 @@ def readme_commands() -> list[str]:
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with a few images in it; every data set is cut down to them, and ResNet18 to a tiny one."""
+    """A few images in a folder, to which every data set is cut down; ResNet18 a tiny one; timm's weights, random."""
     shapes = planted_shapes("honest", 40, 20)
     for split, name in ((shapes.train, "train"), (shapes.test, "test")):
         for index, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
             file = tmp_path / "photos" / name / split.class_names[label] / f"{index}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(file)
+    save_file(timm.create_model("resnet18", num_classes=10).state_dict(), tmp_path / "resnet18.safetensors")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("image_data.planted_shapes.planted_shapes", lambda variant: shapes)
     monkeypatch.setitem(MODELS, "resnet18", ModelSpec(partial(ResNet, (1, 1, 1, 1), width=4)))

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from model_zoo import build_model
-from training.recipe import TrainConfig, TrainingError, choose_device, choose_precision, make_optimizer, resolution
+from model_zoo import ModelError, build_model
+from model_zoo.device import choose_device
+from training.recipe import TrainConfig, TrainingError, choose_precision, make_optimizer, resolution
 from training.recipe import triangular as learning_rate
 
 
@@ -88,7 +89,7 @@ def test_a_gpu_is_asked_for_real_bfloat16_not_for_emulation(monkeypatch):
 def test_a_missing_gpu_is_a_sentence_and_auto_does_without(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
-    with pytest.raises(TrainingError, match="no GPU that torch can use; choose --device cpu or auto"):
+    with pytest.raises(ModelError, match="no GPU that torch can use; choose --device cpu or auto"):
         choose_device("cuda")
 
 

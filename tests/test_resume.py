@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from run_store.maps import are_written
 from run_store.run import CHECKPOINT_FILE, MODEL_FILE, RECORD_FILE, Run, RunError
 from run_store.writer import RunWriter
 from training.loop import Loop
@@ -73,6 +74,14 @@ def test_other_settings_are_refused_and_named(config):
     with pytest.raises(TrainingError, match="epochs was 3, is 5.*resume it with the same ones"):
         train(replace(config, epochs=5, resume=True))
     assert {file.name: file.read_bytes() for file in run.path.iterdir()} == before
+
+
+def test_maps_may_be_asked_for_when_a_run_goes_on_also_one_that_knew_no_such_option(config):
+    run = interrupted(config, Loop, "train_epoch", 3)
+    recipe = {name: value for name, value in run.record.recipe.items() if name != "maps"}
+    (run.path / RECORD_FILE).write_text(replace(run.record, recipe=recipe).to_json())
+    train(replace(config, resume=True, maps=True))
+    assert are_written(Run(config.run), "gradcam", "layer4", "label")
 
 
 def test_a_complete_run_and_one_without_a_finished_epoch_are_not_resumed(config, tiny_run):

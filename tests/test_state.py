@@ -2,7 +2,7 @@ import pytest
 
 from app.state import RunFacts, Selection
 
-CATS = RunFacts(class_names=("cat", "dog", "a,b&c=d"), layers=("layer1", "layer4"), images=100)
+CATS = RunFacts(class_names=("cat", "dog", "a,b&c=d"), images=100)
 FACTS = {"new": CATS, "old run": CATS, "torn": None}
 
 
@@ -35,6 +35,8 @@ def test_classes_and_runs_stand_in_the_address_by_name():
         Selection(run="new", label="a,b&c=d", predicted="dog", outcome="all", order="highest loss first"),
         Selection(run="new", outcome="right", min_confidence=0.25, max_confidence=0.75, page=3, image=0),
         Selection(run="new", layers=("layer1", "layer4"), targets=("predicted", "class:a,b&c=d"), image=99),
+        Selection(run="new", method="gradcam++", targets=("runner-up", "difference"), scale="row", opacity=0),
+        Selection(run="new", layers=("layer1.0.conv2",), hide="layer1.0.conv2", all_classes=True),
         Selection(run="torn", label="anything", image=12345),
     ],
 )
@@ -62,7 +64,9 @@ def test_a_selection_survives_the_address(selection):
         ({"confidence_to": ["1.5"]}, "confidence_to “1.5”"),
         ({"confidence_from": [""]}, "confidence_from “”"),
         ({"confidence_from": ["0.9"], "confidence_to": ["0.1"]}, "confidence from 0.9 to 0.1"),
-        ({"layer": ["layer9"]}, "layer “layer9”"),
+        ({"method": ["guesscam"]}, "method “guesscam”"),
+        ({"scale": ["mine"]}, "scale “mine”"),
+        ({"classes": ["some"]}, "classes “some”"),
         ({"target": ["class:unicorn"]}, "target “class:unicorn”"),
     ],
 )
@@ -70,6 +74,10 @@ def test_a_value_that_does_not_exist_falls_back_and_is_named(query, named):
     selection, ignored = read(query)
     assert len(ignored) == 1 and ignored[0].startswith(named) and len(ignored[0]) < 100
     assert selection == Selection(run="new", shown=("new",) if "runs" in query else ())
+
+
+def test_names_of_layers_are_left_for_the_network_to_judge():
+    assert read({"layer": ["layer9"], "hide": ["x"]}) == (Selection(run="new", layers=("layer9",), hide="x"), [])
 
 
 def test_foreign_parameters_are_left_alone():

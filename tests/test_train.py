@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from image_data import ImageData, decode_image
 from model_zoo import build_model
+from run_store.maps import are_written
 from run_store.run import METRICS_COLUMNS, Run, RunError
 from run_store.writer import RunWriter
 from training import train as train_module
@@ -125,12 +126,13 @@ def test_no_choice_is_made_on_the_test_split_and_the_same_seed_gives_the_same_by
     labels = (tiny_data.test.labels + 3) % 10
     data = ImageData("planted-shapes", tiny_data.train, replace(tiny_data.test, labels=labels))
     answers = iter([np.eye(10, dtype=np.float32)[labels], np.eye(10, dtype=np.float32)[labels - 1]])
+    features = np.zeros((64, 128), np.float32)
     runs = []
     for name in ("honest", "flattered"):
         runs.append(train(replace(QUICK, epochs=2, run=tmp_path / name)))
         # Now the first epoch is right about every image of the test split and the last about none.
         monkeypatch.setattr(train_module, "load_image_data", lambda *_, **__: data)
-        monkeypatch.setattr("training.evaluate.infer", lambda *_: (next(answers), np.zeros((64, 128), np.float32)))
+        monkeypatch.setattr("training.inference.infer", lambda *_, **__: (next(answers), features))
     assert Run(runs[1]).metrics()["test_accuracy"].tolist() == [1, 0]
     assert content(runs[0]) == content(runs[1])
 
@@ -167,6 +169,40 @@ def test_a_pretrained_file_with_another_number_of_classes_keeps_a_fresh_head(sha
     run = Run(train(replace(QUICK, pretrained=tmp_path / "three.pt", run=tmp_path / "run")))
     assert run.load_model().fc.out_features == 10
     assert "fc.weight, fc.bias start from fresh weights" in capsys.readouterr().out
+
+
+def test_maps_of_the_whole_test_split_are_written_in_the_end_on_request(shapes, tmp_path):
+    run = Run(train(replace(QUICK, maps=True, run=tmp_path / "run")))
+    for target in ("predicted", "label"):
+        assert all(are_written(run, "gradcam", layer, target) for layer in run.record.layers)
+    assert not (Path(train(replace(QUICK, run=tmp_path / "without"))) / "maps").exists()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("odd")], ids=str)
+def test_maps_that_fail_do_not_harm_the_run(shapes, tmp_path, monkeypatch, capsys, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("explain.precompute.precompute", fail)
+    run = Run(train(replace(QUICK, maps=True, run=tmp_path / "run")))
+    assert (run.state, run.record.state) == ("complete", "complete")
+    words = {OSError: "No space left on device", RuntimeError: "odd"}[type(error)]
+    later = f"the run is complete; write its maps with: python -m explain.precompute --run {run.path}"
+    assert f"Warning: no maps ({words}), but {later}" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_maps_are_computed_leaves_a_complete_run_and_says_how_to_go_on(
+    command, shapes, tmp_path, monkeypatch
+):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("explain.precompute.precompute", interrupt)
+    code, said = command(
+        "--model", "resnet18_narrow", "--epochs", "1", "--threads", "1", "--maps", "--run", tmp_path / "run"
+    )
+    assert code == 130 and f"write its maps with: python -m explain.precompute --run {tmp_path / 'run'}" in said
+    assert Run(tmp_path / "run").state == "complete"
 
 
 @pytest.mark.parametrize("method", ["save_images", "save_checkpoint", "append_metrics", "save_model", "complete"])

@@ -123,6 +123,19 @@ def test_predictions_make_a_run_complete(tmp_path):
     assert run.features().tolist() == [[np.float16(1 / 3)], [2]]
 
 
+def test_new_predictions_remove_the_maps_that_explain_the_old_ones(tmp_path):
+    table, seen = predictions_table(np.eye(2, dtype=np.float32), np.array([0, 0])), []
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        writer.save_images(np.zeros((2, 8, 8, 3), np.uint8), None)
+        for _ in range(2):
+            writer.complete(table, np.zeros((2, 1)))
+            seen.append((writer.path / "maps").exists())
+            (writer.path / "maps" / "gradcam" / "layer1").mkdir(parents=True)
+            (writer.path / "maps" / "gradcam" / "layer1" / "label.npy").write_bytes(b"old")
+    assert seen == [False, False]
+    assert [name for name in files(writer.path) if "maps" in name] == ["maps"]  # and no trace of the removed ones
+
+
 def test_a_run_is_never_overwritten(tmp_path):
     with RunWriter.create(tmp_path / "run", record(seed=1)):
         pass

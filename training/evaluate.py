@@ -1,100 +1,112 @@
-"""Predictions of a model over a split.
+"""Predictions of a model over a test split.
 
 python -m training.evaluate --run runs/NAME      writes the predictions of a run again, from its weights
+python -m training.evaluate --model timm:resnet50 --weights FILE --dataset folder:DIR --run runs/NAME
+                                                 makes a run of a model that was trained elsewhere
 """
 
+import signal
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 import tyro
-from torch import nn
+from tqdm import tqdm
 
-from image_data import DataError, ImageSplit, load_image_data
-from model_zoo import ModelError, model_spec, normalize
-from run_store.predictions import predictions_table
-from run_store.run import Run, RunError, RunRecord
+from explain.errors import ExplainError
+from image_data import DataError, ImageSplit, load_image_data, load_test_split
+from model_zoo import ModelError, model_spec
+from model_zoo.device import choose_device
+from run_store.command import ending_in_a_sentence, one_line
+from run_store.run import Run, RunError
 from run_store.writer import RunWriter
-from training.recipe import TrainingError, choose_device
+from training.inference import predict, stored_images, test_figures
+from training.recipe import TrainingError
 
-USER_ERRORS = (DataError, ModelError, RunError, TrainingError)
+USER_ERRORS = (DataError, ExplainError, ModelError, RunError, TrainingError)
 RESOURCE_ERRORS = (OSError, MemoryError, torch.OutOfMemoryError)  # a full disk, a full memory
 COMMAND_ERRORS = (*USER_ERRORS, *RESOURCE_ERRORS)
 
 
-def infer(
-    model: nn.Module,
-    images: np.ndarray,
-    mean: Sequence[float],
-    std: Sequence[float],
-    head: str,
-    dtype: torch.dtype = torch.float32,
-    batch_size: int = 500,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits float32 N×C and penultimate features float32 N×D of uint8 images N×H×W×3, in eval mode, one view each.
-
-    `head` names the last linear layer, whose input the features are. `dtype` is the arithmetic (autocast).
-    The training flag of the model is restored.
-    """
-    device = next(model.parameters()).device
-    logits, features = [], []
-    hook = model.get_submodule(head).register_forward_pre_hook(
-        lambda _, inputs: features.append(inputs[0].float().cpu())
-    )
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            for start in range(0, len(images), batch_size):
-                pixels = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
-                logits.append(model(normalize(pixels, mean, std)).float().cpu())
-    finally:
-        hook.remove()
-        model.train(was_training)
-    return torch.cat(logits).numpy(), torch.cat(features).numpy()
-
-
-def predict(
-    model: nn.Module, split: ImageSplit, record: RunRecord, dtype: torch.dtype = torch.float32
-) -> tuple[pa.Table, np.ndarray]:
-    """The predictions table of `split`, and the penultimate features float32 N×D, of the model of a run."""
-    head = model_spec(record.model).head
-    logits, features = infer(model, split.images, record.mean, record.std, head, dtype)
-    return predictions_table(logits, split.labels, split.paths), features
-
-
-def test_figures(table: pa.Table) -> dict[str, float]:
-    """test_loss (mean cross-entropy, nats, without label smoothing) and test_accuracy (0–1) of a predictions table."""
-    loss = np.asarray(table["loss"], dtype=np.float64).mean()
-    hits = pc.sum(pc.equal(table["label"], table["predicted"])).as_py()
-    return {"test_loss": float(loss), "test_accuracy": hits / len(table)}
+class UsageError(Exception):
+    """A sentence for the user: which options do not go together, or which value an option may have."""
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Write the predictions of a run again, from its weights and its data set."""
+    """Write the predictions of a run again, or make a run of a model that was trained elsewhere.
 
-    run: Path
-    """the run directory"""
+    The classes are the folders in DIR/test, sorted by name: the codes that torchvision's ImageFolder gives them. Of an
+    image the shorter side is resized to the input size and the middle cut out, without the margin (256 → 224) that
+    torchvision and timm leave.
+    """
+
+    run: Path | None = None
+    """the run directory: an existing one, or with --model the one to make; then by default
+    runs/<UTC time>_<dataset>_<model>"""
+    model: str | None = None
+    """torchvision:NAME, timm:NAME, resnet18, resnet34, resnet18_narrow or resnet18_imagenet"""
+    weights: Path | None = None
+    """its weights: .safetensors, a state dict saved by torch, or a checkpoint that holds one"""
+    dataset: str | None = None
+    """folder:DIR, of which only DIR/test/<class>/ is needed; cifar10; planted-shapes"""
+    image_size: int | None = None
+    """side to which a folder's images are brought, pixels, 8-1024; default: the model's own"""
+    mean: tuple[float, float, float] | None = None
+    """of the pixels the model was trained on, red green blue, 0-1; default: that of the published weights"""
+    std: tuple[float, float, float] | None = None
+    """likewise; must be given, with --mean, for models that are not of torchvision or timm"""
+    layers: str | None = None
+    """the layers to explain, separated by commas; default: up to four that suit the model"""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU where there is one"""
 
+    def check(self) -> None:
+        """Raise UsageError for options that do not go together, or are out of range; ModelError for no such model."""
+        if self.model is None:
+            others = (self.weights, self.dataset, self.image_size, self.mean, self.std, self.layers)
+            if any(value is not None for value in others):
+                raise UsageError("A new run needs --model, --weights and --dataset; an existing one, --run alone.")
+            if self.run is None:
+                raise UsageError("Give --run for an existing run, or --model, --weights and --dataset for a new one.")
+            return
+        if self.weights is None or self.dataset is None:
+            raise UsageError("--model needs --weights FILE and --dataset; to train it, use training.train.")
+        if self.image_size is not None and not 8 <= self.image_size <= 1024:
+            raise UsageError(f"--image-size {self.image_size} is out of range; it may be 8 to 1024.")
+        if (self.mean is None) != (self.std is None):
+            raise UsageError("--mean and --std go together: give both.")
+        if self.mean and self.std and not (all(0 <= m <= 1 for m in self.mean) and all(0 < s <= 1 for s in self.std)):
+            raise UsageError("--mean must lie between 0 and 1, and --std above 0 up to 1: of pixels scaled to 0-1.")
+        if self.mean is None and model_spec(self.model).mean is None:
+            raise UsageError(
+                f"{self.model} has no published mean and std: give those it was trained with, --mean R G B --std R G B "
+                "(run.json has them for a run of Sightline)."
+            )
+
 
 def evaluate(config: EvaluateConfig) -> str:
-    """Rewrite the predictions of `config.run`; returns the sentence to print."""
-    run = Run(config.run)
+    """Rewrite the predictions of `config.run`, or make it; returns the sentence to print."""
+    config.check()
+    if config.model is not None:
+        from training.imported import import_model  # which knows this config
+
+        run, table = import_model(config)
+        return f"{run}: {test_figures(table)['test_accuracy']:.2%} of {len(table):,} test images right."
+    assert config.run is not None
+    return _rewrite(Run(config.run), config.device)
+
+
+def _rewrite(run: Run, device: str) -> str:
     record = run.record
     with RunWriter.reopen(run.path, record) as writer:  # first, since a run that is still being written is refused
-        model = run.load_model().to(choose_device(config.device))
+        model = run.load_model().to(choose_device(device))
         test = _test_split(run)
         try:
-            table, features = predict(model, test, record)
+            with tqdm(desc="predicting", total=len(test), unit="image", leave=False) as bar:
+                table, features = predict(model, test, record, progress=bar.update)
             writer.save_images(stored_images(test), test.masks)
             writer.complete(table, features)
         except RESOURCE_ERRORS as error:
@@ -117,45 +129,30 @@ def _sentence(run: Run, right: int, images: int) -> str:
     return sentence
 
 
-def one_line(error: Exception) -> str:
-    """One line for the user: torch and the operating system say more, or less."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror} ({error.filename})." if error.filename else f"{error.strerror}."
-    return str(error).strip().split("\n")[0] or type(error).__name__
-
-
-def stored_images(split: ImageSplit) -> np.ndarray:
-    """The images a run keeps, uint8 N×H×W×3: the model's input itself, or thumbnails of it where that is large."""
-    from PIL import Image
-
-    from run_store.run import THUMBNAIL_SIZE
-
-    if split.images.shape[1] <= THUMBNAIL_SIZE:
-        return split.images
-    side = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-    return np.stack([np.asarray(Image.fromarray(image).resize(side, Image.Resampling.BOX)) for image in split.images])
-
-
 def _test_split(run: Run) -> ImageSplit:
     record = run.record
-    is_folder = record.dataset.startswith("folder:")
-    test = load_image_data(record.dataset, image_size=record.input_size if is_folder else None).test
+    size = record.input_size if record.dataset.startswith("folder:") else None
+    if record.evaluated_only:  # there may be no training split, and another one is decoded for nothing
+        test, _ = load_test_split(record.dataset, image_size=size)
+    else:
+        test = load_image_data(record.dataset, image_size=size).test
     if test.fingerprint != record.fingerprints.get("test"):
+        did = "evaluated" if record.evaluated_only else "trained"
         raise RunError(
-            f"The test split of {record.dataset} is not the one that run {run.name} was trained with; restore it first."
+            f"The test split of {record.dataset} is not the one that run {run.name} was {did} with; restore it first."
         )
     return test
 
 
 def main() -> None:
     config = tyro.cli(EvaluateConfig, prog="python -m training.evaluate")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
     try:
-        print(evaluate(config))
-    except KeyboardInterrupt:
-        print("\nInterrupted: no prediction was changed.", file=sys.stderr)
-        sys.exit(130)
-    except COMMAND_ERRORS as error:
-        sys.exit(f"Error: {one_line(error)}")
+        with ending_in_a_sentence(*COMMAND_ERRORS, interrupted="no prediction was changed."):
+            print(evaluate(config))
+    except UsageError as error:
+        print(f"Error: {error} See --help.", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

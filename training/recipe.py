@@ -1,7 +1,5 @@
 """What a training is made of besides its loop: the settings, the optimizer, the schedule, the arithmetic."""
 
-import ctypes
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +19,7 @@ class TrainConfig:
     dataset: str = "planted-shapes"
     """planted-shapes, planted-shapes:honest, planted-shapes:shortcut, cifar10, or folder:DIR"""
     model: str = "resnet18"
-    """an architecture: resnet18, resnet34, resnet18_narrow, resnet18_imagenet"""
+    """an architecture: resnet18, resnet34, resnet18_narrow, resnet18_imagenet, torchvision:NAME, timm:NAME"""
     epochs: int = 20
     """passes over the training split"""
     seed: int = 0
@@ -62,6 +60,8 @@ class TrainConfig:
     """refuse a folder with a broken image instead of leaving the image out"""
     pretrained: Path | None = None
     """local weights to start from: .safetensors or a state dict saved by torch"""
+    maps: bool = False
+    """in the end, compute the attribution maps of the whole test split, as explain.precompute does"""
 
     def check(self) -> None:
         """Raise TrainingError for a value outside its range."""
@@ -115,12 +115,6 @@ def resolution(config: TrainConfig, epoch: int, full: int) -> int:
     return full * (third + 2) // 4 if config.progressive and third < 2 else full
 
 
-def choose_device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("--device cuda: this machine has no GPU that torch can use; choose --device cpu or auto.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """bfloat16 only where the hardware multiplies in it: elsewhere it is emulated, and slower than float32.
 
@@ -134,17 +128,3 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         capabilities = torch.cpu.get_capabilities()
         pays = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return torch.bfloat16 if pays else torch.float32
-
-
-def keep_freed_memory() -> None:
-    """Tell glibc to reuse large blocks instead of returning them to the kernel after every tensor.
-
-    On a CPU a step allocates the same hundreds of megabytes again and again, and a fresh page costs a fault:
-    benchmarks/RESULTS.md has the gain. Elsewhere than on glibc this does nothing.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    m_trim_threshold, m_mmap_max = -1, -4  # from malloc.h
-    libc = ctypes.CDLL(None)
-    libc.mallopt(m_mmap_max, 0)
-    libc.mallopt(m_trim_threshold, -1)

@@ -5,19 +5,14 @@ python -m training.train --dataset cifar10 --model resnet18 --epochs 20 --run ru
 python -m training.train --dataset folder:DIR --model resnet18 --epochs 20 --run runs/photos [--resume]
 """
 
-import importlib.metadata
 import math
 import os
-import platform
-import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -27,34 +22,44 @@ from torch import nn
 from tqdm import tqdm
 
 from image_data import ImageData, load_image_data
-from model_zoo import build_model, load_pretrained, model_spec
+from model_zoo import build_model, load_pretrained, model_spec, normalize
+from model_zoo.device import choose_device, keep_freed_memory
+from run_store.command import ending_in_a_sentence, one_line
 from run_store.run import METRICS_COLUMNS, Run, RunRecord
 from run_store.writer import RunWriter
-from training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS, one_line, predict, stored_images, test_figures
+from training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
+from training.inference import predict, stored_images, test_figures
 from training.loop import Loop
-from training.recipe import TrainConfig, TrainingError, choose_device, choose_precision, keep_freed_memory
+from training.new_run import choose_layers, default_run, first_look, surroundings
+from training.recipe import TrainConfig, TrainingError, choose_precision
 
-FREE_TO_CHANGE = ("run", "resume", "threads")  # the run's own thread count is applied again
+FREE_TO_CHANGE = ("run", "resume", "threads", "maps")  # the run's own thread count is applied again
 
 
 def train(config: TrainConfig) -> Path:
     """Train as `config` says; returns the run directory. Raises one of USER_ERRORS with a sentence."""
     config.check()
-    spec = model_spec(config.model)
+    spec = model_spec(config.model, config.image_size)
     device = choose_device(config.device)
-    run = config.run or Path("runs") / _default_name(config)
+    run = config.run or default_run(config.dataset, config.model, f"seed{config.seed}")
     threads = Run(run).record.threads if config.resume else config.threads
     torch.set_num_threads(threads or os.cpu_count() or 1)
     keep_freed_memory()
     data = _load_data(config, spec.input_size)
     torch.manual_seed(config.seed)
-    model = build_model(config.model, len(data.train.class_names))
+    classes = len(data.train.class_names)
+    model = build_model(config.model, classes, data.train.images.shape[1])
     if config.pretrained:
-        fresh = load_pretrained(model, config.pretrained, spec.head)
+        fresh = load_pretrained(model, config.pretrained, classes)
         if fresh:
             print(f"{config.pretrained} has another number of classes: {', '.join(fresh)} start from fresh weights.")
     mean, std = _mean_and_std(data.train.images)
-    record = _record(config, data, model, spec.layers, mean, std, device)
+    layers = spec.layers
+    if not layers:
+        sample = normalize(np.array(data.train.images[:1]), mean, std)
+        first_look(model, sample, classes, config.model)
+        layers = choose_layers(model, sample)
+    record = _record(config, data, model, layers, mean, std, device)
     with _reopen(run, record) if config.resume else RunWriter.create(run, record) as writer:
         print(f"{run}: {config.model} on {config.dataset}, {device}, {record.recipe['precision']}", flush=True)
         try:
@@ -65,7 +70,22 @@ def train(config: TrainConfig) -> Path:
             with suppress(OSError):  # the disk may be too full to say so
                 writer.fail(one_line(error))
             raise TrainingError(f"The training of {run} failed: {one_line(error)}") from error
+        if config.maps:
+            _precompute_maps(Run(run), device)
     return run
+
+
+def _precompute_maps(run: Run, device: torch.device) -> None:
+    """Only warn where it fails: the run is complete without its maps."""
+    from explain.precompute import EXPLAIN_ERRORS, precompute  # which imports what only explaining needs
+
+    later = f"the run is complete; write its maps with: python -m explain.precompute --run {run.path}"
+    try:
+        print(precompute(run, device=device))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(later) from None
+    except (RuntimeError, *EXPLAIN_ERRORS) as error:
+        print(f"Warning: no maps ({one_line(error).rstrip('.')}), but {later}", file=sys.stderr)
 
 
 def _reopen(run: Path, record: RunRecord) -> RunWriter:
@@ -180,27 +200,8 @@ def _record(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         recipe={name: str(value) if isinstance(value, Path) else value for name, value in recipe.items()},
         seed=config.seed,
-        threads=torch.get_num_threads(),
-        device=device.type,
-        created=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        git_commit=_git_commit(),
-        packages={name: importlib.metadata.version(name) for name in ("torch", "torchvision", "numpy")}
-        | {"python": platform.python_version()},
+        **surroundings(device),
     )
-
-
-def _git_commit() -> str:
-    """The commit this code is at, marked when files differ from it; empty outside a git checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def _default_name(config: TrainConfig) -> str:
-    dataset = re.sub(r"[^\w.-]+", "-", config.dataset).strip("-")
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}_{dataset}_{config.model}_seed{config.seed}"
 
 
 def _epoch_line(row: Mapping[str, float], epochs: int, images: int) -> str:
@@ -214,13 +215,8 @@ def _epoch_line(row: Mapping[str, float], epochs: int, images: int) -> str:
 def main() -> None:
     config = tyro.cli(TrainConfig, prog="python -m training.train")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
-    try:
+    with ending_in_a_sentence(*COMMAND_ERRORS, interrupted="the run keeps every finished epoch and opens in the app."):
         print(f"Done: {train(config)}")
-    except KeyboardInterrupt:
-        print("\nInterrupted: the run keeps every finished epoch and opens in the app.", file=sys.stderr)
-        sys.exit(130)
-    except COMMAND_ERRORS as error:
-        sys.exit(f"Error: {one_line(error)}")
 
 
 if __name__ == "__main__":

@@ -1,36 +1,51 @@
-"""Where did it look? The primary image on the left, a grid of layers × classes, the map's settings on the right."""
+"""Where did it look? The image on the left, a grid of layers × classes, the map's settings on the right."""
 
 import streamlit as st
 
 from app import loaders
 from app.current import current_set
+from app.hide import draw_hiding
 from app.inspector import draw_inspector
-from app.map_grid import draw_grid, rows_of_targets
-from app.map_settings import chosen_layers, chosen_targets, draw_settings
+from app.map_cells import targets_of
+from app.map_panel import draw_maps
+from app.map_settings import draw_settings, resolve
 from app.shell import draw_run
 from app.state import Selection
+from app.subject import split_image
 from app.text import escape_markdown
-from run_store.run import Run, RunError
+from app.upload import draw_uploaded, draw_uploader, uploaded_subject
+from run_store.run import Run
 
 
 def draw(run: Run, selection: Selection) -> None:
-    record, predictions = loaders.record(run), loaders.predictions(run)
+    record, predictions, images = loaders.record(run), loaders.predictions(run), loaders.images(run)
     current = current_set(predictions, selection)
-    targets = chosen_targets(selection, is_wrong=current.image is not None and bool(predictions.wrong[current.image]))
+    shown, ignored = resolve(run, record, selection)
+    for sentence in ignored:
+        st.warning(escape_markdown(sentence), icon=":material/link_off:")
     left, middle, right = st.columns([250, 720, 240], gap="small")
-    with left, st.container(key="panel_inspector", border=True, gap="small"):
-        draw_inspector(run, predictions, current)
+    inspector = left.container(key="panel_inspector", border=True, gap="small")
+    with inspector:
+        subject = uploaded_subject(run, record)
+        if subject is not None:
+            draw_uploaded(subject)
+        else:
+            draw_inspector(run, predictions, current)
+            if current.image is not None:
+                subject = split_image(predictions, current.image, images[current.image])
+    if subject is not None:
+        shown = shown.change(targets=targets_of(subject, selection.targets))
     with right, st.container(key="panel_map", border=True, gap="small"):
-        draw_settings(record, selection, targets)
+        draw_settings(run, record, shown)
     with middle, st.container(key="panel_grid", border=True, gap="small"):
-        if current.image is None:
+        if subject is not None:
+            draw_maps(run, subject, shown)
+        else:
             st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
-            return
-        rows = rows_of_targets(predictions, current.image, targets)
-        try:
-            draw_grid(run, current.image, chosen_layers(record, selection), rows, selection)
-        except RunError as error:  # the predictions are whole, so the image and its probabilities still stand
-            st.warning(f"No maps: {escape_markdown(str(error))}", icon=":material/layers_clear:")
+    with inspector:
+        if subject is not None:
+            draw_hiding(run, subject, shown)
+        draw_uploader()
 
 
 draw_run(draw)

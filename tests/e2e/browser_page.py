@@ -12,7 +12,7 @@ from PIL import Image
 READY = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
 PATIENCE = 60_000  # milliseconds, for a machine under load
 CHART = "[data-testid=stVegaLiteChart]"
-MAP = ".st-key-panel_grid img"
+MAP = ".map-grid img"
 TILE = ".tile"
 TO_INSTALL = "The browser tests need Chromium; on Debian or Ubuntu: sudo apt-get install chromium"
 
@@ -76,6 +76,16 @@ def await_count(found, number):
     from playwright.sync_api import expect
 
     expect(found).to_have_count(number, timeout=PATIENCE)
+
+
+def await_maps(page, number):
+    """Every map of the grid, once they are decoded."""
+    page.wait_for_function(
+        "([maps, number]) => { const found = [...document.querySelectorAll(maps)];"
+        "return found.length === number && found.every((image) => image.complete && image.naturalWidth > 0) }",
+        arg=[MAP, number],
+    )
+    return page.locator(MAP).all()
 
 
 def await_text(page, text):

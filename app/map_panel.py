@@ -1,0 +1,112 @@
+"""The middle of the Layers view: the grid of maps, where they came from, all classes, and the downloads."""
+
+from functools import partial
+
+import streamlit as st
+
+from app import map_loaders
+from app.map_cells import Cells, class_rows, make_cells, rows_of, scores_to_judge, share_scale
+from app.map_files import file_name, grid_png, maps_npz
+from app.map_grid import classes_html, grid_html
+from app.map_loaders import METHODS, Computed
+from app.state import Selection, change_selection
+from app.subject import Subject
+from app.text import count, escape_markdown
+from explain.methods import LAYER_METHODS
+from run_store.run import Run, RunError
+
+MOST_CLASSES = 20
+_ALL_CLASSES = "layers_all_classes"
+_DOWNLOADS = (
+    (".png", "image/png", grid_png, "The grid as one picture"),
+    (".npz", "application/octet-stream", maps_npz, "The raw signed maps, float32, for NumPy"),
+)
+
+
+def draw_maps(run: Run, subject: Subject, shown: Selection) -> None:
+    """What was computed ahead of time appears at once, the rest when it is there."""
+    rows = rows_of(subject, shown.targets, shown.sign, shown.method)
+    scores = list(dict.fromkeys([row.score for row in rows] + scores_to_judge(subject)))
+    place = st.empty()
+
+    def show(computed: Computed) -> Cells:
+        cells = make_cells(computed.maps, shown.layers, rows, subject, shown.scale)
+        if any(cell.verdict and cell.verdict.name == "not finite" for row in cells for cell in row):
+            origin = _where_not_finite(run, subject)
+            cells = make_cells(computed.maps, shown.layers, rows, subject, shown.scale, origin)
+        place.html(grid_html(cells, subject.pixels, shown, METHODS[shown.method].title))
+        return cells
+
+    stored = map_loaders.stored_maps(run, subject, shown.method, shown.layers, scores)
+    cells = show(stored) if stored.maps else []
+    try:
+        with st.spinner("Computing maps …"):
+            computed = map_loaders.maps(run, subject, shown.method, shown.layers, scores, stored)
+    except RunError as error:  # the predictions are whole, so the image and its probabilities still stand
+        what = "Not all maps" if stored.maps else "No maps"
+        st.warning(f"{what}: {escape_markdown(str(error))}", icon=":material/layers_clear:")
+        if not stored.maps:
+            return
+        computed = stored
+    cells = cells if computed is stored else show(computed)
+    if stored.problem:
+        st.warning(f"Computed again: {escape_markdown(stored.problem)}", icon=":material/history:")
+    _draw_footer(run, subject, shown, cells, _source(stored, computed))
+    if shown.all_classes and shown.method in LAYER_METHODS:
+        _draw_classes(run, subject, shown)
+
+
+def _where_not_finite(run: Run, subject: Subject) -> str:
+    try:
+        return map_loaders.where_not_finite(run, subject)
+    except RunError:  # the maps were computed ahead of time
+        return "the network, which cannot be read now"
+
+
+def _source(stored: Computed, computed: Computed) -> str:
+    if computed.seconds is None:
+        return "Precomputed."
+    words = f"omputed in {computed.seconds:.2f} s."
+    return f"Partly precomputed, the rest c{words}" if stored.maps else f"C{words}"
+
+
+def _draw_footer(run: Run, subject: Subject, shown: Selection, cells: Cells, source: str) -> None:
+    with st.container(
+        key="map_footer", horizontal=True, vertical_alignment="center", horizontal_alignment="right", gap="small"
+    ):
+        st.caption(source, width="stretch")
+        if shown.method in LAYER_METHODS:
+            st.session_state[_ALL_CLASSES] = shown.all_classes
+            st.toggle(
+                f"All classes at {escape_markdown(shown.layers[-1])}",
+                key=_ALL_CLASSES,
+                on_change=lambda: change_selection(all_classes=st.session_state[_ALL_CLASSES]),
+            )
+        for ending, mime, build, words in _DOWNLOADS:
+            st.download_button(
+                f"Download {ending}",
+                data=partial(build, cells, subject, shown, run.name),
+                file_name=file_name(run.name, subject, shown.method, ending),
+                mime=mime,
+                on_click="ignore",
+                key=f"layers_download{ending}",
+                help=words,
+            )
+
+
+def _draw_classes(run: Run, subject: Subject, shown: Selection) -> None:
+    layer, rows = shown.layers[-1], class_rows(subject, MOST_CLASSES, shown.sign)
+    scores = [row.score for row in rows]
+    try:
+        with st.spinner("Computing maps of all classes …"):
+            computed = map_loaders.maps(run, subject, shown.method, (layer,), scores)
+    except RunError as error:
+        st.caption(f"No maps of all classes: {escape_markdown(str(error))}")
+        return
+    cells = make_cells(computed.maps, [layer], rows, subject, "own")
+    cells = share_scale(cells) if shown.scale == "row" else cells
+    which = "all" if len(rows) == len(subject.class_names) else f"the {len(rows)} likeliest of"
+    st.caption(
+        f"Maps of {which} {count(len(subject.class_names))} classes at {escape_markdown(layer)}, likeliest first."
+    )
+    st.html(classes_html(cells, subject.pixels, shown, METHODS[shown.method].title))

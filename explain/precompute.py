@@ -1,0 +1,167 @@
+"""Attribution maps of a whole test split, written into its run: the app then shows them without computing.
+
+python -m explain.precompute --run runs/NAME [--layers layer3,layer4] [--targets predicted,label] [--method gradcam]
+
+Ctrl-C loses nothing: the same command goes on where it stopped.
+"""
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+import tyro
+from torch import nn
+from tqdm import tqdm
+from tyro.constructors import PrimitiveConstructorSpec
+
+from explain.engine import layer_attributions
+from explain.errors import ExplainError
+from explain.methods import LAYER_METHODS
+from model_zoo import ModelError
+from model_zoo.device import choose_device, keep_freed_memory
+from run_store.command import ending_in_a_sentence
+from run_store.maps import TARGETS, MapsWriter, are_written
+from run_store.run import Run, RunError
+from run_store.writer import RunWriter
+
+EXPLAIN_ERRORS = (ExplainError, ModelError, RunError, OSError, MemoryError, torch.OutOfMemoryError)
+
+# Images in memory at a time, uint8 and float32; the engine divides them further, by what their activations take.
+IMAGE_MEMORY = 64 * 2**20
+MOST_IMAGES = {"cpu": 256, "cuda": 4096}  # few enough that the progress moves and little is lost
+
+
+def _names(*allowed: str) -> PrimitiveConstructorSpec[tuple[str, ...]]:
+    """Names separated by commas on the command line; of `allowed`, where there are any."""
+
+    def read(words: list[str]) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(name.strip() for name in words[0].split(",")))
+        for name in names:
+            if allowed and name not in allowed:
+                raise ValueError(f"Unknown name {name!r}; choose from: {', '.join(allowed)}.")
+        return names
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME,NAME",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda names: [",".join(names)],
+    )
+
+
+@dataclass(frozen=True)
+class PrecomputeConfig:
+    """Compute the attribution maps of a run's whole test split, so that the app shows them without computing."""
+
+    run: Path
+    """the run directory"""
+    layers: Annotated[tuple[str, ...], _names()] = ()
+    """layers of the network, separated by commas; default: those the run names"""
+    targets: Annotated[tuple[str, ...], _names(*TARGETS)] = TARGETS
+    """classes to explain: predicted, label (the true class), or both, separated by a comma"""
+    method: Literal[tuple(LAYER_METHODS)] = "gradcam"  # type: ignore[valid-type]
+    """how the maps are computed"""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: the first GPU where there is one"""
+
+
+def precompute(
+    run: Run,
+    layers: Sequence[str] = (),
+    targets: Sequence[str] = TARGETS,
+    method: str = "gradcam",
+    device: torch.device | None = None,
+) -> str:
+    """Write the maps that are missing; the caller holds the run's lock. Returns the sentence to print.
+
+    layers: `named_modules()` names, by default the run's own. targets: of TARGETS. method: a key of LAYER_METHODS.
+    device: by default the CPU. Raises one of EXPLAIN_ERRORS.
+    """
+    layers = tuple(dict.fromkeys(layers or run.record.layers))
+    targets = [target for target in TARGETS if target in targets]  # predicted first: label copies from it
+    missing = {target: [layer for layer in layers if not are_written(run, method, layer, target)] for target in targets}
+    what = f"{run.name}: the {method} maps of {', '.join(layers)} for {' and '.join(targets)}"
+    if not any(missing.values()):
+        return f"{what} are complete, there is nothing to do."
+    model = run.load_model().to(device or torch.device("cpu"))
+    predictions = run.predictions()
+    sizes = _sizes(run, model, layers, method)
+    for target in targets:
+        writers = [MapsWriter(run, method, layer, target, sizes[layer]) for layer in missing[target]]
+        if target == "label":  # where the model is right, the map is there already
+            _copy(run, method, writers, np.flatnonzero(~predictions.wrong))
+        _write(run, model, writers, predictions.column(target), method, target)
+    return f"{what} are complete: {len(predictions):,} images."
+
+
+def _sizes(run: Run, model: nn.Module, layers: Sequence[str], method: str) -> dict[str, tuple[int, int]]:
+    """Height and width of each layer's maps, in cells. Raises ExplainError for what is no layer with a map."""
+    maps = _maps(run, model, np.arange(1), layers, np.zeros(1, np.int64), method)
+    return {layer: (values.shape[1], values.shape[2]) for layer, values in maps.items()}
+
+
+def _copy(run: Run, method: str, writers: Sequence[MapsWriter], right: np.ndarray) -> None:
+    for writer in writers:
+        rows = right[writer.todo[right]]
+        if len(rows) and are_written(run, method, writer.layer, "predicted"):
+            writer.copy(run, method, "predicted", rows)
+
+
+def _write(
+    run: Run, model: nn.Module, writers: Sequence[MapsWriter], codes: np.ndarray, method: str, target: str
+) -> None:
+    """Compute what is still missing of one target, all layers in one pass, and let readers see it."""
+    if not writers:
+        return
+    todo = np.any([writer.todo for writer in writers], axis=0)
+    with tqdm(desc=target, total=len(todo), initial=int((~todo).sum()), unit="image", smoothing=0.05) as progress:
+        for rows in _chunks(np.flatnonzero(todo), run.record.input_size, _device(model)):
+            maps = _maps(run, model, rows, [writer.layer for writer in writers], codes[rows], method)
+            for writer in writers:
+                writer.write(rows, maps[writer.layer])
+            progress.update(len(rows))
+    for writer in writers:
+        writer.finish()
+
+
+def _maps(
+    run: Run, model: nn.Module, rows: np.ndarray, layers: Sequence[str], codes: np.ndarray, method: str
+) -> dict[str, np.ndarray]:
+    """Layer → float32 n×h×w of the images `rows`, each for its class of `codes` (int n)."""
+    images = run.to_input(run.model_images(rows.tolist())).to(_device(model))
+    targets = torch.from_numpy(codes.astype(np.int64)).to(images.device)
+    maps = layer_attributions(model, images, layers, targets[:, None], method)
+    return {layer: values[:, 0].float().cpu().numpy() for layer, values in maps.items()}
+
+
+def _chunks(rows: np.ndarray, side: int, device: torch.device) -> Iterator[np.ndarray]:
+    bytes_an_image = side * side * 3 * 5
+    step = min(max(1, IMAGE_MEMORY // bytes_an_image), MOST_IMAGES.get(device.type, MOST_IMAGES["cpu"]))
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def main() -> None:
+    config = tyro.cli(PrecomputeConfig, prog="python -m explain.precompute")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
+    with ending_in_a_sentence(
+        *EXPLAIN_ERRORS, interrupted="what was computed is kept, and the same command goes on with the rest."
+    ):
+        keep_freed_memory()
+        run = Run(config.run)
+        with RunWriter.reopen(run.path, run.record):
+            device = choose_device(config.device)
+            print(precompute(run, config.layers, config.targets, config.method, device))
+
+
+if __name__ == "__main__":
+    main()

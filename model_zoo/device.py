@@ -1,0 +1,29 @@
+"""The machine that a model computes on."""
+
+import ctypes
+import platform
+
+import torch
+
+from model_zoo import ModelError
+
+
+def choose_device(name: str) -> torch.device:
+    """name: auto (the first GPU where there is one), cpu or cuda. Raises ModelError where there is no such device."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ModelError("--device cuda: this machine has no GPU that torch can use; choose --device cpu or auto.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to reuse large blocks instead of returning them to the kernel after every tensor.
+
+    On a CPU a step allocates the same hundreds of megabytes again and again, and a fresh page costs a fault:
+    benchmarks/RESULTS.md has the gain. Elsewhere than on glibc this does nothing.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    m_trim_threshold, m_mmap_max = -1, -4  # from malloc.h
+    libc = ctypes.CDLL(None)
+    libc.mallopt(m_mmap_max, 0)
+    libc.mallopt(m_trim_threshold, -1)

@@ -1,0 +1,91 @@
+"""Architectures of torchvision and timm by name: `torchvision:NAME`, `timm:NAME`. No weights are ever downloaded."""
+
+from difflib import SequenceMatcher
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from model_zoo.spec import ModelError, ModelSpec
+
+# Published with `transform_input`, which turns ImageNet's mean and std into these; and with auxiliary heads, which
+# serve the training only.
+_TRANSFORM_INPUT = ("googlenet", "inception_v3")
+_HALVES = (0.5, 0.5, 0.5)
+
+
+def torchvision_spec(name: str, input_size: int | None = None) -> ModelSpec:
+    """Input size, mean and std are those of the best published weights; `input_size` goes before them.
+
+    Raises ModelError, with the names nearest to it, for an unknown one.
+    """
+    from torchvision import models
+
+    names = models.list_models(module=models)
+    if name not in names:
+        raise _unknown("torchvision", name, names, "from torchvision import models; print(*models.list_models(models))")
+    published = models.get_model_weights(name).DEFAULT.transforms()
+    size = input_size or published.crop_size[0]
+    options: dict[str, Any] = {}
+    if name.startswith("vit_"):
+        options = {"image_size": size}
+    elif name == "maxvit_t":
+        options = {"input_size": (size, size)}
+    elif name in _TRANSFORM_INPUT:
+        options = {"aux_logits": False, "init_weights": False}
+    mean, std = (_HALVES, _HALVES) if name in _TRANSFORM_INPUT else (published.mean, published.std)
+    build = partial(_build, f"torchvision:{name}", size, partial(models.get_model, name, weights=None, **options))
+    return ModelSpec(build, (), size, tuple(mean), tuple(std))
+
+
+def timm_spec(name: str, input_size: int | None = None) -> ModelSpec:
+    """Input size, mean and std are those of timm's `pretrained_cfg`; `input_size` goes before them.
+
+    `name` may carry a tag (`resnet50.a1_in1k`), which names the published weights that these are taken from.
+    Raises ModelError, with the names nearest to it, for an unknown one.
+    """
+    import timm
+    from timm.models import PretrainedCfg, get_pretrained_cfg
+
+    architecture = name.partition(".")[0]
+    if not timm.is_model(name):  # neither is a source such as hf-hub:…, which would be downloaded
+        raise _unknown("timm", architecture, timm.list_models(), "import timm; print(*timm.list_models())")
+    try:
+        config = get_pretrained_cfg(name) or PretrainedCfg()
+    except RuntimeError as error:
+        tagged = [tag for tag in timm.list_pretrained() if tag.startswith(f"{architecture}.")]
+        raise ModelError(
+            f"timm's {architecture} has no weights {name!r}; choose from: {', '.join(tagged)}, or leave the tag out."
+        ) from error
+    size = input_size or config.input_size[-1]
+    options: dict[str, Any] = {"img_size": size} if config.fixed_input_size else {}
+    build = partial(_build, f"timm:{name}", size, partial(timm.create_model, name, pretrained=False, **options))
+    return ModelSpec(build, (), size, tuple(config.mean), tuple(config.std))
+
+
+def _build(name: str, size: int, build: Any, num_classes: int) -> nn.Module:
+    try:
+        model: nn.Module = build(num_classes=num_classes)
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:  # how the libraries refuse a size
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ModelError(
+            f"{name} cannot be built for images of {size}×{size} pixels ({reason}); give another --image-size."
+        ) from error
+    return model
+
+
+def _unknown(library: str, name: str, names: list[str], command: str) -> ModelError:
+    near = _nearest(name, names)
+    nearest = f"the nearest are {', '.join(near)}" if near else "no name is near it"
+    return ModelError(
+        f'{library} has no image classifier {name!r}; {nearest}. All {len(names):,} names: python -c "{command}"'
+    )
+
+
+def _nearest(name: str, names: list[str]) -> list[str]:
+    """Up to five of `names` that are, or begin, much like `name`: deit_tiny_patch16_224 for deit_tini."""
+    likeness = {}
+    for other in names:
+        whole, start = (SequenceMatcher(None, name, part).ratio() for part in (other, other[: len(name)]))
+        likeness[other] = (max(whole, start), whole)
+    return sorted((other for other in names if likeness[other] > (0.6,)), key=likeness.__getitem__, reverse=True)[:5]

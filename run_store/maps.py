@@ -1,0 +1,165 @@
+"""Precomputed attribution maps of a run: maps/<method>/<layer>/<target>.npy, one map a test image.
+
+A map is kept as float16 N×h×w divided by its scale, a float32 a map in <target>.scale.npy: its largest finite
+magnitude, 0 for a map of zeros. So a map of any magnitude keeps eleven bits, and NaN and infinity stay what they are.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from run_store.run import Run, RunError
+
+MAPS_FOLDER = "maps"
+TARGETS = ("predicted", "label")  # columns of the predictions: the class whose logit is explained
+
+_NAME = re.compile(r"[\w+-][\w.+-]*")  # no separators and no leading dot: it stays inside its folder
+_LONGEST_NAME = 200  # bytes; file systems allow 255, and a suffix follows
+_COPIED = 4096  # maps in memory while they are copied
+
+
+def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.ndarray | None:
+    """The signed float32 map h×w of one test image (row of the predictions), or None where none was precomputed.
+
+    Raises RunError where the files are damaged or do not belong to the images of the run.
+    """
+    files = _files(run.path, method, layer, target)
+    images = len(run.images())
+    try:
+        maps, scales = _open(files, images, "r")
+        scale = scales[image]
+        if not 0 <= scale < np.inf:  # also NaN
+            raise ValueError("no scale")
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # a damaged header makes numpy raise anything, from EOFError to TokenError
+        raise RunError(
+            f"Run {run.name}: the precomputed maps of {layer} are damaged or of other images. Write them again with: "
+            f"python -m explain.precompute --run {run.path} --layers {layer} --targets {target} --method {method}"
+        ) from error
+    return maps[image].astype(np.float32) * scale
+
+
+def are_written(run: Run, method: str, layer: str, target: str) -> bool:
+    """Whether these maps are there, whole, for all images of the run."""
+    files = _files(run.path, method, layer, target)
+    images = len(run.images())
+    try:
+        _, scales = _open(files, images, "r")
+    except Exception:  # missing or damaged, see `read_map`
+        return False
+    return bool(((scales >= 0) & (scales < np.inf)).all())
+
+
+def remove_maps(path: Path) -> None:
+    """Remove all maps of the run at `path`: at once for a reader, since the folder is renamed first."""
+    folder, outdated = path / MAPS_FOLDER, path / f".{MAPS_FOLDER}.outdated"
+    shutil.rmtree(outdated, ignore_errors=True)  # of a process that ended while it removed them
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        os.replace(folder, outdated)
+        shutil.rmtree(outdated)
+
+
+class MapsWriter:
+    """The maps of one method, layer and target while they are written; the caller holds the lock of the run.
+
+    They lie in hidden files until `finish`. A row is done when its scale is a number: the scales are set after the
+    maps they belong to are on the disk, so that whatever ends the process, the next writer goes on from there.
+    """
+
+    def __init__(self, run: Run, method: str, layer: str, target: str, size: tuple[int, int]):
+        """Go on with what an earlier writer left, or begin. `size` is the h×w of the maps, in cells.
+
+        Raises RunError for a name that can be no folder, OSError where the disk has no room for all maps.
+        """
+        self.layer = layer
+        self._files = _files(run.path, method, layer, target)
+        self._hidden = [file.with_name(f".{file.name}.partial") for file in self._files]
+        images = len(run.images())
+        try:
+            self._maps, self._scales = _open(self._hidden, images, "r+", size)
+        except Exception:  # none, or not of these images
+            self._files[0].parent.mkdir(parents=True, exist_ok=True)
+            # The scales first: old ones beside new maps would say that these are done.
+            self._scales = _create(self._hidden[1], np.float32, (images,), fill=np.nan)
+            self._maps = _create(self._hidden[0], np.float16, (images, *size), fill=0)
+
+    @property
+    def todo(self) -> np.ndarray:
+        """bool N: the images whose map is still missing."""
+        return np.isnan(self._scales)
+
+    def write(self, rows: np.ndarray, maps: np.ndarray) -> None:
+        """The float32 maps n×h×w of the images `rows` (int n)."""
+        largest = np.abs(np.where(np.isfinite(maps), maps, 0)).max(axis=(1, 2))
+        is_finite = np.isfinite(maps).all(axis=(1, 2))
+        scales = np.where((largest == 0) & ~is_finite, 1, largest).astype(np.float32)  # infinity × 0 would be NaN
+        self._store(rows, maps / np.where(scales == 0, 1, scales)[:, None, None], scales)
+
+    def copy(self, run: Run, method: str, target: str, rows: np.ndarray) -> None:
+        """Take the maps of `rows` over from a target of the same layer that `are_written`; none of another size."""
+        maps, scales = _open(_files(run.path, method, self.layer, target), len(self._maps), "r")
+        if maps.shape == self._maps.shape:
+            for part in np.array_split(rows, len(rows) // _COPIED + 1):
+                self._store(part, maps[part], scales[part])
+
+    def _store(self, rows: np.ndarray, maps: np.ndarray, scales: np.ndarray) -> None:
+        self._maps[rows] = maps
+        self._maps.flush()
+        self._scales[rows] = scales
+
+    def finish(self) -> None:
+        """Let readers see the maps, all of which must be there."""
+        if self.todo.any():
+            raise ValueError(f"{int(self.todo.sum())} maps of {self.layer} are missing")
+        self._scales.flush()
+        for hidden, file in reversed(list(zip(self._hidden, self._files, strict=True))):
+            os.replace(hidden, file)  # the maps last: readers look for both
+
+
+def _open(
+    files: list[Path], images: int, mode: Literal["r", "r+"], size: tuple[int, int] | None = None
+) -> tuple[np.memmap, np.memmap]:
+    """Maps and scales; raises whatever numpy does where they are not of so many images (and of this size)."""
+    maps, scales = (np.lib.format.open_memmap(file, "r") for file in files)
+    if (maps.dtype, maps.ndim, len(maps)) != (np.float16, 3, images) or size not in (None, maps.shape[1:]):
+        raise ValueError("not the maps of these images")
+    if (scales.dtype, scales.shape) != (np.float32, (images,)):
+        raise ValueError("not the scales of these maps")
+    if mode == "r+":  # only now: it would fill up a file that is too short
+        maps, scales = (np.lib.format.open_memmap(file, "r+") for file in files)
+    return maps, scales
+
+
+def _create(file: Path, dtype: type, shape: tuple[int, ...], fill: float) -> np.memmap:
+    """Filled, and with room for all of it: who finds the disk full while writing to mapped memory is killed."""
+    new = file.with_name(f"{file.name}.new")  # no one may go on with a file that is not filled yet
+    try:
+        array = np.lib.format.open_memmap(new, "w+", dtype, shape)
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            with open(new, "r+b") as stream:
+                os.posix_fallocate(stream.fileno(), 0, new.stat().st_size)
+        array[:] = fill
+        array.flush()
+        os.replace(new, file)
+    finally:
+        new.unlink(missing_ok=True)
+    return array
+
+
+def _files(path: Path, method: str, layer: str, target: str) -> list[Path]:
+    """The file of the maps and that of their scales. Raises RunError: the names may come from a foreign run.json."""
+    for name in (method, layer, target):
+        if not _NAME.fullmatch(name) or len(name.encode()) > _LONGEST_NAME:
+            raise RunError(
+                f"Run {path.name}: {name!r} can be no folder of maps; "
+                "a name is made of letters, digits and the signs _ . + - and does not begin with a dot."
+            )
+    folder = path / MAPS_FOLDER / method / layer
+    return [folder / f"{target}.npy", folder / f"{target}.scale.npy"]

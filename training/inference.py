@@ -1,0 +1,100 @@
+"""Predictions of a model over a split, as a run keeps them."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor, nn
+
+from image_data import ImageSplit
+from model_zoo import find_head, normalize
+from run_store.predictions import predictions_table
+from run_store.run import RunRecord
+
+BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
+MOST_IMAGES = 500  # of a batch, however small they are
+
+Progress = Callable[[int], object]  # called with the number of images done since the last call
+
+
+def infer(
+    model: nn.Module,
+    images: np.ndarray,
+    mean: Sequence[float],
+    std: Sequence[float],
+    head: str | None,
+    dtype: torch.dtype = torch.float32,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits float32 N×C and penultimate features float32 N×D of uint8 images N×H×W×3, in eval mode, one view each.
+
+    `head` names the layer whose input the features are, averaged over places or tokens where it has several; without
+    one they are the logits. `dtype` is the arithmetic (autocast). The training flag of the model is restored.
+    """
+    device = next(model.parameters()).device
+    batch_size = batch_size or max(1, min(MOST_IMAGES, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
+    logits: list[Tensor] = []
+    features: list[Tensor] = []
+    seen: list[Tensor] = []
+    listen = model.get_submodule(head).register_forward_pre_hook if head else nullcontext
+    was_training = model.training
+    model.eval()
+    try:
+        with (
+            listen(lambda module, inputs: seen.append(_vectors(module, inputs[0]))),
+            torch.inference_mode(),
+            torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
+        ):
+            for start in range(0, len(images), batch_size):
+                pixels = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
+                seen.clear()
+                logits.append(model(normalize(pixels, mean, std)).float().cpu())
+                features.append(seen[-1].float().cpu() if seen else logits[-1])
+                if progress:
+                    progress(len(pixels))
+    finally:
+        model.train(was_training)
+    return torch.cat(logits).numpy(), torch.cat(features).numpy()
+
+
+def _vectors(head: nn.Module, inputs: Tensor) -> Tensor:
+    """N×D: the mean over the places of N×D×h×w before a convolution, over the tokens of N×…×D before a linear layer."""
+    if isinstance(head, nn.Conv2d):
+        return inputs.mean(dim=(2, 3))
+    return inputs.flatten(1, -2).mean(dim=1) if inputs.ndim > 2 else inputs
+
+
+def predict(
+    model: nn.Module,
+    split: ImageSplit,
+    record: RunRecord,
+    dtype: torch.dtype = torch.float32,
+    progress: Progress | None = None,
+) -> tuple[pa.Table, np.ndarray]:
+    """The predictions table of `split`, and the penultimate features float32 N×D, of the model of a run."""
+    head = find_head(model, len(record.class_names))
+    logits, features = infer(model, split.images, record.mean, record.std, head, dtype, progress=progress)
+    return predictions_table(logits, split.labels, split.paths), features
+
+
+def test_figures(table: pa.Table) -> dict[str, float]:
+    """test_loss (mean cross-entropy, nats, without label smoothing) and test_accuracy (0–1) of a predictions table."""
+    loss = np.asarray(table["loss"], dtype=np.float64).mean()
+    hits = pc.sum(pc.equal(table["label"], table["predicted"])).as_py()
+    return {"test_loss": float(loss), "test_accuracy": hits / len(table)}
+
+
+def stored_images(split: ImageSplit) -> np.ndarray:
+    """The images a run keeps, uint8 N×H×W×3: the model's input itself, or thumbnails of it where that is large."""
+    from PIL import Image
+
+    from run_store.run import THUMBNAIL_SIZE
+
+    if split.images.shape[1] <= THUMBNAIL_SIZE:
+        return split.images
+    side = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    return np.stack([np.asarray(Image.fromarray(image).resize(side, Image.Resampling.BOX)) for image in split.images])

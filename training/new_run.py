@@ -1,0 +1,94 @@
+"""What every new run says of itself, whether it is trained or only evaluated."""
+
+import importlib.metadata
+import platform
+import re
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from explain.grids import map_layers, suggest_layers
+from explain.recording import first_non_finite
+from model_zoo import ModelError
+from run_store.command import one_line
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy")
+
+
+def default_run(dataset: str, *details: str) -> Path:
+    """runs/<UTC time>_<dataset>_<details>, in characters that any file system takes."""
+    names = (re.sub(r"[^\w.-]+", "-", name).strip("-") for name in (dataset, *details))
+    return Path("runs") / "_".join([f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", *names])
+
+
+def surroundings(device: torch.device) -> dict[str, Any]:
+    """The fields of a RunRecord that say when, where and with which programs it was made."""
+    return {
+        "threads": torch.get_num_threads(),
+        "device": device.type,
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "git_commit": _git_commit(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
+    }
+
+
+def first_look(model: nn.Module, images: Tensor, num_classes: int, name: str) -> None:
+    """Raise ModelError for a network that cannot take such images, or does not answer with a logit for each class.
+
+    images: float32 N×3×H×W, normalised, on the model's device; only the first is shown, in eval mode.
+    """
+    size = f"{images.shape[2]}×{images.shape[3]}"
+    was_training = model.training
+    try:
+        with torch.inference_mode():
+            logits = model.eval()(images[:1])
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # a network may raise anything for a size that it cannot take
+        raise ModelError(
+            f"{name} takes no images of {size} pixels ({one_line(error)}); give another --image-size."
+        ) from error
+    finally:
+        model.train(was_training)
+    if not isinstance(logits, Tensor) or logits.shape != (1, num_classes):
+        found = "×".join(map(str, logits.shape)) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ModelError(
+            f"{name} is no classifier: it answers with {found}, not a logit for each of {num_classes} classes."
+        )
+    if not logits.isfinite().all():
+        where = first_non_finite(model, images)
+        raise ModelError(f"{name} answers with NaN or infinity, first in {where!r}: its weights are damaged.")
+
+
+def choose_layers(model: nn.Module, images: Tensor, wanted: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The layers to explain, shallow to deep: `wanted`, checked, or where it is empty what the engine suggests.
+
+    images: float32 N×3×H×W, normalised, on the model's device; only the first is looked at.
+    Raises ModelError for a layer that has no map, ExplainError where none has one.
+    """
+    if not wanted:
+        return suggest_layers(model, images)
+    maps = list(map_layers(model, images))
+    wrong = [layer for layer in wanted if layer not in maps]
+    if wrong:
+        suggested = ",".join(suggest_layers(model, images))
+        what = "gives no map" if wrong[0] in dict(model.named_modules()) else "is none of the model"
+        raise ModelError(
+            f"Layer {wrong[0]!r} {what}; try --layers {suggested}, or others of the {len(maps)} with a map: "
+            f"{', '.join(maps[-40:])}."
+        )
+    return tuple(layer for layer in maps if layer in wanted)
+
+
+def _git_commit() -> str:
+    """The commit this code is at, marked when files differ from it; empty outside a git checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
