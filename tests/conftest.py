@@ -2,11 +2,14 @@
 
 import shutil
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
+from image_files import save_folder
 from PIL import Image
 
+from image_data import load_image_data
 from image_data.planted_shapes import planted_shapes
 
 
@@ -62,6 +65,18 @@ def tiny_run(tiny_folder, session_data_dir, tmp_path_factory):
 def tiny_run_copy(tiny_run, tmp_path):
     """A copy of `tiny_run` that a test may damage."""
     return shutil.copytree(tiny_run, tmp_path / "tiny")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes, three grey images each and split, in DIR/train and DIR/test."""
+    return save_folder(tmp_path / "images")
+
+
+@pytest.fixture
+def load(folder, tmp_path):
+    """Load `folder`, cached in tmp_path."""
+    return partial(load_image_data, f"folder:{folder}", image_size=16, data_dir=tmp_path / "data")
 
 
 @pytest.fixture

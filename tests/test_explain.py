@@ -6,26 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from captum.attr import LayerGradCam
+from tiny_networks import Hand
 from torch import nn
 
 from explain import engine
 from explain.engine import ExplainError, layer_attributions, probabilities, upsample
 from explain.recording import first_non_finite
 from model_zoo import build_model
-
-
-class Hand(nn.Module):
-    """One channel in, two out (x and −x), and a logit for each of two classes from all eight values."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 2, 1, bias=False)
-        self.fc = nn.Linear(8, 2)
-        self.conv.weight.data = torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1)
-        self.fc.weight.data = torch.tensor([[1.0, 2, 3, 4, 4, 0, 0, 0], [-1, -1, -1, -1, 0, 0, 0, 4]])
-
-    def forward(self, x):
-        return self.fc(self.conv(x).flatten(1))
 
 
 class Broken(Hand):

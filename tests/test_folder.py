@@ -3,25 +3,14 @@
 import os
 import shutil
 import stat
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import save, save_folder
+from image_files import save
 from PIL import Image
 
 from image_data import DataError, content_fingerprint, decoding_pool, load_image_data
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return save_folder(tmp_path / "images")
-
-
-@pytest.fixture
-def load(folder, tmp_path):
-    return partial(load_image_data, f"folder:{folder}", image_size=16, data_dir=tmp_path / "data")
 
 
 def test_images_labels_and_paths_belong_together(load, folder):
