@@ -12,6 +12,12 @@ from app.subject import Subject
 from app.text import percent
 from explain.verdicts import Verdict, judge
 
+UNCHECKED = Verdict(
+    "not checked",
+    "Whether other classes have the same map is not known: theirs is not computed.",
+    "Wait until it is, or mend what the message names.",
+)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -127,7 +133,8 @@ def _verdict(cell: Cell, maps: Maps, subject: Subject, origin: str) -> Verdict |
     likeliest = [maps.get((cell.layer, score)) for score in scores_to_judge(subject)]
     predicted, runner_up = (*likeliest, None)[:2]
     is_signed = cell.row.sign == "signed"
-    return judge(cell.values, is_signed=is_signed, predicted=predicted, runner_up=runner_up, origin=origin)
+    verdict = judge(cell.values, is_signed=is_signed, predicted=predicted, runner_up=runner_up, origin=origin)
+    return UNCHECKED if verdict.name == "ok" and any(values is None for values in likeliest) else verdict
 
 
 def share_scale(cells: Cells) -> Cells:

@@ -81,8 +81,8 @@ def test_all_classes_can_share_a_scale():
 
 
 def test_a_map_that_is_missing_has_no_verdict_and_takes_no_scale():
-    rows = rows_of(subject(), ("predicted", "true"), "positive", "gradcam")
-    cells = make_cells(maps((0,)), LAYERS, rows, subject(), "row")
+    rows = rows_of(subject(), ("predicted", "class:../../owl"), "positive", "gradcam")
+    cells = make_cells(maps((0, 1)), LAYERS, rows, subject(), "row")
     assert [cell.verdict for cell in cells[1]] == [None, None] and cells[1][0].largest == 0
     assert [cell.verdict.name for cell in cells[0]] == ["ok", "ok"]
 
@@ -123,3 +123,11 @@ def test_any_name_can_be_written_into_the_picture(names):
 def test_file_names_have_no_separators():
     odd = Subject("../my holiday.png", NAMES, np.ones(3) / 3, 0, PIXELS)
     assert file_name("a/../b <x>", odd, "gradcam++", ".npz") == "a-..-b-x_my-holiday.png_gradcam.npz"
+
+
+def test_a_map_is_not_called_ok_before_the_other_class_is_known():
+    rows = rows_of(subject(), ["predicted"], "positive", "gradcam")
+    (unchecked,), (checked,) = (
+        make_cells(maps(codes), LAYERS[:1], rows, subject(), "own")[0] for codes in ((0,), (0, 1))
+    )
+    assert (unchecked.verdict.name, checked.verdict.name) == ("not checked", "ok")
