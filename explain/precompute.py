@@ -6,7 +6,7 @@ Ctrl-C loses nothing: the same command goes on where it stopped.
 """
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -54,6 +54,18 @@ def _names(*allowed: str) -> PrimitiveConstructorSpec[tuple[str, ...]]:
     )
 
 
+def _name_of(allowed: Iterable[str]) -> PrimitiveConstructorSpec[str]:
+    """One of the names in `allowed`, which the help lists."""
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=f"{{{','.join(allowed)}}}",
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda name: [name],
+        choices=tuple(allowed),
+    )
+
+
 @dataclass(frozen=True)
 class PrecomputeConfig:
     """Compute the attribution maps of a run's whole test split, so that the app shows them without computing."""
@@ -64,7 +76,7 @@ class PrecomputeConfig:
     """layers of the network, separated by commas; default: those the run names"""
     targets: Annotated[tuple[str, ...], _names(*TARGETS)] = TARGETS
     """classes to explain: predicted, label (the true class), or both, separated by a comma"""
-    method: Literal[tuple(LAYER_METHODS)] = "gradcam"  # type: ignore[valid-type]
+    method: Annotated[str, _name_of(LAYER_METHODS)] = "gradcam"
     """how the maps are computed"""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU where there is one"""

@@ -7,9 +7,8 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet18 as imagenet_resnet18
 
-from model_zoo.published import timm_spec, torchvision_spec
+from model_zoo.published import imagenet_resnet18, timm_spec, torchvision_spec
 from model_zoo.resnet import ResNet
 from model_zoo.spec import ModelError, ModelSpec, find_head
 from model_zoo.weights import load_pretrained, load_weights, read_weights, restore
@@ -32,7 +31,7 @@ MODELS: dict[str, ModelSpec] = {
     "resnet18": ModelSpec(partial(ResNet, (2, 2, 2, 2))),
     "resnet34": ModelSpec(partial(ResNet, (3, 4, 6, 3))),
     "resnet18_narrow": ModelSpec(partial(ResNet, (2, 2, 2, 2), width=16)),
-    "resnet18_imagenet": ModelSpec(lambda num_classes: imagenet_resnet18(num_classes=num_classes), input_size=224),
+    "resnet18_imagenet": ModelSpec(imagenet_resnet18, input_size=224),
 }
 LIBRARIES = {"torchvision": torchvision_spec, "timm": timm_spec}
 

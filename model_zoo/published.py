@@ -63,6 +63,12 @@ def timm_spec(name: str, input_size: int | None = None) -> ModelSpec:
     return ModelSpec(build, (), size, tuple(config.mean), tuple(config.std))
 
 
+def imagenet_resnet18(num_classes: int) -> nn.Module:
+    from torchvision.models import resnet18
+
+    return resnet18(num_classes=num_classes)
+
+
 def _build(name: str, size: int, build: Any, num_classes: int) -> nn.Module:
     try:
         model: nn.Module = build(num_classes=num_classes)

@@ -22,6 +22,7 @@ from model_zoo.device import choose_device
 from run_store.command import ending_in_a_sentence, one_line
 from run_store.run import Run, RunError
 from run_store.writer import RunWriter
+from training.imported import import_model
 from training.inference import predict, stored_images, test_figures
 from training.recipe import TrainingError
 
@@ -91,8 +92,6 @@ def evaluate(config: EvaluateConfig) -> str:
     """Rewrite the predictions of `config.run`, or make it; returns the sentence to print."""
     config.check()
     if config.model is not None:
-        from training.imported import import_model  # which knows this config
-
         run, table = import_model(config)
         return f"{run}: {test_figures(table)['test_accuracy']:.2%} of {len(table):,} test images right."
     assert config.run is not None
