@@ -183,7 +183,7 @@ def test_maps_that_fail_do_not_harm_the_run(shapes, tmp_path, monkeypatch, capsy
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("explain.precompute.precompute", fail)
+    monkeypatch.setattr("training.train.precompute", fail)
     run = Run(train(replace(QUICK, maps=True, run=tmp_path / "run")))
     assert (run.state, run.record.state) == ("complete", "complete")
     words = {OSError: "No space left on device", RuntimeError: "odd"}[type(error)]
@@ -197,7 +197,7 @@ def test_ctrl_c_while_maps_are_computed_leaves_a_complete_run_and_says_how_to_go
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("explain.precompute.precompute", interrupt)
+    monkeypatch.setattr("training.train.precompute", interrupt)
     code, said = command(
         "--model", "resnet18_narrow", "--epochs", "1", "--threads", "1", "--maps", "--run", tmp_path / "run"
     )
@@ -259,6 +259,13 @@ def test_a_run_directory_that_cannot_be_made_or_is_taken_is_one_sentence(command
         code, sentence = command("--model", "resnet18_narrow", "--threads", "1", "--run", path)
         assert code == 1 and says in sentence
     assert content(tiny_run) == before
+
+
+def test_progressive_is_refused_for_a_network_that_takes_one_size_only(command, shapes, tmp_path):
+    code, sentence = command("--model", "timm:test_vit", "--progressive", "--run", tmp_path / "run")
+    # Its patches are of 16 pixels: it can take 16×16 and 32×32.
+    assert code == 1 and "shows images of 24×24 pixels first, which timm:test_vit cannot take; leave it out" in sentence
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("arguments", [["--epochs", "many"], ["--colour", "blue"], ["--device", "tpu"]])

@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
+from explain.precompute import EXPLAIN_ERRORS, precompute
 from image_data import ImageData, load_image_data
-from model_zoo import build_model, load_pretrained, model_spec, normalize
+from model_zoo import ModelError, build_model, load_pretrained, model_spec, normalize
 from model_zoo.device import choose_device, keep_freed_memory
 from run_store.command import ending_in_a_sentence, one_line
 from run_store.run import METRICS_COLUMNS, Run, RunRecord
@@ -31,7 +32,7 @@ from training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
 from training.inference import predict, stored_images, test_figures
 from training.loop import Loop
 from training.new_run import choose_layers, default_run, first_look, surroundings
-from training.recipe import TrainConfig, TrainingError, choose_precision
+from training.recipe import TrainConfig, TrainingError, choose_precision, resolution
 
 FREE_TO_CHANGE = ("run", "resume", "threads", "maps")  # the run's own thread count is applied again
 
@@ -58,6 +59,8 @@ def train(config: TrainConfig) -> Path:
     if not layers:
         sample = normalize(np.array(data.train.images[:1]), mean, std)
         first_look(model, sample, classes, config.model)
+        if config.progressive:
+            _refuse_one_size(config, model, sample, classes)
         layers = choose_layers(model, sample)
     record = _record(config, data, model, layers, mean, std, device)
     with _reopen(run, record) if config.resume else RunWriter.create(run, record) as writer:
@@ -75,10 +78,20 @@ def train(config: TrainConfig) -> Path:
     return run
 
 
+def _refuse_one_size(config: TrainConfig, model: nn.Module, images: Tensor, classes: int) -> None:
+    """Raise TrainingError for a network that cannot take the smaller images of --progressive, such as a ViT."""
+    for side in sorted({resolution(config, epoch, images.shape[2]) for epoch in range(1, config.epochs + 1)}):
+        try:
+            first_look(model, nn.functional.interpolate(images, (side, side)), classes, config.model)
+        except ModelError as error:
+            raise TrainingError(
+                f"--progressive shows images of {side}×{side} pixels first, "
+                f"which {config.model} cannot take; leave it out."
+            ) from error
+
+
 def _precompute_maps(run: Run, device: torch.device) -> None:
     """Only warn where it fails: the run is complete without its maps."""
-    from explain.precompute import EXPLAIN_ERRORS, precompute  # which imports what only explaining needs
-
     later = f"the run is complete; write its maps with: python -m explain.precompute --run {run.path}"
     try:
         print(precompute(run, device=device))
