@@ -1,17 +1,23 @@
-"""Images of a run by URL, so that the gallery costs the script one string each and the browser keeps them."""
+"""Images of a run by URL, so that the gallery costs the script one string each and the browser keeps them.
+
+The launcher imports this before the server answers, so NumPy and pandas are imported only where they are used.
+"""
 
 import io
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from run_store.run import Run, RunError
+if TYPE_CHECKING:
+    import numpy as np
+
+    from run_store.run import Run
 
 
-def thumbnail_url(run: Run, index: int, base_path: str = "") -> str:
+def thumbnail_url(run: "Run", index: int, base_path: str = "") -> str:
     """base_path: Streamlit's server.baseUrlPath."""
     from app.loaders import images_token
 
@@ -19,8 +25,9 @@ def thumbnail_url(run: Run, index: int, base_path: str = "") -> str:
     return f"{prefix}/app/static/thumb/{quote(run.name, safe='')}/{images_token(run)}/{index}.png"
 
 
-def png(image: np.ndarray, side: int | None = None) -> bytes:
+def png(image: "np.ndarray", side: int | None = None) -> bytes:
     """uint8 H×W×3 as PNG; enlarged by the whole factor that reaches `side` pixels, with hard edges."""
+    import numpy as np
     from PIL import Image
 
     if side is not None:
@@ -30,7 +37,7 @@ def png(image: np.ndarray, side: int | None = None) -> bytes:
     return stream.getvalue()
 
 
-def enlarge(image: np.ndarray, side: int) -> np.ndarray:
+def enlarge(image: "np.ndarray", side: int) -> "np.ndarray":
     """By the whole factor that reaches `side` pixels, with hard edges."""
     factor = max(1, -(-side // max(image.shape[:2])))
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
@@ -39,6 +46,7 @@ def enlarge(image: np.ndarray, side: int) -> np.ndarray:
 def serve_thumbnail(request: Request) -> Response:
     """An outdated token is refused: under it, a browser would keep the wrong image for a year."""
     from app.loaders import find_run, images, images_token
+    from run_store.run import RunError
 
     run = find_run(request.path_params["run"])
     if run is None or request.path_params["token"] != images_token(run):
