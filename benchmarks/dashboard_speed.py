@@ -1,4 +1,4 @@
-"""From starting the server to the first view drawn in a browser, and from a filter click to its answer.
+"""From starting the server to the first view drawn in a browser, from a filter click to its answer, and to a map.
 
 python -m benchmarks.dashboard_speed [--starts 5 --clicks 60 --images 10000]
 
@@ -9,6 +9,9 @@ answers, and the clock stops when the lines of Curves are in the page. In turn w
 The click: a websocket client speaks Streamlit's protocol. It sends what the browser sends when “Wrong”, “Right” or
 “All” is clicked in Mistakes; the clock stops when the server says that the script has finished, which comes after
 everything there is to draw. Before every click it rests for `--rest` seconds, as a person does.
+
+The map: the same client clicks “Next image” in Layers; the clock stops when the grid of maps of four stages arrives,
+computed live by a ResNet18 with random weights, or precomputed.
 """
 
 import os
@@ -19,10 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +37,8 @@ from run_store.run import RunRecord
 from run_store.writer import RunWriter
 
 if TYPE_CHECKING:
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+    from streamlit.proto.WidgetStates_pb2 import WidgetState
     from websockets.sync.client import ClientConnection
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +50,9 @@ CHROMIUM_OPTIONS = (
 )  # fmt: skip
 LINES = "[data-testid=stVegaLiteChart] .mark-line path"
 MARKDOWN = "[data-testid=stMarkdownContainer] p"
+GRID = b'class="map-grid'
 PATIENCE = 60  # seconds
+MAPPED_IMAGES = 400  # of the runs whose maps are shown; every fifth is wrong, and gone through
 
 
 @dataclass(frozen=True)
@@ -69,12 +76,13 @@ def fabricate_run(
     side: int = 32,
     input_size: int = 32,
     paths: tuple[str, ...] | None = None,
+    model: str = "resnet18_narrow",
     with_model: bool = False,
 ) -> None:
     """A complete run that nobody trained: random pixels and weights, and every fifth prediction wrong."""
     digits = np.random.default_rng(0)
     record = RunRecord(
-        model="resnet18_narrow", layers=LAYERS, dataset="fabricated", fingerprints={"test": "none"},
+        model=model, layers=LAYERS, dataset="fabricated", fingerprints={"test": "none"},
         image_counts={"test": images}, class_names=class_names, mean=(0.5,) * 3, std=(0.25,) * 3,
         input_size=input_size, parameters=700_000, recipe={"epochs": 20}, seed=0, threads=1, device="cpu",
         created="2026-01-01T00:00:00Z",
@@ -162,50 +170,95 @@ def measure_starts(config: Config, runs: Path) -> dict[str, list[float]]:
     return seconds
 
 
-def measure_clicks(config: Config, runs: Path) -> list[float]:
-    """Milliseconds from sending a click on the outcome filter to the end of the answer."""
-    from streamlit.proto.BackMsg_pb2 import BackMsg
+class Page:
+    """A page of the dashboard, asked for through a websocket as a browser does."""
+
+    def __init__(self, connection: "ClientConnection", name: str, query: str = "") -> None:
+        from streamlit.proto.BackMsg_pb2 import BackMsg
+
+        self.connection, self.page, self.query = connection, "", query
+        self.widgets: dict[str, str] = {}  # key → id, of the last answer
+        first = BackMsg()
+        first.rerun_script.page_name = name
+        self._answer(first)
+        time.sleep(8)  # the imports of torch and captum in the background are over
+
+    def choose(self, key: str, option: str) -> float:
+        """Milliseconds from choosing one of a group of buttons to the end of the answer."""
+        return self._click(key, lambda state: state.string_array_value.data.append(option))
+
+    def press(self, key: str, awaited: bytes) -> float:
+        """Milliseconds from pressing a button to the first message that holds `awaited`."""
+        return self._click(key, lambda state: setattr(state, "trigger_value", True), awaited)
+
+    def _click(self, key: str, change: Callable[["WidgetState"], None], awaited: bytes = b"") -> float:
+        from streamlit.proto.BackMsg_pb2 import BackMsg
+
+        click = BackMsg()
+        click.rerun_script.page_script_hash = self.page
+        change(click.rerun_script.widget_states.widgets.add(id=self.widgets[key]))
+        return self._answer(click, awaited)
+
+    def _answer(self, message: "BackMsg", awaited: bytes = b"") -> float:
+        """Send it and read all messages up to the end of the script; milliseconds to `awaited`, or to the end."""
+        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+        message.rerun_script.query_string = self.query
+        self.widgets = {}
+        start = time.perf_counter()
+        self.connection.send(message.SerializeToString())
+        arrived: float | None = None
+        while True:
+            content = self.connection.recv(timeout=PATIENCE)
+            assert isinstance(content, bytes)
+            now = 1000 * (time.perf_counter() - start)
+            if arrived is None and awaited and awaited in content:
+                arrived = now
+            answer = ForwardMsg.FromString(content)
+            kind = answer.WhichOneof("type")
+            if kind == "navigation":
+                self.page = answer.navigation.page_script_hash
+            elif kind == "page_info_changed":
+                self.query = answer.page_info_changed.query_string
+            elif kind == "delta":
+                element = answer.delta.new_element
+                for widget in (element.button_group.id, element.button.id):
+                    self.widgets[widget.rpartition("-")[2]] = widget
+            elif kind == "script_finished":
+                if answer.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY or (awaited and arrived is None):
+                    raise RuntimeError(f"The script ended with status {answer.script_finished}, awaiting {awaited!r}.")
+                return now if arrived is None else arrived
+
+
+@contextmanager
+def open_page(runs: Path, name: str, query: str = "") -> Iterator[Page]:
     from websockets.sync.client import connect
     from websockets.typing import Subprotocol
 
-    milliseconds = []
     with serve(ROOT / "app" / "main.py", runs) as address:
         stream = address.replace("http", "ws") + "/_stcore/stream"
         with connect(stream, subprotocols=[Subprotocol("streamlit")], max_size=None) as connection:
-            first = BackMsg()
-            first.rerun_script.page_name = "mistakes"
-            connection.send(first.SerializeToString())
-            page, widget = _read_answer(connection)
-            time.sleep(8)  # the imports of torch and captum in the background are over
-            for outcome in islice(cycle(("Right", "All", "Wrong")), config.clicks + 3):
-                time.sleep(config.rest)
-                click = BackMsg()
-                click.rerun_script.page_script_hash = page
-                state = click.rerun_script.widget_states.widgets.add(id=widget)
-                state.string_array_value.data.append(outcome)
-                start = time.perf_counter()
-                connection.send(click.SerializeToString())
-                _read_answer(connection)
-                milliseconds.append(1000 * (time.perf_counter() - start))
-    return milliseconds[3:]  # the first of each kind fills caches
+            yield Page(connection, name, query)
 
 
-def _read_answer(connection: "ClientConnection") -> tuple[str, str]:
-    """All messages up to the end of the script; returns the page's hash and the id of the outcome filter."""
-    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+def measure(config: Config, click: Callable[[], float]) -> list[float]:
+    """Milliseconds of `config.clicks` clicks; the first three fill caches and do not count."""
+    milliseconds = []
+    for _ in range(config.clicks + 3):
+        time.sleep(config.rest)
+        milliseconds.append(click())
+    return milliseconds[3:]
 
-    page = widget = ""
-    while True:
-        message = ForwardMsg.FromString(connection.recv(timeout=PATIENCE))
-        kind = message.WhichOneof("type")
-        if kind == "new_session":
-            page = message.new_session.page_script_hash
-        elif kind == "delta" and message.delta.new_element.button_group.id.endswith("mistakes_outcome"):
-            widget = message.delta.new_element.button_group.id
-        elif kind == "script_finished":
-            if message.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY:
-                raise RuntimeError(f"The script ended with status {message.script_finished}.")
-            return page, widget
+
+def measure_filter(config: Config, runs: Path) -> list[float]:
+    outcomes = cycle(("Right", "All", "Wrong"))
+    with open_page(runs, "mistakes", "run=fabricated") as page:
+        return measure(config, lambda: page.choose("mistakes_outcome", next(outcomes)))
+
+
+def measure_maps(config: Config, runs: Path, run: str) -> list[float]:
+    with open_page(runs, "layers", f"run={run}") as page:
+        return measure(config, lambda: page.press("inspector_step_1", GRID))
 
 
 def row(name: str, values: Sequence[float], unit: str, digits: int) -> str:
@@ -220,11 +273,21 @@ def main() -> None:
         runs = Path(folder) / "runs"
         fabricate_run(runs / "fabricated", config.images)
         starts = measure_starts(config, runs)
-        clicks = measure_clicks(config, runs)
+        clicks = {
+            f"filter click on {config.images} predictions, answered over a websocket": measure_filter(config, runs)
+        }
+        for name in ("live", "precomputed"):
+            fabricate_run(runs / name, MAPPED_IMAGES, model="resnet18", with_model=True)
+        subprocess.run(
+            [sys.executable, "-m", "explain.precompute", "--run", runs / "precomputed"], cwd=ROOT, check=True
+        )
+        clicks["next image, its maps computed live"] = measure_maps(config, runs, "live")
+        clicks["next image, its maps precomputed"] = measure_maps(config, runs, "precomputed")
     print("| what | median | 95 % | least | most | number |\n|---|---|---|---|---|---|")
     for name, seconds in starts.items():
         print(row(name, seconds, "s", 2))
-    print(row(f"filter click on {config.images} predictions, answered over a websocket", clicks, "ms", 0))
+    for name, milliseconds in clicks.items():
+        print(row(name, milliseconds, "ms", 0))
 
 
 if __name__ == "__main__":
