@@ -29,7 +29,9 @@ class Method:
 
 def grad_cam(activation: "Tensor", gradient: "Tensor") -> "Tensor":
     """Eq. 1 and 2 of the paper, without the ReLU."""
-    return (gradient.mean(dim=(2, 3), keepdim=True) * activation).sum(dim=1)
+    from torch import einsum
+
+    return einsum("nk,nkhw->nhw", gradient.mean(dim=(2, 3)), activation)
 
 
 def hires_cam(activation: "Tensor", gradient: "Tensor") -> "Tensor":
