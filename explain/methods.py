@@ -29,9 +29,7 @@ class Method:
 
 def grad_cam(activation: "Tensor", gradient: "Tensor") -> "Tensor":
     """Eq. 1 and 2 of the paper, without the ReLU."""
-    from torch import einsum
-
-    return einsum("nk,nkhw->nhw", gradient.mean(dim=(2, 3)), activation)
+    return (gradient.mean(dim=(2, 3), keepdim=True) * activation).sum(dim=1)
 
 
 def hires_cam(activation: "Tensor", gradient: "Tensor") -> "Tensor":
