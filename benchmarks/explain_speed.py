@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import torch
@@ -56,6 +57,10 @@ class Config:
     batches: tuple[int, ...] = (1, 32, 256)
     rounds: int = 5
     """after one to warm up"""
+    maps: tuple[
+        Literal["four stages", "eight blocks", "ten classes × four stages", "ten classes, last layer"], ...
+    ] = ()
+    """default: all"""
     device: str = "cpu"
     channels_last: bool = True
     """the memory layout of the batch; Sightline's always are"""
@@ -208,8 +213,8 @@ def main() -> None:
     model = build_model("resnet18", CLASSES).eval().to(choose_device(config.device))
     print("Times in plain forward passes: median (least–most); of a peer the median, and then as a multiple of ours.\n")
     print(f"| batch | maps | one forward, ms | theory | ours | {' | '.join(PEERS)} |\n|{'---|' * (5 + len(PEERS))}")
-    for batch, (name, case) in product(config.batches, CASES.items()):
-        print(row(batch, name, case, measure(case, batch, model, config)), flush=True)
+    for batch, name in product(config.batches, config.maps or CASES):
+        print(row(batch, name, CASES[name], measure(CASES[name], batch, model, config)), flush=True)
 
 
 if __name__ == "__main__":
