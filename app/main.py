@@ -13,7 +13,8 @@ FOLDER = Path(__file__).resolve().parent
 if str(FOLDER.parent) not in sys.path:
     sys.path.insert(0, str(FOLDER.parent))
 
-from app.thumbnails import ROUTES  # noqa: E402 (found only once the root is on the path)
+from app.connections import answer_at_once  # noqa: E402 (found only once the root is on the path)
+from app.thumbnails import ROUTES  # noqa: E402
 
 parser = argparse.ArgumentParser(prog="streamlit run app/main.py --", description="Sightline")
 parser.add_argument("--runs", metavar="DIR", help="the folder of runs (default: $SIGHTLINE_RUNS, else ./runs)")
@@ -29,4 +30,4 @@ def preload() -> None:
 
 
 threading.Thread(target=preload, name="preload", daemon=True).start()
-app = st.App(FOLDER / "dashboard.py", routes=ROUTES)
+app = st.App(FOLDER / "dashboard.py", routes=ROUTES, lifespan=answer_at_once)
