@@ -1,90 +1,21 @@
-"""DataFrame → alt.Chart. No Streamlit here; colours that must hold in light and dark are opacities of one hue."""
+"""The confusion matrix: counts → DataFrame → alt.Chart. No Streamlit here.
 
-from collections.abc import Mapping
+Colours that must hold in light and dark are opacities of one hue.
+"""
+
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-# Told apart by the colour-blind, and visible on white and on near-black.
-RUN_COLOURS = ("#0b7fab", "#d1495b", "#2a9d6f", "#c77b0a", "#8e6cc0", "#6b7f8c", "#b85c9e", "#4f9ad6")
+from app.learning_curves import BARE
+
 MATRIX_HUE = "#0b7fab"
 READABLE_CLASSES = 30  # more cells than this are drawn without their numbers
 CELL_SELECTION = "cell"
 
 Chart = alt.LayerChart | alt.FacetChart  # what Altair says a layered chart with properties is
-_BARE: dict[str, Any] = {
-    "background": "transparent",
-    "padding": {"left": 0, "top": 4, "right": 4, "bottom": 0},
-}  # the panel around the chart has a colour and margins
-_METRICS = {"loss": ("loss (nats)", 1.0, ".3f"), "accuracy": ("accuracy (%)", 100.0, ".1f")}
-
-
-def learning_curves(metrics: Mapping[str, pd.DataFrame], quantity: str, colours: Mapping[str, str]) -> Chart:
-    """quantity: "loss" or "accuracy". metrics: run name → METRICS_COLUMNS. Dashed: train; solid: test.
-
-    One legend stands beside the two charts, so neither repeats it.
-    """
-    title, factor, number_format = _METRICS[quantity]
-    lines = _long_metrics(metrics, quantity, factor)
-    names = list(metrics)
-    scale = alt.Scale(domain=names, range=[colours[name] for name in names])
-    epoch = alt.X(
-        "epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, grid=False, format="d"), scale=alt.Scale(nice=False)
-    )
-    base = alt.Chart(lines).encode(
-        x=epoch,
-        y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=6)),
-        color=alt.Color("run:N", scale=scale, legend=None),
-    )
-    dash = alt.StrokeDash("split:N", scale=alt.Scale(domain=["test", "train"], range=[[1, 0], [5, 4]]), legend=None)
-    drawn = base.mark_line(strokeWidth=2).encode(strokeDash=dash)
-    first_epochs = base.mark_point(filled=True, size=28, opacity=1).transform_filter("datum.alone")
-    return alt.layer(drawn, first_epochs, *_hover(lines, names, quantity, number_format)).properties(
-        height=260, **_BARE
-    )
-
-
-def _long_metrics(metrics: Mapping[str, pd.DataFrame], quantity: str, factor: float) -> pd.DataFrame:
-    """Rows: run, epoch, split, value; `alone` marks a run's only epoch, which would be a line without length."""
-    parts = [
-        pd.DataFrame(
-            {
-                "run": name,
-                "epoch": table["epoch"],
-                "split": split,
-                "value": table[f"{split}_{quantity}"] * factor,
-                "alone": len(table) == 1,
-            }
-        )
-        for name, table in metrics.items()
-        for split in ("train", "test")
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _hover(lines: pd.DataFrame, names: list[str], quantity: str, number_format: str) -> list[alt.Chart]:
-    """A rule at the epoch under the pointer, whose tooltip reads the values of all runs there."""
-    wide = lines.pivot_table(index="epoch", columns=["run", "split"], values="value")
-    columns = [(name, split) for name in names for split in ("train", "test") if (name, split) in wide.columns]
-    # Vega reads dots and brackets in a field's name as a path, and run names are other people's text.
-    values = pd.DataFrame({f"v{number}": wide[column].to_numpy() for number, column in enumerate(columns)})
-    values.insert(0, "epoch", wide.index.to_numpy())
-    several = len(names) > 1
-    tooltip = [alt.Tooltip("epoch:Q", format="d")] + [
-        alt.Tooltip(f"v{number}:Q", title=f"{name} {split}" if several else f"{split} {quantity}", format=number_format)
-        for number, (name, split) in enumerate(columns)
-    ]
-    nearest = alt.selection_point(
-        name="epoch", fields=["epoch"], nearest=True, on="pointermove", empty=False, clear="pointerout"
-    )
-    rule = (
-        alt.Chart(values)
-        .mark_rule(color="gray")
-        .encode(x="epoch:Q", opacity=alt.condition(nearest, alt.value(0.7), alt.value(0)), tooltip=tooltip)
-    )
-    return [rule.add_params(nearest)]
 
 
 def confusion_matrix(cells: pd.DataFrame, class_names: tuple[str, ...], *, dark: bool = False) -> Chart:
@@ -116,7 +47,7 @@ def confusion_matrix(cells: pd.DataFrame, class_names: tuple[str, ...], *, dark:
         for test, colour in (("<=", "#9aa4ad" if dark else "#5b646d"), (">", "white")):
             number = base.mark_text(fontSize=size, color=colour, cursor="pointer").encode(text="text:N")
             layers.append(number.transform_filter(f"datum.shade {test} 0.4"))
-    return alt.layer(*layers).properties(**_BARE)
+    return alt.layer(*layers).properties(**BARE)
 
 
 def _band(class_names: tuple[str, ...]) -> alt.Scale:

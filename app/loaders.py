@@ -3,6 +3,8 @@
 Entries are keyed by path, modification time and size of the files behind them.
 """
 
+import io
+import json
 import os
 import threading
 import time
@@ -13,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import streamlit as st
+from pyarrow.json import read_json
 
-from app.charts import confusion_cells, confusion_matrix, learning_curves
+from app.learning_curves import learning_curves
 from app.state import RunFacts
+from run_store.metrics import Epoch
 from run_store.predictions import Predictions
 from run_store.run import (
     CHECKPOINT_FILE,
@@ -70,8 +74,8 @@ def record(run: Run) -> RunRecord:
     return _record(str(run.path), file_stamps(run, RECORD_FILE))
 
 
-def metrics(run: Run) -> pd.DataFrame:
-    """Read-only. Raises RunError."""
+def metrics(run: Run) -> list[Epoch]:
+    """Raises RunError."""
     return _metrics(str(run.path), file_stamps(run, METRICS_FILE))
 
 
@@ -116,6 +120,8 @@ def default_run() -> str | None:
 @st.cache_data(max_entries=32, show_spinner=False)
 def matrix_spec(class_names: tuple[str, ...], dark: bool) -> dict[str, Any]:
     """Vega-Lite of the confusion matrix without its data: Altair takes longer to write it than a click may last."""
+    from app.charts import confusion_cells, confusion_matrix  # which import Altair and pandas
+
     spec = confusion_matrix(confusion_cells(np.zeros((1, 1), int), class_names[:1]), class_names, dark=dark).to_dict()
     return {key: value for key, value in spec.items() if key not in ("data", "datasets")}
 
@@ -128,11 +134,12 @@ def curves_spec(shown: Sequence[Run], quantity: str, colours: Mapping[str, str])
 
 @st.cache_resource(show_spinner=False)
 def warm_up(delay: float = 3.0) -> threading.Thread:
-    """Once a server: import what maps need, after the first page is drawn."""
+    """Once a server: import what other pages need, after the first one is drawn."""
 
     def load() -> None:
         time.sleep(delay)
-        import_module("explain.engine")  # which imports torch
+        for name in ("app.charts", "explain.engine"):  # which import Altair and pandas, and torch
+            import_module(name)
 
     thread = threading.Thread(target=load, name="warm-up", daemon=True)
     thread.start()
@@ -202,7 +209,7 @@ def _record(path: str, stamp: Stamp) -> RunRecord:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _metrics(path: str, stamp: Stamp) -> pd.DataFrame:
+def _metrics(path: str, stamp: Stamp) -> list[Epoch]:
     return Run(Path(path)).metrics()
 
 
@@ -223,5 +230,11 @@ def _masks(path: str, stamp: Stamp) -> np.ndarray | None:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _curves_spec(shown: tuple[tuple[str, Stamp, str], ...], quantity: str) -> dict[str, Any]:
-    tables = {Path(path).name: _metrics(path, stamp) for path, stamp, _ in shown}
-    return learning_curves(tables, quantity, {Path(path).name: colour for path, _, colour in shown}).to_dict()
+    metrics = {Path(path).name: _metrics(path, stamp) for path, stamp, _ in shown}
+    spec = learning_curves(metrics, quantity, {Path(path).name: colour for path, _, colour in shown})
+    return spec | {"datasets": {name: _arrow(rows) for name, rows in spec["datasets"].items()}}
+
+
+def _arrow(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows with the same keys. Through JSON, since `pa.table` imports pandas, as Streamlit does for anything else."""
+    return read_json(io.BytesIO("\n".join(map(json.dumps, rows)).encode()))

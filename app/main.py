@@ -3,8 +3,6 @@
 import argparse
 import os
 import sys
-import threading
-from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -23,11 +21,4 @@ if runs:
     os.environ["SIGHTLINE_RUNS"] = runs
 
 
-def preload() -> None:
-    """What the first page imports, while the browser still fetches Streamlit's own scripts. No torch."""
-    for name in ("app.charts", "run_store.run"):
-        import_module(name)
-
-
-threading.Thread(target=preload, name="preload", daemon=True).start()
 app = st.App(FOLDER / "dashboard.py", routes=ROUTES, lifespan=answer_at_once)

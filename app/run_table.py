@@ -1,19 +1,20 @@
 """The table of runs: how far each is, how good, how long it took, and in words what went wrong."""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 
-import pandas as pd
 import streamlit as st
 
 from app import loaders
-from app.charts import RUN_COLOURS
+from app.learning_curves import RUN_COLOURS
 from app.loaders import RunStatus
 from app.shell import STATE_WORDS
 from app.text import count, duration, percent
-from run_store.run import METRICS_COLUMNS, Run, RunError, RunRecord
+from run_store.metrics import Epoch
+from run_store.run import Run, RunError, RunRecord
 
 _COLUMNS = ("run", "state", "test accuracy", "best", "train − test", "epochs", "time", "parameters", "model", "data")
 
@@ -25,7 +26,7 @@ class Progress:
     name: str
     status: RunStatus
     record: RunRecord | None
-    metrics: pd.DataFrame
+    metrics: Sequence[Epoch]
     problem: str  # why the metrics cannot be read, or that there are none, else empty
     colour: str
     accuracy: float | None = None  # of the predictions, where no metrics can say it: 0–1
@@ -43,7 +44,7 @@ def read_progress(runs: Sequence[Run]) -> list[Progress]:
 
 def _read(run: Run, colour: str) -> Progress:
     status, record, problem, accuracy = loaders.status(run), None, "", None
-    metrics = pd.DataFrame(columns=list(METRICS_COLUMNS), dtype=float)
+    metrics: Sequence[Epoch] = ()
     with suppress(RunError):  # the status says so
         record = loaders.record(run)
     try:
@@ -51,7 +52,7 @@ def _read(run: Run, colour: str) -> Progress:
         if record and record.evaluated_only:
             problem = "evaluated only, no training recorded: there are no curves."
             accuracy = loaders.predictions(run).accuracy if status.state == "complete" else None
-        elif not len(metrics) and status.state == "complete":
+        elif not metrics and status.state == "complete":
             problem = "metrics.csv is missing or empty: there are no curves."
     except RunError as error:
         problem = str(error)
@@ -94,17 +95,18 @@ def state_words(row: Progress) -> str:
 def figures(row: Progress) -> list[str]:
     """The cells after the state, in the order of _COLUMNS."""
     model = [count(row.record.parameters), row.record.model, row.record.dataset] if row.record else ["–"] * 3
-    if not len(row.metrics):
+    if not row.metrics:
         epochs = "–" if row.record and row.record.evaluated_only else "0"
         return ["–" if row.accuracy is None else percent(row.accuracy), "–", "–", epochs, "–", *model]
-    last = row.metrics.iloc[-1]
+    last = row.metrics[-1]
     gap = 100 * (last.train_accuracy - last.test_accuracy)
-    best = row.metrics["test_accuracy"]
+    known = [epoch for epoch in row.metrics if not math.isnan(epoch.test_accuracy)]
+    best = max(known, key=lambda epoch: epoch.test_accuracy, default=None)
     return [
         percent(last.test_accuracy),
-        f"{percent(best.max())} ({int(row.metrics['epoch'].iloc[best.argmax()])})" if best.notna().any() else "–",
+        f"{percent(best.test_accuracy)} ({best.epoch})" if best else "–",
         f"{gap:+.1f} points".replace("-", "−"),
-        str(int(last.epoch)),
-        duration(row.metrics["seconds"].sum()),
+        str(last.epoch),
+        duration(sum(epoch.seconds for epoch in row.metrics)),
         *model,
     ]

@@ -111,7 +111,7 @@ def draw_no_runs(root: Path) -> None:
     _await_runs()
 
 
-@st.fragment(run_every="2s")
+@st.fragment(run_every=2.0)
 def _await_runs() -> None:
     if loaders.runs():
         st.rerun()

@@ -14,7 +14,7 @@ def main(run: Path) -> None:
     opened = Run(run)
     predictions = opened.predictions()
     print("| epoch | train loss | train accuracy | test loss | test accuracy | seconds |\n|---|---|---|---|---|---|")
-    for row in opened.metrics().itertuples():
+    for row in opened.metrics():
         print(
             f"| {row.epoch} | {row.train_loss:.3f} | {row.train_accuracy:.2%} | {row.test_loss:.3f} "
             f"| {row.test_accuracy:.2%} | {row.seconds:.0f} |"

@@ -1,15 +1,17 @@
 """The predictions table of a run: one row a test image, written once, then filtered, sorted and counted."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Outcome = Literal["wrong", "right", "all"]
 REQUIRED_COLUMNS = ("index", "label", "predicted", "confidence", "margin", "loss", "entropy", "probabilities")
@@ -44,19 +46,28 @@ class Filter:
 class Predictions:
     """N predictions over C classes; row i belongs to image i of `images.npy`.
 
-    `table` has the scalar columns (`label` and `predicted` are int16 codes) and any foreign column;
+    `scalars` has one value an image in each column (`label` and `predicted` are int16 codes), also the foreign ones;
     `probabilities` is float16 N×C, read-only.
     """
 
     class_names: tuple[str, ...]
-    table: pd.DataFrame
+    scalars: pa.Table
     probabilities: np.ndarray
+    _columns: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
-        return len(self.table)
+        return self.scalars.num_rows
 
     def column(self, name: str) -> np.ndarray:
-        return self.table[name].to_numpy()
+        """Of `scalars`, converted once."""
+        if name not in self._columns:
+            self._columns[name] = _to_numpy(self.scalars[name])
+        return self._columns[name]
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """`scalars` for pandas."""
+        return self.scalars.to_pandas(ignore_metadata=True)  # a foreign index must not hide a column
 
     @cached_property
     def wrong(self) -> np.ndarray:
@@ -87,19 +98,23 @@ class Predictions:
         codes = self.column("label").astype(np.int64) * classes + self.column("predicted")
         return np.bincount(codes, minlength=classes * classes).reshape(classes, classes)
 
-    def per_class(self) -> pd.DataFrame:
+    def per_class(self) -> "pd.DataFrame":
         """One row a class: class, support (images), precision and recall.
 
         Both lie in 0–1; precision is NaN where the class was never predicted, recall where it has no image.
         """
+        import pandas as pd
+
         hits = np.diag(self.confusion).astype(float)
         support = self.confusion.sum(axis=1)
         with np.errstate(invalid="ignore"):
             precision, recall = hits / self.confusion.sum(axis=0), hits / support
         return pd.DataFrame({"class": self.class_names, "support": support, "precision": precision, "recall": recall})
 
-    def most_confused(self, count: int = 10) -> pd.DataFrame:
+    def most_confused(self, count: int = 10) -> "pd.DataFrame":
         """The most frequent mistakes: codes `label` and `predicted`, and how many `images`, most first."""
+        import pandas as pd
+
         mistakes = self.confusion.copy()
         np.fill_diagonal(mistakes, 0)
         order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
@@ -139,35 +154,48 @@ def read_predictions(file: Path, class_names: tuple[str, ...]) -> Predictions:
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as opened:
             table = opened.read()
-        scalars = [position for position, name in enumerate(table.column_names) if name != "probabilities"]
-        frame = table.select(scalars).to_pandas(ignore_metadata=True)  # a foreign index must not hide a column
-    except Exception as error:  # other bytes make pyarrow and pandas raise many kinds
+    except Exception as error:  # other bytes make pyarrow raise many kinds
         raise PredictionsError(f"{file.name} cannot be read ({type(error).__name__})") from error
     wrong = [name for name in REQUIRED_COLUMNS if table.column_names.count(name) != 1]
     if wrong:
         raise PredictionsError(f"{file.name} must have each of these columns once: {', '.join(wrong)}")
-    if not np.array_equal(frame["index"], np.arange(len(frame))):
+    index = _integers(table["index"])
+    if index is None or not np.array_equal(index, np.arange(len(table))):
         raise PredictionsError(f"{file.name} is not in the order of the images: its index must count from 0")
-    wrong = [name for name in _FLOAT_COLUMNS if frame[name].dtype.kind != "f"]
+    wrong = [name for name in _FLOAT_COLUMNS if not pa.types.is_floating(table.schema.field(name).type)]
     if wrong:
         raise PredictionsError(f"{file.name} does not hold numbers in {', '.join(wrong)}")
-    codes = frame[["label", "predicted"]].to_numpy()
-    if codes.dtype.kind not in "iu" or (len(codes) and not 0 <= codes.min() <= codes.max() < len(class_names)):
-        raise PredictionsError(f"{file.name} names a class outside 0–{len(class_names) - 1}")
+    for codes in (_integers(table["label"]), _integers(table["predicted"])):
+        if codes is None or (len(codes) and not 0 <= codes.min() <= codes.max() < len(class_names)):
+            raise PredictionsError(f"{file.name} names a class outside 0–{len(class_names) - 1}")
     probabilities = _probabilities(table["probabilities"], len(class_names))
     if probabilities is None:
         raise PredictionsError(f"{file.name} does not hold {len(class_names)} probabilities an image")
-    return Predictions(class_names, frame, probabilities)
+    scalars = table.select([position for position, name in enumerate(table.column_names) if name != "probabilities"])
+    return Predictions(class_names, scalars, probabilities)
+
+
+def _integers(column: pa.ChunkedArray) -> np.ndarray | None:
+    """None where the column holds something else, or nothing in a row."""
+    return _to_numpy(column) if pa.types.is_integer(column.type) and not column.null_count else None
+
+
+def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
+    """Numbers go without pyarrow's own `to_numpy`, which imports pandas: the first page is drawn before that."""
+    array = column.combine_chunks()
+    is_number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
+    return np.from_dlpack(array) if is_number and not array.null_count else array.to_numpy(zero_copy_only=False)
 
 
 def _probabilities(column: pa.ChunkedArray, classes: int) -> np.ndarray | None:
     """float16 N×classes, read-only, from lists of any float type; None where the column is something else."""
+    wanted = pa.list_(pa.float16(), classes)
     try:
-        lists = column.cast(pa.list_(pa.float16(), classes)).combine_chunks()
+        lists = (column if column.type == wanted else column.cast(wanted)).combine_chunks()
     except pa.ArrowException:
         return None
     if lists.null_count or lists.flatten().null_count:
         return None
-    probabilities = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, classes)
+    probabilities = np.from_dlpack(lists.flatten()).reshape(-1, classes)
     probabilities.flags.writeable = False
     return probabilities

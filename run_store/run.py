@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
+from run_store.metrics import Epoch, parse_metrics
 from run_store.predictions import Predictions, PredictionsError, read_predictions
 from run_store.record import RECORD_FILE, RunError, RunRecord, parse_record
 
@@ -29,7 +29,6 @@ FEATURES_FILE = "features.npy"
 PREDICTIONS_FILE = "predictions.parquet"
 LOCK_FILE = ".lock"
 
-METRICS_COLUMNS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate", "seconds")
 THUMBNAIL_SIZE = 96  # larger images are kept as square thumbnails of this side, in pixels
 
 State = Literal["running", "interrupted", "complete", "failed", "damaged"]
@@ -65,27 +64,14 @@ class Run:
             return "damaged"
         return "failed" if recorded == "failed" else "interrupted"
 
-    def metrics(self) -> pd.DataFrame:
-        """METRICS_COLUMNS, one row an epoch; empty before the first epoch ends. A torn last line is left out."""
+    def metrics(self) -> list[Epoch]:
+        """One an epoch; none before the first epoch ends. A torn last line is left out."""
         if not os.path.exists(self.path / METRICS_FILE):
-            return pd.DataFrame(columns=METRICS_COLUMNS, dtype=float).astype({"epoch": int})
-        lines = self._read_text(METRICS_FILE).split("\n")[:-1]  # what follows the last newline was not finished
-        if not lines or tuple(lines[0].split(",")) != METRICS_COLUMNS:
-            raise RunError(
-                f"{METRICS_FILE} of run {self.name} does not start with the line {','.join(METRICS_COLUMNS)}"
-            )
+            return []
         try:
-            cells = [line.split(",") for line in lines[1:]]
-            rows = [[int(epoch), *map(float, others)] for epoch, *others in cells]
-            if any(len(row) != len(METRICS_COLUMNS) for row in rows):
-                raise ValueError("a line is too short or too long")
-            table = pd.DataFrame(rows, columns=METRICS_COLUMNS, dtype=float)
-            return table.astype({"epoch": int})
-        except (ValueError, OverflowError) as error:
-            raise RunError(
-                f"{METRICS_FILE} of run {self.name} holds a line that is not an epoch and "
-                f"{len(METRICS_COLUMNS) - 1} numbers"
-            ) from error
+            return parse_metrics(self._read_text(METRICS_FILE))
+        except ValueError as error:
+            raise RunError(f"{METRICS_FILE} of run {self.name} {error}") from error
 
     def predictions(self) -> Predictions:
         """Raises RunError when the table is missing, damaged, or of another length than the images."""
@@ -132,11 +118,12 @@ class Run:
             return np.array(images[list(rows)])
         from image_data import DataError, decode_image
 
-        paths = self.predictions().table.get("path")
-        if paths is None:
+        predictions = self.predictions()
+        if "path" not in predictions.scalars.column_names:
             raise RunError(
                 f"Run {self.name} keeps thumbnails only and names no originals, so there is nothing to explain."
             )
+        paths = predictions.column("path")
         try:
             return np.stack([decode_image(str(paths[row]), self.record.input_size) for row in rows])
         except DataError as error:

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from run_store.maps import remove_maps
+from run_store.metrics import METRICS_COLUMNS, metrics_line
 from run_store.run import (
     CHECKPOINT_FILE,
     FEATURES_FILE,
     IMAGES_FILE,
     LOCK_FILE,
     MASKS_FILE,
-    METRICS_COLUMNS,
     METRICS_FILE,
     MODEL_FILE,
     PREDICTIONS_FILE,
@@ -100,13 +100,13 @@ class RunWriter:
 
     def restart(self, rows: Sequence[Sequence[float]]) -> None:
         """The run is running again; metrics.csv is rebuilt from `rows`, each with METRICS_COLUMNS."""
-        lines = [",".join(METRICS_COLUMNS), *map(_metrics_line, rows)]
+        lines = [",".join(METRICS_COLUMNS), *map(metrics_line, rows)]
         write_atomically(self.path / METRICS_FILE, "".join(f"{line}\n" for line in lines).encode())
         self._write_record(replace(self.record, state="running", reason=""))
 
     def append_metrics(self, row: Mapping[str, float]) -> None:
         """Add one epoch's line; `row` has a value for each of METRICS_COLUMNS."""
-        line = _metrics_line([row[name] for name in METRICS_COLUMNS])
+        line = metrics_line([row[name] for name in METRICS_COLUMNS])
         with open(self.path / METRICS_FILE, "a", encoding="utf-8") as stream:
             stream.write(f"{line}\n")  # one write of one line: a reader sees it whole, or torn at the end of the file
             stream.flush()
@@ -156,10 +156,6 @@ class RunWriter:
 def _refuse_content(path: Path) -> None:
     if any(entry.name != LOCK_FILE for entry in path.iterdir()):
         raise RunError(f"{path} is not empty, and a run is never overwritten; choose another --run or remove it.")
-
-
-def _metrics_line(row: Sequence[float]) -> str:
-    return ",".join(f"{value:.8g}" for value in row)
 
 
 def _npy(array: np.ndarray) -> bytes:

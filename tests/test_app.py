@@ -114,13 +114,13 @@ def test_without_runs_every_view_says_how_to_make_one(runs, view):
     assert "make demo" in "".join(code.value for code in open_view(view).code)
 
 
-def test_a_first_page_is_drawn_without_torch(complete_run):
+def test_the_curves_are_drawn_without_torch_pandas_and_altair(complete_run):
     program = (
         "import os, sys; from streamlit.testing.v1 import AppTest; import app.main;"
         f"os.environ['SIGHTLINE_RUNS'] = {str(complete_run.parent)!r};"
         "page = AppTest.from_file('app/dashboard.py', default_timeout=30).run();"
         "assert not page.exception and page.get('vega_lite_chart');"
-        "heavy = {'torch', 'captum', 'torchvision'} & set(sys.modules); assert not heavy, heavy"
+        "heavy = {'torch', 'captum', 'torchvision', 'pandas', 'altair'} & set(sys.modules); assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -3,7 +3,7 @@
 import pytest
 from test_app import begin, complete, open_view, text_of
 
-from run_store.run import METRICS_COLUMNS
+from run_store.metrics import METRICS_COLUMNS
 
 RECIPE = {"weights": "resnet.pt", "dataset": "folder:photos"}
 

@@ -20,12 +20,12 @@ LABELS = np.array([2, 1, 2, 1])
 def hand_made(labels, predicted, confidence, class_names=NAMES):
     """Predictions of which only these columns are asked for."""
     count = len(labels)
-    table = pd.DataFrame({
+    scalars = pa.table({
         "index": np.arange(count), "label": np.array(labels, np.int16), "predicted": np.array(predicted, np.int16),
         "confidence": np.array(confidence, np.float32), "margin": np.array(confidence, np.float32) / 2,
         "loss": 1 - np.array(confidence, np.float32), "entropy": np.zeros(count, np.float32),
     })  # fmt: skip
-    return Predictions(class_names, table, np.zeros((count, len(class_names)), np.float16))
+    return Predictions(class_names, scalars, np.zeros((count, len(class_names)), np.float16))
 
 
 # true →      cat cat dog dog dog owl

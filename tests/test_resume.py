@@ -56,8 +56,8 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(config, tmp_path
     assert resumed.state == "complete"
     assert (resumed.path / MODEL_FILE).read_bytes() == (whole.path / MODEL_FILE).read_bytes()
     assert resumed.predictions().table.equals(whole.predictions().table)
-    columns = [column for column in whole.metrics() if column != "seconds"]
-    assert resumed.metrics()[columns].equals(whole.metrics()[columns])
+    as_if_timeless = [[row._replace(seconds=0) for row in run.metrics()] for run in (resumed, whole)]
+    assert as_if_timeless[0] == as_if_timeless[1]
 
 
 def test_a_failed_run_is_resumed_after_its_last_good_epoch(config):
@@ -65,7 +65,7 @@ def test_a_failed_run_is_resumed_after_its_last_good_epoch(config):
     with RunWriter.reopen(run.path, run.record) as writer:
         writer.fail("No space left on device.")
     assert Run(train(replace(config, resume=True))).record.reason == ""
-    assert Run(config.run).metrics()["epoch"].tolist() == [1, 2, 3]
+    assert [row.epoch for row in Run(config.run).metrics()] == [1, 2, 3]
 
 
 def test_other_settings_are_refused_and_named(config):

@@ -20,7 +20,8 @@ from torch.nn import functional
 from image_data import ImageData, decode_image
 from model_zoo import build_model
 from run_store.maps import are_written
-from run_store.run import METRICS_COLUMNS, Run, RunError
+from run_store.metrics import METRICS_COLUMNS
+from run_store.run import Run, RunError
 from run_store.writer import RunWriter
 from training import train as train_module
 from training.recipe import TrainConfig, TrainingError
@@ -133,7 +134,7 @@ def test_no_choice_is_made_on_the_test_split_and_the_same_seed_gives_the_same_by
         # Now the first epoch is right about every image of the test split and the last about none.
         monkeypatch.setattr(train_module, "load_image_data", lambda *_, **__: data)
         monkeypatch.setattr("training.inference.infer", lambda *_, **__: (next(answers), features))
-    assert Run(runs[1]).metrics()["test_accuracy"].tolist() == [1, 0]
+    assert [row.test_accuracy for row in Run(runs[1]).metrics()] == [1, 0]
     assert content(runs[0]) == content(runs[1])
 
 

@@ -120,9 +120,9 @@ def _sentence(run: Run, right: int, images: int) -> str:
         metrics = run.metrics()
     except RunError as error:
         return f"{sentence} They could not be compared: {error}."
-    if len(metrics) and not abs(metrics["test_accuracy"].iloc[-1] * images - right) < 0.5:  # also for NaN
+    if metrics and not abs(metrics[-1].test_accuracy * images - right) < 0.5:  # also for NaN
         sentence += (
-            f" metrics.csv says {metrics['test_accuracy'].iloc[-1]:.2%} for the last epoch: "
+            f" metrics.csv says {metrics[-1].test_accuracy:.2%} for the last epoch: "
             "the weights or the arithmetic have changed since."
         )
     return sentence

@@ -26,7 +26,8 @@ from image_data import ImageData, load_image_data
 from model_zoo import ModelError, build_model, load_pretrained, model_spec, normalize
 from model_zoo.device import choose_device, keep_freed_memory
 from run_store.command import ending_in_a_sentence, one_line
-from run_store.run import METRICS_COLUMNS, Run, RunRecord
+from run_store.metrics import METRICS_COLUMNS
+from run_store.run import Run, RunRecord
 from run_store.writer import RunWriter
 from training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
 from training.inference import predict, stored_images, test_figures

@@ -12,7 +12,7 @@ from app.text import escape_markdown
 from run_store.run import Run, RunError
 
 DEFAULT_SHOWN = 4
-FOLLOW_EVERY, LOOK_EVERY = "2s", "5s"  # while a run trains, and while none does
+FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; of a text pandas makes them
 _SHOWN = "curves_shown"
 
 
@@ -60,7 +60,7 @@ def draw(before: Any) -> None:
     progress = read_progress(runs)
     shown = shown_names([run.name for run in runs])
     rows = [row for row in progress if row.name in shown]
-    curves = {row.name for row in rows if len(row.metrics)}
+    curves = {row.name for row in rows if row.metrics}
     with st.container(key="panel_curves", border=True, gap="small"):
         draw_run_choice([run.name for run in runs], shown, colours)
         try:
