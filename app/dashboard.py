@@ -2,9 +2,7 @@
 
 import streamlit as st
 
-from app import loaders
-from app.shell import draw_header, draw_no_runs, draw_notices
-from app.state import read_selection
+from app.vega import fetch_vega
 
 # Streamlit fetches an icon given by name from the internet.
 ICON = (
@@ -12,6 +10,11 @@ ICON = (
     "%3Ccircle cx='8' cy='8' r='5' fill='none' stroke='%230b7fab' stroke-width='4'/%3E%3C/svg%3E"
 )
 st.set_page_config(page_title="Sightline", page_icon=ICON, layout="wide")
+fetch_vega()
+
+from app import loaders  # noqa: E402 (these import NumPy and pyarrow, while the browser fetches)
+from app.shell import draw_header, draw_no_runs, draw_notices  # noqa: E402
+from app.state import read_selection  # noqa: E402
 
 VIEWS = {"Curves": "views/curves.py", "Mistakes": "views/mistakes.py", "Layers": "views/layers.py"}
 pages = [st.Page(file, title=title, url_path=title.lower(), default=title == "Curves") for title, file in VIEWS.items()]

@@ -126,6 +126,12 @@ def test_the_curves_are_drawn_without_torch_pandas_and_altair(complete_run):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+def test_only_the_first_page_of_a_session_lets_the_browser_fetch_vega(runs):
+    app = open_view("curves")
+    assert len(app.get("vega_lite_chart")) == 1
+    assert not app.run().get("vega_lite_chart")
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_complete_run_is_shown_without_a_word_of_complaint(runs, complete_run, view):
     shutil.copytree(complete_run, runs / "good")
@@ -150,7 +156,7 @@ def test_curves_follow_a_run_in_training(runs):
 
 def test_a_run_before_its_first_epoch_says_that_curves_will_come(runs):
     with begin(runs / "young", epochs=0):
-        app = open_view("curves")
+        app = open_view("curves").run()
         assert "no epoch has ended yet" in text_of(app) and not app.get("vega_lite_chart")
 
 
