@@ -1,7 +1,7 @@
 """A run that was only evaluated, on the page of curves: it has none, and its accuracy is that of its predictions."""
 
 import pytest
-from test_app import begin, complete, open_view, text_of
+from test_app import begin, charts_of, complete, open_view, text_of
 
 from run_store.metrics import METRICS_COLUMNS
 
@@ -24,7 +24,7 @@ def evaluated_run(runs):
 def test_an_evaluated_run_says_that_no_training_was_recorded(evaluated_run):
     app = open_view("curves")
     said = text_of(app).replace("\\", "")  # which escapes Markdown
-    assert not app.get("vega_lite_chart") and "no epoch has ended" not in said
+    assert not charts_of(app) and "no epoch has ended" not in said
     assert said.count("evaluated only, no training recorded: there are no curves.") == 2  # for the charts, in the table
     assert "<td>80.0 %</td><td>–</td><td>–</td><td>–</td><td>–</td>" in said  # 48 of 60; no epochs, no time
 
@@ -32,7 +32,7 @@ def test_an_evaluated_run_says_that_no_training_was_recorded(evaluated_run):
 def test_its_neighbours_keep_their_curves(runs, evaluated_run):
     complete(runs / "trained")
     app = open_view("curves")
-    assert app.get("vega_lite_chart") and text_of(app).count("no training recorded") == 1
+    assert charts_of(app) and text_of(app).count("no training recorded") == 1
 
 
 def test_an_evaluation_that_stopped_says_how_to_finish_it(runs):
