@@ -1,7 +1,7 @@
 """What maps cost: ours beside Captum, pytorch-grad-cam and torchcam, in units of one plain forward pass.
 
 pip install -r benchmarks/requirements.txt
-python -m benchmarks.explain_speed [--batches 1 32 256 --rounds 5]
+python -m benchmarks.explain_speed [--batches 1 32 256 --rounds 5 --peers torchcam]
 
 All take turns in one process on the same batch, each on its own copy of one ResNet18 with random weights, float32.
 Timed are raw maps only: signed, at the layer's resolution, without upsampling and normalisation. Before anything is
@@ -61,6 +61,7 @@ class Config:
         Literal["four stages", "eight blocks", "ten classes × four stages", "ten classes, last layer"], ...
     ] = ()
     """default: all"""
+    peers: tuple[Literal["Captum", "grad-cam", "torchcam"], ...] = ("Captum", "grad-cam", "torchcam")
     device: str = "cpu"
     channels_last: bool = True
     """the memory layout of the batch; Sightline's always are"""
@@ -143,7 +144,6 @@ def forward(model: nn.Module, layers: Sequence[str]) -> Iterator[Compute]:
 
 
 PEERS: dict[str, Contestant] = {"Captum": captum, "grad-cam": grad_cam, "torchcam": torchcam}
-CONTESTANTS: dict[str, Contestant] = {"forward": forward, "ours": ours, **PEERS}
 
 
 def measure(case: Case, batch: int, model: nn.Module, config: Config) -> dict[str, np.ndarray]:
@@ -152,13 +152,14 @@ def measure(case: Case, batch: int, model: nn.Module, config: Config) -> dict[st
     images = images.contiguous(memory_format=torch.channels_last if config.channels_last else torch.contiguous_format)
     codes = torch.arange(batch)[:, None] + torch.arange(case.classes)
     targets = (codes % CLASSES).to(images.device)
-    seconds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    contestants = {"forward": forward, "ours": ours} | {name: PEERS[name] for name in config.peers}
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
     with ExitStack() as stack:  # their hooks stay from round to round, which spares them the setting up
         computes = {
             name: stack.enter_context(contestant(copy.deepcopy(model), case.layers))
-            for name, contestant in CONTESTANTS.items()
+            for name, contestant in contestants.items()
         }
-        require_same_maps(computes, images[:16], targets[:16])
+        require_same_maps(computes, config.peers, images[:16], targets[:16])
         for turn in range(config.rounds + 1):
             for name, compute in computes.items():
                 elapsed = time_of(compute, images, targets)
@@ -176,9 +177,9 @@ def time_of(compute: Compute, images: Tensor, targets: Tensor) -> float:
     return time.perf_counter() - start
 
 
-def require_same_maps(computes: dict[str, Compute], images: Tensor, targets: Tensor) -> None:
+def require_same_maps(computes: dict[str, Compute], peers: Sequence[str], images: Tensor, targets: Tensor) -> None:
     expected = computes["ours"](images, targets)
-    for name in PEERS:
+    for name in peers:
         maps = computes[name](images, targets)
         for layer, values in expected.items():
             largest = values.abs().amax(dim=(2, 3), keepdim=True)
@@ -197,7 +198,7 @@ def random_images(count: int) -> Tensor:
 def row(batch: int, name: str, case: Case, seconds: dict[str, np.ndarray]) -> str:
     one = np.median(seconds["forward"])
     cells = [str(batch), name, f"{1000 * one:.1f}", case.theory, spread(seconds["ours"] / one)]
-    for peer in PEERS:
+    for peer in list(seconds)[2:]:
         ratios = seconds[peer] / seconds["ours"]  # of the same round
         cells.append(f"{np.median(seconds[peer]) / one:.2f}, {spread(ratios)} ×")
     return f"| {' | '.join(cells)} |"
@@ -212,7 +213,8 @@ def main() -> None:
     torch.manual_seed(0)
     model = build_model("resnet18", CLASSES).eval().to(choose_device(config.device))
     print("Times in plain forward passes: median (least–most); of a peer the median, and then as a multiple of ours.\n")
-    print(f"| batch | maps | one forward, ms | theory | ours | {' | '.join(PEERS)} |\n|{'---|' * (5 + len(PEERS))}")
+    head = f"| batch | maps | one forward, ms | theory | ours | {' | '.join(config.peers)} |"
+    print(f"{head}\n|{'---|' * (head.count('|') - 1)}")
     for batch, name in product(config.batches, config.maps or CASES):
         print(row(batch, name, CASES[name], measure(CASES[name], batch, model, config)), flush=True)
 
