@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.current import CurrentSet
 from app.state import Selection, change_selection
-from app.text import count, escape_markdown, percent
+from app.text import count, escape_markdown, no_formula, percent
 from run_store.predictions import ORDERS, Predictions
 
 _OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
@@ -120,18 +120,13 @@ def _take_confidence() -> None:
 def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
     """index, label, predicted (names), confidence, margin, loss, entropy, extra columns, a probability a class."""
     table = predictions.table.iloc[rows].reset_index(drop=True)
-    names = np.array([_no_formula(name) for name in predictions.class_names], dtype=object)
+    names = np.array([no_formula(name) for name in predictions.class_names], dtype=object)
     for column in ("label", "predicted"):
         table[column] = names[table[column].to_numpy()]
     probabilities = pd.DataFrame(
         predictions.probabilities[rows].astype(np.float32), columns=[f"p({name})" for name in predictions.class_names]
     )
     return pd.concat([table, probabilities], axis=1).to_csv(index=False, float_format="%.6g").encode()
-
-
-def _no_formula(text: str) -> str:
-    """Spreadsheets run text that begins like a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _file_name(text: str | None) -> str:

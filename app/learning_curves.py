@@ -3,7 +3,9 @@ are imported, which takes longer than all the rest of it (benchmarks/RESULTS.md,
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from run_store.metrics import Epoch
@@ -14,61 +16,125 @@ BARE: dict[str, Any] = {
     "background": "transparent",
     "padding": {"left": 0, "top": 4, "right": 4, "bottom": 0},
 }  # the panel around a chart has a colour and margins
-SPLITS = ("train", "test")
-_QUANTITIES = {"loss": ("loss (nats)", 1.0, ".3f"), "accuracy": ("accuracy (%)", 100.0, ".1f")}
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 Metrics = Mapping[str, Sequence[Epoch]]  # by run name
 Rows = list[dict[str, Any]]
 
 
-def learning_curves(metrics: Metrics, quantity: str, colours: Mapping[str, str]) -> dict[str, Any]:
-    """quantity: "loss" or "accuracy". Dashed: train; solid: test. The data stand in its "datasets" as rows.
+@dataclass(frozen=True)
+class Quantity:
+    """What one chart shows. lines: by name, an epoch's value; the name of the only line is ""."""
 
-    One legend stands beside the two charts, so neither repeats it.
+    title: str  # of the axis, with its unit
+    number_format: str
+    lines: Mapping[str, Callable[[Epoch], float]]
+    is_positive: bool = True  # whether a logarithmic axis can show it
+
+
+QUANTITIES = {
+    "loss": Quantity(
+        "loss (nats)", ".3f", {"train": lambda epoch: epoch.train_loss, "test": lambda epoch: epoch.test_loss}
+    ),
+    "accuracy": Quantity(
+        "accuracy (%)",
+        ".1f",
+        {"train": lambda epoch: 100 * epoch.train_accuracy, "test": lambda epoch: 100 * epoch.test_accuracy},
+        is_positive=False,
+    ),
+    "gap": Quantity(
+        "accuracy, train − test (points)",
+        "+.1f",
+        {"": lambda epoch: 100 * (epoch.train_accuracy - epoch.test_accuracy)},
+        is_positive=False,
+    ),
+    "learning rate": Quantity("learning rate at the end", ".3g", {"": lambda epoch: epoch.learning_rate}),
+    "seconds": Quantity("time (s)", ".1f", {"": lambda epoch: epoch.seconds}),
+}
+
+
+def learning_curves(
+    metrics: Metrics,
+    quantity: str,
+    colours: Mapping[str, str],
+    *,
+    smoothing: float = 0.0,
+    logarithmic: bool = False,
+    legend: bool = False,
+) -> dict[str, Any]:
+    """quantity: a key of QUANTITIES. Dashed: train; solid: test, or the only line. Data stand in "datasets" as rows.
+
+    smoothing: weight of the past in an exponential moving average, 0 up to 1; then the values themselves are drawn
+    faintly behind it. The hover rule always reads the values themselves. logarithmic: the value axis, where it can be.
+    legend: for a picture that stands alone; on the page, one legend stands beside all charts.
     """
-    title, factor, number_format = _QUANTITIES[quantity]
-    points, readings = _points(metrics, quantity, factor), _readings(metrics, quantity, factor, number_format)
+    shown = QUANTITIES[quantity]
+    is_log = logarithmic and shown.is_positive
+    points, readings = f"points of {quantity}", f"readings of {quantity}"
     epoch = {"field": "epoch", "type": "quantitative", "title": "epoch", "scale": {"nice": False}}
-    encoding = {
+    runs = {"domain": list(metrics), "range": [colours[name] for name in metrics]}
+    dash = {"domain": ["test", "train", ""], "range": [[1, 0], [5, 4], [1, 0]]}
+    encoding: dict[str, dict[str, Any]] = {
         "x": epoch | {"axis": {"tickMinStep": 1, "grid": False, "format": "d"}},
         "y": {
-            "field": "value", "type": "quantitative", "title": title,
-            "scale": {"zero": False}, "axis": {"tickCount": 6},
+            "field": "value", "type": "quantitative", "title": shown.title,
+            "scale": {"type": "log"} if is_log else {"zero": False}, "axis": {"tickCount": 6},
         },
-        "color": {
-            "field": "run", "type": "nominal", "legend": None,
-            "scale": {"domain": list(metrics), "range": [colours[name] for name in metrics]},
+        "color": {"field": "run", "type": "nominal", "scale": runs, "legend": _legend(legend)},
+        "strokeDash": {
+            "field": "line", "type": "nominal", "scale": dash, "legend": _legend(legend and len(shown.lines) > 1),
         },
     }  # fmt: skip
-    dash = {
-        "field": "split", "type": "nominal", "legend": None,
-        "scale": {"domain": ["test", "train"], "range": [[1, 0], [5, 4]]},
-    }  # fmt: skip
-    line = {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding | {"strokeDash": dash}}
+    line = {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding}
+    behind = {
+        "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35},
+        "encoding": encoding | {"y": encoding["y"] | {"field": "raw"}},
+    }
     first_epoch = {
         "transform": [{"filter": "datum.alone"}],
         "mark": {"type": "point", "filled": True, "size": 28, "opacity": 1},
-        "encoding": encoding,
+        "encoding": {channel: encoding[channel] for channel in ("x", "y", "color")},
     }
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "$schema": SCHEMA,
         "height": 260,
         **BARE,
-        "datasets": {"points": points, "readings": readings},
-        "data": {"name": "points"},
-        "layer": [line, first_epoch, _hover_rule(list(metrics), quantity, epoch)],
+        "datasets": {points: _points(metrics, shown, smoothing, is_log), readings: _readings(metrics, shown)},
+        "data": {"name": points},
+        "layer": [*([behind] if smoothing else []), line, first_epoch, _hover_rule(metrics, quantity, epoch, readings)],
     }
 
 
-def _hover_rule(names: Sequence[str], quantity: str, epoch: Mapping[str, Any]) -> dict[str, Any]:
+def picture(charts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The charts of `learning_curves` one below the other, without what follows the pointer, with their data."""
+    return {
+        "$schema": SCHEMA,
+        "background": "white",
+        "datasets": {chart["data"]["name"]: chart["datasets"][chart["data"]["name"]] for chart in charts},
+        "vconcat": [
+            {"data": chart["data"], "layer": chart["layer"][:-1], "width": 640, "height": chart["height"]}
+            for chart in charts
+        ],
+    }
+
+
+def _legend(shown: bool) -> dict[str, Any] | None:
+    return {"title": None} if shown else None
+
+
+def _hover_rule(metrics: Metrics, quantity: str, epoch: Mapping[str, Any], readings: str) -> dict[str, Any]:
     """A rule at the epoch under the pointer, whose tooltip reads the values of all runs there."""
-    titles = (f"{name} {split}" if len(names) > 1 else f"{split} {quantity}" for name in names for split in SPLITS)
+    titles = (
+        f"{name} {line}".rstrip() if len(metrics) > 1 else f"{line} {quantity}".lstrip()
+        for name in metrics
+        for line in QUANTITIES[quantity].lines
+    )
     tooltip = [{"field": "epoch", "type": "quantitative", "format": "d"}] + [
         {"field": f"v{number}", "type": "nominal", "title": title} for number, title in enumerate(titles)
     ]
     nearest = {"type": "point", "fields": ["epoch"], "nearest": True, "on": "pointermove", "clear": "pointerout"}
     return {
-        "data": {"name": "readings"},
+        "data": {"name": readings},
         "params": [{"name": "epoch", "select": nearest}],
         "mark": {"type": "rule", "color": "gray"},
         "encoding": {
@@ -79,37 +145,49 @@ def _hover_rule(names: Sequence[str], quantity: str, epoch: Mapping[str, Any]) -
     }
 
 
-def _points(metrics: Metrics, quantity: str, factor: float) -> Rows:
-    """Rows: run, epoch, split, value; `alone` marks a run's only epoch, which would be a line without length."""
-    return [
-        {
-            "run": name, "epoch": row.epoch, "split": split, "alone": len(rows) == 1,
-            "value": _number(getattr(row, f"{split}_{quantity}") * factor),
-        }
-        for name, rows in metrics.items()
-        for split in SPLITS
-        for row in rows
-    ]  # fmt: skip
-
-
-def _readings(metrics: Metrics, quantity: str, factor: float, number_format: str) -> Rows:
-    """A row an epoch that any run has; v0, v1, … are the values there as text, in the order of runs and splits.
-
-    Numbered, because Vega reads dots and brackets in a field's name as a path, and run names are other people's text.
-    """
-    by_epoch = [{row.epoch: row for row in rows} for rows in metrics.values()]
+def _points(metrics: Metrics, quantity: Quantity, smoothing: float, is_log: bool) -> Rows:
+    """Rows: run, epoch, line, value, raw; `alone` marks a run's only epoch, which would be a line without length."""
     rows: Rows = []
-    for epoch in sorted(set().union(*by_epoch)):
-        values = [
-            getattr(run[epoch], f"{split}_{quantity}") * factor if epoch in run else math.nan
-            for run in by_epoch
-            for split in SPLITS
-        ]
-        texts = ("–" if math.isnan(value) else f"{value:{number_format}}" for value in values)
-        rows.append({"epoch": epoch} | {f"v{number}": text for number, text in enumerate(texts)})
+    for (name, epochs), (line, value_of) in product(metrics.items(), quantity.lines.items()):
+        raw = [value_of(epoch) for epoch in epochs]
+        for epoch, value, average in zip(epochs, raw, smoothed(raw, smoothing), strict=True):
+            row = {"run": name, "epoch": epoch.epoch, "line": line, "alone": len(epochs) == 1}
+            rows.append(row | {"value": _drawable(average, is_log), "raw": _drawable(value, is_log)})
     return rows
 
 
-def _number(value: float) -> float | None:
-    """JSON has no NaN or infinity, and a line has a gap there."""
-    return value if math.isfinite(value) else None
+def smoothed(values: Sequence[float], weight: float) -> list[float]:
+    """Exponential moving average without the bias towards 0 at its beginning (Kingma and Ba 2014, section 3).
+
+    weight: of the past, 0 up to 1. What is not finite is left out of the average, and stays where it is.
+    """
+    average, count, result = 0.0, 0, []
+    for value in values:
+        if math.isfinite(value):
+            average, count = weight * average + (1 - weight) * value, count + 1
+            result.append(average / (1 - weight**count))
+        else:
+            result.append(value)
+    return result
+
+
+def _readings(metrics: Metrics, quantity: Quantity) -> Rows:
+    """A row an epoch that any run has; v0, v1, … are the values there as text, in the order of runs and lines.
+
+    Numbered, because Vega reads dots and brackets in a field's name as a path, and run names are other people's text.
+    """
+    by_epoch = [{epoch.epoch: epoch for epoch in epochs} for epochs in metrics.values()]
+    rows: Rows = []
+    for number in sorted(set().union(*by_epoch)):
+        values = [
+            value_of(run[number]) if number in run else math.nan
+            for run, value_of in product(by_epoch, quantity.lines.values())
+        ]
+        texts = ("–" if math.isnan(value) else f"{value:{quantity.number_format}}" for value in values)
+        rows.append({"epoch": number} | {f"v{place}": text for place, text in enumerate(texts)})
+    return rows
+
+
+def _drawable(value: float, is_log: bool) -> float | None:
+    """JSON has no NaN or infinity, a logarithmic axis has no 0; a line has a gap there."""
+    return value if math.isfinite(value) and (value > 0 or not is_log) else None

@@ -126,10 +126,12 @@ def matrix_spec(class_names: tuple[str, ...], dark: bool) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key not in ("data", "datasets")}
 
 
-def curves_spec(shown: Sequence[Run], quantity: str, colours: Mapping[str, str]) -> dict[str, Any]:
-    """Vega-Lite of the learning curves with their data; quantity: "loss" or "accuracy". Raises RunError."""
+def curves_spec(
+    shown: Sequence[Run], quantity: str, colours: Mapping[str, str], smoothing: int, logarithmic: bool
+) -> dict[str, Any]:
+    """Vega-Lite of the learning curves with their data; smoothing in percent. Raises RunError."""
     key = tuple((str(run.path), file_stamps(run, METRICS_FILE), colours[run.name]) for run in shown)
-    return _curves_spec(key, quantity)
+    return _curves_spec(key, quantity, smoothing, logarithmic)
 
 
 @st.cache_resource(show_spinner=False)
@@ -229,9 +231,12 @@ def _masks(path: str, stamp: Stamp) -> np.ndarray | None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _curves_spec(shown: tuple[tuple[str, Stamp, str], ...], quantity: str) -> dict[str, Any]:
+def _curves_spec(
+    shown: tuple[tuple[str, Stamp, str], ...], quantity: str, smoothing: int, logarithmic: bool
+) -> dict[str, Any]:
     metrics = {Path(path).name: _metrics(path, stamp) for path, stamp, _ in shown}
-    spec = learning_curves(metrics, quantity, {Path(path).name: colour for path, _, colour in shown})
+    colours = {Path(path).name: colour for path, _, colour in shown}
+    spec = learning_curves(metrics, quantity, colours, smoothing=smoothing / 100, logarithmic=logarithmic)
     return spec | {"datasets": {name: _arrow(rows) for name, rows in spec["datasets"].items()}}
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast, get_args
 
 import streamlit as st
 
+from app.learning_curves import QUANTITIES
 from app.maps import CELLS, COLOURS, SCALES, SIGNS
 from explain.methods import LAYER_METHODS, PIXEL_METHODS
 from run_store.predictions import ORDERS, Filter, Outcome
@@ -19,8 +20,9 @@ TARGETS = (
 )  # a map's target is one of these, or CLASS_TARGET + a class name
 CLASS_TARGET = "class:"
 _KEYS = (
-    "run", "runs", "true", "predicted", "show", "confidence_from", "confidence_to", "order", "page", "image",
-    "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity", "hide", "classes",
+    "run", "runs", "chart", "smoothing", "axis", "true", "predicted", "show", "confidence_from", "confidence_to",
+    "order", "page", "image", "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity", "hide",
+    "classes",
 )  # fmt: skip
 
 Query = Mapping[str, Sequence[str]]
@@ -40,6 +42,9 @@ class Selection:
 
     run: str | None = None
     shown: tuple[str, ...] = ()  # the runs in Curves
+    quantities: tuple[str, ...] = ("loss", "accuracy")  # its charts
+    smoothing: int = 0  # weight of the past, percent
+    logarithmic: bool = False
     label: str | None = None
     predicted: str | None = None
     outcome: Outcome = "wrong"
@@ -79,6 +84,9 @@ class Selection:
         selection = cls(
             run=run,
             shown=reader.many("runs", facts),
+            quantities=reader.many("chart", QUANTITIES) or cls.quantities,
+            smoothing=reader.number("smoothing", 0, 100) or 0,
+            logarithmic=reader.one("axis", ("log",)) is not None,
             label=reader.one("true", classes),
             predicted=reader.one("predicted", classes),
             outcome=cast(Outcome, reader.one("show", get_args(Outcome)) or "wrong"),
@@ -106,6 +114,9 @@ class Selection:
         values: dict[str, Any] = {
             "run": self.run,
             "runs": list(self.shown),
+            "chart": list(self.quantities) if self.quantities != default.quantities else None,
+            "smoothing": str(self.smoothing) if self.smoothing else None,
+            "axis": "log" if self.logarithmic else None,
             "true": self.label,
             "predicted": self.predicted,
             "show": self.outcome if self.outcome != default.outcome else None,

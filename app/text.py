@@ -14,6 +14,11 @@ def escape_markdown(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", _SHORTCODE.sub(f":{_WORD_JOINER}", one_line))
 
 
+def no_formula(text: str) -> str:
+    """Spreadsheets run text that begins like a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
 def percent(share: float, digits: int = 1) -> str:
     """0.934 → '93.4 %'; NaN → '–'."""
     return "–" if share != share else f"{100 * share:.{digits}f} %"

@@ -152,6 +152,20 @@ def test_curves_list_accuracy_gap_epochs_time_and_parameters(runs, complete_run)
         assert figure in said
 
 
+def test_curves_draw_the_quantities_that_the_address_names_and_keep_what_is_chosen_in_it(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    app = open_view("curves", chart=["gap", "seconds"], smoothing="40", axis="log").run()
+    assert [chart.proto.alt for chart in charts_of(app)] == ["Gap by epoch", "Seconds by epoch"]
+    app.segmented_control(key="curves_quantities").set_value(["learning rate", "loss"]).run()
+    assert [chart.proto.alt for chart in charts_of(app)] == ["Train and test loss by epoch", "Learning rate by epoch"]
+    app.slider(key="curves_smoothing").set_value(0).run()
+    app.toggle(key="curves_axis").set_value(False).run()
+    assert address_of(app)["chart"] == ["loss", "learning rate"]
+    assert not {"smoothing", "axis"} & address_of(app).keys()
+    app.segmented_control(key="curves_quantities").set_value([]).run()
+    assert "chart" not in address_of(app) and len(charts_of(app)) == 2
+
+
 def test_curves_follow_a_run_in_training(runs):
     with begin(runs / "growing"):
         app = open_view("curves")

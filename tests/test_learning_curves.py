@@ -1,8 +1,9 @@
 import altair as alt
 import pytest
-from altair.utils.schemapi import SchemaValidationError
+from jsonschema import ValidationError
 
-from app.learning_curves import learning_curves
+from app.curve_files import curves_csv, curves_picture, curves_png, curves_svg
+from app.learning_curves import QUANTITIES, learning_curves, smoothed
 from run_store.metrics import Epoch
 
 NAN = float("nan")
@@ -13,51 +14,60 @@ RUNS = {
 COLOURS = {"a.b[0]": "#111111", "<b>x</b>": "#222222"}
 
 
-def curves(quantity, runs=RUNS):
-    return learning_curves(runs, quantity, COLOURS)
+def curves(quantity, runs=RUNS, **options):
+    return learning_curves(runs, quantity, COLOURS, **options)
 
 
-def mark(spec, kind):
-    (layer,) = (layer for layer in spec["layer"] if layer["mark"]["type"] == kind)
-    return layer
+def points(quantity, **options):
+    return curves(quantity, **options)["datasets"][f"points of {quantity}"]
+
+
+def marks(spec, kind):
+    return [layer for layer in spec["layer"] if layer["mark"]["type"] == kind]
 
 
 def test_curves_draw_accuracy_in_percent_and_loss_as_it_is():
-    accuracy, loss = curves("accuracy")["datasets"]["points"], curves("loss")["datasets"]["points"]
-    assert {(row["run"], row["split"], row["epoch"], row["value"]) for row in accuracy} == {
+    assert {(row["run"], row["line"], row["epoch"], row["value"]) for row in points("accuracy")} == {
         ("a.b[0]", "train", 1, 25.0), ("a.b[0]", "train", 2, 75.0),
         ("a.b[0]", "test", 1, 20.0), ("a.b[0]", "test", 2, 50.0),
         ("<b>x</b>", "train", 1, 50.0), ("<b>x</b>", "test", 1, 40.0),
     }  # fmt: skip
-    assert [row["value"] for row in loss if row["run"] == "a.b[0]" and row["split"] == "test"] == [2.5, 1.5]
+    loss = [row["value"] for row in points("loss") if (row["run"], row["line"]) == ("a.b[0]", "test")]
+    assert loss == [2.5, 1.5]
+
+
+def test_the_gap_is_train_less_test_accuracy_in_points():
+    gap = [row["value"] for row in points("gap") if row["run"] == "a.b[0]"]
+    assert gap == pytest.approx([5, 25])
 
 
 def test_train_is_dashed_test_is_solid_and_a_run_keeps_its_colour():
-    encoding = mark(curves("loss"), "line")["encoding"]
-    dash = dict(zip(encoding["strokeDash"]["scale"]["domain"], encoding["strokeDash"]["scale"]["range"], strict=True))
-    assert dash["test"] == [1, 0] and dash["train"][1] > 0
-    colour = encoding["color"]["scale"]
+    (line,) = marks(curves("loss"), "line")
+    scale = line["encoding"]["strokeDash"]["scale"]
+    dash = dict(zip(scale["domain"], scale["range"], strict=True))
+    assert dash["test"] == dash[""] == [1, 0] and dash["train"][1] > 0
+    colour = line["encoding"]["color"]["scale"]
     assert dict(zip(colour["domain"], colour["range"], strict=True)) == COLOURS
 
 
 @pytest.mark.parametrize("quantity, title", [("loss", "loss (nats)"), ("accuracy", "accuracy (%)")])
 def test_axes_name_what_they_show_with_its_unit(quantity, title):
-    encoding = mark(curves(quantity), "line")["encoding"]
+    encoding = marks(curves(quantity), "line")[0]["encoding"]
     assert (encoding["x"]["title"], encoding["y"]["title"]) == ("epoch", title)
 
 
 def test_only_a_single_epoch_is_drawn_as_a_point():
-    spec = curves("loss")
-    assert mark(spec, "point")["transform"] == [{"filter": "datum.alone"}]
-    assert {row["run"] for row in spec["datasets"]["points"] if row["alone"]} == {"<b>x</b>"}
+    (point,) = marks(curves("loss"), "point")
+    assert point["transform"] == [{"filter": "datum.alone"}]
+    assert {row["run"] for row in points("loss") if row["alone"]} == {"<b>x</b>"}
 
 
 def test_the_hover_rule_reads_the_values_of_all_runs_at_an_epoch():
-    spec = curves("accuracy")
-    tooltip = mark(spec, "rule")["encoding"]["tooltip"]
-    titles = {entry["field"]: entry.get("title") for entry in tooltip}
+    spec = curves("accuracy", smoothing=0.9)
+    (rule,) = marks(spec, "rule")
+    titles = {entry["field"]: entry.get("title") for entry in rule["encoding"]["tooltip"]}
     assert list(titles.values())[1:] == ["a.b[0] train", "a.b[0] test", "<b>x</b> train", "<b>x</b> test"]
-    first, second = spec["datasets"]["readings"]
+    first, second = spec["datasets"]["readings of accuracy"]
     assert [first[field] for field in titles] == [1, "25.0", "20.0", "50.0", "40.0"]
     assert [second[field] for field in titles] == [2, "75.0", "50.0", "–", "–"]  # the other run has ended
     assert not any(set(".[]") & set(field) for field in titles)  # Vega would read a path
@@ -65,12 +75,51 @@ def test_the_hover_rule_reads_the_values_of_all_runs_at_an_epoch():
 
 def test_what_is_no_number_is_a_gap():
     spec = curves("loss", {"a.b[0]": [Epoch(1, NAN, 0.1, float("inf"), NAN, 0.1, 1.0)]})
-    assert [row["value"] for row in spec["datasets"]["points"]] == [None, None]
-    assert spec["datasets"]["readings"] == [{"epoch": 1, "v0": "–", "v1": "inf"}]
+    assert [row["value"] for row in spec["datasets"]["points of loss"]] == [None, None]
+    assert spec["datasets"]["readings of loss"] == [{"epoch": 1, "v0": "–", "v1": "inf"}]
 
 
-@pytest.mark.parametrize("quantity", ["loss", "accuracy"])
+def test_smoothing_is_a_moving_average_that_begins_at_the_first_value():
+    # Weight ½ of 4, 8, 8: 4, then (½·4 + 8) / 1½, then (¼·4 + ½·8 + 8) / 1¾.
+    assert smoothed([4, 8, NAN, 8], 0.5)[0:2] == pytest.approx([4, 10 / 1.5])
+    assert smoothed([4, 8, NAN, 8], 0.5)[3] == pytest.approx(13 / 1.75)
+    assert smoothed([3, 1], 0) == [3, 1]
+
+
+def test_the_measured_values_stay_visible_behind_a_smoothed_line():
+    behind, line = marks(curves("loss", smoothing=0.5), "line")
+    assert (behind["encoding"]["y"]["field"], line["encoding"]["y"]["field"]) == ("raw", "value")
+    raw = [row["raw"] for row in points("loss", smoothing=0.5) if (row["run"], row["line"]) == ("a.b[0]", "train")]
+    assert raw == [2, 1]
+
+
+def test_a_logarithmic_axis_is_for_what_is_positive_and_leaves_out_zero():
+    ended = {"a.b[0]": [Epoch(1, 1.0, 0.5, 1.0, 0.5, 0.1, 1.0), Epoch(2, 1.0, 0.5, 1.0, 0.5, 0.0, 1.0)]}
+    rate = curves("learning rate", ended, logarithmic=True)
+    assert marks(rate, "line")[0]["encoding"]["y"]["scale"]["type"] == "log"
+    assert [row["value"] for row in rate["datasets"]["points of learning rate"]] == [0.1, None]
+    assert "type" not in marks(curves("gap", logarithmic=True), "line")[0]["encoding"]["y"]["scale"]
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
 def test_the_specification_is_vega_lite(quantity):
-    assert isinstance(alt.Chart.from_dict(curves(quantity), validate=True), alt.LayerChart)
-    with pytest.raises(SchemaValidationError):
-        alt.Chart.from_dict(curves(quantity) | {"height": "tall"}, validate=True)
+    spec = curves(quantity, smoothing=0.5, logarithmic=True)
+    assert isinstance(alt.Chart.from_dict(spec, validate=True), alt.LayerChart)
+    with pytest.raises(ValidationError):
+        alt.Chart.from_dict(spec | {"height": {"step": "tall"}}, validate=True)
+
+
+def test_the_data_leave_as_a_table_in_which_no_name_is_a_formula():
+    assert curves_csv({"=a": RUNS["a.b[0]"][:1]}).decode().split("\n") == [
+        "run,epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds",
+        "'=a,1,2.0,0.25,2.5,0.2,0.1,3.0",
+        "",
+    ]
+
+
+def test_the_charts_leave_as_pictures_with_axes_and_legends():
+    specification = curves_picture(RUNS, ("loss", "gap"), COLOURS, smoothing=0.5)
+    svg = curves_svg(specification).decode()
+    for text in ("loss (nats)", "train − test", "a.b[0]", "&lt;b&gt;x&lt;/b&gt;", "#111111"):
+        assert text in svg
+    assert curves_png(specification).startswith(b"\x89PNG")

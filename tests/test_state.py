@@ -32,6 +32,7 @@ def test_classes_and_runs_stand_in_the_address_by_name():
     "selection",
     [
         Selection(run="old run", shown=("new", "old run")),
+        Selection(run="new", quantities=("learning rate", "gap"), smoothing=60, logarithmic=True),
         Selection(run="new", label="a,b&c=d", predicted="dog", outcome="all", order="highest loss first"),
         Selection(run="new", outcome="right", min_confidence=0.25, max_confidence=0.75, page=3, image=0),
         Selection(run="new", layers=("layer1", "layer4"), targets=("predicted", "class:a,b&c=d"), image=99),
@@ -49,6 +50,9 @@ def test_a_selection_survives_the_address(selection):
     [
         ({"run": ["gone"]}, "run “gone”"),
         ({"runs": ["gone", "new"]}, "runs “gone”"),
+        ({"chart": ["speed"]}, "chart “speed”"),
+        ({"smoothing": ["100"]}, "smoothing “100”"),
+        ({"axis": ["sqrt"]}, "axis “sqrt”"),
         ({"true": ["unicorn"]}, "true “unicorn”"),
         ({"predicted": ["0"]}, "predicted “0”"),
         ({"show": ["nothing"]}, "show “nothing”"),

@@ -6,42 +6,28 @@ from typing import Any
 import streamlit as st
 
 from app import loaders
-from app.run_table import Progress, draw_legend, draw_run_table, read_progress, run_colours
-from app.state import change_selection, current_selection
+from app.curve_settings import draw_curve_settings, shown_names
+from app.learning_curves import QUANTITIES
+from app.run_table import Progress, draw_run_table, read_progress, run_colours
+from app.state import Selection, current_selection
 from app.text import escape_markdown
 from run_store.run import Run, RunError
 
-DEFAULT_SHOWN = 4
-FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; of a text pandas makes them
-_SHOWN = "curves_shown"
+FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; pandas would read a text
 
 
-def shown_names(names: Sequence[str]) -> list[str]:
-    selection = current_selection()
-    default = [name for name in names if name == selection.run or name in names[:DEFAULT_SHOWN]]
-    return [name for name in selection.shown if name in names] or default
-
-
-def draw_run_choice(names: Sequence[str], shown: list[str], colours: Mapping[str, str]) -> None:
-    with st.container(key="curves_head", horizontal=True, vertical_alignment="center", gap="medium", wrap=False):
-        draw_legend({name: colours[name] for name in shown})
-        with st.popover(f"{len(shown)} of {len(names)} runs", icon=":material/checklist:", type="tertiary", width=130):
-            st.session_state[_SHOWN] = shown
-            st.multiselect(
-                "Runs in the charts",
-                names,
-                key=_SHOWN,
-                placeholder="Choose runs to draw",
-                on_change=lambda: change_selection(shown=tuple(st.session_state[_SHOWN])),
+def draw_charts(runs: Sequence[Run], colours: Mapping[str, str], selection: Selection) -> None:
+    chosen = selection.quantities
+    for pair in (chosen[start : start + 2] for start in range(0, len(chosen), 2)):
+        for column, quantity in zip(st.columns(len(pair), gap="medium"), pair, strict=True):
+            spec = loaders.curves_spec(runs, quantity, colours, selection.smoothing, selection.logarithmic)
+            lines = " and ".join(filter(None, QUANTITIES[quantity].lines))
+            column.vega_lite_chart(
+                spec,
+                width="stretch",
+                key=f"curves_{quantity}",
+                alt=f"{lines} {quantity} by epoch".strip().capitalize(),
             )
-
-
-def draw_charts(runs: Sequence[Run], colours: Mapping[str, str]) -> None:
-    for column, quantity in zip(st.columns(2, gap="medium"), ("loss", "accuracy"), strict=True):
-        with column:
-            spec = loaders.curves_spec(list(runs), quantity, colours)
-            alt = f"Train and test {quantity} by epoch"
-            st.vega_lite_chart(spec, width="stretch", key=f"curves_{quantity}", alt=alt)
 
 
 def explain_empty(rows: Sequence[Progress]) -> str:
@@ -58,14 +44,16 @@ def draw(before: Any) -> None:
     runs = loaders.runs()
     colours = run_colours(runs)
     progress = read_progress(runs)
-    shown = shown_names([run.name for run in runs])
+    selection = current_selection()
+    names = [run.name for run in runs]
+    shown = shown_names(names, selection)
     rows = [row for row in progress if row.name in shown]
-    curves = {row.name for row in rows if row.metrics}
+    metrics = {row.name: row.metrics for row in rows if row.metrics}
     with st.container(key="panel_curves", border=True, gap="small"):
-        draw_run_choice([run.name for run in runs], shown, colours)
+        draw_curve_settings(names, shown, colours, lambda: metrics)
         try:
-            if curves:
-                draw_charts([run for run in runs if run.name in curves], colours)
+            if metrics:
+                draw_charts([run for run in runs if run.name in metrics], colours, selection)
             else:
                 st.info(explain_empty(rows), icon=":material/hourglass_empty:")
         except RunError as error:  # damaged since it was read a moment ago

@@ -1,0 +1,101 @@
+"""What the Curves view shows: which runs and quantities, how they are drawn, and the files to take along."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import streamlit as st
+
+from app.curve_files import curves_csv, curves_picture, curves_png, curves_svg
+from app.learning_curves import QUANTITIES, Metrics
+from app.run_table import draw_legend
+from app.state import Selection, change_selection, current_selection
+
+DEFAULT_SHOWN = 4
+_SHOWN, _QUANTITIES, _SMOOTHING, _AXIS = "curves_shown", "curves_quantities", "curves_smoothing", "curves_axis"
+
+
+def shown_names(names: Sequence[str], selection: Selection) -> list[str]:
+    default = [name for name in names if name == selection.run or name in names[:DEFAULT_SHOWN]]
+    return [name for name in selection.shown if name in names] or default
+
+
+def draw_curve_settings(
+    names: Sequence[str], shown: Sequence[str], colours: Mapping[str, str], read_metrics: Callable[[], Metrics]
+) -> None:
+    """read_metrics: of the shown runs, called when a file is asked for."""
+    selection = current_selection()
+    with st.container(key="curves_head", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        draw_legend({name: colours[name] for name in shown})
+        _draw_quantities(selection)
+        with st.popover("Lines", icon=":material/tune:", type="tertiary", width=96):
+            _draw_line_settings(selection)
+        with st.popover("Files", icon=":material/download:", type="tertiary", width=96):
+            _draw_files(selection, colours, read_metrics)
+        with st.popover(f"{len(shown)} of {len(names)} runs", icon=":material/checklist:", type="tertiary", width=130):
+            st.session_state[_SHOWN] = list(shown)
+            st.multiselect(
+                "Runs in the charts",
+                names,
+                key=_SHOWN,
+                placeholder="Choose runs to draw",
+                on_change=lambda: change_selection(shown=tuple(st.session_state[_SHOWN])),
+            )
+
+
+def _draw_quantities(selection: Selection) -> None:
+    st.session_state[_QUANTITIES] = list(selection.quantities)
+    st.segmented_control(
+        "Charts",
+        list(QUANTITIES),
+        selection_mode="multi",
+        key=_QUANTITIES,
+        label_visibility="collapsed",
+        on_change=_take_quantities,
+    )
+
+
+def _take_quantities() -> None:
+    """In the order of QUANTITIES; none chosen means the default."""
+    chosen = tuple(name for name in QUANTITIES if name in st.session_state[_QUANTITIES])
+    change_selection(quantities=chosen or Selection.quantities)
+
+
+def _draw_line_settings(selection: Selection) -> None:
+    st.session_state[_SMOOTHING] = selection.smoothing
+    st.slider(
+        "Smoothing",
+        0,
+        99,
+        key=_SMOOTHING,
+        format="%d %%",
+        help="Weight of the past epochs in a moving average. The measured values stay visible behind it.",
+        on_change=lambda: change_selection(smoothing=st.session_state[_SMOOTHING]),
+    )
+    st.session_state[_AXIS] = selection.logarithmic
+    st.toggle(
+        "Logarithmic axis",
+        key=_AXIS,
+        help="Of loss, learning rate and seconds.",
+        on_change=lambda: change_selection(logarithmic=st.session_state[_AXIS]),
+    )
+
+
+def _draw_files(selection: Selection, colours: Mapping[str, str], read_metrics: Callable[[], Metrics]) -> None:
+    def drawn() -> dict[str, object]:
+        options = {"smoothing": selection.smoothing / 100, "logarithmic": selection.logarithmic}
+        return curves_picture(read_metrics(), selection.quantities, colours, **options)
+
+    files: tuple[tuple[str, str, str, Callable[[], bytes]], ...] = (
+        ("csv", "Data (CSV)", "text/csv", lambda: curves_csv(read_metrics())),
+        ("png", "Charts (PNG)", "image/png", lambda: curves_png(drawn())),
+        ("svg", "Charts (SVG)", "image/svg+xml", lambda: curves_svg(drawn())),
+    )
+    for ending, title, mime, make in files:
+        st.download_button(
+            title,
+            data=make,
+            file_name=f"curves.{ending}",
+            mime=mime,
+            key=f"curves_{ending}",
+            on_click="ignore",
+            type="tertiary",
+        )
