@@ -19,7 +19,7 @@ FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while non
 def draw_charts(runs: Sequence[Run], colours: Mapping[str, str], selection: Selection) -> None:
     chosen = selection.quantities
     for pair in (chosen[start : start + 2] for start in range(0, len(chosen), 2)):
-        for column, quantity in zip(st.columns(len(pair), gap="medium"), pair, strict=True):
+        for column, quantity in zip(st.columns(min(2, len(chosen)), gap="medium"), pair, strict=False):
             spec = loaders.curves_spec(runs, quantity, colours, selection.smoothing, selection.logarithmic)
             lines = " and ".join(filter(None, QUANTITIES[quantity].lines))
             column.vega_lite_chart(
