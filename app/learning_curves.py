@@ -73,7 +73,7 @@ def learning_curves(
     points, readings = f"points of {quantity}", f"readings of {quantity}"
     epoch = {"field": "epoch", "type": "quantitative", "title": "epoch", "scale": {"nice": False}}
     runs = {"domain": list(metrics), "range": [colours[name] for name in metrics]}
-    dash = {"domain": ["test", "train", ""], "range": [[1, 0], [5, 4], [1, 0]]}
+    dash = {"domain": list(shown.lines), "range": [[5, 4] if line == "train" else [1, 0] for line in shown.lines]}
     encoding: dict[str, dict[str, Any]] = {
         "x": epoch | {"axis": {"tickMinStep": 1, "grid": False, "format": "d"}},
         "y": {
@@ -115,11 +115,12 @@ def picture(charts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             {"data": chart["data"], "layer": chart["layer"][:-1], "width": 640, "height": chart["height"]}
             for chart in charts
         ],
+        "resolve": {"scale": {"strokeDash": "independent"}},  # of other charts' lines, this one has none
     }
 
 
 def _legend(shown: bool) -> dict[str, Any] | None:
-    return {"title": None} if shown else None
+    return {"title": None, "symbolOpacity": 1} if shown else None
 
 
 def _hover_rule(metrics: Metrics, quantity: str, epoch: Mapping[str, Any], readings: str) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def test_train_is_dashed_test_is_solid_and_a_run_keeps_its_colour():
     (line,) = marks(curves("loss"), "line")
     scale = line["encoding"]["strokeDash"]["scale"]
     dash = dict(zip(scale["domain"], scale["range"], strict=True))
-    assert dash["test"] == dash[""] == [1, 0] and dash["train"][1] > 0
+    assert dash["test"] == [1, 0] and dash["train"][1] > 0
+    assert marks(curves("gap"), "line")[0]["encoding"]["strokeDash"]["scale"]["range"] == [[1, 0]]
     colour = line["encoding"]["color"]["scale"]
     assert dict(zip(colour["domain"], colour["range"], strict=True)) == COLOURS
 
@@ -122,4 +123,7 @@ def test_the_charts_leave_as_pictures_with_axes_and_legends():
     svg = curves_svg(specification).decode()
     for text in ("loss (nats)", "train − test", "a.b[0]", "&lt;b&gt;x&lt;/b&gt;", "#111111"):
         assert text in svg
+    dashed = 'stroke-dasharray="5,4"'
+    alone = curves_svg(curves_picture(RUNS, ("loss",), COLOURS, smoothing=0.5)).decode()
+    assert svg.count(dashed) == alone.count(dashed) > 0  # the only line of the gap is solid
     assert curves_png(specification).startswith(b"\x89PNG")
