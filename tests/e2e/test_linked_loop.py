@@ -26,7 +26,7 @@ from browser_page import (
 )
 from PIL import Image
 
-from app.charts import RUN_COLOURS
+from app.learning_curves import RUN_COLOURS
 from benchmarks.dashboard_speed import LAYERS, LINES, ROOT, serve
 from run_store.run import Run
 
