@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import streamlit as st
 from pyarrow.json import read_json
 
@@ -237,9 +236,9 @@ def _curves_spec(
     metrics = {Path(path).name: _metrics(path, stamp) for path, stamp, _ in shown}
     colours = {Path(path).name: colour for path, _, colour in shown}
     spec = learning_curves(metrics, quantity, colours, smoothing=smoothing / 100, logarithmic=logarithmic)
-    return spec | {"datasets": {name: _arrow(rows) for name, rows in spec["datasets"].items()}}
+    return spec | {"datasets": {name: arrow_rows(rows) for name, rows in spec["datasets"].items()}}
 
 
-def _arrow(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+def arrow_rows(rows: Sequence[Mapping[str, Any]]) -> Any:
     """Rows with the same keys. Through JSON, since `pa.table` imports pandas, as Streamlit does for anything else."""
-    return read_json(io.BytesIO("\n".join(map(json.dumps, rows)).encode()))
+    return read_json(io.BytesIO("\n".join(map(json.dumps, rows)).encode())) if rows else rows

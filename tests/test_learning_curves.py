@@ -4,6 +4,7 @@ from jsonschema import ValidationError
 
 from app.curve_files import curves_csv, curves_picture, curves_png, curves_svg
 from app.learning_curves import QUANTITIES, learning_curves, smoothed
+from app.loaders import arrow_rows
 from run_store.metrics import Epoch
 
 NAN = float("nan")
@@ -127,3 +128,9 @@ def test_the_charts_leave_as_pictures_with_axes_and_legends():
     alone = curves_svg(curves_picture(RUNS, ("loss",), COLOURS, smoothing=0.5)).decode()
     assert svg.count(dashed) == alone.count(dashed) > 0  # the only line of the gap is solid
     assert curves_png(specification).startswith(b"\x89PNG")
+
+
+def test_rows_reach_the_browser_with_their_gaps_and_also_where_there_are_none():
+    table = arrow_rows([{"run": ":red[x]", "value": None}, {"run": "b", "value": 0.5}])
+    assert table.to_pydict() == {"run": [":red[x]", "b"], "value": [None, 0.5]}
+    assert arrow_rows([]) == []
