@@ -1,6 +1,7 @@
 """The predictions table of a run: one row a test image, written once, then filtered, sorted and counted."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -59,15 +60,21 @@ class Predictions:
         return self.scalars.num_rows
 
     def column(self, name: str) -> np.ndarray:
-        """Of `scalars`, converted once."""
+        """Of `scalars`, converted once; not to be written to."""
         if name not in self._columns:
             self._columns[name] = _to_numpy(self.scalars[name])
         return self._columns[name]
 
     @property
     def table(self) -> "pd.DataFrame":
-        """`scalars` for pandas."""
-        return self.scalars.to_pandas(ignore_metadata=True)  # a foreign index must not hide a column
+        """`scalars` for pandas, less what it cannot hold, such as a day after the year 9999."""
+        import pandas as pd
+
+        columns = {}
+        for name, column in zip(self.scalars.column_names, self.scalars.columns, strict=True):
+            with suppress(pa.ArrowException, ValueError):
+                columns[name] = column.to_pandas()
+        return pd.DataFrame(columns)
 
     @cached_property
     def wrong(self) -> np.ndarray:
@@ -95,8 +102,9 @@ class Predictions:
     def confusion(self) -> np.ndarray:
         """int64 C×C counts: rows are true classes, columns predicted ones."""
         classes = len(self.class_names)
-        codes = self.column("label").astype(np.int64) * classes + self.column("predicted")
-        return np.bincount(codes, minlength=classes * classes).reshape(classes, classes)
+        label, predicted = (self.column(name).astype(np.int64) for name in ("label", "predicted"))
+        counts = np.bincount(label * classes + predicted, minlength=classes * classes)
+        return counts.reshape(classes, classes)
 
     def per_class(self) -> "pd.DataFrame":
         """One row a class: class, support (images), precision and recall.
@@ -159,8 +167,7 @@ def read_predictions(file: Path, class_names: tuple[str, ...]) -> Predictions:
     wrong = [name for name in REQUIRED_COLUMNS if table.column_names.count(name) != 1]
     if wrong:
         raise PredictionsError(f"{file.name} must have each of these columns once: {', '.join(wrong)}")
-    index = _integers(table["index"])
-    if index is None or not np.array_equal(index, np.arange(len(table))):
+    if not np.array_equal(_to_numpy(table["index"]), np.arange(len(table))):
         raise PredictionsError(f"{file.name} is not in the order of the images: its index must count from 0")
     wrong = [name for name in _FLOAT_COLUMNS if not pa.types.is_floating(table.schema.field(name).type)]
     if wrong:
@@ -190,7 +197,7 @@ def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
 def _probabilities(column: pa.ChunkedArray, classes: int) -> np.ndarray | None:
     """float16 N×classes, read-only, from lists of any float type; None where the column is something else."""
     wanted = pa.list_(pa.float16(), classes)
-    try:
+    try:  # a cast imports pyarrow.compute, which takes longer than the reading
         lists = (column if column.type == wanted else column.cast(wanted)).combine_chunks()
     except pa.ArrowException:
         return None

@@ -9,7 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from run_store.predictions import ORDERS, Filter, Predictions, PredictionsError, predictions_table, read_predictions
+from run_store.predictions import (
+    ORDERS,
+    REQUIRED_COLUMNS,
+    Filter,
+    Predictions,
+    PredictionsError,
+    predictions_table,
+    read_predictions,
+)
 
 NAMES = ("cat", "dog", "owl")
 # Softmax of the logarithms of 1, 2, 5 is 1/8, 2/8, 5/8.
@@ -130,6 +138,19 @@ def test_a_column_that_holds_something_else_is_refused(file, name, values, says)
     changed(file, name, values)
     with pytest.raises(PredictionsError, match=says):
         read_predictions(file, NAMES)
+
+
+def test_codes_of_any_integer_type_and_an_index_of_whole_floats_are_read(file):
+    changed(file, "label", pa.array([2, 1, 2, 1], pa.uint64()))
+    changed(file, "predicted", pa.array([2, 0, 1, 1], pa.uint64()))
+    changed(file, "index", pa.array([0.0, 1.0, 2.0, 3.0]))
+    assert read_predictions(file, NAMES).confusion.tolist() == [[0, 0, 0], [1, 1, 0], [0, 1, 1]]
+
+
+def test_a_foreign_column_that_pandas_cannot_hold_leaves_the_others(file):
+    table = pq.read_table(file).append_column("due", pa.array([10**7] * 4, pa.date32()))
+    pq.write_table(table, file)
+    assert list(read_predictions(file, NAMES).table) == list(REQUIRED_COLUMNS[:-1])
 
 
 def test_a_missing_and_a_doubled_column_are_named(file):
