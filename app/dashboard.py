@@ -1,8 +1,12 @@
 """The page around every view: navigation, run picker, and what to do when there is no run."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from app.vega import fetch_vega
+
+STYLE = Path(__file__).parent / "style.css"
 
 # Streamlit fetches an icon given by name from the internet.
 ICON = (
@@ -10,6 +14,7 @@ ICON = (
     "%3Ccircle cx='8' cy='8' r='5' fill='none' stroke='%230b7fab' stroke-width='4'/%3E%3C/svg%3E"
 )
 st.set_page_config(page_title="Sightline", page_icon=ICON, layout="wide")
+st.html(STYLE)
 fetch_vega()
 
 from app import loaders  # noqa: E402 (these import NumPy and pyarrow, while the browser fetches)

@@ -12,7 +12,6 @@ from app.state import CLASS_TARGET, TARGETS, Selection, change_selection, curren
 from app.text import escape_markdown
 from run_store.run import Run, RunError, RunRecord
 
-STYLE = Path(__file__).parent / "style.css"
 _PICKER = "shell_run"
 
 STATE_WORDS = {
@@ -26,7 +25,6 @@ STATE_WORDS = {
 
 def draw_header(pages: Sequence[Any], current: Any, selection: Selection) -> None:
     """Brand, one link a view, which carries the selection along, and the run picker."""
-    st.html(STYLE)
     with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.html('<div class="brand"><span></span>Sightline</div>', width="content")
         with st.container(key="nav", horizontal=True, gap="small", width="content", wrap=False):
