@@ -45,3 +45,13 @@ def test_streamlit_has_bound_its_socket_when_the_app_starts(tmp_path):
         urlopen(address).close()  # a connection that was there before the app started is as it was
         with urlopen(f"{address}/nodelay") as answer:
             assert answer.read() == b"1"
+
+
+def test_an_app_starts_where_open_files_cannot_be_listed(monkeypatch):
+    monkeypatch.setattr("app.connections.OPEN_FILES", "/nowhere")
+
+    async def start():
+        async with answer_at_once(None):
+            return True
+
+    assert asyncio.run(start())
