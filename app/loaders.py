@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import streamlit as st
-from pyarrow.json import read_json
+from pyarrow.json import ParseOptions, read_json
 
 from app.learning_curves import learning_curves
 from app.state import RunFacts
@@ -166,7 +167,10 @@ def _folder_stamp(root: Path) -> Stamp:
     except OSError:
         return ()
     stamps = ((folder, _file_stamp(Path(folder) / RECORD_FILE)) for folder in folders)
-    return tuple((folder, modified, size) for folder, (_, modified, size) in stamps)
+    # A name that is no Unicode is no run's, and could not be hashed.
+    return tuple(
+        (os.fsencode(folder).decode(errors="replace"), modified, size) for folder, (_, modified, size) in stamps
+    )
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -241,4 +245,9 @@ def _curves_spec(
 
 def arrow_rows(rows: Sequence[Mapping[str, Any]]) -> Any:
     """Rows with the same keys. Through JSON, since `pa.table` imports pandas, as Streamlit does for anything else."""
-    return read_json(io.BytesIO("\n".join(map(json.dumps, rows)).encode())) if rows else rows
+    if not rows:
+        return rows
+    kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64()}  # else Arrow reads a run's name as a date
+    schema = pa.schema([(key, kinds.get(type(value), pa.float64())) for key, value in rows[0].items()])
+    content = "\n".join(map(json.dumps, rows)).encode()
+    return read_json(io.BytesIO(content), parse_options=ParseOptions(explicit_schema=schema))

@@ -107,6 +107,6 @@ def figures(row: Progress) -> list[str]:
         f"{percent(best.test_accuracy)} ({best.epoch})" if best else "–",
         f"{gap:+.1f} points".replace("-", "−"),
         str(last.epoch),
-        duration(sum(epoch.seconds for epoch in row.metrics)),
+        duration(sum(epoch.seconds for epoch in row.metrics if not math.isnan(epoch.seconds))),
         *model,
     ]

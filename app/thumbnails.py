@@ -1,6 +1,6 @@
 """Images of a run by URL, so that the gallery costs the script one string each and the browser keeps them.
 
-The launcher imports this before the server answers, so NumPy and pandas are imported only where they are used.
+The launcher imports this before the server answers, so NumPy is imported only where it is used.
 """
 
 import io

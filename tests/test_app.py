@@ -1,6 +1,7 @@
 """Every view through AppTest, over runs in every condition a crash, a copy or an editor can leave behind."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -129,6 +130,13 @@ def test_the_curves_are_drawn_without_torch_pandas_and_altair(complete_run):
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_folder_whose_name_is_no_unicode_is_passed_over(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    shutil.copytree(complete_run, runs / os.fsdecode(b"\xff"))
+    app = open_view("curves")
+    assert app.selectbox(key="shell_run").options == ["good"]
 
 
 def test_only_the_first_page_of_a_session_lets_the_browser_fetch_vega(runs):

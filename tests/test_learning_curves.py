@@ -131,6 +131,9 @@ def test_the_charts_leave_as_pictures_with_axes_and_legends():
 
 
 def test_rows_reach_the_browser_with_their_gaps_and_also_where_there_are_none():
-    table = arrow_rows([{"run": ":red[x]", "value": None}, {"run": "b", "value": 0.5}])
-    assert table.to_pydict() == {"run": [":red[x]", "b"], "value": [None, 0.5]}
+    rows = [{"run": "2026-11-24", "epoch": 1, "value": None, "alone": False}]
+    table = arrow_rows(rows + [row | {"value": 0.5} for row in rows])
+    assert table.to_pydict() == {
+        "run": ["2026-11-24"] * 2, "epoch": [1, 1], "value": [None, 0.5], "alone": [False, False],
+    }  # fmt: skip
     assert arrow_rows([]) == []
