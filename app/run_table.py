@@ -16,6 +16,7 @@ from app.text import count, duration, percent
 from run_store.metrics import Epoch
 from run_store.run import Run, RunError, RunRecord
 
+_NO_SETTINGS = ("run", "resume", "maps", "dataset", "model")  # of a recipe: what has a column, or changes no weight
 _COLUMNS = ("run", "state", "test accuracy", "best", "train − test", "epochs", "time", "parameters", "model", "data")
 
 
@@ -69,13 +70,30 @@ def draw_legend(colours: Mapping[str, str]) -> None:
 
 
 def draw_run_table(rows: Sequence[Progress]) -> None:
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in _COLUMNS)
-    body = "".join(_row(row) for row in rows)
+    settings = differing_settings([row.record for row in rows if row.record and not row.record.evaluated_only])
+    names = (*_COLUMNS, *(name.replace("_", " ") for name in settings))
+    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
+    body = "".join(_row(row, settings) for row in rows)
     st.html(f"<div class='run-table'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
 
 
-def _row(row: Progress) -> str:
-    cells = "".join(f"<td>{escape(text)}</td>" for text in figures(row))
+def differing_settings(records: Sequence[RunRecord]) -> list[str]:
+    """Of the recipes, what is not the same in all trainings; a setting that one does not have counts as None."""
+    names = dict.fromkeys(name for record in records for name in record.recipe if name not in _NO_SETTINGS)
+    return [name for name in names if len({str(record.recipe.get(name)) for record in records}) > 1]
+
+
+def setting(record: RunRecord | None, name: str) -> str:
+    """0.05 → “0.05”, True → “yes”, None → “–”."""
+    value = record.recipe.get(name) if record else None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _row(row: Progress, settings: Sequence[str]) -> str:
+    texts = figures(row) + [setting(row.record, name) for name in settings]
+    cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
     name = f"<span class='dot' style='background:{row.colour}'></span>{escape(row.name)}"
     notes = " ".join(dict.fromkeys(filter(None, (row.status.reason, row.problem))))
     note = f"<div class='note'>{escape(notes)}</div>" if notes else ""

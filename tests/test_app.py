@@ -160,6 +160,16 @@ def test_curves_list_accuracy_gap_epochs_time_and_parameters(runs, complete_run)
         assert figure in said
 
 
+def test_the_table_of_runs_has_a_column_for_each_setting_that_differs(runs):
+    common = {"epochs": 4, "momentum": 0.9, "run": "anything"}
+    for name, recipe in {"one": {"learning_rate": 0.05, "flip": True}, "two": {"learning_rate": 0.1}}.items():
+        begin(runs / name, recipe=common | recipe | {"run": name}).__exit__()
+    rows = re.findall(r"<tr>(.*?)</tr>", html_of(open_view("curves")))
+    cells = [re.findall(r"<t[hd][^>]*>(?:<[^>]*>)*([^<]*)", row) for row in rows]
+    assert cells[0][-2:] == ["learning rate", "flip"]
+    assert sorted(row[-2:] for row in cells[1:]) == [["0.05", "yes"], ["0.1", "–"]]
+
+
 def test_curves_draw_the_quantities_that_the_address_names_and_keep_what_is_chosen_in_it(runs, complete_run):
     shutil.copytree(complete_run, runs / "good")
     app = open_view("curves", chart=["gap", "seconds"], smoothing="40", axis="log").run()
