@@ -4,7 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.vega import fetch_vega
+from app import loaders
+from app.shell import draw_header, draw_no_runs, draw_notices
+from app.state import read_selection
 
 STYLE = Path(__file__).parent / "style.css"
 
@@ -15,11 +17,6 @@ ICON = (
 )
 st.set_page_config(page_title="Sightline", page_icon=ICON, layout="wide")
 st.html(STYLE)
-fetch_vega()
-
-from app import loaders  # noqa: E402 (these import NumPy and pyarrow, while the browser fetches)
-from app.shell import draw_header, draw_no_runs, draw_notices  # noqa: E402
-from app.state import read_selection  # noqa: E402
 
 VIEWS = {"Curves": "views/curves.py", "Mistakes": "views/mistakes.py", "Layers": "views/layers.py"}
 pages = [st.Page(file, title=title, url_path=title.lower(), default=title == "Curves") for title, file in VIEWS.items()]

@@ -11,7 +11,7 @@ from PIL import Image
 
 READY = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
 PATIENCE = 60_000  # milliseconds, for a machine under load
-CHART = "[data-testid=stVegaLiteChart]:not(.st-key-fetch_vega *)"  # but the one that is never seen
+CHART = "[data-testid=stVegaLiteChart]"
 MAP = ".map-grid img"
 TILE = ".tile"
 TO_INSTALL = "The browser tests need Chromium; on Debian or Ubuntu: sudo apt-get install chromium"
