@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from image_data.decode import decode_image
-from image_data.splits import DataError, ImageData, ImageSplit, content_fingerprint
+from image_data.splits import DataError, ImageData, ImageSplit, content_fingerprint, hold_out
 
 __all__ = [
     "DataError",
@@ -15,6 +15,7 @@ __all__ = [
     "ImageSplit",
     "content_fingerprint",
     "decode_image",
+    "hold_out",
     "load_image_data",
     "load_test_split",
 ]

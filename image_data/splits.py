@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,35 @@ class ImageData:
                 f"Training images are {self.train.images.shape[1:]} and test images "
                 f"{self.test.images.shape[1:]}; both splits need one size."
             )
+
+
+def hold_out(data: ImageData, count: int) -> ImageData:
+    """Judge on `count` images of the training split, which then lacks them, instead of on the test split.
+
+    They are drawn at random, and always the same, so that settings can be compared without a look at the test split.
+
+    Raises:
+        DataError: `count` leaves nothing to train on, or is less than 1.
+    """
+    if not 1 <= count < len(data.train):
+        raise DataError(
+            f"{count} images cannot be held out of a training split of {len(data.train)}; "
+            f"choose from 1 to {len(data.train) - 1}."
+        )
+    order = np.random.default_rng(0).permutation(len(data.train))
+    return replace(data, train=_subset(data.train, np.sort(order[count:])), test=_subset(data.train, order[:count]))
+
+
+def _subset(split: ImageSplit, index: NDArray[np.int64]) -> ImageSplit:
+    images, labels = split.images[index], split.labels[index]
+    return ImageSplit(
+        images,
+        labels,
+        split.class_names,
+        content_fingerprint(images, labels, split.class_names),
+        None if split.masks is None else split.masks[index],
+        None if split.paths is None else tuple(split.paths[i] for i in index),
+    )
 
 
 def content_fingerprint(images: NDArray[np.uint8], labels: NDArray[np.int64], class_names: Sequence[str]) -> str:

@@ -14,6 +14,8 @@ from run_store.writer import RunWriter
 from training import evaluate as evaluate_module
 from training.evaluate import EvaluateConfig, evaluate, main
 from training.inference import infer, stored_images
+from training.recipe import TrainConfig
+from training.train import train
 
 pytestmark = pytest.mark.usefixtures("data_dir")
 WRITTEN = ("predictions.parquet", "images.npy", "features.npy")
@@ -83,6 +85,13 @@ def test_a_test_split_that_changed_is_refused_and_nothing_is_written(tiny_run_co
     with pytest.raises(RunError, match="not the one that run tiny was trained with; restore it first"):
         evaluate(EvaluateConfig(tiny_run_copy))
     assert (tiny_run_copy / "predictions.parquet").read_bytes() == before
+
+
+def test_a_run_judged_on_held_out_images_is_evaluated_on_them_again(tiny_folder, tmp_path):
+    options = {"model": "resnet18_narrow", "epochs": 1, "batch_size": 32, "held_out": 28, "threads": 1}
+    run = Run(train(TrainConfig(dataset=f"folder:{tiny_folder}", run=tmp_path / "run", **options)))
+    assert run.record.image_counts == {"train": 100, "test": 28}
+    assert evaluate(EvaluateConfig(run=run.path)).endswith("of 28 test images right.")
 
 
 def test_a_run_that_is_being_written_is_refused(tiny_run_copy):

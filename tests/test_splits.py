@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from image_data import DataError, ImageData, ImageSplit, content_fingerprint, load_image_data
+from image_data import DataError, ImageData, ImageSplit, content_fingerprint, hold_out, load_image_data
 
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
 LABELS = np.array([1, 0], dtype=np.int64)
@@ -17,6 +17,10 @@ LABELS = np.array([1, 0], dtype=np.int64)
 def make_split(**changes):
     values = {"images": IMAGES, "labels": LABELS, "class_names": ("cat", "dog"), "fingerprint": "f" * 64}
     return ImageSplit(**{**values, **changes})
+
+
+def contents(split):
+    return [(image.tobytes(), label) for image, label in zip(split.images, split.labels, strict=True)]
 
 
 def test_split_has_the_length_of_its_images():
@@ -48,6 +52,29 @@ def test_data_set_refuses_splits_of_other_classes_or_sizes():
         ImageData("x", make_split(), make_split(class_names=("dog", "cat")))
     with pytest.raises(DataError, match="one size"):
         ImageData("x", make_split(), make_split(images=np.zeros((2, 5, 5, 3), np.uint8)))
+
+
+def test_held_out_images_leave_the_training_split_and_are_always_the_same(tiny_data):
+    data, again = hold_out(tiny_data, 28), hold_out(tiny_data, 28)
+    assert (len(data.train), len(data.test)) == (100, 28)
+    pairs = contents(data.train) + contents(data.test)
+    assert sorted(pairs) == sorted(contents(tiny_data.train))
+    assert data.test.fingerprint == again.test.fingerprint != tiny_data.test.fingerprint
+    for split in (data.train, data.test):
+        assert split.fingerprint == content_fingerprint(split.images, split.labels, split.class_names)
+        assert len(split.masks) == len(split)
+
+
+def test_held_out_images_keep_their_files():
+    train = make_split(images=np.stack([IMAGES[0]] * 3), labels=np.array([0, 1, 1]), paths=("/a", "/b", "/c"))
+    data = hold_out(ImageData("x", train, make_split()), 1)
+    assert sorted(data.train.paths + data.test.paths) == ["/a", "/b", "/c"]
+
+
+@pytest.mark.parametrize("count", [0, 128, 500])
+def test_holding_out_nothing_or_everything_is_refused(tiny_data, count):
+    with pytest.raises(DataError, match="from 1 to 127"):
+        hold_out(tiny_data, count)
 
 
 def test_fingerprint_is_the_documented_hash():

@@ -16,7 +16,7 @@ import tyro
 from tqdm import tqdm
 
 from explain.errors import ExplainError
-from image_data import DataError, ImageSplit, load_image_data, load_test_split
+from image_data import DataError, ImageSplit, hold_out, load_image_data, load_test_split
 from model_zoo import ModelError, model_spec
 from model_zoo.device import choose_device
 from run_store.command import ending_in_a_sentence, one_line
@@ -134,7 +134,9 @@ def _test_split(run: Run) -> ImageSplit:
     if record.evaluated_only:  # there may be no training split, and another one is decoded for nothing
         test, _ = load_test_split(record.dataset, image_size=size)
     else:
-        test = load_image_data(record.dataset, image_size=size).test
+        data = load_image_data(record.dataset, image_size=size)
+        held_out = record.recipe.get("held_out")
+        test = (hold_out(data, held_out) if isinstance(held_out, int) else data).test
     if test.fingerprint != record.fingerprints.get("test"):
         did = "evaluated" if record.evaluated_only else "trained"
         raise RunError(

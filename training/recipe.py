@@ -60,6 +60,9 @@ class TrainConfig:
     """refuse a folder with a broken image instead of leaving the image out"""
     pretrained: Path | None = None
     """local weights to start from: .safetensors or a state dict saved by torch"""
+    held_out: int | None = None
+    """judge on so many images held out of the training split, always the same ones, instead of on the test split:
+    to choose settings without looking at it"""
     maps: bool = False
     """in the end, compute the attribution maps of the whole test split, as explain.precompute does"""
 
@@ -79,6 +82,7 @@ class TrainConfig:
             "crop-padding": self.crop_padding < 0,
             "cutout": self.cutout < 0,
             "progressive": self.progressive and self.epochs < 3,
+            "held-out": self.held_out is not None and self.held_out < 1,
             "threads": self.threads is not None and not 1 <= self.threads <= 1024,
             "image-size": self.image_size is not None and self.image_size < 8,
         }

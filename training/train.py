@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from explain.precompute import EXPLAIN_ERRORS, precompute
-from image_data import ImageData, load_image_data
+from image_data import ImageData, hold_out, load_image_data
 from model_zoo import ModelError, build_model, load_pretrained, model_spec, normalize
 from model_zoo.device import choose_device, keep_freed_memory
 from run_store.command import ending_in_a_sentence, one_line
@@ -174,7 +174,7 @@ def _load_data(config: TrainConfig, input_size: int) -> ImageData:
         raise TrainingError(f"--crop-padding {config.crop_padding} moves an image of {side} pixels out of itself.")
     for warning in data.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
-    return data
+    return data if config.held_out is None else hold_out(data, config.held_out)
 
 
 def _mean_and_std(images: np.ndarray) -> tuple[list[float], list[float]]:

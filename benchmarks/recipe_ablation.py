@@ -1,0 +1,54 @@
+"""What a change of the recipe does, on images held out of the training split: the test split is never looked at.
+
+python -m benchmarks.recipe_ablation --dataset folder:.data --epochs 6 --seeds 0 1 2 \\
+    --variants "" "--weight-decay 1.5e-3" "--learning-rate 0.2 --weight-decay 1e-3"
+"""
+
+import shlex
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import tyro
+
+from run_store.run import Run
+
+
+def main(
+    dataset: str = "folder:.data",
+    model: str = "resnet18_narrow",
+    epochs: int = 6,
+    image_size: int = 32,
+    held_out: int = 5000,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    variants: tuple[str, ...] = ("", "--weight-decay 1.5e-3"),
+    runs: Path = Path("runs/ablation"),
+) -> None:
+    """Train `model` with the options of each variant, a run for each seed; finished runs are not trained again."""
+    common = ["--dataset", dataset, "--model", model, "--epochs", str(epochs), "--held-out", str(held_out)]
+    if dataset.startswith("folder:"):
+        common += ["--image-size", str(image_size)]
+    head = "| options | held-out accuracy, mean | min–max | loss | seeds |"
+    print(f"{head}\n|{'---|' * (head.count('|') - 1)}", flush=True)
+    for variant in variants:
+        last = [trained(runs, [*common, *shlex.split(variant)], seed).metrics()[-1] for seed in seeds]
+        accuracy = [epoch.test_accuracy for epoch in last]
+        loss = statistics.mean(epoch.test_loss for epoch in last)
+        spread = f"{statistics.mean(accuracy):.2%} | {min(accuracy):.2%}–{max(accuracy):.2%}"
+        print(f"| {variant or 'the defaults'} | {spread} | {loss:.3f} | {len(seeds)} |", flush=True)
+
+
+def trained(runs: Path, options: list[str], seed: int) -> Run:
+    """The run of these options, trained or gone on with where it is not complete."""
+    name = "_".join(option.lstrip("-").replace(":", "_").replace("/", "_") for option in [*options, f"seed{seed}"])
+    run = Run(runs / name)
+    if not run.path.exists() or run.state != "complete":
+        command = [sys.executable, "-m", "training.train", *options, "--seed", str(seed), "--run", str(run.path)]
+        command += ["--resume"] * run.path.exists()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return run
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
