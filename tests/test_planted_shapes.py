@@ -22,7 +22,7 @@ def shortcut():
 
 
 def patch_pixels(split, bit):
-    """N×36×3: the pixels of a patch in each image."""
+    """N×PATCH²×3: the pixels of a patch in each image."""
     return split.images[split.masks == bit].reshape(len(split), module.PATCH**2, 3).astype(int)
 
 
