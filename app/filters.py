@@ -1,15 +1,17 @@
 """The current set's headline, filters as removable chips, order and download."""
 
-from typing import Any
+import math
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.current import CurrentSet
-from app.state import Selection, change_selection
+from app.state import Selection, change_selection, current_selection
 from app.text import count, escape_markdown, no_formula, percent
-from run_store.predictions import ORDERS, Predictions
+from run_store.predictions import ORDERS, REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
 
 _OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
 
@@ -50,19 +52,21 @@ def headline(predictions: Predictions, shown: int, selection: Selection) -> str:
 
 
 def draw_filters(predictions: Predictions, selection: Selection) -> None:
+    wanted = selection.filter(predictions.class_names)
+    images = predictions.outcome_counts(wanted)
     with st.container(key="filters", horizontal=True, vertical_alignment="center", gap="small"):
         st.session_state["mistakes_outcome"] = selection.outcome
         st.segmented_control(
             "Show",
             list(_OUTCOMES),
-            format_func=_OUTCOMES.__getitem__,
+            format_func=lambda outcome: f"{_OUTCOMES[outcome]} {count(images[outcome])}",
             key="mistakes_outcome",
             label_visibility="collapsed",
             required=True,
             on_change=_take,
             args=("mistakes_outcome", "outcome"),
         )
-        for number, (text, undo) in enumerate(chips(selection)):
+        for number, (text, undo) in enumerate(chips(predictions, selection)):
             st.button(
                 f"{escape_markdown(text)} :material/close:",
                 key=f"chip_{number}",
@@ -70,51 +74,127 @@ def draw_filters(predictions: Predictions, selection: Selection) -> None:
                 kwargs=undo,
             )
         with st.popover("Filter", icon=":material/filter_alt:", type="tertiary", width=110):
-            _draw_filter_form(predictions.class_names, selection)
+            _draw_filter_form(predictions, wanted, selection)
 
 
-def chips(selection: Selection) -> list[tuple[str, dict[str, Any]]]:
+def chips(predictions: Predictions, selection: Selection) -> list[tuple[str, dict[str, Any]]]:
     """Each filter in words, with the change that removes it."""
     found: list[tuple[str, dict[str, Any]]] = []
     if selection.label is not None:
         found.append((f"true: {selection.label}", {"label": None}))
     if selection.predicted is not None:
         found.append((f"predicted: {selection.predicted}", {"predicted": None}))
-    if selection.min_confidence > 0:
-        found.append((f"confidence ≥ {percent(selection.min_confidence, 0)}", {"min_confidence": 0.0}))
-    if selection.max_confidence < 1:
-        found.append((f"confidence ≤ {percent(selection.max_confidence, 0)}", {"max_confidence": 1.0}))
+    for name, asked in selection.columns:
+        missing = "" if predictions.has(name, asked) else " (not in this run)"
+        found.append((f"{in_words(name, asked)}{missing}", {"columns": selection.ask(name, None)}))
     return found
 
 
-def _draw_filter_form(class_names: tuple[str, ...], selection: Selection) -> None:
-    for title, name in (("True class", "label"), ("Predicted class", "predicted")):
-        key = f"mistakes_{name}"
-        st.session_state[key] = getattr(selection, name)
-        st.selectbox(
-            title,
-            class_names,
-            index=None,
-            placeholder="any class",
-            key=key,
-            on_change=_take,
-            args=(key, name),
-        )
-    st.session_state["mistakes_confidence"] = (
-        round(100 * selection.min_confidence),
-        round(100 * selection.max_confidence),
+def in_words(name: str, asked: Condition) -> str:
+    """“confidence ≥ 90 %”, “loss 0.5–2”, “camera: left”."""
+    if isinstance(asked, str):
+        return f"{name}: {asked}"
+    low, high = (percent(end, 0) if name == "confidence" else f"{end:.4g}" for end in (asked.low, asked.high))
+    if not math.isfinite(asked.high):
+        return f"{name} ≥ {low}"
+    return f"{name} ≤ {high}" if not math.isfinite(asked.low) else f"{name} {low}–{high}"
+
+
+def _draw_filter_form(predictions: Predictions, wanted: Filter, selection: Selection) -> None:
+    """A widget for every column, two beside each other."""
+    places = st.columns(2)
+    _draw_class(places[0], "True class", "label", predictions, wanted)
+    _draw_class(places[1], "Predicted class", "predicted", predictions, wanted)
+    for number, name in enumerate(predictions.numbers):
+        _draw_range(places[number % 2], name, predictions, selection)
+    for number, name in enumerate(predictions.words, len(predictions.numbers)):
+        _draw_words(places[number % 2], name, predictions, wanted)
+
+
+def _draw_class(
+    place: DeltaGenerator, title: str, name: Literal["label", "predicted"], predictions: Predictions, wanted: Filter
+) -> None:
+    key, names, images = f"mistakes_{name}", predictions.class_names, predictions.class_counts(name, wanted)
+    st.session_state[key] = getattr(wanted, name)
+    place.selectbox(
+        title,
+        range(len(names)),
+        format_func=lambda code: f"{names[code]} · {count(int(images[code]))}",
+        index=None,
+        placeholder="any class",
+        key=key,
+        on_change=lambda: change_selection(**{name: None if (code := st.session_state[key]) is None else names[code]}),
     )
-    st.slider("Confidence", 0, 100, key="mistakes_confidence", format="%d %%", on_change=_take_confidence)
+
+
+def _draw_words(place: DeltaGenerator, name: str, predictions: Predictions, wanted: Filter) -> None:
+    key, words = f"mistakes_column_{name}", predictions.words[name].words
+    images = dict(zip(words, predictions.word_counts(name, wanted), strict=True))
+    asked = dict(wanted.columns).get(name)
+    st.session_state[key] = asked if asked in images else None
+    place.selectbox(
+        escape_markdown(name),
+        sorted(words),
+        format_func=lambda word: f"{word} · {count(images[word])}",
+        index=None,
+        placeholder="any",
+        key=key,
+        on_change=lambda: _ask(name, st.session_state[key]),
+    )
+
+
+def _draw_range(place: DeltaGenerator, name: str, predictions: Predictions, selection: Selection) -> None:
+    """A slider over all values of the column; at its ends it asks for nothing, so that no NaN is left out."""
+    scale = (0.0, 100.0, 1.0) if name == "confidence" else slider_scale(predictions.column(name))
+    if scale is None:
+        return
+    key, unit = f"mistakes_column_{name}", 100 if name == "confidence" else 1
+    low, high, step = scale
+    asked = dict(selection.columns).get(name)
+    ends = (asked.low * unit, asked.high * unit) if isinstance(asked, Range) else (low, high)
+    st.session_state[key] = tuple(min(max(end, low), high) for end in ends)
+
+    def take() -> None:
+        chosen = st.session_state[key]
+        start = chosen[0] / unit if chosen[0] > low else -math.inf
+        end = chosen[1] / unit if chosen[1] < high else math.inf
+        _ask(name, None if math.isinf(start) and math.isinf(end) else Range(start, end))
+
+    place.slider(
+        escape_markdown(name.capitalize() if name in REQUIRED_COLUMNS else name),
+        low,
+        high,
+        step=step,
+        key=key,
+        format="%d %%" if name == "confidence" else "%.4g",
+        on_change=take,
+    )
+
+
+def slider_scale(values: np.ndarray) -> tuple[float, float, float] | None:
+    """Least and greatest value, moved out to a whole number of steps, and the step: a power of ten, 10 to 100 of them.
+
+    None where there is nothing to choose.
+    """
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if not len(finite) or finite.min() == finite.max():
+        return None
+    exponent = math.floor(math.log10(finite.max() - finite.min())) - 1
+    step = 10.0**exponent
+    low, high = (
+        round(side(end / step) * step, -exponent)
+        for side, end in ((math.floor, finite.min()), (math.ceil, finite.max()))
+    )
+    return low, high, step
+
+
+def _ask(name: str, condition: Condition | None) -> None:
+    change_selection(columns=current_selection().ask(name, condition))
 
 
 def _take(key: str, name: str) -> None:
     """The widget's new value becomes the selection's."""
     change_selection(**{name: st.session_state[key]})
-
-
-def _take_confidence() -> None:
-    low, high = st.session_state["mistakes_confidence"]
-    change_selection(min_confidence=low / 100, max_confidence=high / 100)
 
 
 def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:

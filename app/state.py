@@ -1,15 +1,17 @@
 """What is selected: one typed object, read from and written to the URL. The URL is the only place where it is kept."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
+from urllib.parse import unquote
 
 import streamlit as st
 
 from app.learning_curves import QUANTITIES
 from app.maps import CELLS, COLOURS, SCALES, SIGNS
 from explain.methods import LAYER_METHODS, PIXEL_METHODS
-from run_store.predictions import ORDERS, Filter, Outcome
+from run_store.predictions import ORDERS, Condition, Filter, Outcome, Range
 
 DEFAULT_ORDER = next(iter(ORDERS))
 TARGETS = (
@@ -20,8 +22,8 @@ TARGETS = (
 )  # a map's target is one of these, or CLASS_TARGET + a class name
 CLASS_TARGET = "class:"
 _KEYS = (
-    "run", "runs", "chart", "smoothing", "axis", "true", "predicted", "show", "confidence_from", "confidence_to",
-    "order", "page", "image", "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity", "hide",
+    "run", "runs", "chart", "smoothing", "axis", "true", "predicted", "show", "range", "value", "order",
+    "page", "image", "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity", "hide",
     "classes",
 )  # fmt: skip
 
@@ -48,8 +50,7 @@ class Selection:
     label: str | None = None
     predicted: str | None = None
     outcome: Outcome = "wrong"
-    min_confidence: float = 0.0
-    max_confidence: float = 1.0
+    columns: tuple[tuple[str, Condition], ...] = ()  # what else the set asks of the predictions, ranges first
     order: str = DEFAULT_ORDER
     page: int | None = None  # from 1; None: the page of `image`, else the first
     image: int | None = None  # index in the test split; None: the first of the page
@@ -76,10 +77,6 @@ class Selection:
         run = reader.one("run", facts) or default_run
         known = facts.get(run) if run is not None else None
         classes = known.class_names if known else None
-        low, high = reader.fraction("confidence_from", 0.0), reader.fraction("confidence_to", 1.0)
-        if low > high:
-            reader.ignored.append(f"confidence from {low:g} to {high:g} (empty range)")
-            low, high = 0.0, 1.0
         targets = (*TARGETS, *(CLASS_TARGET + name for name in classes)) if classes else None
         selection = cls(
             run=run,
@@ -90,8 +87,7 @@ class Selection:
             label=reader.one("true", classes),
             predicted=reader.one("predicted", classes),
             outcome=cast(Outcome, reader.one("show", get_args(Outcome)) or "wrong"),
-            min_confidence=low,
-            max_confidence=high,
+            columns=reader.conditions(),
             order=(reader.one("order", {_slug(order) for order in ORDERS}) or _slug(DEFAULT_ORDER)).replace("-", " "),
             page=reader.number("page", 1, None),
             image=reader.number("image", 0, known.images if known else None),
@@ -120,8 +116,8 @@ class Selection:
             "true": self.label,
             "predicted": self.predicted,
             "show": self.outcome if self.outcome != default.outcome else None,
-            "confidence_from": f"{self.min_confidence:g}" if self.min_confidence > 0 else None,
-            "confidence_to": f"{self.max_confidence:g}" if self.max_confidence < 1 else None,
+            "range": [f"{_quote(name)}:{_ends(asked)}" for name, asked in self.columns if isinstance(asked, Range)],
+            "value": [f"{_quote(name)}:{asked}" for name, asked in self.columns if isinstance(asked, str)],
             "order": _slug(self.order) if self.order != default.order else None,
             "page": str(self.page) if self.page not in (None, 1) else None,
             "image": str(self.image) if self.image is not None else None,
@@ -141,12 +137,17 @@ class Selection:
     def filter(self, class_names: Sequence[str]) -> Filter:
         """The same filter in class codes."""
         label, predicted = (None if name is None else class_names.index(name) for name in (self.label, self.predicted))
-        return Filter(self.outcome, label, predicted, self.min_confidence, self.max_confidence)
+        return Filter(self.outcome, label, predicted, self.columns)
+
+    def ask(self, name: str, condition: Condition | None) -> tuple[tuple[str, Condition], ...]:
+        """`columns` with this asked of the column `name`, or nothing."""
+        others = {other: asked for other, asked in self.columns if other != name}
+        return _in_order(others if condition is None else others | {name: condition})
 
     def change(self, **changes: Any) -> "Selection":
         """A copy with other values. Another filter or order starts at its first page and image."""
         changed = replace(self, **changes)
-        same_set = ("run", "label", "predicted", "outcome", "min_confidence", "max_confidence", "order")
+        same_set = ("run", "label", "predicted", "outcome", "columns", "order")
         if any(getattr(self, name) != getattr(changed, name) for name in same_set):
             changed = replace(changed, page=changes.get("page"), image=changes.get("image"))
         return changed
@@ -182,16 +183,40 @@ class _Reader:
             return None
         return number
 
-    def fraction(self, key: str, default: float) -> float:
-        text = self.one(key, None)
-        try:
-            value = default if text is None else float(text)
-        except ValueError:
-            value = -1.0
-        if not 0 <= value <= 1:  # also for NaN
-            self.ignored.append(f"{key} “{_shorten(text or '')}” (not a number from 0 to 1)")
-            return default
-        return value
+    def conditions(self) -> tuple[tuple[str, Condition], ...]:
+        """What `range` and `value` ask; whether the run has such columns is for its predictions to say."""
+        found: dict[str, Condition] = {}
+        for text in self.many("range", None):
+            name, _, ends = text.partition(":")
+            low, dots, high = ends.partition("..")
+            try:
+                asked = Range(float(low or -math.inf), float(high or math.inf))
+            except ValueError:
+                asked = Range(math.nan)
+            if dots and asked.low <= asked.high:
+                found[unquote(name)] = asked
+            else:
+                self.ignored.append(f"range “{_shorten(text)}” (not a column and numbers, as in loss:0.5..2)")
+        for text in self.many("value", None):
+            name, colon, word = text.partition(":")
+            if colon:
+                found[unquote(name)] = word
+            else:
+                self.ignored.append(f"value “{_shorten(text)}” (not a column and a word, as in camera:left)")
+        return _in_order(found)
+
+
+def _in_order(columns: Mapping[str, Condition]) -> tuple[tuple[str, Condition], ...]:
+    return tuple(sorted(columns.items(), key=lambda pair: (isinstance(pair[1], str), pair[0])))
+
+
+def _ends(asked: Range) -> str:
+    return "..".join(f"{end:.12g}" if math.isfinite(end) else "" for end in (asked.low, asked.high))
+
+
+def _quote(name: str) -> str:
+    """The name of a column without a colon, which ends it in the address."""
+    return name.replace("%", "%25").replace(":", "%3A")
 
 
 def _slug(order: str) -> str:

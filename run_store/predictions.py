@@ -1,8 +1,9 @@
 """The predictions table of a run: one row a test image, written once, then filtered, sorted and counted."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Outcome = Literal["wrong", "right", "all"]
 REQUIRED_COLUMNS = ("index", "label", "predicted", "confidence", "margin", "loss", "entropy", "probabilities")
+MOST_WORDS = 1000  # a column with more different ones is no choice but a description, such as a path
 _FLOAT_COLUMNS = ("confidence", "margin", "loss", "entropy")
 
 ORDERS: dict[str, Callable[["Predictions"], np.ndarray]] = {
@@ -33,14 +35,33 @@ class PredictionsError(Exception):
 
 
 @dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included; NaN is in none."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+
+Condition = Range | str
+
+
+@dataclass(frozen=True)
 class Filter:
-    """Which predictions are wanted; classes are codes into `class_names`, confidences lie in 0–1."""
+    """Which predictions are wanted; classes are codes into `class_names`."""
 
     outcome: Outcome = "wrong"
     label: int | None = None
     predicted: int | None = None
-    min_confidence: float = 0.0
-    max_confidence: float = 1.0
+    columns: tuple[tuple[str, Condition], ...] = ()
+    """of a column of numbers a range, of one of words the word; a column that there is not excludes nothing"""
+
+
+@dataclass(frozen=True)
+class Words:
+    """A column of few different words: `codes` (N) count into `words`; −1 where the row has none."""
+
+    words: tuple[str, ...]
+    codes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -85,18 +106,66 @@ class Predictions:
     def accuracy(self) -> float:
         return 1.0 - float(self.wrong.mean())
 
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns that a Range can be asked of, also the foreign ones."""
+        known = ("index", "label", "predicted")
+        return tuple(name for name in self._names if _is_number(self.scalars[name].type) and name not in known)
+
+    @cached_property
+    def words(self) -> dict[str, Words]:
+        """The foreign columns that a word can be asked of."""
+        encoded = {name: _encode_words(self.scalars[name]) for name in self._names if name != "path"}
+        return {name: words for name, words in encoded.items() if words is not None}
+
+    @property
+    def _names(self) -> list[str]:
+        """Without those that stand for several columns."""
+        names = self.scalars.column_names
+        return [name for name in names if names.count(name) == 1]
+
+    def has(self, name: str, condition: Condition) -> bool:
+        """Whether there is such a column."""
+        return name in (self.words if isinstance(condition, str) else self.numbers)
+
+    def passing(self, wanted: Filter) -> np.ndarray:
+        """bool N: which rows pass the filter."""
+        keep = np.ones(len(self), bool) if wanted.outcome == "all" else self.wrong == (wanted.outcome == "wrong")
+        for name, code in (("label", wanted.label), ("predicted", wanted.predicted)):
+            if code is not None:
+                keep &= self.column(name) == code
+        for name, condition in wanted.columns:
+            if not self.has(name, condition):
+                continue
+            if isinstance(condition, Range):
+                values = self.column(name)
+                keep &= (values >= condition.low) & (values <= condition.high)
+            else:
+                column = self.words[name]
+                keep &= column.codes == column.words.index(condition) if condition in column.words else False
+        return keep
+
     def select(self, wanted: Filter, order: str = "most confident first") -> np.ndarray:
         """Row numbers (int64) of the predictions that pass the filter, in the order named in ORDERS; ties by row."""
-        confidence = self.column("confidence")
-        keep = (confidence >= wanted.min_confidence) & (confidence <= wanted.max_confidence)
-        if wanted.outcome != "all":
-            keep &= self.wrong == (wanted.outcome == "wrong")
-        if wanted.label is not None:
-            keep &= self.column("label") == wanted.label
-        if wanted.predicted is not None:
-            keep &= self.column("predicted") == wanted.predicted
-        rows = np.flatnonzero(keep)
+        rows = np.flatnonzero(self.passing(wanted))
         return rows[np.argsort(ORDERS[order](self)[rows], kind="stable")]
+
+    def class_counts(self, name: Literal["label", "predicted"], wanted: Filter) -> np.ndarray:
+        """int64 C: how many rows pass with each class, whichever the filter asks for."""
+        passing = self.passing(replace(wanted, label=None) if name == "label" else replace(wanted, predicted=None))
+        return np.bincount(self.column(name)[passing].astype(np.int64), minlength=len(self.class_names))
+
+    def word_counts(self, name: str, wanted: Filter) -> np.ndarray:
+        """int64: how many rows pass with each of `words[name].words`, whichever the filter asks for."""
+        others = tuple(pair for pair in wanted.columns if pair[0] != name)
+        codes = self.words[name].codes[self.passing(replace(wanted, columns=others))]
+        return np.bincount(codes[codes >= 0], minlength=len(self.words[name].words))
+
+    def outcome_counts(self, wanted: Filter) -> dict[Outcome, int]:
+        """How many rows pass with each outcome, whichever the filter asks for."""
+        passing = self.passing(replace(wanted, outcome="all"))
+        wrong, images = int((passing & self.wrong).sum()), int(passing.sum())
+        return {"wrong": wrong, "right": images - wrong, "all": images}
 
     @cached_property
     def confusion(self) -> np.ndarray:
@@ -187,11 +256,27 @@ def _integers(column: pa.ChunkedArray) -> np.ndarray | None:
     return _to_numpy(column) if pa.types.is_integer(column.type) and not column.null_count else None
 
 
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
 def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
     """Numbers go without pyarrow's own `to_numpy`, which imports pandas: the first page is drawn before that."""
     array = column.combine_chunks()
-    is_number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
-    return np.from_dlpack(array) if is_number and not array.null_count else array.to_numpy(zero_copy_only=False)
+    is_plain = _is_number(array.type) and not array.null_count
+    return np.from_dlpack(array) if is_plain else array.to_numpy(zero_copy_only=False)
+
+
+def _encode_words(column: pa.ChunkedArray) -> Words | None:
+    """None where the column holds something else than words, or too many different ones."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind)):
+        return None
+    encoded = column.combine_chunks().dictionary_encode()
+    if len(encoded.dictionary) > MOST_WORDS:
+        return None
+    codes = np.array(encoded.indices.fill_null(-1)).astype(np.int64)
+    return Words(tuple(str(word) for word in encoded.dictionary.to_pylist()), codes)
 
 
 def _probabilities(column: pa.ChunkedArray, classes: int) -> np.ndarray | None:

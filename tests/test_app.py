@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -266,13 +268,42 @@ def test_filters_come_from_the_address_and_chips_remove_them(runs, complete_run)
 def test_widgets_write_the_address(runs, complete_run):
     shutil.copytree(complete_run, runs / "good")
     app = open_view("mistakes")
-    app.selectbox(key="mistakes_label").select("owl").run()
+    app.selectbox(key="mistakes_label").select(2).run()
     app.selectbox(key="mistakes_order").select("highest loss first").run()
-    app.slider(key="mistakes_confidence").set_range(20, 90).run()
+    app.slider(key="mistakes_column_confidence").set_range(20, 90).run()
     assert not app.exception
     assert address_of(app) == {
-        "run": "good", "true": "owl", "order": "highest-loss-first", "confidence_from": "0.2", "confidence_to": "0.9"
+        "run": "good", "true": "owl", "order": "highest-loss-first", "range": "confidence:0.2..0.9"
     }  # fmt: skip
+    app.slider(key="mistakes_column_confidence").set_range(0, 100).run()
+    assert "range" not in address_of(app)
+
+
+def test_columns_of_others_filter_and_every_choice_says_how_many_images_it_has(runs, complete_run):
+    file = shutil.copytree(complete_run, runs / "good") / "predictions.parquet"
+    table = pq.read_table(file)
+    table = table.append_column(":red[camera]", pa.array(["left", "right", None] * 20))
+    pq.write_table(table.append_column("angle", pa.array(range(IMAGES))), file)
+    app = open_view("mistakes")
+    camera = app.selectbox(key="mistakes_column_:red[camera]")
+    assert (camera.label, camera.options) == (r"\:red\[camera\]", ["left · 4", "right · 4"])
+    camera.select("right").run()
+    app.slider(key="mistakes_column_angle").set_range(4, 59).run()
+    assert not app.exception
+    assert address_of(app) == {"run": "good", "range": "angle:4..", "value": "%3Ared[camera]:right"}
+    assert [item["index"] for item in gallery_of(app)["items"]] == [10, 7, 4]
+    # Image 3i + 1 is a right-hand dog; of the first twelve images all are wrong.
+    assert app.segmented_control(key="mistakes_outcome").options == ["Wrong 3", "Right 16", "All 19"]
+    assert app.selectbox(key="mistakes_label").options == ["cat · 0", "dog · 3", "owl · 0"]
+
+
+def test_a_column_that_another_run_does_not_have_is_kept_and_said(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    app = open_view("mistakes", value="camera:left", range="angle:4..")
+    assert len(gallery_of(app)["items"]) == 12
+    assert app.button(key="chip_0").label.startswith(r"angle ≥ 4 \(not in this run\)")
+    app.button(key="chip_1").click().run()
+    assert address_of(app) == {"run": "good", "range": "angle:4.."}
 
 
 def test_next_image_and_next_page(runs, complete_run):

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from app.bars import Bar
 from app.current import PAGE_SIZE, current_set
-from app.filters import chips, headline, set_as_csv
+from app.filters import chips, headline, set_as_csv, slider_scale
 from app.gallery import gallery_items
 from app.inspector import probability_bars
 from app.overview import class_bars, pair_bars, toggle
@@ -18,7 +18,7 @@ from app.state import Selection
 from app.subject import split_image
 from app.text import count, duration, escape_markdown, percent
 from app.thumbnails import ROUTES, png, thumbnail_url
-from run_store.predictions import predictions_table, read_predictions
+from run_store.predictions import Range, predictions_table, read_predictions
 from run_store.run import Run, RunRecord
 from run_store.writer import RunWriter
 
@@ -151,13 +151,32 @@ def test_the_headline_counts_the_set_the_mistakes_and_the_images(predictions):
     assert headline(predictions, 6, Selection(outcome="all")) == "**6** :gray[of 6 test images]"
 
 
-def test_every_filter_is_a_chip_that_undoes_it():
-    selection = Selection(label="cat", predicted="dog", min_confidence=0.9, max_confidence=0.95)
-    found = chips(selection)
-    assert [text for text, _ in found] == ["true: cat", "predicted: dog", "confidence ≥ 90 %", "confidence ≤ 95 %"]
-    for _, undo in found:
-        selection = selection.change(**undo)
-    assert selection == Selection() and chips(selection) == []
+def test_every_filter_is_a_chip_that_undoes_it(predictions):
+    columns = (("confidence", Range(0.9, 0.95)), ("loss", Range(high=0.25)), ("margin", Range(0.5)), ("camera", "left"))
+    selection = Selection(label="cat", predicted="dog", columns=columns)
+    found = chips(predictions, selection)
+    assert [text for text, _ in found] == [
+        "true: cat", "predicted: dog", "confidence 90 %–95 %", "loss ≤ 0.25", "margin ≥ 0.5",
+        "camera: left (not in this run)",
+    ]  # fmt: skip
+    for text, undo in found:
+        assert text not in [other for other, _ in chips(predictions, selection.change(**undo))]
+
+
+@pytest.mark.parametrize(
+    "values, scale",
+    [
+        ([0.013, 2.94], (0.0, 3.0, 0.1)),
+        ([-4.0, 5.0, np.nan, np.inf], (-4.0, 5.0, 0.1)),
+        ([1234, 98765], (1000.0, 99000.0, 1000.0)),
+        ([2.95e-7, 5.15e-7], (2.9e-7, 5.2e-7, 1e-8)),
+        ([0.5, 0.5], None),
+        ([np.nan], None),
+        ([], None),
+    ],
+)
+def test_a_slider_covers_all_values_in_round_steps(values, scale):
+    assert slider_scale(np.array(values)) == (scale and pytest.approx(scale))
 
 
 def test_the_csv_holds_names_figures_and_probabilities_and_no_formula(predictions):

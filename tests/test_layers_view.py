@@ -231,7 +231,7 @@ def test_layers_and_classes_that_do_not_exist_are_named_and_ignored(run):
 
 
 def test_without_images_the_filters_are_named_as_the_cause(run):
-    app = open_layers(true="cat", predicted="owl", confidence_from="0.9999", confidence_to="0.99991")
+    app = open_layers(true="cat", predicted="owl", range="confidence:0.9999..0.99991")
     assert "No image passes the filters" in markdown_of(app) and not maps_of(app)
 
 

@@ -15,6 +15,7 @@ from run_store.predictions import (
     Filter,
     Predictions,
     PredictionsError,
+    Range,
     predictions_table,
     read_predictions,
 )
@@ -170,13 +171,72 @@ def test_filters_combine(six):
     assert six.select(Filter(outcome="right"), "test order").tolist() == [0, 4]
     assert six.select(Filter(outcome="all", label=1), "test order").tolist() == [2, 3, 4]
     assert six.select(Filter(outcome="all", predicted=1), "test order").tolist() == [1, 4, 5]
-    assert six.select(Filter(label=1, predicted=0, min_confidence=0.75)).tolist() == [3]
+    assert six.select(Filter(label=1, predicted=0, columns=(("confidence", Range(0.75)),))).tolist() == [3]
     assert six.select(Filter(label=2, predicted=0)).tolist() == []
 
 
-def test_both_confidence_bounds_belong_to_the_range(six):
+def test_both_ends_belong_to_the_range(six):
     # 0.7 and 0.8 are no float32: the bound has to be compared as the column stores it.
-    assert six.select(Filter("all", min_confidence=0.7, max_confidence=0.8), "test order").tolist() == [2, 3, 5]
+    assert six.select(Filter("all", columns=(("confidence", Range(0.7, 0.8)),)), "test order").tolist() == [2, 3, 5]
+
+
+@pytest.fixture
+def foreign():
+    """SIX with columns of another program."""
+    columns = {
+        "angle": pa.array([10, None, 30, 40, 50, 60]),
+        "camera": pa.array(["left", "right", None, "left", "left", "right"]),
+        "night": pa.array([True, False, False, True, True, True]), "taken": pa.array([0] * 6, pa.date32()),
+        "sensor": pa.array(list("aabbab")).dictionary_encode(), "path": pa.array(list("uvwxyz")),
+    }  # fmt: skip
+    six = hand_made(*SIX)
+    table = six.scalars
+    for name, values in columns.items():
+        table = table.append_column(name, values)
+    return Predictions(six.class_names, table, six.probabilities)
+
+
+def test_foreign_columns_are_numbers_words_or_neither(foreign):
+    assert foreign.numbers == ("confidence", "margin", "loss", "entropy", "angle")
+    assert {name: column.words for name, column in foreign.words.items()} == {
+        "camera": ("left", "right"), "night": ("True", "False"), "sensor": ("a", "b")
+    }  # fmt: skip
+
+
+def test_a_column_with_too_many_words_is_no_choice(monkeypatch, foreign):
+    monkeypatch.setattr("run_store.predictions.MOST_WORDS", 1)
+    assert foreign.words == {}
+
+
+def test_a_column_that_is_there_twice_is_left_out(foreign):
+    doubled = foreign.scalars.append_column("angle", pa.array([0] * 6))
+    assert "angle" not in Predictions(NAMES, doubled, foreign.probabilities).numbers
+
+
+@pytest.mark.parametrize(
+    "columns, rows",
+    [
+        ((("angle", Range(30, 50)),), [2, 3, 4]),
+        ((("angle", Range(high=30)),), [0, 2]),  # row 1 has none
+        ((("camera", "left"),), [0, 3, 4]),
+        ((("camera", "left"), ("night", "True"), ("angle", Range(20))), [3, 4]),
+        ((("sensor", "b"),), [2, 3, 5]),
+        ((("camera", "upper"),), []),
+        ((("altitude", Range(5)), ("camera", Range(5)), ("angle", "left"), ("path", "u")), [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_foreign_columns_filter(foreign, columns, rows):
+    assert foreign.select(Filter("all", columns=columns), "test order").tolist() == rows
+
+
+def test_counts_follow_the_other_conditions_and_not_their_own(foreign):
+    wanted = Filter("wrong", label=1, columns=(("camera", "left"),))  # row 3; wrong are 1, 2, 3 and 5
+    assert foreign.outcome_counts(wanted) == {"wrong": 1, "right": 1, "all": 2}
+    assert foreign.class_counts("label", wanted).tolist() == [0, 1, 0]
+    assert foreign.class_counts("label", Filter("wrong")).tolist() == [1, 2, 1]
+    assert foreign.class_counts("predicted", wanted).tolist() == [1, 0, 0]
+    assert foreign.word_counts("camera", wanted).tolist() == [1, 0]  # of rows 2, without a camera, and 3
+    assert foreign.word_counts("night", wanted).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("order", ORDERS)

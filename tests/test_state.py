@@ -1,6 +1,7 @@
 import pytest
 
 from app.state import RunFacts, Selection
+from run_store.predictions import Filter, Range
 
 CATS = RunFacts(class_names=("cat", "dog", "a,b&c=d"), images=100)
 FACTS = {"new": CATS, "old run": CATS, "torn": None}
@@ -24,8 +25,22 @@ def test_values_that_equal_the_default_stay_out_of_the_address():
 
 
 def test_classes_and_runs_stand_in_the_address_by_name():
-    selection = Selection(run="old run", label="cat", predicted="dog", min_confidence=0.9)
-    assert selection.to_query() == {"run": "old run", "true": "cat", "predicted": "dog", "confidence_from": "0.9"}
+    selection = Selection(run="old run", label="cat", predicted="dog")
+    assert selection.to_query() == {"run": "old run", "true": "cat", "predicted": "dog"}
+
+
+def test_what_is_asked_of_columns_stands_in_the_address():
+    columns = (("a:b%", Range(-2, 1e6)), ("loss", Range(high=0.5)), ("camera", "left: 50%"))
+    query = Selection(columns=columns).to_query()
+    assert query == {"range": ["a%3Ab%25:-2..1000000", "loss:..0.5"], "value": ["camera:left: 50%"]}
+    assert read(query, None) == (Selection(columns=columns), [])
+
+
+def test_a_column_is_asked_one_thing():
+    selection = Selection(columns=(("loss", Range(1)), ("camera", "left")))
+    assert selection.ask("camera", "right") == (("loss", Range(1)), ("camera", "right"))
+    assert selection.ask("angle", Range(5)) == (("angle", Range(5)), ("loss", Range(1)), ("camera", "left"))
+    assert selection.ask("loss", None) == (("camera", "left"),)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +49,7 @@ def test_classes_and_runs_stand_in_the_address_by_name():
         Selection(run="old run", shown=("new", "old run")),
         Selection(run="new", quantities=("learning rate", "gap"), smoothing=60, logarithmic=True),
         Selection(run="new", label="a,b&c=d", predicted="dog", outcome="all", order="highest loss first"),
-        Selection(run="new", outcome="right", min_confidence=0.25, max_confidence=0.75, page=3, image=0),
+        Selection(run="new", outcome="right", columns=(("confidence", Range(0.25, 0.75)),), page=3, image=0),
         Selection(run="new", layers=("layer1", "layer4"), targets=("predicted", "class:a,b&c=d"), image=99),
         Selection(run="new", method="gradcam++", targets=("runner-up", "difference"), scale="row", opacity=0),
         Selection(run="new", layers=("layer1.0.conv2",), hide="layer1.0.conv2", all_classes=True),
@@ -64,10 +79,11 @@ def test_a_selection_survives_the_address(selection):
         ({"image": ["99999999"]}, "image “99999999”"),
         ({"image": ["1e3"]}, "image “1e3”"),
         ({"image": ["9" * 5000]}, "image “999"),
-        ({"confidence_from": ["nan"]}, "confidence_from “nan”"),
-        ({"confidence_to": ["1.5"]}, "confidence_to “1.5”"),
-        ({"confidence_from": [""]}, "confidence_from “”"),
-        ({"confidence_from": ["0.9"], "confidence_to": ["0.1"]}, "confidence from 0.9 to 0.1"),
+        ({"range": ["loss:nan..1"]}, "range “loss:nan..1”"),
+        ({"range": ["loss:2..1"]}, "range “loss:2..1”"),
+        ({"range": ["loss:1"]}, "range “loss:1”"),
+        ({"range": [""]}, "range “”"),
+        ({"value": ["camera"]}, "value “camera”"),
         ({"method": ["guesscam"]}, "method “guesscam”"),
         ({"scale": ["mine"]}, "scale “mine”"),
         ({"classes": ["some"]}, "classes “some”"),
@@ -101,5 +117,7 @@ def test_another_filter_starts_at_its_first_page_and_image():
 
 
 def test_the_filter_names_classes_by_their_code():
-    wanted = Selection(label="dog", predicted="cat", outcome="all", min_confidence=0.5).filter(CATS.class_names)
-    assert (wanted.label, wanted.predicted, wanted.outcome, wanted.min_confidence) == (1, 0, "all", 0.5)
+    wanted = Selection(label="dog", predicted="cat", outcome="all", columns=(("loss", Range(1)),)).filter(
+        CATS.class_names
+    )
+    assert wanted == Filter("all", label=1, predicted=0, columns=(("loss", Range(1)),))
