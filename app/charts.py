@@ -12,6 +12,7 @@ import pandas as pd
 from app.learning_curves import BARE
 
 MATRIX_HUE = "#0b7fab"
+MORE_HUE = "#c8571b"  # of what a difference has more; less has MATRIX_HUE
 READABLE_CLASSES = 30  # more cells than this are drawn without their numbers
 CELL_SELECTION = "cell"
 
@@ -19,7 +20,9 @@ Chart = alt.LayerChart | alt.FacetChart  # what Altair says a layered chart with
 
 
 def confusion_matrix(cells: pd.DataFrame, class_names: tuple[str, ...], *, dark: bool = False) -> Chart:
-    """cells: from `confusion_cells`; another selection changes only them. dark: whether the page's theme is.
+    """cells: from `confusion_cells` or `difference_cells`; another selection changes only them.
+
+    dark: whether the page's theme is.
 
     A click on a cell selects it under the name CELL_SELECTION with the fields `true` and `predicted`.
     """
@@ -38,15 +41,18 @@ def confusion_matrix(cells: pd.DataFrame, class_names: tuple[str, ...], *, dark:
         name=CELL_SELECTION, fields=["true", "predicted"], on="click", empty=False, toggle=False
     )
     shade = alt.Opacity("shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.05, 1]), legend=None)
-    fill = base.mark_rect(cornerRadius=3 if readable else 0, color=MATRIX_HUE, cursor="pointer").encode(opacity=shade)
+    fill = base.mark_rect(cornerRadius=3 if readable else 0, cursor="pointer").encode(
+        opacity=shade, color=alt.condition("datum.is_more", alt.value(MORE_HUE), alt.value(MATRIX_HUE))
+    )
     outline = base.mark_rect(fillOpacity=0, stroke="#d1495b", strokeWidth=1.5, cornerRadius=3)
     layers = [fill.add_params(clicked), outline.transform_filter("datum.selected")]
     if readable:
         size = 11 if len(class_names) <= 12 else 8
-        # Streamlit's theme colours axes but no text marks; both tones can still be read should the theme change later.
-        for test, colour in (("<=", "#9aa4ad" if dark else "#5b646d"), (">", "white")):
+        # Streamlit's theme colours axes but no text marks. A number has to be read on every shade of both hues.
+        faint, strong, edge = ("#b4bcc3", "white", 0.3) if dark else ("#3c434a", "white", 0.8)
+        for test, colour in (("<=", faint), (">", strong)):
             number = base.mark_text(fontSize=size, color=colour, cursor="pointer").encode(text="text:N")
-            layers.append(number.transform_filter(f"datum.shade {test} 0.4"))
+            layers.append(number.transform_filter(f"datum.shade {test} {edge}"))
     return alt.layer(*layers).properties(**BARE)
 
 
@@ -81,22 +87,54 @@ def confusion_cells(
 ) -> pd.DataFrame:
     """confusion: int C×C, rows true, columns predicted; `label` and `predicted` say what is selected.
 
-    Rows: true, predicted, images, share (percent of the true class), text, shade (0–1), selected.
+    Rows: true, predicted, images, share (percent of the true class), text, shade (0–1), is_more, selected.
     """
+    share = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    table = _cells(confusion, share, class_names, hide_diagonal, label, predicted)
+    shown = table["share" if shares else "images"].astype(float)
+    shade = shown / max(shown.max(), 1e-9) if len(table) else shown
+    table["text"] = [f"{value:.0f}" if number else "" for value, number in zip(shown, table["images"], strict=True)]
+    table["shade"] = shade if hide_diagonal else np.sqrt(shade)  # beside the diagonal, mistakes are small numbers
+    table["is_more"] = False
+    return table
+
+
+def difference_cells(
+    difference: np.ndarray,
+    support: np.ndarray,
+    class_names: tuple[str, ...],
+    *,
+    label: str | None = None,
+    predicted: str | None = None,
+) -> pd.DataFrame:
+    """Of two confusions, beside the diagonal: int C×C, second less first; support: images of each true class, C.
+
+    Rows as in `confusion_cells`; is_more where there are more mistakes than before.
+    """
+    table = _cells(difference, 100 * difference / np.maximum(support, 1)[:, None], class_names, True, label, predicted)
+    images = table["images"]
+    table["text"] = [f"{number:+d}".replace("-", "−") if number else "" for number in images]
+    table["shade"] = images.abs() / max(images.abs().max(), 1) if len(table) else images.astype(float)
+    table["is_more"] = images > 0
+    return table
+
+
+def _cells(
+    images: np.ndarray,
+    share: np.ndarray,
+    class_names: tuple[str, ...],
+    hide_diagonal: bool,
+    label: str | None,
+    predicted: str | None,
+) -> pd.DataFrame:
     classes = len(class_names)
     rows, columns = (axis.ravel() for axis in np.indices((classes, classes)))
-    images = confusion.ravel()
-    share = 100 * images / np.maximum(confusion.sum(axis=1), 1)[rows]
     keep = (rows != columns) if hide_diagonal else np.ones(len(rows), dtype=bool)
     if classes > READABLE_CLASSES:
-        keep &= images > 0
-    shown = (share if shares else images)[keep].astype(float)
-    shade = shown / max(shown.max(initial=0), 1e-9)
+        keep &= images.ravel() != 0
     names = np.array(class_names, dtype=object)
-    table = pd.DataFrame({"true": names[rows[keep]], "predicted": names[columns[keep]], "images": images[keep]})
-    table["share"] = share[keep].round(2)
-    table["text"] = [f"{value:.0f}" if number else "" for value, number in zip(shown, images[keep], strict=True)]
-    table["shade"] = shade if hide_diagonal else np.sqrt(shade)  # beside the diagonal, mistakes are small numbers
+    table = pd.DataFrame({"true": names[rows[keep]], "predicted": names[columns[keep]], "images": images.ravel()[keep]})
+    table["share"] = share.ravel()[keep].round(2)
     table["selected"] = (
         (label is not None or predicted is not None) & _is(table["true"], label) & _is(table["predicted"], predicted)
     )

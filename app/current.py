@@ -1,6 +1,6 @@
 """What the selection means in one run: the rows of the current set, its page and its primary image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,16 +45,21 @@ class CurrentSet:
 
 
 def current_set(predictions: Predictions, selection: Selection) -> CurrentSet:
-    """A page past the end is the last one; an image past the end counts as none chosen."""
-    if selection.image is not None and selection.image >= len(predictions):
-        selection = selection.change(image=None)
+    """What passes the filters, in the chosen order."""
     rows = predictions.select(selection.filter(predictions.class_names), selection.order)
-    anywhere = CurrentSet(rows, 1, selection.image)
+    return place_in(rows, selection, len(predictions))
+
+
+def place_in(rows: np.ndarray, selection: Selection, images: int) -> CurrentSet:
+    """The chosen page and image of `rows`, out of so many images.
+
+    A page past the end is the last one; an image past the end counts as none chosen.
+    """
+    image = selection.image if selection.image is not None and selection.image < images else None
     page = selection.page
     if page is None:
-        page = 1 if anywhere.position is None else anywhere.position // PAGE_SIZE + 1
-    page = min(page, anywhere.pages)
-    if selection.image is not None:
-        return CurrentSet(rows, page, selection.image)
-    first = (page - 1) * PAGE_SIZE
-    return CurrentSet(rows, page, int(rows[first]) if len(rows) else None)
+        position = CurrentSet(rows, 1, image).position
+        page = 1 if position is None else position // PAGE_SIZE + 1
+    current = CurrentSet(rows, page, image)
+    current = replace(current, page=min(page, current.pages))
+    return current if image is not None or not len(rows) else replace(current, image=int(current.page_rows[0]))

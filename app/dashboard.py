@@ -18,8 +18,11 @@ ICON = (
 st.set_page_config(page_title="Sightline", page_icon=ICON, layout="wide")
 st.html(STYLE)
 
-VIEWS = {"Curves": "views/curves.py", "Mistakes": "views/mistakes.py", "Layers": "views/layers.py"}
-pages = [st.Page(file, title=title, url_path=title.lower(), default=title == "Curves") for title, file in VIEWS.items()]
+VIEWS = ("Curves", "Mistakes", "Layers", "Compare")
+pages = [
+    st.Page(f"views/{title.lower()}.py", title=title, url_path=title.lower(), default=title == "Curves")
+    for title in VIEWS
+]
 page = st.navigation(pages, position="hidden")
 selection, ignored = read_selection()
 

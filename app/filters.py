@@ -19,16 +19,7 @@ _OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
 def draw_headline(predictions: Predictions, current: CurrentSet, selection: Selection) -> None:
     with st.container(key="headline", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.markdown(headline(predictions, len(current.rows), selection), width="stretch")
-        st.session_state["mistakes_order"] = selection.order
-        st.selectbox(
-            "Order",
-            list(ORDERS),
-            key="mistakes_order",
-            label_visibility="collapsed",
-            on_change=_take,
-            args=("mistakes_order", "order"),
-            width=178,
-        )
+        draw_order(selection)
         st.download_button(
             "CSV",
             data=lambda: set_as_csv(predictions, current.rows),
@@ -39,6 +30,19 @@ def draw_headline(predictions: Predictions, current: CurrentSet, selection: Sele
             on_click="ignore",
             type="tertiary",
         )
+
+
+def draw_order(selection: Selection) -> None:
+    st.session_state["mistakes_order"] = selection.order
+    st.selectbox(
+        "Order",
+        list(ORDERS),
+        key="mistakes_order",
+        label_visibility="collapsed",
+        on_change=_take,
+        args=("mistakes_order", "order"),
+        width=178,
+    )
 
 
 def headline(predictions: Predictions, shown: int, selection: Selection) -> str:
@@ -66,15 +70,16 @@ def draw_filters(predictions: Predictions, selection: Selection) -> None:
             on_change=_take,
             args=("mistakes_outcome", "outcome"),
         )
-        for number, (text, undo) in enumerate(chips(predictions, selection)):
-            st.button(
-                f"{escape_markdown(text)} :material/close:",
-                key=f"chip_{number}",
-                on_click=change_selection,
-                kwargs=undo,
-            )
+        draw_chips(predictions, selection)
         with st.popover("Filter", icon=":material/filter_alt:", type="tertiary", width=110):
             _draw_filter_form(predictions, wanted, selection)
+
+
+def draw_chips(predictions: Predictions, selection: Selection) -> None:
+    for number, (text, undo) in enumerate(chips(predictions, selection)):
+        st.button(
+            f"{escape_markdown(text)} :material/close:", key=f"chip_{number}", on_click=change_selection, kwargs=undo
+        )
 
 
 def chips(predictions: Predictions, selection: Selection) -> list[tuple[str, dict[str, Any]]]:

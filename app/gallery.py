@@ -1,6 +1,6 @@
 """The gallery: one element for a page of thumbnails, with mouse, arrow keys and text alternatives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,8 @@ function fillTile(tile, item) {
     made.className = className
     return made
   }
-  const before = item.wrong ? [part(item.true, "true"), part(" → ", "arrow")] : [part("✓ ", "arrow")]
+  const changed = item.true !== item.predicted
+  const before = changed ? [part(item.true, "true"), part(" → ", "arrow")] : item.wrong ? [] : [part("✓ ", "arrow")]
   tile.querySelector(".names").replaceChildren(...before, part(item.predicted, "predicted"))
   tile.querySelector(".confidence").textContent = item.confidence
 }
@@ -150,8 +151,9 @@ export default function (component) {
 _COMPONENT = st.components.v2.component("sightline_gallery", html=_HTML, css=_CSS, js=_JS)
 
 
-def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray, base_path: str = "") -> list[dict[str, Any]]:
+def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[dict[str, Any]]:
     """What the browser needs for each row: all of it plain text."""
+    base_path = st.get_option("server.baseUrlPath")
     names = predictions.class_names
     labels, guesses = predictions.column("label")[rows], predictions.column("predicted")[rows]
     confidences = predictions.column("confidence")[rows]
@@ -175,7 +177,7 @@ def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray, base_pat
 
 
 def draw_gallery(
-    items: list[dict[str, Any]],
+    items: Sequence[dict[str, Any]],
     *,
     selected: int | None,
     page: int,
@@ -188,7 +190,7 @@ def draw_gallery(
     """The callbacks read `st.session_state[key]`: `.pick` and `.open` are an image's index, `.turn` is 1 or -1."""
     return _COMPONENT(
         key=key,
-        data={"items": items, "selected": selected, "page": page, "pages": pages},
+        data={"items": list(items), "selected": selected, "page": page, "pages": pages},
         on_pick_change=on_pick,
         on_open_change=on_open,
         on_turn_change=on_turn,

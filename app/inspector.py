@@ -22,7 +22,7 @@ def draw_inspector(run: Run, predictions: Predictions, current: CurrentSet, show
     if current.image is None:
         st.caption("No image is chosen.")
         return
-    _draw_title(current)
+    draw_title(current)
     draw_subject(split_image(predictions, current.image, loaders.images(run)[current.image]), shown_classes)
 
 
@@ -33,7 +33,8 @@ def draw_subject(subject: Subject, shown_classes: int = SHOWN_CLASSES) -> None:
     draw_bars(probability_bars(subject, shown_classes), key="inspector_probabilities", widths=(48,), label_share=0.8)
 
 
-def _draw_title(current: CurrentSet) -> None:
+def draw_title(current: CurrentSet) -> None:
+    """The number of the primary image, with previous and next."""
     with st.container(key="inspector_title", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.markdown(f"**Image {count(current.image or 0)}**", width="stretch")
         for step, icon, name in ((-1, "chevron_left", "Previous image"), (1, "chevron_right", "Next image")):

@@ -21,6 +21,7 @@ from pyarrow.json import ParseOptions, read_json
 
 from app.learning_curves import learning_curves
 from app.state import RunFacts
+from run_store.comparison import Comparison
 from run_store.metrics import Epoch
 from run_store.predictions import Predictions
 from run_store.run import (
@@ -82,6 +83,17 @@ def metrics(run: Run) -> list[Epoch]:
 def predictions(run: Run) -> Predictions:
     """Raises RunError."""
     return _predictions(str(run.path), file_stamps(run, RECORD_FILE, PREDICTIONS_FILE, IMAGES_FILE))
+
+
+def comparison(before: Run, after: Run) -> Comparison:
+    """Of runs on the same test split. Raises RunError."""
+    stamps = (file_stamps(run, RECORD_FILE, PREDICTIONS_FILE, IMAGES_FILE) for run in (before, after))
+    return _comparison(str(before.path), str(after.path), *stamps)
+
+
+def test_split(run: Run) -> str:
+    """The fingerprint of its test split; "" where the record has none. Raises RunError."""
+    return str(record(run).fingerprints.get("test") or "")
 
 
 def images(run: Run) -> np.ndarray:
@@ -221,6 +233,16 @@ def _metrics(path: str, stamp: Stamp) -> list[Epoch]:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _predictions(path: str, stamp: Stamp) -> Predictions:
     return Run(Path(path)).predictions()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _comparison(before: str, after: str, before_stamp: Stamp, after_stamp: Stamp) -> Comparison:
+    found = Comparison(_predictions(before, before_stamp), _predictions(after, after_stamp))
+    if len(found.before) != len(found.after):
+        raise RunError(
+            f"Run {Path(before).name} has predictions of {len(found.before)} images, not {len(found.after)}."
+        )
+    return found
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

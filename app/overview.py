@@ -1,5 +1,6 @@
 """All predictions of a run at a glance: confusion matrix, most confused pairs, figures by class."""
 
+import pandas as pd
 import streamlit as st
 
 from app import loaders
@@ -28,20 +29,25 @@ def draw_confusion(predictions: Predictions, selection: Selection) -> None:
         label=selection.label,
         predicted=selection.predicted,
     )
+    draw_matrix(cells, predictions.class_names, selection, "mistakes_matrix", "Confusion matrix")
+    st.caption("rows true, columns predicted · click a cell to filter")
+
+
+def draw_matrix(cells: pd.DataFrame, class_names: tuple[str, ...], selection: Selection, name: str, words: str) -> None:
+    """cells: see `confusion_matrix`. A click on one filters by its classes."""
     # Another filter makes another element: a click on the cell that is selected must be an event again.
-    key = f"mistakes_matrix_{predictions.class_names.index(selection.label) if selection.label else ''}"
-    key += f"_{predictions.class_names.index(selection.predicted) if selection.predicted else ''}"
+    codes = (class_names.index(chosen) if chosen else "" for chosen in (selection.label, selection.predicted))
+    key = "_".join(map(str, (name, *codes)))
     st.vega_lite_chart(
         cells,
-        loaders.matrix_spec(predictions.class_names, dark=st.context.theme.type == "dark"),
+        loaders.matrix_spec(class_names, dark=st.context.theme.type == "dark"),
         height=250,
         width="stretch",
         key=key,
         on_select=lambda: _take_cell(key),
         selection_mode=CELL_SELECTION,
-        alt="Confusion matrix: rows are true classes, columns predicted ones",
+        alt=f"{words}: rows are true classes, columns predicted ones",
     )
-    st.caption("rows true, columns predicted · click a cell to filter")
 
 
 def _take_cell(key: str) -> None:

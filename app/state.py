@@ -11,6 +11,7 @@ import streamlit as st
 from app.learning_curves import QUANTITIES
 from app.maps import CELLS, COLOURS, SCALES, SIGNS
 from explain.methods import LAYER_METHODS, PIXEL_METHODS
+from run_store.comparison import Change
 from run_store.predictions import ORDERS, Condition, Filter, Outcome, Range
 
 DEFAULT_ORDER = next(iter(ORDERS))
@@ -22,8 +23,8 @@ TARGETS = (
 )  # a map's target is one of these, or CLASS_TARGET + a class name
 CLASS_TARGET = "class:"
 _KEYS = (
-    "run", "runs", "chart", "smoothing", "axis", "true", "predicted", "show", "range", "value", "order",
-    "page", "image", "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity", "hide",
+    "run", "beside", "compared", "runs", "chart", "smoothing", "axis", "true", "predicted", "show", "range", "value",
+    "order", "page", "image", "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity", "hide",
     "classes",
 )  # fmt: skip
 
@@ -43,6 +44,8 @@ class Selection:
     """Classes, runs and layers by name; None and () mean: the view's default."""
 
     run: str | None = None
+    beside: str | None = None  # the run it is compared with
+    compared: Change = "broken"  # since that one
     shown: tuple[str, ...] = ()  # the runs in Curves
     quantities: tuple[str, ...] = ("loss", "accuracy")  # its charts
     smoothing: int = 0  # weight of the past, percent
@@ -80,6 +83,11 @@ class Selection:
         targets = (*TARGETS, *(CLASS_TARGET + name for name in classes)) if classes else None
         selection = cls(
             run=run,
+            beside=reader.one("beside", facts),
+            compared=cast(
+                Change,
+                (reader.one("compared", {_slug(name) for name in get_args(Change)}) or "broken").replace("-", " "),
+            ),
             shown=reader.many("runs", facts),
             quantities=reader.many("chart", QUANTITIES) or cls.quantities,
             smoothing=reader.number("smoothing", 0, 100) or 0,
@@ -109,6 +117,8 @@ class Selection:
         default = Selection()
         values: dict[str, Any] = {
             "run": self.run,
+            "beside": self.beside,
+            "compared": _slug(self.compared) if self.compared != default.compared else None,
             "runs": list(self.shown),
             "chart": list(self.quantities) if self.quantities != default.quantities else None,
             "smoothing": str(self.smoothing) if self.smoothing else None,
@@ -147,7 +157,7 @@ class Selection:
     def change(self, **changes: Any) -> "Selection":
         """A copy with other values. Another filter or order starts at its first page and image."""
         changed = replace(self, **changes)
-        same_set = ("run", "label", "predicted", "outcome", "columns", "order")
+        same_set = ("run", "beside", "compared", "label", "predicted", "outcome", "columns", "order")
         if any(getattr(self, name) != getattr(changed, name) for name in same_set):
             changed = replace(changed, page=changes.get("page"), image=changes.get("image"))
         return changed

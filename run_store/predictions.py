@@ -147,7 +147,10 @@ class Predictions:
 
     def select(self, wanted: Filter, order: str = "most confident first") -> np.ndarray:
         """Row numbers (int64) of the predictions that pass the filter, in the order named in ORDERS; ties by row."""
-        rows = np.flatnonzero(self.passing(wanted))
+        return self.sort(np.flatnonzero(self.passing(wanted)), order)
+
+    def sort(self, rows: np.ndarray, order: str) -> np.ndarray:
+        """These row numbers in the order named in ORDERS; ties as they come."""
         return rows[np.argsort(ORDERS[order](self)[rows], kind="stable")]
 
     def class_counts(self, name: Literal["label", "predicted"], wanted: Filter) -> np.ndarray:

@@ -5,6 +5,8 @@ import shutil
 from urllib.parse import quote
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from browser_page import (
     CHART,
@@ -171,10 +173,35 @@ def test_arrow_keys_move_in_the_gallery_and_enter_opens_layers(page, address):
     assert path_of(page) == "/layers" and query_of(page)["image"] == below
 
 
+def test_two_runs_are_compared_down_to_where_both_looked(page, run, tmp_path):
+    """The second run is the first, but for its guess at the last image, which becomes its true class."""
+    shutil.copytree(run.path, tmp_path / "old")
+    file = shutil.copytree(run.path, tmp_path / "new") / "predictions.parquet"
+    table = pq.read_table(file)
+    labels, predicted = (table[name].to_pylist() for name in ("label", "predicted"))
+    mended = max(index for index in range(len(labels)) if labels[index] != predicted[index])
+    was, predicted[mended] = predicted[mended], labels[mended]
+    column = table.column_names.index("predicted")
+    pq.write_table(table.set_column(column, "predicted", pa.array(predicted, pa.int16())), file)
+    true, was = (run.record.class_names[code] for code in (labels[mended], was))
+    with serve(ROOT / "app" / "main.py", tmp_path) as address:
+        open_address(page, f"{address}/compare?run=new&beside=old", CHART)
+        await_text(page, "No image changed like this.")
+        page.get_by_role("radio", name="Fixed 1").click()
+        await_query(page, run="new", compared="fixed")
+        page.locator(f"{TILE}[data-index='{mended}']").wait_for()
+        assert page.locator(f"{TILE} .names").text_content() == f"{was} → {true}"
+        click_cell(page, true, was)
+        await_query(page, true=true, predicted=was, compared="fixed")
+        await_maps(page, 2)
+        old, new = (image_pixels(image).std() for image in page.locator(MAP).all())
+        assert min(old, new) > 1 and not page.dialogs
+
+
 def test_hostile_names_are_text_and_run_nothing_on_any_view(page, address):
     name, target = quote(HOSTILE_NAME), quote(f"class:{HOSTILE_NAME}")
     open_address(page, f"{address}/?run={name}&true={name}&show=all&image=0&target={target}", LINES)
-    for view, shows in (("Curves", LINES), ("Mistakes", TILE), ("Layers", MAP)):
+    for view, shows in (("Curves", LINES), ("Mistakes", TILE), ("Layers", MAP), ("Compare", "[data-testid=stAlert]")):
         if view != "Curves":
             click_view(page, view)
         page.wait_for_selector(shows, state="attached")

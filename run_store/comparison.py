@@ -1,0 +1,47 @@
+"""Two runs on the same test split: which images changed sides, and whether that is more than chance."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from run_store.predictions import Predictions
+
+Change = Literal["broken", "fixed", "both wrong", "both right"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both predict the same N images of the same C classes; the caller sees to it (by the split's fingerprint)."""
+
+    before: Predictions
+    after: Predictions
+
+    @cached_property
+    def masks(self) -> dict[Change, np.ndarray]:
+        """bool N each; every image is in one of them. Broken: right before, wrong after."""
+        before, after = self.before.wrong, self.after.wrong
+        return {
+            "broken": ~before & after,
+            "fixed": before & ~after,
+            "both wrong": before & after,
+            "both right": ~before & ~after,
+        }
+
+    @property
+    def confusion_difference(self) -> np.ndarray:
+        """int64 C×C: how many images more each cell has after than before."""
+        return self.after.confusion - self.before.confusion
+
+    @cached_property
+    def p_value(self) -> float:
+        """McNemar's exact test (McNemar 1947), two-sided, 0–1: how often chance would split as unevenly, or more so.
+
+        Of the n images on which only one of the two is right, each is as likely to be right if both are equally good.
+        """
+        fixed, broken = int(self.masks["fixed"].sum()), int(self.masks["broken"].sum())
+        n, fewer = fixed + broken, np.arange(1, min(fixed, broken) + 1)
+        log_chances = np.cumsum(np.log(n - fewer + 1) - np.log(fewer))  # of 1, 2, … out of n, times 2ⁿ; of 0 it is 1
+        tail = np.logaddexp.reduce(np.append(0.0, log_chances)) - n * np.log(2)
+        return float(min(1.0, 2 * np.exp(tail)))

@@ -1,0 +1,146 @@
+"""The Compare view through AppTest: which images it shows, what it says, and which runs it refuses."""
+
+import json
+import re
+import shutil
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from benchmarks.dashboard_speed import fabricate_run
+
+DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
+NAMES = ("cat", "dog", "owl")
+IMAGES = 12  # true cat dog owl cat …; of a fabricated run 0, 5 and 10 are wrong: the class after the true one
+
+
+@pytest.fixture(scope="module")
+def fabricated(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fabricated") / "run"
+    fabricate_run(path, IMAGES, NAMES, with_model=True)
+    return path
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch, fabricated):
+    """Runs old and new: the new one takes image 0 for a cat, which it is, 1 for an owl, and 5 for a dog."""
+    monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
+    shutil.copytree(fabricated, tmp_path / "runs" / "old")
+    file = shutil.copytree(fabricated, tmp_path / "runs" / "new") / "predictions.parquet"
+    table = pq.read_table(file)
+    predicted = np.array(table["predicted"].to_pylist())
+    predicted[[0, 1, 5]] = [0, 2, 1]
+    column = table.column_names.index("predicted")
+    pq.write_table(table.set_column(column, "predicted", pa.array(predicted, pa.int16())), file)
+    return tmp_path / "runs"
+
+
+def edit_record(run, **changes):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | changes))
+
+
+def open_compare(**query):
+    app = AppTest.from_file(str(DASHBOARD), default_timeout=60).switch_page("views/compare.py")
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def gallery_of(app):
+    element = next(element for element in app.get("bidi_component") if "gallery" in element.proto.component_name)
+    return json.loads(element.proto.json or element.proto.mixed.json)["items"]
+
+
+def text_of(app):
+    return "\n".join(
+        str(element.value) for kind in ("markdown", "caption", "info", "warning") for element in app.get(kind)
+    )
+
+
+def maps_of(app):
+    bodies = [element.proto.body for element in app.get("html")]
+    return [unescape(words) for body in bodies if "map-grid" in body for words in re.findall(r'alt="(.*?)"', body)]
+
+
+def test_the_broken_images_come_first_with_both_predictions_and_both_maps(runs):
+    app = open_compare(run="new", beside="old")
+    assert app.segmented_control(key="compare_change").options == [
+        "Broken 1", "Fixed 1", "Both wrong 2", "Both right 8"
+    ]  # fmt: skip
+    assert [(item["index"], item["true"], item["predicted"], item["wrong"]) for item in gallery_of(app)] == [
+        (1, "dog", "owl", True)
+    ]
+    assert "**new** is right on 75.0 %, **old** on 75.0 %: as many." in text_of(app)
+    assert "p = 1.000" in text_of(app)
+    old, new = maps_of(app)
+    assert "old: dog" in old and "new: owl" in new
+
+
+def test_what_is_chosen_stands_in_the_address(runs, fabricated):
+    shutil.copytree(fabricated, runs / "other")
+    app = open_compare(run="new", beside="other")
+    app.segmented_control(key="compare_change").set_value("both wrong").run()
+    assert sorted(item["index"] for item in gallery_of(app)) == [5, 10]
+    app.selectbox(key="compare_beside").select("old").run()
+    assert app.query_params == {"run": "new", "beside": "old", "compared": "both-wrong"}
+    app.button(key="compare_swap").click().run()
+    assert not app.exception
+    assert app.query_params == {"run": "old", "beside": "new", "compared": "both-wrong"}
+
+
+def test_the_filters_by_class_hold_and_the_ones_of_a_single_run_do_not(runs):
+    query = {"run": "new", "beside": "old", "compared": "both-right", "true": "cat", "show": "wrong"}
+    app = open_compare(**query, range="confidence:2..")
+    assert sorted(item["index"] for item in gallery_of(app)) == [3, 6, 9]
+    assert [app.button(key="chip_0").label] == [r"true\: cat :material/close:"]
+    app.button(key="chip_0").click().run()
+    assert len(gallery_of(app)) == 8 and "range" in app.query_params
+
+
+def test_a_set_without_images_says_so(runs):
+    assert "No image changed like this." in text_of(open_compare(run="new", beside="old", true="owl"))
+
+
+def test_a_run_with_another_test_split_is_refused_in_words(runs):
+    edit_record(runs / "old", fingerprints={"test": "other"})
+    app = open_compare(run="new", beside="old")
+    assert "old was tested on other images than new" in app.warning[0].value
+    assert not maps_of(app) and app.selectbox(key="compare_beside").value == "old"
+
+
+def test_by_default_it_is_a_run_on_the_same_images(runs, fabricated):
+    edit_record(shutil.copytree(fabricated, runs / "a"), fingerprints={"test": "other"}, created="2027-01-01T00:00:00Z")
+    app = open_compare(run="new")
+    assert app.selectbox(key="compare_beside").value == "old" and not app.warning
+
+
+def test_a_single_run_says_what_is_needed(runs):
+    shutil.rmtree(runs / "old")
+    assert "no second complete run" in open_compare(run="new").info[0].value
+
+
+def test_a_run_without_predictions_is_explained(runs):
+    (runs / "new" / "predictions.parquet").unlink()
+    assert r"new has lost its predictions\.parquet" in text_of(open_compare(run="new", beside="old"))
+
+
+def test_predictions_of_another_length_are_a_sentence(runs, fabricated):
+    shutil.rmtree(runs / "old")
+    fabricate_run(runs / "old", IMAGES - 3, NAMES)
+    app = open_compare(run="new", beside="old")
+    assert r"predictions of 9 images\, not 12" in text_of(app)
+
+
+def test_a_run_without_weights_still_shows_the_other_ones_map(runs):
+    (runs / "old" / "model.safetensors").unlink()
+    app = open_compare(run="new", beside="old")
+    (only,) = maps_of(app)
+    assert "new: owl" in only and "No map of old" in text_of(app)

@@ -1,0 +1,100 @@
+"""Two runs on the same images: what changed, and whether it is more than chance, by hand."""
+
+from math import comb
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from app.charts import difference_cells
+from app.comparison import rows_of, verdict_words, with_both
+from app.state import Selection
+from run_store.comparison import Comparison
+from run_store.predictions import Predictions
+
+NAMES = ("cat", "dog", "owl")
+LABELS = [0, 0, 1, 1, 2, 2]
+
+
+def predictions(predicted, labels=LABELS, confidence=None):
+    count = len(predicted)
+    scalars = pa.table({
+        "index": np.arange(count), "label": np.array(labels, np.int16), "predicted": np.array(predicted, np.int16),
+        "confidence": np.array(confidence or np.linspace(0.9, 0.4, count), np.float32),
+    })  # fmt: skip
+    return Predictions(NAMES, scalars, np.zeros((count, 3), np.float16))
+
+
+@pytest.fixture
+def comparison():
+    # image     0       1      2      3           4           5
+    #           broken  fixed  right  both wrong  both wrong  fixed
+    return Comparison(before=predictions([0, 1, 1, 0, 0, 1]), after=predictions([1, 0, 1, 0, 1, 2]))
+
+
+def split(fixed, broken):
+    """A comparison of which so many images are fixed and broken, and one is right in both."""
+    count = fixed + broken + 1
+    before, after = np.zeros(count, int), np.zeros(count, int)
+    before[:fixed], after[fixed:-1] = 1, 1
+    return Comparison(predictions(before, [0] * count), predictions(after, [0] * count))
+
+
+def test_every_image_has_one_change(comparison):
+    rows = {change: np.flatnonzero(mask).tolist() for change, mask in comparison.masks.items()}
+    assert rows == {"broken": [0], "fixed": [1, 5], "both wrong": [3, 4], "both right": [2]}
+
+
+@pytest.mark.parametrize("fixed, broken", [(1, 0), (3, 1), (0, 6), (10, 2), (25, 25), (300, 250)])
+def test_p_is_that_of_mcnemars_exact_test(fixed, broken):
+    n = fixed + broken
+    tail = sum(comb(n, k) for k in range(min(fixed, broken) + 1)) / 2**n
+    assert split(fixed, broken).p_value == pytest.approx(min(1, 2 * tail), rel=1e-9)
+    assert split(broken, fixed).p_value == split(fixed, broken).p_value
+
+
+def test_p_of_many_images_is_a_number():
+    assert split(60_000, 50_000).p_value == pytest.approx(0, abs=1e-100)
+    assert 0.9 < split(50_001, 50_000).p_value <= 1
+
+
+def test_runs_that_are_right_on_the_same_images_do_not_differ():
+    assert split(0, 0).p_value == 1
+    assert verdict_words(split(0, 0), "a", "b").endswith("They are right on the same images.")
+
+
+def test_the_verdict_says_who_is_better_and_how_sure_that_is():
+    words = verdict_words(split(12, 2), "old", "*new*")
+    assert r"**\*new\*** is right on 86.7 %, **old** on 20.0 %: 66.7 points more." in words
+    assert r"On 14 images only one of them is right: **\*new\*** on 12, **old** on 2" in words
+    assert "would hardly do this (McNemar's exact test, p = 0.013)" in words
+    assert "could well do this (McNemar's exact test, p = 0.453)" in verdict_words(split(2, 5), "old", "new")
+    assert "hardly do this (McNemar's exact test, p < 0.001)" in verdict_words(split(0, 40), "old", "new")
+
+
+def test_the_set_is_the_change_the_class_and_what_either_run_predicted(comparison):
+    assert rows_of(comparison, Selection(compared="both wrong")).tolist() == [3, 4]
+    assert rows_of(comparison, Selection(compared="both wrong", order="least confident first")).tolist() == [4, 3]
+    assert rows_of(comparison, Selection(compared="fixed", label="cat")).tolist() == [1]
+    assert rows_of(comparison, Selection(compared="both wrong", predicted="cat")).tolist() == [3, 4]
+    assert rows_of(comparison, Selection(compared="both wrong", predicted="dog")).tolist() == [4]
+
+
+def test_a_tile_says_what_was_and_what_is_predicted(comparison):
+    item = {"index": 4, "true": "owl", "predicted": "dog", "wrong": True, "alt": ""}
+    (both,) = with_both([item], comparison, ("old", "new"))
+    assert (both["true"], both["predicted"]) == ("cat", "dog")
+    assert both["alt"] == "Image 4: true owl, old predicted cat, new dog"
+
+
+def test_the_difference_of_confusions_counts_mistakes_more_and_fewer(comparison):
+    cells = difference_cells(comparison.confusion_difference, np.array([2, 2, 2]), NAMES, label="owl")
+    shown = {(row["true"], row["predicted"]): row for row in cells.to_dict("records")}
+    assert len(shown) == 6  # nothing on the diagonal
+    # Before, cats 1 → dog and owls 4 → cat, 5 → dog; after, cat 0 → dog and owl 4 → dog.
+    assert {pair: row["text"] for pair, row in shown.items() if row["text"]} == {("owl", "cat"): "−1"}
+    assert shown["owl", "cat"]["share"] == -50 and not shown["owl", "cat"]["is_more"]
+    more = difference_cells(-3 * comparison.confusion_difference, np.array([2, 2, 2]), NAMES)
+    row = more[(more["true"] == "owl") & (more["predicted"] == "cat")].iloc[0]
+    assert (row["text"], row["is_more"], row["shade"]) == ("+3", True, 1.0)
+    assert [pair for pair, row in shown.items() if row["selected"]] == [("owl", "cat"), ("owl", "dog")]
