@@ -9,8 +9,7 @@ PACKAGES := image_data model_zoo run_store explain training app
 .PHONY: demo app test lint bench chromium
 
 demo: $(RUNTIME)  ## the dashboard, and two small models that train in it
-	@trap 'kill $$demo 2>/dev/null; wait' EXIT; trap 'exit 130' INT TERM; \
-	$(BIN)/python -m training.demo & demo=$$!; $(BIN)/streamlit run app/main.py --server.headless true
+	@$(BIN)/streamlit run app/main.py --server.headless true -- --demo
 
 app: $(RUNTIME)  ## the dashboard alone
 	@$(BIN)/streamlit run app/main.py

@@ -3,6 +3,8 @@
 import argparse
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
@@ -11,14 +13,25 @@ FOLDER = Path(__file__).resolve().parent
 if str(FOLDER.parent) not in sys.path:
     sys.path.insert(0, str(FOLDER.parent))
 
-from app.connections import answer_at_once  # noqa: E402 (found only once the root is on the path)
+from app import demo  # noqa: E402 (found only once the root is on the path)
+from app.connections import answer_at_once  # noqa: E402 (likewise)
 from app.thumbnails import ROUTES  # noqa: E402 (likewise)
 
 parser = argparse.ArgumentParser(prog="streamlit run app/main.py --", description="Sightline")
 parser.add_argument("--runs", metavar="DIR", help="the folder of runs (default: $SIGHTLINE_RUNS, else ./runs)")
-runs = parser.parse_known_args()[0].runs
-if runs:
-    os.environ["SIGHTLINE_RUNS"] = runs
+parser.add_argument("--demo", action="store_true", help="train the two demo runs there, unless they are there already")
+options = parser.parse_known_args()[0]
+if options.runs:
+    os.environ["SIGHTLINE_RUNS"] = options.runs
 
 
-app = st.App(FOLDER / "dashboard.py", routes=ROUTES, lifespan=answer_at_once)
+@asynccontextmanager
+async def lifespan(app: object) -> AsyncIterator[None]:
+    if options.demo:
+        demo.train_demo(Path(os.environ.get("SIGHTLINE_RUNS", "runs")))
+    async with answer_at_once(app):
+        yield
+    demo.stop()
+
+
+app = st.App(FOLDER / "dashboard.py", routes=ROUTES, lifespan=lifespan)

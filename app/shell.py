@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import loaders
+from app import demo, loaders
 from app.loaders import RunStatus
 from app.state import CLASS_TARGET, TARGETS, Selection, change_selection, current_selection
 from app.text import escape_markdown
@@ -103,16 +103,28 @@ def draw_no_runs(root: Path) -> None:
             "Train one, and its curves grow on this page."
         )
         st.markdown("The demo trains two small models on generated shapes, in under two minutes:")
-        st.code("make demo", language=None)
+        draw_demo(root)
         st.markdown("Or train a model of your own:")
         st.code("python -m training.train --dataset folder:DIR --model resnet18 --epochs 20", language=None)
-    _await_runs()
 
 
-@st.fragment(run_every=2.0)
-def _await_runs() -> None:
+@st.fragment(run_every=1.0)
+def draw_demo(root: Path) -> None:
+    """The button that trains the demo, until there is a run to look at."""
     if loaders.runs():
         st.rerun()
+    is_training = demo.is_training(root)
+    st.button(
+        "Starting; the first curve is on its way …" if is_training else "Train the demo",
+        key="train_demo",
+        icon=":material/hourglass_empty:" if is_training else ":material/play_arrow:",
+        type="primary",
+        disabled=is_training,
+        on_click=demo.train_demo,
+        args=(root,),
+    )
+    if words := demo.failure(root):
+        st.error(f"The demo could not be trained. {escape_markdown(words)}", icon=":material/error:")
 
 
 def draw_run(draw: Callable[[Run, Selection], None]) -> None:

@@ -1,8 +1,10 @@
 """Every view through AppTest, over runs in every condition a crash, a copy or an editor can leave behind."""
 
+import asyncio
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.demo import train_demo
 from run_store.predictions import predictions_table
 from run_store.run import RunRecord
 from run_store.writer import RunWriter
@@ -116,9 +119,60 @@ def gallery_of(app):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_without_runs_every_view_says_how_to_make_one(runs, view):
-    said = text_of(open_view(view))
-    assert "No runs yet" in said
-    assert "make demo" in "".join(code.value for code in open_view(view).code)
+    app = open_view(view)
+    assert "No runs yet" in text_of(app) and app.button(key="train_demo").label == "Train the demo"
+    assert "training.train" in "".join(code.value for code in app.code)
+
+
+class Process:
+    """What subprocess.Popen returns: runs until `status` is set."""
+
+    def __init__(self, command, status=None, said=b"", **options):
+        self.command, self.status = command, status
+        options["stderr"].write(said)
+
+    def poll(self):
+        return self.status
+
+    def terminate(self):
+        pass
+
+
+def test_a_button_trains_the_demo_once(runs, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        "subprocess.Popen", lambda *args, **options: started.append(Process(*args, **options)) or started[-1]
+    )
+    app = open_view("curves")
+    app.button(key="train_demo").click().run()
+    assert not app.exception and app.button(key="train_demo").disabled
+    assert started[0].command[1:] == ["-m", "training.demo", "--runs", str(runs)]
+    train_demo(runs)  # somebody else's click
+    assert len(started) == 1
+
+
+def test_the_launcher_trains_the_demo_when_told_to_and_stops_it_in_the_end(runs, monkeypatch):
+    calls = []
+    monkeypatch.setattr("sys.argv", ["main.py", "--demo", "--runs", str(runs)])
+    monkeypatch.setattr("app.demo.train_demo", lambda runs: calls.append(runs))
+    monkeypatch.setattr("app.demo.stop", lambda: calls.append("stop"))
+    launcher = runpy.run_path(str(ROOT / "app" / "main.py"))
+
+    async def serve():
+        async with launcher["lifespan"](None):
+            calls.append("serves")
+
+    asyncio.run(serve())
+    assert calls == [runs, "serves", "stop"]
+
+
+def test_a_demo_that_fails_says_why_and_can_be_started_again(runs, monkeypatch):
+    said = b"Traceback\nError: no space is left for :red[runs].\n"
+    monkeypatch.setattr("subprocess.Popen", lambda *args, **options: Process(*args, status=1, said=said, **options))
+    app = open_view("curves")
+    app.button(key="train_demo").click().run()
+    assert r"Error\: no space is left for \:red\[runs\]\." in app.error[0].value
+    assert not app.button(key="train_demo").disabled
 
 
 def test_the_curves_are_drawn_without_torch_pandas_and_altair(complete_run):

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import time
 from urllib.parse import quote
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from browser_page import (
     CHART,
     MAP,
+    PATIENCE,
     TILE,
     TO_INSTALL,
     await_count,
@@ -30,7 +32,7 @@ from PIL import Image
 
 from app.learning_curves import RUN_COLOURS
 from benchmarks.dashboard_speed import LAYERS, LINES, ROOT, serve
-from run_store.run import Run
+from run_store.run import Run, is_locked
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 SELECTED_CELL = f'{CHART} .mark-rect path[stroke="#d1495b"]'
@@ -223,11 +225,25 @@ def test_an_empty_page_says_what_to_do_and_shows_a_run_when_it_comes(page, run, 
     runs.mkdir()
     with serve(ROOT / "app" / "main.py", runs) as address:
         open_address(page, address, ".st-key-panel_empty")
-        await_text(page, "make demo")
+        await_text(page, "Train the demo")
         shutil.copytree(run.path, tmp_path / "arriving")
         (tmp_path / "arriving").rename(runs / "arrived")
         page.wait_for_selector(LINES, state="attached")
         await_text(page, "arrived")
+
+
+def test_on_an_empty_page_a_button_trains_the_demo(page, tmp_path):
+    with serve(ROOT / "app" / "main.py", tmp_path / "runs") as address:
+        open_address(page, address, ".st-key-train_demo")
+        page.get_by_role("button", name="Train the demo").click()
+        page.wait_for_selector(".st-key-panel_runs")
+        await_text(page, "demo-")
+        trained = Run(next((tmp_path / "runs").iterdir()))
+        assert trained.record.model == "resnet18_narrow" and trained.state == "running"
+    deadline = time.monotonic() + PATIENCE / 1000
+    while is_locked(trained.path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert trained.state == "interrupted"  # it ends with the server
 
 
 @pytest.mark.parametrize("ci, outcome", [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
