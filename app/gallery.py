@@ -11,7 +11,7 @@ from app.thumbnails import thumbnail_url
 from run_store.predictions import Predictions
 from run_store.run import Run
 
-_HTML = '<div class="grid" role="listbox" aria-label="Images of the current set" aria-orientation="horizontal"></div>\n'
+_HTML = '<div class="grid" role="listbox" aria-orientation="horizontal"></div>\n'
 
 _CSS = """
 :host { display: block; }
@@ -37,6 +37,7 @@ img {
 .names .arrow { flex: none; min-width: 0; }
 .confidence { flex: none; opacity: .68; font-variant-numeric: tabular-nums; }
 .predicted { font-weight: 600; }
+@container (max-width: 420px) { .names .true, .confidence { display: none; } }
 .wrong .predicted { color: light-dark(#b5451b, #f0936b); }
 .right .predicted { color: light-dark(#1f7a4d, #6cc79a); }
 """
@@ -81,6 +82,7 @@ function fillTile(tile, item) {
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component
   const grid = parentElement.querySelector(".grid")
+  grid.setAttribute("aria-label", data.label)
   let tiles = grid.querySelector(".tiles")
   if (!tiles) {
     tiles = document.createElement("div")
@@ -183,6 +185,7 @@ def draw_gallery(
     page: int,
     pages: int,
     key: str,
+    label: str = "Images of the current set",
     on_pick: Callable[[], None],
     on_open: Callable[[], None],
     on_turn: Callable[[], None],
@@ -190,7 +193,7 @@ def draw_gallery(
     """The callbacks read `st.session_state[key]`: `.pick` and `.open` are an image's index, `.turn` is 1 or -1."""
     return _COMPONENT(
         key=key,
-        data={"items": list(items), "selected": selected, "page": page, "pages": pages},
+        data={"items": list(items), "selected": selected, "page": page, "pages": pages, "label": label},
         on_pick_change=on_pick,
         on_open_change=on_open,
         on_turn_change=on_turn,

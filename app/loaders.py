@@ -23,9 +23,11 @@ from app.learning_curves import learning_curves
 from app.state import RunFacts
 from run_store.comparison import Comparison
 from run_store.metrics import Epoch
+from run_store.neighbours import nearest, unit_rows
 from run_store.predictions import Predictions
 from run_store.run import (
     CHECKPOINT_FILE,
+    FEATURES_FILE,
     IMAGES_FILE,
     MASKS_FILE,
     METRICS_FILE,
@@ -40,6 +42,7 @@ from run_store.run import (
 )
 
 RUNS_VARIABLE = "SIGHTLINE_RUNS"
+MOST_NEIGHBOURS = 50_000  # images that are searched for similar ones: 100 MB of memory for ResNet18
 Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -91,9 +94,19 @@ def comparison(before: Run, after: Run) -> Comparison:
     return _comparison(str(before.path), str(after.path), *stamps)
 
 
+def comparable_runs(run: Run) -> list[Run]:
+    """The other complete runs on the same test split, newest first."""
+    facts = {other.name: test_split(other) for other in runs() if status(other).state == "complete"}
+    split = facts.pop(run.name, "")
+    return [other for other in runs() if split and facts.get(other.name) == split]
+
+
 def test_split(run: Run) -> str:
-    """The fingerprint of its test split; "" where the record has none. Raises RunError."""
-    return str(record(run).fingerprints.get("test") or "")
+    """The fingerprint of the test split; "" where the record has none, or cannot be read."""
+    try:
+        return str(record(run).fingerprints.get("test") or "")
+    except RunError:
+        return ""
 
 
 def images(run: Run) -> np.ndarray:
@@ -104,6 +117,13 @@ def images(run: Run) -> np.ndarray:
 def masks(run: Run) -> np.ndarray | None:
     """uint8 N×H×W, memory-mapped, read-only; None where the data set has none. Raises RunError."""
     return _masks(str(run.path), file_stamps(run, MASKS_FILE))
+
+
+def similar(run: Run, image: int, count: int) -> np.ndarray:
+    """int64: the images of the test split nearest to `image` in the penultimate features. Raises RunError."""
+    stamps = file_stamps(run, RECORD_FILE, FEATURES_FILE, IMAGES_FILE)
+    found = nearest(_unit_features(str(run.path), stamps), unit_rows(run.features()[image : image + 1])[0], count + 1)
+    return found[found != image][:count]
 
 
 def images_token(run: Run) -> str:
@@ -248,6 +268,11 @@ def _comparison(before: str, after: str, before_stamp: Stamp, after_stamp: Stamp
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _images(path: str, stamp: Stamp) -> np.ndarray:
     return Run(Path(path)).images()
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _unit_features(path: str, stamp: Stamp) -> np.ndarray:
+    return unit_rows(Run(Path(path)).features()[:MOST_NEIGHBOURS])
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -1,6 +1,7 @@
 """Header, notices and empty pages: what every view shares."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,17 @@ def draw_header(pages: Sequence[Any], current: Any, selection: Selection) -> Non
                 with st.container(
                     key=f"nav_{page.title}{'_here' if page.title == current.title else ''}", width="content"
                 ):
-                    st.page_link(page, label=page.title, query_params=selection.to_query(), width="content")
+                    query = _with_second_run(selection) if page.title == "Compare" else selection
+                    st.page_link(page, label=page.title, query_params=query.to_query(), width="content")
         _draw_run_picker(selection)
+
+
+def _with_second_run(selection: Selection) -> Selection:
+    """So that a copied address of Compare names both runs, also when another one has come since."""
+    run = loaders.find_run(selection.run)
+    if selection.beside is not None or run is None:
+        return selection
+    return replace(selection, beside=next((other.name for other in loaders.comparable_runs(run)), None))
 
 
 def _draw_run_picker(selection: Selection) -> None:
@@ -65,7 +75,8 @@ def _change_run() -> None:
             changes |= {"layers": (), "hide": None}
         classes = {CLASS_TARGET + name for name in facts.class_names}
         changes["targets"] = tuple(target for target in selection.targets if target in classes.union(TARGETS))
-    if _test_split(selection.run) and _test_split(selection.run) == _test_split(name):
+    splits = [loaders.test_split(run) if run else "" for run in map(loaders.find_run, (selection.run, name))]
+    if splits[0] and splits[0] == splits[1]:
         changes["image"] = selection.image
     change_selection(**changes)
 
@@ -76,11 +87,6 @@ def _record(name: str | None) -> RunRecord | None:
         return loaders.record(run) if run else None
     except RunError:
         return None
-
-
-def _test_split(name: str | None) -> str | None:
-    record = _record(name)
-    return record.fingerprints.get("test") if record else None
 
 
 def _model(name: str | None) -> str | None:

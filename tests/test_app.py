@@ -112,8 +112,10 @@ def charts_of(app):
     return app.get("vega_lite_chart")
 
 
-def gallery_of(app):
-    element = next(element for element in app.get("bidi_component") if "gallery" in element.proto.component_name)
+def gallery_of(app, place=0):
+    """That of the set; then that of similar images."""
+    found = [element for element in app.get("bidi_component") if "gallery" in element.proto.component_name]
+    element = found[place]
     return json.loads(element.proto.json) if element.proto.json else json.loads(element.proto.mixed.json)
 
 
@@ -367,6 +369,17 @@ def test_next_image_and_next_page(runs, complete_run):
     assert gallery_of(app)["page"] == 2 and gallery_of(app)["items"][0]["index"] == 24
     app.button(key="inspector_step_-1").click().run()
     assert address_of(app)["image"] == "23" and gallery_of(app)["page"] == 1
+
+
+def test_similar_images_are_those_with_the_nearest_features(runs, complete_run):
+    shutil.copytree(complete_run, runs / "good")
+    angles = np.linspace(0, 3, IMAGES)
+    np.save(runs / "good" / "features.npy", np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float16))
+    app = open_view("mistakes", image="20", show="all")
+    assert sorted(item["index"] for item in gallery_of(app, place=1)["items"]) == [18, 19, 21, 22]
+    (runs / "good" / "features.npy").unlink()
+    app.run()
+    assert not app.exception and r"features\.npy" in text_of(app) and gallery_of(app)["items"]
 
 
 def test_a_set_without_images_says_so(runs, complete_run):

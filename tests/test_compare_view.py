@@ -122,6 +122,12 @@ def test_by_default_it_is_a_run_on_the_same_images(runs, fabricated):
     assert app.selectbox(key="compare_beside").value == "old" and not app.warning
 
 
+def test_the_link_to_the_view_names_both_runs(runs):
+    app = AppTest.from_file(str(DASHBOARD), default_timeout=60).run()
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert links["Compare"] in ("run=old&beside=new", "run=new&beside=old") and "beside" not in links["Layers"]
+
+
 def test_a_single_run_says_what_is_needed(runs):
     shutil.rmtree(runs / "old")
     assert "no second complete run" in open_compare(run="new").info[0].value

@@ -28,8 +28,7 @@ def draw(after: Run, selection: Selection) -> None:
     if not others:
         st.info("There is no second complete run yet: train one on the same data, and what it changes is shown here.")
         return
-    split = loaders.test_split(after)
-    alike = [run for run in others if split and loaders.test_split(run) == split]
+    alike = loaders.comparable_runs(after)
     before = loaders.find_run(selection.beside if selection.beside != after.name else None) or (alike or others)[0]
     with st.container(key="panel_verdict", border=True, gap="xsmall"):
         _draw_picker(before, after, others, selection)

@@ -10,6 +10,7 @@ from app.image_set import draw_image_set
 from app.inspector import draw_inspector
 from app.overview import draw_confusion, draw_tables
 from app.shell import draw_run
+from app.similar import draw_similar
 from app.state import Selection
 from run_store.predictions import Predictions
 from run_store.run import Run
@@ -34,6 +35,7 @@ def draw(run: Run, selection: Selection) -> None:
         if current.image is not None:
             chosen = selection.change(image=current.image, page=None).to_query()
             st.page_link("views/layers.py", label="Where did it look? Open Layers →", query_params=chosen)
+            draw_similar(run, predictions, current.image)
 
 
 def _draw_set(run: Run, predictions: Predictions, current: CurrentSet, selection: Selection) -> None:

@@ -13,7 +13,7 @@ READY = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-scr
 PATIENCE = 60_000  # milliseconds, for a machine under load
 CHART = "[data-testid=stVegaLiteChart]"
 MAP = ".map-grid img"
-TILE = ".tile"
+TILE = ".st-key-panel_set .tile"  # of the set, not of the similar images
 TO_INSTALL = "The browser tests need Chromium; on Debian or Ubuntu: sudo apt-get install chromium"
 
 _CANVAS = """

@@ -160,6 +160,18 @@ def test_a_bar_of_the_most_confused_filters_like_its_cell(page, address, confuse
     await_count(page.locator(TILE), images)
 
 
+def test_a_similar_image_becomes_the_primary_one(page, address):
+    open_address(page, f"{address}/mistakes?run=tiny&show=all&image=0", TILE)
+    similar = page.locator(".st-key-panel_inspector .tile")
+    await_count(similar, 4)
+    index = similar.nth(1).get_attribute("data-index")
+    assert index != "0"
+    similar.nth(1).click()
+    await_query(page, image=index)
+    page.locator(f'{INSPECTOR}[alt^="Test image {index}:"]').wait_for()
+    assert page.locator("[role=listbox]").nth(1).get_attribute("aria-label") == "Similar images"
+
+
 def test_arrow_keys_move_in_the_gallery_and_enter_opens_layers(page, address):
     open_address(page, f"{address}/mistakes?show=all&order=test-order", TILE)
     page.locator(TILE).first.focus()

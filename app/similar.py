@@ -1,0 +1,36 @@
+"""What looks alike to the model: the images nearest to the primary one in its penultimate features."""
+
+import streamlit as st
+
+from app import loaders
+from app.gallery import draw_gallery, gallery_items
+from app.state import change_selection
+from app.text import count, escape_markdown
+from run_store.predictions import Predictions
+from run_store.run import Run, RunError
+
+SHOWN = 4
+_KEY = "similar_gallery"
+
+
+def draw_similar(run: Run, predictions: Predictions, image: int) -> None:
+    """A click makes one of them the primary image."""
+    st.caption("Looks alike to the model")
+    try:
+        rows = loaders.similar(run, image, SHOWN)
+    except RunError as error:
+        st.caption(escape_markdown(str(error)))
+        return
+    draw_gallery(
+        gallery_items(run, predictions, rows),
+        selected=None,
+        page=1,
+        pages=1,
+        key=_KEY,
+        label="Similar images",
+        on_pick=lambda: change_selection(image=st.session_state[_KEY].pick, page=None),
+        on_open=lambda: change_selection(image=st.session_state[_KEY].open, page=None),
+        on_turn=lambda: None,
+    )
+    if len(predictions) > loaders.MOST_NEIGHBOURS:
+        st.caption(f"Among the first {count(loaders.MOST_NEIGHBOURS)} images.")

@@ -1,0 +1,20 @@
+"""Images that a model sees as alike."""
+
+import numpy as np
+
+
+def unit_rows(features: np.ndarray) -> np.ndarray:
+    """float32 N×D, each row of length 1: the cosine of two is their product. Rows without a direction become 0."""
+    rows = np.asarray(features, np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        usable = np.isfinite(lengths) & (lengths > 0)
+        return np.where(usable, rows / np.where(usable, lengths, 1), 0)
+
+
+def nearest(units: np.ndarray, direction: np.ndarray, count: int) -> np.ndarray:
+    """Row numbers (int64) of the `count` rows with the largest cosine to `direction`, largest first; ties by row."""
+    cosines = units @ direction
+    count = min(count, len(cosines))
+    found = np.argpartition(-cosines, count - 1)[:count] if count else np.zeros(0, np.int64)
+    return found[np.lexsort((found, -cosines[found]))]
