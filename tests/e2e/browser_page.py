@@ -72,10 +72,10 @@ def await_query(page, **wanted):
     page.wait_for_selector(READY)
 
 
-def await_count(found, number):
+def await_count(found, number, patience=PATIENCE):
     from playwright.sync_api import expect
 
-    expect(found).to_have_count(number, timeout=PATIENCE)
+    expect(found).to_have_count(number, timeout=patience)
 
 
 def await_maps(page, number):

@@ -1,0 +1,43 @@
+"""From nothing to the discovery that the shortcut run looks at the tag, as somebody who has never seen Sightline."""
+
+import numpy as np
+from browser_page import TILE, await_count, await_maps, await_query, image_pixels, open_address
+
+from benchmarks.dashboard_speed import ROOT, serve
+from image_data.planted_shapes import PATCH, SIZE
+from image_data.splits import TAG
+from run_store.run import Run
+
+TRAINING = 600_000  # milliseconds that both runs may take; on two idle cores it is less than one minute
+AREA = (PATCH / SIZE) ** 2  # the tag's share of a map that shows nothing
+LOOKED_AT = 3  # images: the first is there at once, the others are a click each
+
+
+def test_five_clicks_from_an_empty_page_to_what_the_shortcut_run_looks_at(page, tmp_path):
+    with serve(ROOT / "app" / "main.py", tmp_path) as address:
+        open_address(page, address, ".st-key-train_demo")
+        page.get_by_role("button", name="Train the demo").click()  # 1
+        await_count(page.locator(".run-table .state.complete"), 2, TRAINING)
+        page.locator(".st-key-nav_Compare a").click()  # 2
+        await_maps(page, 2)
+        before, after = (page.locator(".map-grid figure > b").nth(place).inner_text() for place in (0, 1))
+        assert {before, after} == {"demo-honest", "demo-shortcut"}
+        if before == "demo-shortcut":  # it ended last and is the run that the other one is compared with
+            page.locator(".st-key-compare_swap button").click()  # 3
+            await_query(page, run="demo-shortcut", beside="demo-honest")
+        masks = Run(tmp_path / "demo-honest").masks()
+        shares = np.array([shares_on_tag(page, masks, place) for place in range(LOOKED_AT)])
+    honest, shortcut = shares.mean(axis=0)
+    assert shortcut > max(1.3 * honest, 2 * AREA), shares
+
+
+def shares_on_tag(page, masks, place):
+    """Of the light of both maps of a broken image, honest run first, how much lies on its tag."""
+    tile = page.locator(TILE).nth(place)
+    index = tile.get_attribute("data-index")
+    if place:
+        tile.click()  # 4, 5
+    page.locator(f'.st-key-pixels_compare_image img[alt^="Test image {index}:"]').wait_for()
+    on_tag = masks[int(index)] == TAG
+    light = [image_pixels(picture).astype(float).sum(axis=2) for picture in await_maps(page, 2)]
+    return [values[on_tag].sum() / values.sum() for values in light]
