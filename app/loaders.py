@@ -258,10 +258,9 @@ def _predictions(path: str, stamp: Stamp) -> Predictions:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _comparison(before: str, after: str, before_stamp: Stamp, after_stamp: Stamp) -> Comparison:
     found = Comparison(_predictions(before, before_stamp), _predictions(after, after_stamp))
-    if len(found.before) != len(found.after):
-        raise RunError(
-            f"Run {Path(before).name} has predictions of {len(found.before)} images, not {len(found.after)}."
-        )
+    first, second = ((len(predictions), predictions.class_names) for predictions in (found.before, found.after))
+    if first != second:  # the fingerprint of one of them is not that of its images
+        raise RunError(f"Runs {Path(before).name} and {Path(after).name} do not have the same images and classes.")
     return found
 
 

@@ -138,11 +138,11 @@ def test_a_run_without_predictions_is_explained(runs):
     assert r"new has lost its predictions\.parquet" in text_of(open_compare(run="new", beside="old"))
 
 
-def test_predictions_of_another_length_are_a_sentence(runs, fabricated):
+@pytest.mark.parametrize("images, names", [(IMAGES - 3, NAMES), (IMAGES, ("cat", "dog"))])
+def test_runs_that_only_claim_the_same_split_are_a_sentence(runs, images, names):
     shutil.rmtree(runs / "old")
-    fabricate_run(runs / "old", IMAGES - 3, NAMES)
-    app = open_compare(run="new", beside="old")
-    assert r"predictions of 9 images\, not 12" in text_of(app)
+    fabricate_run(runs / "old", images, names)
+    assert "Runs old and new do not have the same images" in text_of(open_compare(run="new", beside="old"))
 
 
 def test_a_run_without_weights_still_shows_the_other_ones_map(runs):
