@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import loaders, map_loaders
+from app import loaders
 from app.inspector import draw_image
-from app.map_cells import Cells, Row, make_cells, scores_to_judge
 from app.map_grid import grid_html
 from app.map_loaders import METHODS
-from app.map_settings import resolve
+from app.predicted_map import predicted_cells
 from app.state import Selection
-from app.subject import Subject, split_image
+from app.subject import split_image
 from app.text import count, escape_markdown, percent
 from run_store.comparison import Comparison
 from run_store.run import Run, RunError
@@ -65,7 +64,7 @@ def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selec
     for run, subject in pairs:
         try:
             with st.spinner("Computing maps …"):
-                (row,), layer = _cells(run, subject, selection)
+                (row,), layer = predicted_cells(run, subject, selection, run.name)
         except RunError as error:
             st.caption(f"No map of {escape_markdown(run.name)}: {escape_markdown(str(error))}")
             continue
@@ -74,17 +73,6 @@ def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selec
     if cells:
         shown = selection.change(layers=(" and ".join(dict.fromkeys(layers)),))
         st.html(grid_html(cells, pixels, shown, METHODS[selection.method].title))
-
-
-def _cells(run: Run, subject: Subject, selection: Selection) -> tuple[Cells, str]:
-    """The map of the predicted class at the deepest chosen layer, and its name."""
-    shown, _ = resolve(run, loaders.record(run), selection)
-    guess = f"{subject.name(subject.predicted)} {percent(subject.probabilities[subject.predicted])}"
-    row = Row("predicted", run.name, guess, (subject.predicted, None), shown.sign)
-    scores = list(dict.fromkeys([row.score, *scores_to_judge(subject)]))
-    layers = shown.layers[-1:]
-    computed = map_loaders.maps(run, subject, shown.method, layers, scores)
-    return make_cells(computed.maps, layers, [row], subject, "own"), layers[0]
 
 
 def rows_of(comparison: Comparison, selection: Selection) -> np.ndarray:

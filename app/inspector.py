@@ -1,5 +1,7 @@
 """One image, large and crisp, with what the model thought of it. Mistakes and Layers share it."""
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -17,18 +19,32 @@ IMAGE_SIDE = 512  # pixels an image is enlarged to, before the browser fits it t
 SHOWN_CLASSES = 5
 
 
-def draw_inspector(run: Run, predictions: Predictions, current: CurrentSet, shown_classes: int = SHOWN_CLASSES) -> None:
-    """Title with previous and next, the image, true taken for predicted, class probabilities. Raises RunError."""
+def draw_inspector(
+    run: Run,
+    predictions: Predictions,
+    current: CurrentSet,
+    shown_classes: int = SHOWN_CLASSES,
+    picture: Callable[[Subject], None] | None = None,
+) -> None:
+    """Title with previous and next, the image, true taken for predicted, class probabilities. Raises RunError.
+
+    picture: draws the image, where that is not all there is to draw.
+    """
     if current.image is None:
         st.caption("No image is chosen.")
         return
     draw_title(current)
-    draw_subject(split_image(predictions, current.image, loaders.images(run)[current.image]), shown_classes)
+    draw_subject(split_image(predictions, current.image, loaders.images(run)[current.image]), shown_classes, picture)
 
 
-def draw_subject(subject: Subject, shown_classes: int = SHOWN_CLASSES) -> None:
+def draw_subject(
+    subject: Subject, shown_classes: int = SHOWN_CLASSES, picture: Callable[[Subject], None] | None = None
+) -> None:
     """The image, what it was taken for, class probabilities."""
-    draw_image(subject.pixels, subject.describe())
+    if picture:
+        picture(subject)
+    else:
+        draw_image(subject.pixels, subject.describe())
     st.markdown(verdict_markdown(subject))
     draw_bars(probability_bars(subject, shown_classes), key="inspector_probabilities", widths=(48,), label_share=0.8)
 

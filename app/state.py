@@ -24,8 +24,8 @@ TARGETS = (
 CLASS_TARGET = "class:"
 _KEYS = (
     "run", "beside", "compared", "runs", "chart", "smoothing", "axis", "true", "predicted", "show", "range", "value",
-    "order", "page", "image", "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity", "hide",
-    "classes",
+    "order", "page", "image", "map", "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity",
+    "hide", "classes",
 )  # fmt: skip
 
 Query = Mapping[str, Sequence[str]]
@@ -57,6 +57,7 @@ class Selection:
     order: str = DEFAULT_ORDER
     page: int | None = None  # from 1; None: the page of `image`, else the first
     image: int | None = None  # index in the test split; None: the first of the page
+    with_map: bool = False  # whether Mistakes shows where the model looked
     method: str = next(iter(LAYER_METHODS))
     layers: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
@@ -99,6 +100,7 @@ class Selection:
             order=(reader.one("order", {_slug(order) for order in ORDERS}) or _slug(DEFAULT_ORDER)).replace("-", " "),
             page=reader.number("page", 1, None),
             image=reader.number("image", 0, known.images if known else None),
+            with_map=reader.one("map", ("shown",)) is not None,
             method=reader.one("method", LAYER_METHODS | PIXEL_METHODS) or cls.method,
             layers=reader.many("layer", None),  # the view asks the network which it has
             targets=reader.many("target", targets),
@@ -131,6 +133,7 @@ class Selection:
             "order": _slug(self.order) if self.order != default.order else None,
             "page": str(self.page) if self.page not in (None, 1) else None,
             "image": str(self.image) if self.image is not None else None,
+            "map": "shown" if self.with_map else None,
             "method": self.method if self.method != default.method else None,
             "layer": list(self.layers),
             "target": list(self.targets),

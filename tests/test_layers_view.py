@@ -520,3 +520,28 @@ def test_without_its_weights_a_run_says_why_an_upload_cannot_be_shown(run):
     (run / "model.safetensors").unlink()
     app = uploaded(open_layers(image=str(WRONG)), "a.png", encoded())
     assert "model.safetensors" in app.error[0].value.replace("\\", "") and "taken for" in markdown_of(app)
+
+
+def open_mistakes(**query):
+    app = AppTest.from_file(str(DASHBOARD), default_timeout=60).switch_page("views/mistakes.py")
+    for key, value in query.items():
+        app.query_params[key] = value
+    return checked(app.run())
+
+
+def test_mistakes_shows_the_map_of_what_was_predicted_on_demand(run):
+    app = open_mistakes(image=str(WRONG))
+    assert not maps_of(app)
+    app.toggle(key="mistakes_map").set_value(True).run()
+    (only,) = maps_of(checked(app))
+    assert only.startswith(f"Grad-CAM at {LAYERS[-1]}, Predicted: cat ") and app.query_params["map"] == "shown"
+    (layer,) = maps_of(open_mistakes(image=str(WRONG), map="shown", layer=LAYERS[1], method="layercam"))
+    assert layer.startswith(f"LayerCAM at {LAYERS[1]}, Predicted: cat ")
+    app.toggle(key="mistakes_map").set_value(False).run()
+    assert not maps_of(checked(app)) and "map" not in app.query_params
+
+
+def test_mistakes_without_weights_says_that_there_is_no_map_and_shows_the_image(run):
+    (run / "model.safetensors").unlink()
+    app = open_mistakes(image=str(WRONG), map="shown")
+    assert any("No map" in caption.value for caption in app.caption) and app.get("image")
