@@ -1,10 +1,9 @@
 """What a change of the recipe does, on images held out of the training split: the test split is never looked at.
 
 python -m benchmarks.recipe_ablation --dataset folder:.data --epochs 6 --seeds 0 1 2 \\
-    --variants "" "--weight-decay 1.5e-3" "--learning-rate 0.2 --weight-decay 1e-3"
+    --variants "" weight-decay=1.5e-3 "learning-rate=0.2 weight-decay=1e-3"
 """
 
-import shlex
 import statistics
 import subprocess
 import sys
@@ -22,17 +21,21 @@ def main(
     image_size: int = 32,
     held_out: int = 5000,
     seeds: tuple[int, ...] = (0, 1, 2),
-    variants: tuple[str, ...] = ("", "--weight-decay 1.5e-3"),
+    variants: tuple[str, ...] = ("", "weight-decay=1.5e-3"),
     runs: Path = Path("runs/ablation"),
 ) -> None:
-    """Train `model` with the options of each variant, a run for each seed; finished runs are not trained again."""
+    """Train `model` with the options of each variant, a run for each seed; finished runs are not trained again.
+
+    A variant names options of training.train without their dashes; an empty one is the defaults.
+    """
     common = ["--dataset", dataset, "--model", model, "--epochs", str(epochs), "--held-out", str(held_out)]
     if dataset.startswith("folder:"):
         common += ["--image-size", str(image_size)]
     head = "| options | held-out accuracy, mean | min–max | loss | seeds |"
     print(f"{head}\n|{'---|' * (head.count('|') - 1)}", flush=True)
     for variant in variants:
-        last = [trained(runs, [*common, *shlex.split(variant)], seed).metrics()[-1] for seed in seeds]
+        options = [word for pair in variant.split() for word in f"--{pair}".split("=", 1)]
+        last = [trained(runs, [*common, *options], seed).metrics()[-1] for seed in seeds]
         accuracy = [epoch.test_accuracy for epoch in last]
         loss = statistics.mean(epoch.test_loss for epoch in last)
         spread = f"{statistics.mean(accuracy):.2%} | {min(accuracy):.2%}–{max(accuracy):.2%}"
