@@ -179,12 +179,13 @@ def _draw_range(place: DeltaGenerator, name: str, predictions: Predictions, sele
 def slider_scale(values: np.ndarray) -> tuple[float, float, float] | None:
     """Least and greatest value, moved out to a whole number of steps, and the step: a power of ten, 10 to 100 of them.
 
-    None where there is nothing to choose.
+    None where there is nothing to choose, or no number for the span.
     """
     finite = values[np.isfinite(values)].astype(np.float64)
-    if not len(finite) or finite.min() == finite.max():
+    span = float(finite.max() / 2 - finite.min() / 2) * 2 if len(finite) else 0.0
+    if not 1e-300 < span < math.inf:
         return None
-    exponent = math.floor(math.log10(finite.max() - finite.min())) - 1
+    exponent = math.floor(math.log10(span)) - 1
     step = 10.0**exponent
     low, high = (
         round(side(end / step) * step, -exponent)

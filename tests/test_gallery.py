@@ -173,6 +173,8 @@ def test_every_filter_is_a_chip_that_undoes_it(predictions):
         ([0.5, 0.5], None),
         ([np.nan], None),
         ([], None),
+        ([-1.7e308, 1.7e308], None),
+        ([0, 5e-324], None),
     ],
 )
 def test_a_slider_covers_all_values_in_round_steps(values, scale):
