@@ -18,7 +18,7 @@ def train_demo(runs: Path) -> None:
     with _lock:
         if is_training(runs):
             return
-        errors = TemporaryFile()  # noqa: SIM115  # read when the process has ended
+        errors = TemporaryFile()  # noqa: SIM115 (a with would close it before the process has written its last words)
         command = [sys.executable, "-m", "training.demo", "--runs", str(runs.absolute())]
         process = subprocess.Popen(command, cwd=ROOT, stderr=errors)
         _started[runs] = process, errors

@@ -13,9 +13,9 @@ FOLDER = Path(__file__).resolve().parent
 if str(FOLDER.parent) not in sys.path:
     sys.path.insert(0, str(FOLDER.parent))
 
-from app import demo  # noqa: E402 (found only once the root is on the path)
-from app.connections import answer_at_once  # noqa: E402 (likewise)
-from app.thumbnails import ROUTES  # noqa: E402 (likewise)
+from app import demo  # noqa: E402 (app is found only once the root is on the path)
+from app.connections import answer_at_once  # noqa: E402 (app is found only once the root is on the path)
+from app.thumbnails import ROUTES  # noqa: E402 (app is found only once the root is on the path)
 
 parser = argparse.ArgumentParser(prog="streamlit run app/main.py --", description="Sightline")
 parser.add_argument("--runs", metavar="DIR", help="the folder of runs (default: $SIGHTLINE_RUNS, else ./runs)")

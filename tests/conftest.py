@@ -9,6 +9,7 @@ import pytest
 from image_files import save_folder
 from PIL import Image
 
+from benchmarks.dashboard_speed import fabricate_run
 from image_data import load_image_data
 from image_data.planted_shapes import planted_shapes
 
@@ -33,6 +34,14 @@ def tiny_folder(tiny_data, tmp_path_factory):
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(file)
     return folder
+
+
+@pytest.fixture(scope="session")
+def fabricated(tmp_path_factory):
+    """A run of 12 images of a cat, a dog, an owl, a cat …, with random weights; 0, 5 and 10 are wrong. To be copied."""
+    path = tmp_path_factory.mktemp("fabricated") / "run"
+    fabricate_run(path, 12, ("cat", "dog", "owl"), with_model=True)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -19,13 +19,6 @@ NAMES = ("cat", "dog", "owl")
 IMAGES = 12  # true cat dog owl cat …; of a fabricated run 0, 5 and 10 are wrong: the class after the true one
 
 
-@pytest.fixture(scope="module")
-def fabricated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("fabricated") / "run"
-    fabricate_run(path, IMAGES, NAMES, with_model=True)
-    return path
-
-
 @pytest.fixture
 def runs(tmp_path, monkeypatch, fabricated):
     """Runs old and new: the new one takes image 0 for a cat, which it is, 1 for an owl, and 5 for a dog."""

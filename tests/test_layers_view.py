@@ -27,13 +27,6 @@ RIGHT, WRONG = 1, 5  # every fifth prediction of a fabricated run is wrong
 LARGE = 128  # pixels: the run keeps thumbnails of 96
 
 
-@pytest.fixture(scope="module")
-def fabricated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("fabricated") / "run"
-    fabricate_run(path, IMAGES, NAMES, with_model=True)
-    return path
-
-
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
