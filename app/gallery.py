@@ -11,13 +11,14 @@ from app.thumbnails import thumbnail_url
 from run_store.predictions import Predictions
 from run_store.run import Run
 
+PAGER_HEIGHT = 64  # pixels that the window has to keep free below the tiles
+
 _HTML = '<div class="grid" role="listbox" aria-orientation="horizontal"></div>\n'
 
 _CSS = """
 :host { display: block; }
 .grid { container-type: inline-size; display: block; }
-.tiles { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 4px; }
-@container (min-width: 1100px) { .tiles { grid-template-columns: repeat(8, minmax(0, 1fr)); } }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(94px, 1fr)); gap: 4px; }
 @container (max-width: 420px) { .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 .tile {
   box-sizing: border-box; min-width: 0; padding: 4px 4px 3px; border: 2px solid transparent;
@@ -43,6 +44,8 @@ img {
 """
 
 _JS = """
+const columnsOf = (tiles) => getComputedStyle(tiles).gridTemplateColumns.split(" ").length
+
 function makeTile(item) {
   const tile = document.createElement("div")
   tile.setAttribute("role", "option")
@@ -80,7 +83,7 @@ function fillTile(tile, item) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component
+  const { data, parentElement, setStateValue, setTriggerValue } = component
   const grid = parentElement.querySelector(".grid")
   grid.setAttribute("aria-label", data.label)
   let tiles = grid.querySelector(".tiles")
@@ -110,6 +113,20 @@ export default function (component) {
   }
   grid.dataset.page = data.page
 
+  // The main block is as large as the window, whenever it changes.
+  const main = grid.getRootNode().host?.closest("[data-testid=stMain]")
+  if (main && data.below !== null && !grid.watch) {
+    grid.watch = new ResizeObserver(() => (grid.isConnected ? tellFits() : grid.watch.disconnect()))
+    grid.watch.observe(main)
+  }
+  const tellFits = () => {
+    const tile = tiles.firstElementChild?.getBoundingClientRect()
+    if (!tile?.height) return
+    const room = window.innerHeight - (tile.top + main.scrollTop) - data.below
+    const fits = columnsOf(tiles) * Math.floor(room / (tile.height + parseFloat(getComputedStyle(tiles).rowGap)))
+    if (fits > 0 && fits !== grid.fits) setStateValue("fits", (grid.fits = fits))
+  }
+
   // While an arrow key is held down only the place where it comes to rest is worth an answer of the server.
   const choose = (tile, wait) => {
     mark(tile.dataset.index)
@@ -126,7 +143,7 @@ export default function (component) {
     if (!tile || event.ctrlKey || event.metaKey || event.altKey) return
     const places = all()
     const place = places.indexOf(tile)
-    const columns = getComputedStyle(tiles).gridTemplateColumns.split(" ").length
+    const columns = columnsOf(tiles)
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }
     const goals = { Home: 0, End: places.length - 1 }
     if (event.key === "Enter") {
@@ -189,12 +206,19 @@ def draw_gallery(
     on_pick: Callable[[], None],
     on_open: Callable[[], None],
     on_turn: Callable[[], None],
+    on_fits: Callable[[], None] | None = None,
 ) -> Any:
-    """The callbacks read `st.session_state[key]`: `.pick` and `.open` are an image's index, `.turn` is 1 or -1."""
+    """The callbacks read `st.session_state[key]`.
+
+    `.pick` and `.open` are an image's index, `.turn` is 1 or -1; `.fits` says how many images the window has room for,
+    where `on_fits` asks for it.
+    """
+    below = PAGER_HEIGHT if on_fits else None
     return _COMPONENT(
         key=key,
-        data={"items": list(items), "selected": selected, "page": page, "pages": pages, "label": label},
+        data={"items": list(items), "selected": selected, "page": page, "pages": pages, "label": label, "below": below},
         on_pick_change=on_pick,
         on_open_change=on_open,
         on_turn_change=on_turn,
+        on_fits_change=on_fits or (lambda: None),
     )

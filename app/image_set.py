@@ -5,9 +5,17 @@ from typing import Any
 
 import streamlit as st
 
-from app.current import CurrentSet
+from app.current import PAGE_SIZE, CurrentSet
 from app.gallery import draw_gallery
 from app.state import Selection, change_selection
+
+MOST_IMAGES = 120  # on a page, however large the screen
+
+
+def page_size(key: str) -> int:
+    """How many images the screen holds in this gallery, once the browser has said so."""
+    fits = st.session_state.get(_size_key(key), PAGE_SIZE)
+    return min(max(fits, PAGE_SIZE), MOST_IMAGES)
 
 
 def draw_image_set(items: Sequence[dict[str, Any]], current: CurrentSet, selection: Selection, key: str) -> None:
@@ -18,13 +26,18 @@ def draw_image_set(items: Sequence[dict[str, Any]], current: CurrentSet, selecti
         page=current.page,
         pages=current.pages,
         key=key,
-        on_pick=lambda: change_selection(image=st.session_state[key].pick, page=None),
+        on_pick=lambda: change_selection(image=st.session_state[key].pick),
         on_open=lambda: None,
-        on_turn=lambda: change_selection(image=current.beside_page(st.session_state[key].turn), page=None),
+        on_turn=lambda: change_selection(image=current.beside_page(st.session_state[key].turn)),
+        on_fits=lambda: st.session_state.update({_size_key(key): st.session_state[key].fits}),
     )
     _draw_pager(current)
     if result.open is not None:
-        st.switch_page("views/layers.py", query_params=selection.change(image=int(result.open), page=None).to_query())
+        st.switch_page("views/layers.py", query_params=selection.change(image=int(result.open)).to_query())
+
+
+def _size_key(key: str) -> str:
+    return f"{key}_fits"  # no widget's, so that it outlives a look at another view
 
 
 def _draw_pager(current: CurrentSet) -> None:
@@ -35,15 +48,15 @@ def _draw_pager(current: CurrentSet) -> None:
             if not step:
                 st.markdown(f":gray[page] {current.page} :gray[of] {current.pages}", width="content")
                 continue
-            target = current.page + step
+            image = current.turned(step)
             st.button(
                 name,
                 icon=f":material/{icon}:",
                 icon_position="left" if step < 0 else "right",
                 key=f"pager_{step}",
                 type="tertiary",
-                disabled=not 1 <= target <= current.pages,
+                disabled=image is None,
                 on_click=change_selection,
-                kwargs={"page": target, "image": None},
+                kwargs={"image": image},
             )
         st.caption("arrow keys move, Enter opens Layers", width="content")

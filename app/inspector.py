@@ -62,7 +62,7 @@ def draw_title(current: CurrentSet) -> None:
                 type="tertiary",
                 disabled=neighbour is None,
                 on_click=change_selection,
-                kwargs={"image": neighbour, "page": None},
+                kwargs={"image": neighbour},
             )
 
 

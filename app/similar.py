@@ -28,8 +28,8 @@ def draw_similar(run: Run, predictions: Predictions, image: int) -> None:
         pages=1,
         key=_KEY,
         label="Similar images",
-        on_pick=lambda: change_selection(image=st.session_state[_KEY].pick, page=None),
-        on_open=lambda: change_selection(image=st.session_state[_KEY].open, page=None),
+        on_pick=lambda: change_selection(image=st.session_state[_KEY].pick),
+        on_open=lambda: change_selection(image=st.session_state[_KEY].open),
         on_turn=lambda: None,
     )
     if len(predictions) > loaders.MOST_NEIGHBOURS:

@@ -24,7 +24,7 @@ TARGETS = (
 CLASS_TARGET = "class:"
 _KEYS = (
     "run", "beside", "compared", "runs", "chart", "smoothing", "axis", "true", "predicted", "show", "range", "value",
-    "order", "page", "image", "map", "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity",
+    "order", "image", "map", "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity",
     "hide", "classes",
 )  # fmt: skip
 
@@ -55,8 +55,7 @@ class Selection:
     outcome: Outcome = "wrong"
     columns: tuple[tuple[str, Condition], ...] = ()  # what else the set asks of the predictions, ranges first
     order: str = DEFAULT_ORDER
-    page: int | None = None  # from 1; None: the page of `image`, else the first
-    image: int | None = None  # index in the test split; None: the first of the page
+    image: int | None = None  # index in the test split; None: the first of the set
     with_map: bool = False  # whether Mistakes shows where the model looked
     method: str = next(iter(LAYER_METHODS))
     layers: tuple[str, ...] = ()
@@ -98,7 +97,6 @@ class Selection:
             outcome=cast(Outcome, reader.one("show", get_args(Outcome)) or "wrong"),
             columns=reader.conditions(),
             order=(reader.one("order", {_slug(order) for order in ORDERS}) or _slug(DEFAULT_ORDER)).replace("-", " "),
-            page=reader.number("page", 1, None),
             image=reader.number("image", 0, known.images if known else None),
             with_map=reader.one("map", ("shown",)) is not None,
             method=reader.one("method", LAYER_METHODS | PIXEL_METHODS) or cls.method,
@@ -131,7 +129,6 @@ class Selection:
             "range": [f"{_quote(name)}:{_ends(asked)}" for name, asked in self.columns if isinstance(asked, Range)],
             "value": [f"{_quote(name)}:{asked}" for name, asked in self.columns if isinstance(asked, str)],
             "order": _slug(self.order) if self.order != default.order else None,
-            "page": str(self.page) if self.page not in (None, 1) else None,
             "image": str(self.image) if self.image is not None else None,
             "map": "shown" if self.with_map else None,
             "method": self.method if self.method != default.method else None,
@@ -158,11 +155,11 @@ class Selection:
         return _in_order(others if condition is None else others | {name: condition})
 
     def change(self, **changes: Any) -> "Selection":
-        """A copy with other values. Another filter or order starts at its first page and image."""
+        """A copy with other values. Another filter or order starts at its first image."""
         changed = replace(self, **changes)
         same_set = ("run", "beside", "compared", "label", "predicted", "outcome", "columns", "order")
         if any(getattr(self, name) != getattr(changed, name) for name in same_set):
-            changed = replace(changed, page=changes.get("page"), image=changes.get("image"))
+            changed = replace(changed, image=changes.get("image"))
         return changed
 
 

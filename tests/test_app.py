@@ -406,7 +406,6 @@ def test_values_that_do_not_exist_are_named_in_one_sentence(runs, complete_run, 
         "run": ":red[gone]",
         "true": "unicorn",
         "image": "99999999",
-        "page": "abc",
         "order": "<b>",
         "layer": "conv",
     }

@@ -34,8 +34,21 @@ def test_an_image_that_the_predictions_do_not_have_counts_as_none(predictions):
     assert current_set(predictions, Selection(image=60)).image == 59
 
 
-def test_a_page_past_the_end_is_the_last_one(predictions):
-    assert current_set(predictions, Selection(page=99)).page == 2
+def test_an_image_outside_the_set_stands_beside_its_first_page(predictions):
+    current = current_set(predictions, Selection(image=2))
+    assert (current.image, current.position, current.page, current.neighbour(1)) == (2, None, 1, 59)
+
+
+def test_pages_are_turned_by_their_images(predictions):
+    pages = [current_set(predictions, Selection(outcome="all", order="test order", image=i), 25) for i in (0, 30, 59)]
+    assert [(page.page, page.pages, len(page.page_rows)) for page in pages] == [(1, 3, 25), (2, 3, 25), (3, 3, 10)]
+    assert [(page.turned(-1), page.turned(1)) for page in pages] == [(None, 25), (0, 50), (25, None)]
+    assert [(page.beside_page(-1), page.beside_page(1)) for page in pages] == [(None, 25), (24, 50), (49, None)]
+
+
+def test_a_set_without_images_has_one_empty_page(predictions):
+    current = current_set(predictions, Selection(label="dog"))
+    assert (current.image, current.page, current.pages, len(current.page_rows)) == (None, 1, 1, 0)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.bars import Bar
-from app.current import PAGE_SIZE, current_set
+from app.current import current_set
 from app.filters import chips, headline, set_as_csv, slider_scale
 from app.gallery import gallery_items
 from app.inspector import probability_bars
@@ -18,7 +18,7 @@ from app.state import Selection
 from app.subject import split_image
 from app.text import count, duration, escape_markdown, percent
 from app.thumbnails import ROUTES, png, thumbnail_url
-from run_store.predictions import Range, predictions_table, read_predictions
+from run_store.predictions import Range, predictions_table
 from run_store.run import Run, RunRecord
 from run_store.writer import RunWriter
 
@@ -122,20 +122,6 @@ def test_the_current_set_starts_with_the_most_confident_mistake(predictions):
     current = current_set(predictions, Selection())
     assert (current.rows.tolist(), current.page, current.pages, current.image) == ([4, 1], 1, 1, 4)
     assert (current.neighbour(1), current.neighbour(-1), current.position) == (1, None, 0)
-
-
-def test_a_page_past_the_end_is_the_last_one_and_an_image_brings_its_page(tmp_path):
-    import pyarrow.parquet as pq
-
-    images = 2 * PAGE_SIZE + 3
-    labels = np.zeros(images, int)
-    pq.write_table(predictions_table(np.tile([0.0, 1.0], (images, 1)), labels), tmp_path / "p.parquet")
-    table = read_predictions(tmp_path / "p.parquet", ("a", "b"))
-    late = current_set(table, Selection(page=99))
-    assert (late.page, late.pages, late.page_rows.tolist(), late.image) == (3, 3, [48, 49, 50], 48)
-    assert current_set(table, Selection(image=30)).page == 2
-    second = current_set(table, Selection(page=2))
-    assert (second.beside_page(1), second.beside_page(-1)) == (48, 23)
 
 
 def test_an_empty_set_has_no_image_unless_one_was_chosen(predictions):
@@ -250,7 +236,7 @@ def test_numbers_have_units_and_sensible_digits():
         (Selection(), ("cat", "cat"), Selection(label="cat", predicted="cat", outcome="right")),
         (Selection(outcome="right"), ("cat", "dog"), Selection(label="cat", predicted="dog", outcome="wrong")),
         (Selection(outcome="all"), ("cat", "cat"), Selection(label="cat", predicted="cat", outcome="all")),
-        (Selection(predicted="dog", page=3), ("cat", None), Selection(label="cat")),
+        (Selection(predicted="dog", image=3), ("cat", None), Selection(label="cat")),
     ],
 )
 def test_a_click_on_a_cell_filters_by_it_and_a_second_click_no_longer_does(start, clicked, result):

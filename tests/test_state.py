@@ -21,7 +21,7 @@ def test_an_empty_address_is_the_default_selection_of_the_default_run():
 
 def test_values_that_equal_the_default_stay_out_of_the_address():
     assert Selection().to_query() == {}
-    assert Selection(run="new", page=1).to_query() == {"run": "new"}
+    assert Selection(run="new", outcome="wrong").to_query() == {"run": "new"}
 
 
 def test_classes_and_runs_stand_in_the_address_by_name():
@@ -49,7 +49,7 @@ def test_a_column_is_asked_one_thing():
         Selection(run="old run", shown=("new", "old run")),
         Selection(run="new", quantities=("learning rate", "gap"), smoothing=60, logarithmic=True),
         Selection(run="new", label="a,b&c=d", predicted="dog", outcome="all", order="highest loss first"),
-        Selection(run="new", outcome="right", columns=(("confidence", Range(0.25, 0.75)),), page=3, image=0),
+        Selection(run="new", outcome="right", columns=(("confidence", Range(0.25, 0.75)),), image=0),
         Selection(run="new", beside="old run", compared="both wrong", with_map=True),
         Selection(run="new", layers=("layer1", "layer4"), targets=("predicted", "class:a,b&c=d"), image=99),
         Selection(run="new", method="gradcam++", targets=("runner-up", "difference"), scale="row", opacity=0),
@@ -73,10 +73,9 @@ def test_a_selection_survives_the_address(selection):
         ({"predicted": ["0"]}, "predicted “0”"),
         ({"show": ["nothing"]}, "show “nothing”"),
         ({"order": ["random"]}, "order “random”"),
-        ({"page": ["abc"]}, "page “abc”"),
-        ({"page": ["0"]}, "page “0”"),
-        ({"page": ["-1"]}, "page “-1”"),
-        ({"page": ["٣"]}, "page “٣”"),
+        ({"image": ["abc"]}, "image “abc”"),
+        ({"image": ["-1"]}, "image “-1”"),
+        ({"image": ["٣"]}, "image “٣”"),
         ({"image": ["99999999"]}, "image “99999999”"),
         ({"image": ["1e3"]}, "image “1e3”"),
         ({"image": ["9" * 5000]}, "image “999"),
@@ -111,10 +110,10 @@ def test_the_index_after_the_last_image_does_not_exist():
     assert read({"image": ["100"]})[0].image is None
 
 
-def test_another_filter_starts_at_its_first_page_and_image():
-    selection = Selection(run="new", page=4, image=80, layers=("layer1",))
+def test_another_filter_starts_at_its_first_image():
+    selection = Selection(run="new", image=80, layers=("layer1",))
     assert selection.change(label="cat") == Selection(run="new", label="cat", layers=("layer1",))
-    assert selection.change(layers=()) == Selection(run="new", page=4, image=80)
+    assert selection.change(layers=()) == Selection(run="new", image=80)
     assert selection.change(run="old run", image=80) == Selection(run="old run", image=80, layers=("layer1",))
 
 

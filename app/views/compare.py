@@ -10,7 +10,7 @@ from app.comparison import draw_both, rows_of, verdict_words, with_both
 from app.current import CurrentSet, place_in
 from app.filters import draw_chips, draw_order
 from app.gallery import gallery_items
-from app.image_set import draw_image_set
+from app.image_set import draw_image_set, page_size
 from app.inspector import draw_title
 from app.overview import draw_matrix
 from app.shell import draw_missing, draw_run
@@ -19,7 +19,7 @@ from app.text import count, escape_markdown
 from run_store.comparison import Change, Comparison
 from run_store.run import Run
 
-_BESIDE, _CHANGE = "compare_beside", "compare_change"
+_BESIDE, _CHANGE, _GALLERY = "compare_beside", "compare_change", "compare_gallery"
 
 
 def draw(after: Run, selection: Selection) -> None:
@@ -75,7 +75,7 @@ def _draw_refusal(before: Run, after: Run) -> None:
 
 
 def _draw_changes(before: Run, after: Run, comparison: Comparison, selection: Selection) -> None:
-    current = place_in(rows_of(comparison, selection), selection, len(comparison.after))
+    current = place_in(rows_of(comparison, selection), selection, len(comparison.after), page_size(_GALLERY))
     left, middle, right = st.columns([300, 620, 290], gap="small")
     with left, st.container(key="panel_confusion", border=True, gap="xsmall"):
         names = comparison.after.class_names
@@ -97,7 +97,7 @@ def _draw_changes(before: Run, after: Run, comparison: Comparison, selection: Se
             return
         draw_title(current)
         draw_both(before, after, comparison, current.image, selection)
-        chosen = selection.change(image=current.image, page=None).to_query()
+        chosen = selection.change(image=current.image).to_query()
         st.page_link("views/layers.py", label="Where did it look? Open Layers →", query_params=chosen)
 
 
@@ -125,7 +125,7 @@ def _draw_set(before: Run, after: Run, comparison: Comparison, current: CurrentS
         st.info("No image changed like this.", icon=":material/compare_arrows:")
         return
     items = gallery_items(after, comparison.after, current.page_rows)
-    draw_image_set(with_both(items, comparison, (before.name, after.name)), current, selection, key="compare_gallery")
+    draw_image_set(with_both(items, comparison, (before.name, after.name)), current, selection, key=_GALLERY)
 
 
 draw_run(draw)

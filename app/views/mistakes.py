@@ -6,7 +6,7 @@ from app import loaders
 from app.current import CurrentSet, current_set
 from app.filters import draw_filters, draw_headline
 from app.gallery import gallery_items
-from app.image_set import draw_image_set
+from app.image_set import draw_image_set, page_size
 from app.inspector import draw_inspector
 from app.overview import draw_confusion, draw_tables
 from app.predicted_map import draw_picture
@@ -16,11 +16,13 @@ from app.state import Selection
 from run_store.predictions import Predictions
 from run_store.run import Run
 
+_GALLERY = "mistakes_gallery"
+
 
 def draw(run: Run, selection: Selection) -> None:
     predictions = loaders.predictions(run)
     loaders.images(run)
-    current = current_set(predictions, selection)
+    current = current_set(predictions, selection, page_size(_GALLERY))
     left, middle, right = st.columns([300, 650, 260], gap="small")
     with left:
         with st.container(key="panel_confusion", border=True, gap="xsmall"):
@@ -34,7 +36,7 @@ def draw(run: Run, selection: Selection) -> None:
     with right, st.container(key="panel_inspector", border=True, gap="small"):
         draw_inspector(run, predictions, current, picture=lambda subject: draw_picture(run, subject, selection))
         if current.image is not None:
-            chosen = selection.change(image=current.image, page=None).to_query()
+            chosen = selection.change(image=current.image).to_query()
             st.page_link("views/layers.py", label="Where did it look? Open Layers →", query_params=chosen)
             draw_similar(run, predictions, current.image)
 
@@ -43,7 +45,7 @@ def _draw_set(run: Run, predictions: Predictions, current: CurrentSet, selection
     if not len(current.rows):
         st.info("No image passes these filters. Remove one of the chips above.", icon=":material/filter_alt_off:")
         return
-    draw_image_set(gallery_items(run, predictions, current.page_rows), current, selection, key="mistakes_gallery")
+    draw_image_set(gallery_items(run, predictions, current.page_rows), current, selection, key=_GALLERY)
 
 
 draw_run(draw)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 READY = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
+VIEWPORT = {"width": 1280, "height": 720}
 PATIENCE = 60_000  # milliseconds, for a machine under load
 CHART = "[data-testid=stVegaLiteChart]"
 MAP = ".map-grid img"

@@ -3,11 +3,10 @@
 import shutil
 
 import pytest
-from browser_page import PATIENCE, chromium_path
+from browser_page import PATIENCE, VIEWPORT, chromium_path
 
 from benchmarks.dashboard_speed import CHROMIUM_OPTIONS, ROOT, fabricate_run, serve
 
-VIEWPORT = {"width": 1280, "height": 720}
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 
 
