@@ -13,23 +13,26 @@ from app.learning_curves import BARE
 
 MATRIX_HUE = "#0b7fab"
 MORE_HUE = "#c8571b"  # of what a difference has more; less has MATRIX_HUE
+MOST_DRAWN = 100  # classes: a matrix of more has cells too small to be told apart
 READABLE_CLASSES = 30  # more cells than this are drawn without their numbers
 CELL_SELECTION = "cell"
 
 Chart = alt.LayerChart | alt.FacetChart  # what Altair says a layered chart with properties is
 
 
-def confusion_matrix(cells: pd.DataFrame, class_names: tuple[str, ...], *, dark: bool = False) -> Chart:
+def confusion_matrix(
+    cells: pd.DataFrame, class_names: tuple[str, ...], *, dark: bool = False, is_large: bool = False
+) -> Chart:
     """cells: from `confusion_cells` or `difference_cells`; another selection changes only them.
 
-    dark: whether the page's theme is.
+    dark: whether the page's theme is. is_large: whether it has a window of its own.
 
     A click on a cell selects it under the name CELL_SELECTION with the fields `true` and `predicted`.
     """
     readable = len(class_names) <= READABLE_CLASSES
     base = alt.Chart(cells).encode(
-        x=alt.X("predicted:N", title=None, scale=_band(class_names), axis=_axis(class_names, labelAngle=-90)),
-        y=alt.Y("true:N", title=None, scale=_band(class_names), axis=_axis(class_names)),
+        x=alt.X("predicted:N", title=None, scale=_band(class_names), axis=_axis(class_names, is_large, labelAngle=-90)),
+        y=alt.Y("true:N", title=None, scale=_band(class_names), axis=_axis(class_names, is_large)),
         tooltip=[
             alt.Tooltip("true:N"),
             alt.Tooltip("predicted:N"),
@@ -47,7 +50,7 @@ def confusion_matrix(cells: pd.DataFrame, class_names: tuple[str, ...], *, dark:
     outline = base.mark_rect(fillOpacity=0, stroke="#d1495b", strokeWidth=1.5, cornerRadius=3)
     layers = [fill.add_params(clicked), outline.transform_filter("datum.selected")]
     if readable:
-        size = 11 if len(class_names) <= 12 else 8
+        size = 13 if is_large else 11 if len(class_names) <= 12 else 8
         # Streamlit's theme colours axes but no text marks. A number has to be read on every shade of both hues.
         faint, strong, edge = ("#b4bcc3", "white", 0.3) if dark else ("#3c434a", "white", 0.8)
         for test, colour in (("<=", faint), (">", strong)):
@@ -61,11 +64,12 @@ def _band(class_names: tuple[str, ...]) -> alt.Scale:
     return alt.Scale(domain=list(class_names), paddingInner=padding, paddingOuter=0)
 
 
-def _axis(class_names: tuple[str, ...], **options: Any) -> alt.Axis:
+def _axis(class_names: tuple[str, ...], is_large: bool, **options: Any) -> alt.Axis:
+    small = 10 if len(class_names) <= 15 else 8
     return alt.Axis(
-        labels=len(class_names) <= 2 * READABLE_CLASSES,
-        labelLimit=74,
-        labelFontSize=10 if len(class_names) <= 15 else 8,
+        labels=is_large or len(class_names) <= 2 * READABLE_CLASSES,
+        labelLimit=150 if is_large else 74,
+        labelFontSize=12 if is_large and len(class_names) <= READABLE_CLASSES else small,
         labelOverlap=False,
         labelFlush=False,
         labelPadding=4,

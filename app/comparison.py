@@ -1,12 +1,14 @@
 """Parts of the Compare view: the difference in words, its gallery, and the maps of both runs side by side."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from app import loaders
+from app.bars import Bar
 from app.inspector import draw_image
 from app.map_grid import grid_html
 from app.map_loaders import METHODS
@@ -17,6 +19,7 @@ from app.text import count, escape_markdown, percent
 from run_store.comparison import Comparison
 from run_store.run import Run, RunError
 
+SHOWN_PAIRS = 8
 LIKELY = 0.05  # what chance does as often as this, or more often, is not held against it
 
 
@@ -64,15 +67,34 @@ def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selec
     for run, subject in pairs:
         try:
             with st.spinner("Computing maps …"):
-                (row,), layer = predicted_cells(run, subject, selection, run.name)
+                (row,), layer = predicted_cells(run, subject, selection, loaders.title(run))
         except RunError as error:
-            st.caption(f"No map of {escape_markdown(run.name)}: {escape_markdown(str(error))}")
+            st.caption(f"No map of {escape_markdown(loaders.title(run))}: {escape_markdown(str(error))}")
             continue
         cells.append(row)
         layers.append(layer)
     if cells:
         shown = selection.change(layers=(" and ".join(dict.fromkeys(layers)),))
         st.html(grid_html(cells, pixels, shown, METHODS[selection.method].title))
+
+
+def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:
+    """The pairs of classes whose number of mistakes changed most; orange where it grew."""
+    names, shown = comparison.after.class_names, []
+    for label, predicted, images in comparison.most_changed(SHOWN_PAIRS):
+        number = f"{images:+d}".replace("-", "−")
+        shown.append(
+            Bar(
+                f"{names[label]} → {names[predicted]}",
+                abs(images),
+                (number,),
+                id=f"{label}-{predicted}",
+                kind="wrong" if images > 0 else "",
+                title=f"{names[label]} taken for {names[predicted]}: {number} images",
+                selected=(selection.label, selection.predicted) == (names[label], names[predicted]),
+            )
+        )
+    return [replace(bar, value=bar.value / max(bar.value for bar in shown)) for bar in shown]
 
 
 def rows_of(comparison: Comparison, selection: Selection) -> np.ndarray:

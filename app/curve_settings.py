@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from app.curve_files import curves_csv, curves_picture, curves_png, curves_svg
-from app.learning_curves import QUANTITIES, Metrics
-from app.run_table import draw_legend
+from app.learning_curves import QUANTITIES
+from app.run_table import Progress, draw_legend
 from app.state import Selection, change_selection, current_selection
 
 DEFAULT_SHOWN = 4
@@ -14,27 +14,26 @@ _SHOWN, _QUANTITIES, _SMOOTHING, _AXIS = "curves_shown", "curves_quantities", "c
 
 
 def shown_names(names: Sequence[str], selection: Selection) -> list[str]:
-    default = [name for name in names if name == selection.run or name in names[:DEFAULT_SHOWN]]
+    default = [name for name in names if name in (selection.run, selection.beside, *names[:DEFAULT_SHOWN])]
     return [name for name in selection.shown if name in names] or default
 
 
-def draw_curve_settings(
-    names: Sequence[str], shown: Sequence[str], colours: Mapping[str, str], read_metrics: Callable[[], Metrics]
-) -> None:
-    """read_metrics: of the shown runs, called when a file is asked for."""
+def draw_curve_settings(titles: Mapping[str, str], rows: Sequence[Progress]) -> None:
+    """titles: of the runs to choose from, by name. rows: what is chosen."""
     selection = current_selection()
     with st.container(key="curves_head", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        draw_legend({name: colours[name] for name in shown})
+        draw_legend(rows)
         _draw_quantities(selection)
         with st.popover("Lines", icon=":material/tune:", type="tertiary", width=96):
             _draw_line_settings(selection)
         with st.popover("Files", icon=":material/download:", type="tertiary", width=96):
-            _draw_files(selection, colours, read_metrics)
-        with st.popover(f"{len(shown)} of {len(names)} runs", icon=":material/checklist:", type="tertiary", width=130):
-            st.session_state[_SHOWN] = list(shown)
+            _draw_files(selection, rows)
+        with st.popover(f"{len(rows)} of {len(titles)} runs", icon=":material/checklist:", type="tertiary", width=130):
+            st.session_state[_SHOWN] = [row.name for row in rows]
             st.multiselect(
                 "Runs in the charts",
-                names,
+                list(titles),
+                format_func=titles.__getitem__,
                 key=_SHOWN,
                 placeholder="Choose runs to draw",
                 on_change=lambda: change_selection(shown=tuple(st.session_state[_SHOWN])),
@@ -79,13 +78,17 @@ def _draw_line_settings(selection: Selection) -> None:
     )
 
 
-def _draw_files(selection: Selection, colours: Mapping[str, str], read_metrics: Callable[[], Metrics]) -> None:
+def _draw_files(selection: Selection, rows: Sequence[Progress]) -> None:
+    metrics, colours = (
+        {row.title: getattr(row, name) for row in rows if row.metrics} for name in ("metrics", "colour")
+    )
+
     def drawn() -> dict[str, object]:
         options = {"smoothing": selection.smoothing / 100, "logarithmic": selection.logarithmic}
-        return curves_picture(read_metrics(), selection.quantities, colours, **options)
+        return curves_picture(metrics, selection.quantities, colours, **options)
 
     files: tuple[tuple[str, str, str, Callable[[], bytes]], ...] = (
-        ("csv", "Data (CSV)", "text/csv", lambda: curves_csv(read_metrics())),
+        ("csv", "Data (CSV)", "text/csv", lambda: curves_csv(metrics)),
         ("png", "Charts (PNG)", "image/png", lambda: curves_png(drawn())),
         ("svg", "Charts (SVG)", "image/svg+xml", lambda: curves_svg(drawn())),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import loaders
+from app.introduction import draw_introduction
 from app.shell import draw_header, draw_no_runs, draw_notices
 from app.state import read_selection
 
@@ -28,6 +29,8 @@ selection, ignored = read_selection()
 
 draw_header(pages, page, selection)
 draw_notices(ignored)
+if page.title == VIEWS[0] or not loaders.runs():
+    draw_introduction()
 if loaders.runs():
     page.run()
 else:

@@ -1,6 +1,7 @@
 """The current set's headline, filters as removable chips, order and download."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from app.charts import MOST_DRAWN
 from app.current import CurrentSet
 from app.state import Selection, change_selection, current_selection
 from app.text import count, escape_markdown, no_formula, percent
@@ -108,12 +110,22 @@ def in_words(name: str, asked: Condition) -> str:
 def _draw_filter_form(predictions: Predictions, wanted: Filter, selection: Selection) -> None:
     """A widget for every column, two beside each other."""
     places = st.columns(2)
-    _draw_class(places[0], "True class", "label", predictions, wanted)
-    _draw_class(places[1], "Predicted class", "predicted", predictions, wanted)
+    if len(predictions.class_names) <= MOST_DRAWN:  # else they stand in the place of the confusion matrix
+        _draw_classes(places, predictions, wanted)
     for number, name in enumerate(predictions.numbers):
         _draw_range(places[number % 2], name, predictions, selection)
     for number, name in enumerate(predictions.words, len(predictions.numbers)):
         _draw_words(places[number % 2], name, predictions, wanted)
+
+
+def draw_class_search(predictions: Predictions, selection: Selection) -> None:
+    st.caption(f"{count(len(predictions.class_names))} classes: search one, or choose a pair below.")
+    _draw_classes([st.container(), st.container()], predictions, selection.filter(predictions.class_names))
+
+
+def _draw_classes(places: Sequence[DeltaGenerator], predictions: Predictions, wanted: Filter) -> None:
+    _draw_class(places[0], "True class", "label", predictions, wanted)
+    _draw_class(places[1], "Predicted class", "predicted", predictions, wanted)
 
 
 def _draw_class(

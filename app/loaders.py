@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,6 +25,7 @@ from app.state import RunFacts
 from run_store.comparison import Comparison
 from run_store.metrics import Epoch
 from run_store.neighbours import nearest, unit_rows
+from run_store.note import NOTE_FILE, RunNote
 from run_store.predictions import Predictions
 from run_store.run import (
     CHECKPOINT_FILE,
@@ -69,6 +71,25 @@ def find_run(name: str | None) -> Run | None:
     return next((run for run in runs() if run.name == name), None)
 
 
+def note(run: Run) -> RunNote:
+    """What people say about the run. Raises RunError."""
+    return _note(str(run.path), file_stamps(run, NOTE_FILE))
+
+
+def titles() -> Mapping[str, str]:
+    """Run name → what people call it. Where two are called the same, their names are added."""
+    return _titles(tuple((str(run.path), file_stamps(run, NOTE_FILE)) for run in runs()))
+
+
+def title(run: Run) -> str:
+    return titles().get(run.name, run.name)
+
+
+def listed_runs(*chosen: str | None) -> list[Run]:
+    """Newest first, without those that people have hidden, unless they are chosen."""
+    return [run for run in runs() if run.name in chosen or not _readable_note(run).hidden]
+
+
 def status(run: Run) -> RunStatus:
     return _status(str(run.path), file_stamps(run, RECORD_FILE, PREDICTIONS_FILE, IMAGES_FILE), is_locked(run.path))
 
@@ -96,9 +117,13 @@ def comparison(before: Run, after: Run) -> Comparison:
 
 def comparable_runs(run: Run) -> list[Run]:
     """The other complete runs on the same test split, newest first."""
-    facts = {other.name: test_split(other) for other in runs() if status(other).state == "complete"}
-    split = facts.pop(run.name, "")
-    return [other for other in runs() if split and facts.get(other.name) == split]
+    others = [other for other in listed_runs() if other.name != run.name and status(other).state == "complete"]
+    return [other for other in others if are_comparable(run, other)]
+
+
+def are_comparable(run: Run, other: Run) -> bool:
+    """Whether both were tested on the same images."""
+    return test_split(run) == test_split(other) != ""
 
 
 def test_split(run: Run) -> str:
@@ -144,25 +169,27 @@ def run_facts() -> Mapping[str, RunFacts | None]:
 
 
 def default_run() -> str | None:
-    """The newest complete run, else the newest."""
-    names = [run.name for run in runs() if status(run).state == "complete"] or [run.name for run in runs()]
-    return names[0] if names else None
+    """The newest complete run, else the newest; a hidden one only where there is no other."""
+    candidates = listed_runs() or runs()
+    complete = (run.name for run in candidates if status(run).state == "complete")
+    return next(complete, candidates[0].name if candidates else None)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def matrix_spec(class_names: tuple[str, ...], dark: bool) -> dict[str, Any]:
+def matrix_spec(class_names: tuple[str, ...], dark: bool, is_large: bool) -> dict[str, Any]:
     """Vega-Lite of the confusion matrix without its data: Altair takes longer to write it than a click may last."""
     from app.charts import confusion_cells, confusion_matrix  # which import Altair and pandas
 
-    spec = confusion_matrix(confusion_cells(np.zeros((1, 1), int), class_names[:1]), class_names, dark=dark).to_dict()
+    nothing = confusion_cells(np.zeros((1, 1), int), class_names[:1])
+    spec = confusion_matrix(nothing, class_names, dark=dark, is_large=is_large).to_dict()
     return {key: value for key, value in spec.items() if key not in ("data", "datasets")}
 
 
 def curves_spec(
-    shown: Sequence[Run], quantity: str, colours: Mapping[str, str], smoothing: int, logarithmic: bool
+    shown: Mapping[str, Run], quantity: str, colours: Mapping[str, str], smoothing: int, logarithmic: bool
 ) -> dict[str, Any]:
-    """Vega-Lite of the learning curves with their data; smoothing in percent. Raises RunError."""
-    key = tuple((str(run.path), file_stamps(run, METRICS_FILE), colours[run.name]) for run in shown)
+    """Vega-Lite of the learning curves with their data, by title; smoothing in percent. Raises RunError."""
+    key = tuple((title, str(run.path), file_stamps(run, METRICS_FILE), colours[title]) for title, run in shown.items())
     return _curves_spec(key, quantity, smoothing, logarithmic)
 
 
@@ -246,6 +273,27 @@ def _record(path: str, stamp: Stamp) -> RunRecord:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
+def _note(path: str, stamp: Stamp) -> RunNote:
+    return Run(Path(path)).note()
+
+
+def _readable_note(run: Run) -> RunNote:
+    """Where it is damaged, it counts as empty."""
+    try:
+        return note(run)
+    except RunError:
+        return RunNote()
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _titles(notes: tuple[tuple[str, Stamp], ...]) -> dict[str, str]:
+    runs = [Run(Path(path)) for path, _ in notes]
+    called = {run.name: " ".join(_readable_note(run).name.split()) or run.name for run in runs}
+    shared = Counter(called.values())
+    return {name: title if shared[title] == 1 else f"{title} ({name})" for name, title in called.items()}
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
 def _metrics(path: str, stamp: Stamp) -> list[Epoch]:
     return Run(Path(path)).metrics()
 
@@ -281,10 +329,10 @@ def _masks(path: str, stamp: Stamp) -> np.ndarray | None:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _curves_spec(
-    shown: tuple[tuple[str, Stamp, str], ...], quantity: str, smoothing: int, logarithmic: bool
+    shown: tuple[tuple[str, str, Stamp, str], ...], quantity: str, smoothing: int, logarithmic: bool
 ) -> dict[str, Any]:
-    metrics = {Path(path).name: _metrics(path, stamp) for path, stamp, _ in shown}
-    colours = {Path(path).name: colour for path, _, colour in shown}
+    metrics = {title: _metrics(path, stamp) for title, path, stamp, _ in shown}
+    colours = {title: colour for title, *_, colour in shown}
     spec = learning_curves(metrics, quantity, colours, smoothing=smoothing / 100, logarithmic=logarithmic)
     return spec | {"datasets": {name: arrow_rows(rows) for name, rows in spec["datasets"].items()}}
 

@@ -24,7 +24,18 @@ _DOWNLOADS = (
 
 
 def draw_maps(run: Run, subject: Subject, shown: Selection) -> None:
-    """What was computed ahead of time appears at once, the rest when it is there."""
+    """The grid, what can be done with it, and the maps of all classes where they are wanted."""
+    if drawn := draw_grid(run, subject, shown):
+        _draw_footer(run, subject, shown, *drawn)
+        if shown.all_classes and shown.method in LAYER_METHODS:
+            _draw_classes(run, subject, shown)
+
+
+def draw_grid(run: Run, subject: Subject, shown: Selection) -> tuple[Cells, str] | None:
+    """The maps, and in words where they come from; None where there are none.
+
+    What was computed ahead of time appears at once, the rest when it is there.
+    """
     rows = rows_of(subject, shown.targets, shown.sign, shown.method)
     scores = list(dict.fromkeys([row.score for row in rows] + scores_to_judge(subject)))
     place = st.empty()
@@ -46,14 +57,12 @@ def draw_maps(run: Run, subject: Subject, shown: Selection) -> None:
         what = "Not all maps" if stored.maps else "No maps"
         st.warning(f"{what}: {escape_markdown(str(error))}", icon=":material/layers_clear:")
         if not stored.maps:
-            return
+            return None
         computed = stored
     cells = cells if computed is stored else show(computed)
     if stored.problem:
         st.warning(f"Computed again: {escape_markdown(stored.problem)}", icon=":material/history:")
-    _draw_footer(run, subject, shown, cells, _source(stored, computed))
-    if shown.all_classes and shown.method in LAYER_METHODS:
-        _draw_classes(run, subject, shown)
+    return cells, _source(stored, computed)
 
 
 def _where_not_finite(run: Run, subject: Subject) -> str:

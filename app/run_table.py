@@ -1,7 +1,7 @@
 """The table of runs: how far each is, how good, how long it took, and in words what went wrong."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
@@ -11,6 +11,7 @@ import streamlit as st
 from app import loaders
 from app.learning_curves import RUN_COLOURS
 from app.loaders import RunStatus
+from app.run_notes import draw_note_editor
 from app.shell import STATE_WORDS
 from app.text import count, duration, percent
 from run_store.metrics import Epoch
@@ -24,13 +25,19 @@ _COLUMNS = ("run", "state", "test accuracy", "best", "train − test", "epochs",
 class Progress:
     """One run as far as it can be read."""
 
-    name: str
+    run: Run
+    title: str  # what people call it
     status: RunStatus
     record: RunRecord | None
     metrics: Sequence[Epoch]
     problem: str  # why the metrics cannot be read, or that there are none, else empty
     colour: str
     accuracy: float | None = None  # of the predictions, where no metrics can say it: 0–1
+    note: str = ""  # what people say about it
+
+    @property
+    def name(self) -> str:
+        return self.run.name
 
 
 def run_colours(runs: Sequence[Run]) -> Mapping[str, str]:
@@ -39,11 +46,11 @@ def run_colours(runs: Sequence[Run]) -> Mapping[str, str]:
 
 
 def read_progress(runs: Sequence[Run]) -> list[Progress]:
-    colours = run_colours(runs)
-    return [_read(run, colours[run.name]) for run in runs]
+    colours, titles = run_colours(runs), loaders.titles()
+    return [_read(run, titles[run.name], colours[run.name]) for run in runs]
 
 
-def _read(run: Run, colour: str) -> Progress:
+def _read(run: Run, title: str, colour: str) -> Progress:
     status, record, problem, accuracy = loaders.status(run), None, "", None
     metrics: Sequence[Epoch] = ()
     with suppress(RunError):  # the status says so
@@ -57,16 +64,28 @@ def _read(run: Run, colour: str) -> Progress:
             problem = "metrics.csv is missing or empty: there are no curves."
     except RunError as error:
         problem = str(error)
-    return Progress(run.name, status, record, metrics, problem, colour, accuracy)
+    try:
+        note = loaders.note(run).text
+    except RunError as error:
+        note = str(error)
+    return Progress(run, title, status, record, metrics, problem, colour, accuracy, note)
 
 
-def draw_legend(colours: Mapping[str, str]) -> None:
-    runs = "".join(
-        f"<span><i style='background:{colour}'></i>{escape(name)}</span>" for name, colour in colours.items()
-    )
+def draw_legend(rows: Sequence[Progress]) -> None:
+    runs = "".join(f"<span><i style='background:{row.colour}'></i>{escape(row.title)}</span>" for row in rows)
     kinds = (("line", "test"), ("line dashed", "train"))
     lines = "".join(f"<span class='kind'><i class='{style}'></i>{name}</span>" for style, name in kinds)
     st.html(f"<div class='legend'>{runs}{lines}</div>")
+
+
+def draw_runs(rows: Sequence[Progress], listed: Container[str]) -> None:
+    """The table, and above it what can be done about its rows; listed: the names that are no secret."""
+    hidden = sum(row.name not in listed for row in rows)
+    with st.container(key="runs_head", horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("**Runs**", width="stretch")
+        are_shown = hidden > 0 and st.toggle(f"{hidden} hidden", key="curves_hidden")
+        draw_note_editor([row.run for row in rows], {row.name: row.title for row in rows})
+    draw_run_table([row for row in rows if are_shown or row.name in listed])
 
 
 def draw_run_table(rows: Sequence[Progress]) -> None:
@@ -94,9 +113,10 @@ def setting(record: RunRecord | None, name: str) -> str:
 def _row(row: Progress, settings: Sequence[str]) -> str:
     texts = figures(row) + [setting(row.record, name) for name in settings]
     cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
-    name = f"<span class='dot' style='background:{row.colour}'></span>{escape(row.name)}"
-    notes = " ".join(dict.fromkeys(filter(None, (row.status.reason, row.problem))))
-    note = f"<div class='note'>{escape(notes)}</div>" if notes else ""
+    folder = f" <span class='note'>{escape(row.name)}</span>" if row.title != row.name else ""
+    name = f"<span class='dot' style='background:{row.colour}'></span>{escape(row.title)}{folder}"
+    what_is = " ".join(dict.fromkeys(filter(None, (row.status.reason, row.problem))))
+    note = "".join(f"<div class='note'>{escape(text)}</div>" for text in (row.note, what_is) if text)
     state = f"<span class='state {row.status.state}'>{escape(state_words(row))}</span>"
     return f"<tr><th scope='row'>{name}{note}</th><td>{state}</td>{cells}</tr>"
 

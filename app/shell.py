@@ -13,7 +13,7 @@ from app.state import CLASS_TARGET, TARGETS, Selection, change_selection, curren
 from app.text import escape_markdown
 from run_store.run import Run, RunError, RunRecord
 
-_PICKER = "shell_run"
+_PICKER, _SECOND = "shell_run", "shell_second"
 
 STATE_WORDS = {
     "running": "training",
@@ -25,7 +25,7 @@ STATE_WORDS = {
 
 
 def draw_header(pages: Sequence[Any], current: Any, selection: Selection) -> None:
-    """Brand, one link a view, which carries the selection along, and the run picker."""
+    """Brand, one link a view, which carries the selection along, and the run pickers."""
     with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.html('<div class="brand"><span></span>Sightline</div>', width="content")
         with st.container(key="nav", horizontal=True, gap="small", width="content", wrap=False):
@@ -33,35 +33,58 @@ def draw_header(pages: Sequence[Any], current: Any, selection: Selection) -> Non
                 with st.container(
                     key=f"nav_{page.title}{'_here' if page.title == current.title else ''}", width="content"
                 ):
-                    query = _with_second_run(selection) if page.title == "Compare" else selection
+                    query = with_second_run(selection) if page.title == "Compare" else selection
                     st.page_link(page, label=page.title, query_params=query.to_query(), width="content")
-        _draw_run_picker(selection)
+        _draw_run_pickers(with_second_run(selection) if current.title == "Compare" else selection)
 
 
-def _with_second_run(selection: Selection) -> Selection:
-    """So that a copied address of Compare names both runs, also when another one has come since."""
+def with_second_run(selection: Selection) -> Selection:
+    """With the newest run that can be compared, where none is pinned.
+
+    The link to Compare has it too: a copied address names both runs, also when another one has come since.
+    """
     run = loaders.find_run(selection.run)
     if selection.beside is not None or run is None:
         return selection
     return replace(selection, beside=next((other.name for other in loaders.comparable_runs(run)), None))
 
 
-def _draw_run_picker(selection: Selection) -> None:
-    names = [run.name for run in loaders.runs()]
-    if not names:
+def _draw_run_pickers(selection: Selection) -> None:
+    runs, titles = loaders.listed_runs(selection.run, selection.beside), loaders.titles()
+    states = {run.name: STATE_WORDS[loaders.status(run).state] for run in runs}
+    others = [name for name in states if name != selection.run]
+    if not states:
         return
-    states = {run.name: STATE_WORDS[loaders.status(run).state] for run in loaders.runs()}
+
+    def words(name: str) -> str:
+        return titles[name] if states[name] == "complete" else f"{titles[name]} · {states[name]}"
+
     st.session_state[_PICKER] = selection.run
-    with st.container(key="run_picker", width=330):
+    st.session_state[_SECOND] = selection.beside if selection.beside in others else None
+    with st.container(key="run_picker", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.selectbox(
             "Run",
-            names,
-            format_func=lambda name: name if states[name] == "complete" else f"{name} · {states[name]}",
+            list(states),
+            format_func=words,
             key=_PICKER,
             on_change=_change_run,
             label_visibility="collapsed",
             filter_mode="contains",
+            width=300,
         )
+        if others:
+            st.selectbox(
+                "Second run",
+                others,
+                index=None,
+                format_func=words,
+                placeholder="Pin a second run",
+                key=_SECOND,
+                on_change=lambda: change_selection(beside=st.session_state[_SECOND]),
+                label_visibility="collapsed",
+                filter_mode="contains",
+                width=220,
+            )
 
 
 def _change_run() -> None:

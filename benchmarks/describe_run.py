@@ -23,7 +23,7 @@ def main(run: Path) -> None:
     for name, support, precision, recall in predictions.per_class().itertuples(index=False):
         print(f"| {name} | {support} | {precision:.1%} | {recall:.1%} |")
     print("\n| true | predicted | images |\n|---|---|---|")
-    for label, predicted, images in predictions.most_confused(10).itertuples(index=False):
+    for label, predicted, images in predictions.most_confused(10):
         print(f"| {predictions.class_names[label]} | {predictions.class_names[predicted]} | {images} |")
 
 

@@ -34,6 +34,14 @@ class Comparison:
         """int64 C×C: how many images more each cell has after than before."""
         return self.after.confusion - self.before.confusion
 
+    def most_changed(self, count: int) -> list[tuple[int, int, int]]:
+        """The mistakes whose number changed most: codes of the true and the predicted class, and the difference."""
+        difference = self.confusion_difference
+        np.fill_diagonal(difference, 0)
+        order = np.argsort(-np.abs(difference), axis=None, kind="stable")[:count]
+        found = zip(*np.unravel_index(order, difference.shape), difference.flat[order], strict=True)
+        return [(int(label), int(predicted), int(images)) for label, predicted, images in found if images]
+
     @cached_property
     def p_value(self) -> float:
         """McNemar's exact test (McNemar 1947), two-sided, 0–1: how often chance would split as unevenly, or more so.

@@ -191,16 +191,25 @@ class Predictions:
             precision, recall = hits / self.confusion.sum(axis=0), hits / support
         return pd.DataFrame({"class": self.class_names, "support": support, "precision": precision, "recall": recall})
 
-    def most_confused(self, count: int = 10) -> "pd.DataFrame":
-        """The most frequent mistakes: codes `label` and `predicted`, and how many `images`, most first."""
-        import pandas as pd
+    def most_confused(
+        self, count: int = 10, label: int | None = None, predicted: int | None = None
+    ) -> list[tuple[int, int, int]]:
+        """The most frequent mistakes (of these classes, where given): codes true and predicted, images; most first."""
+        rows, columns = np.divmod(self._mistaken, len(self.class_names))
+        keep = np.ones(len(rows), bool)
+        for codes, wanted in ((rows, label), (columns, predicted)):
+            if wanted is not None:
+                keep &= codes == wanted
+        found = zip(rows[keep][:count], columns[keep][:count], strict=True)
+        return [(int(row), int(column), int(self.confusion[row, column])) for row, column in found]
 
+    @cached_property
+    def _mistaken(self) -> np.ndarray:
+        """The cells of the flat confusion that have mistakes, most first."""
         mistakes = self.confusion.copy()
         np.fill_diagonal(mistakes, 0)
-        order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
-        label, predicted = np.unravel_index(order, mistakes.shape)
-        pairs = pd.DataFrame({"label": label, "predicted": predicted, "images": mistakes[label, predicted]})
-        return pairs[pairs["images"] > 0]
+        cells = np.flatnonzero(mistakes)
+        return cells[np.argsort(-mistakes.ravel()[cells], kind="stable")]
 
 
 def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, ...] | None = None) -> pa.Table:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from run_store.metrics import Epoch, parse_metrics
+from run_store.note import NOTE_FILE, RunNote, parse_note
 from run_store.predictions import Predictions, PredictionsError, read_predictions
 from run_store.record import RECORD_FILE, RunError, RunRecord, parse_record
 
@@ -72,6 +73,15 @@ class Run:
             return parse_metrics(self._read_text(METRICS_FILE))
         except ValueError as error:
             raise RunError(f"{METRICS_FILE} of run {self.name} {error}") from error
+
+    def note(self) -> RunNote:
+        """What people say about the run; empty where they said nothing."""
+        if not os.path.exists(self.path / NOTE_FILE):
+            return RunNote()
+        try:
+            return parse_note(self._read_text(NOTE_FILE))
+        except RunError as error:
+            raise RunError(f"Run {self.name}: {error}. Mend or remove it.") from error
 
     def predictions(self) -> Predictions:
         """Raises RunError when the table is missing, damaged, or of another length than the images."""

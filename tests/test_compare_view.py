@@ -82,7 +82,7 @@ def test_what_is_chosen_stands_in_the_address(runs, fabricated):
     app = open_compare(run="new", beside="other")
     app.segmented_control(key="compare_change").set_value("both wrong").run()
     assert sorted(item["index"] for item in gallery_of(app)) == [5, 10]
-    app.selectbox(key="compare_beside").select("old").run()
+    app.selectbox(key="shell_second").select("old").run()
     assert app.query_params == {"run": "new", "beside": "old", "compared": "both-wrong"}
     app.button(key="compare_swap").click().run()
     assert not app.exception
@@ -106,13 +106,13 @@ def test_a_run_with_another_test_split_is_refused_in_words(runs):
     edit_record(runs / "old", fingerprints={"test": "other"})
     app = open_compare(run="new", beside="old")
     assert "old was tested on other images than new" in app.warning[0].value
-    assert not maps_of(app) and app.selectbox(key="compare_beside").value == "old"
+    assert not maps_of(app) and app.selectbox(key="shell_second").value == "old"
 
 
 def test_by_default_it_is_a_run_on_the_same_images(runs, fabricated):
     edit_record(shutil.copytree(fabricated, runs / "a"), fingerprints={"test": "other"}, created="2027-01-01T00:00:00Z")
     app = open_compare(run="new")
-    assert app.selectbox(key="compare_beside").value == "old" and not app.warning
+    assert app.selectbox(key="shell_second").value == "old" and not app.warning
 
 
 def test_the_link_to_the_view_names_both_runs(runs):
@@ -123,7 +123,7 @@ def test_the_link_to_the_view_names_both_runs(runs):
 
 def test_a_single_run_says_what_is_needed(runs):
     shutil.rmtree(runs / "old")
-    assert "no second complete run" in open_compare(run="new").info[0].value
+    assert "Choose a second run" in open_compare(run="new").info[0].value
 
 
 def test_a_run_without_predictions_is_explained(runs):

@@ -270,9 +270,14 @@ def test_a_class_without_images_has_no_recall():
 
 
 def test_most_confused_lists_mistakes_by_number_and_ties_by_class(six):
-    pairs = six.most_confused()
-    assert pairs[["label", "predicted", "images"]].values.tolist() == [[1, 0, 2], [0, 1, 1], [2, 1, 1]]
-    assert six.most_confused(1).values.tolist() == [[1, 0, 2]]
+    assert six.most_confused() == [(1, 0, 2), (0, 1, 1), (2, 1, 1)]
+    assert six.most_confused(1) == [(1, 0, 2)]
+
+
+def test_most_confused_of_a_class_lists_its_row_or_its_column(six):
+    assert six.most_confused(label=2) == [(2, 1, 1)]
+    assert six.most_confused(predicted=1) == [(0, 1, 1), (2, 1, 1)]
+    assert six.most_confused(label=0, predicted=2) == []
 
 
 def test_a_model_without_mistakes_confuses_nothing():
@@ -285,4 +290,4 @@ def test_a_thousand_classes_are_counted():
     predictions = hand_made(labels, (labels + 1) % 1000, np.full(1000, 0.5), tuple(map(str, labels)))
     assert predictions.confusion.shape == (1000, 1000)
     assert predictions.confusion[999, 0] == 1
-    assert predictions.most_confused(3).values.tolist() == [[0, 1, 1], [1, 2, 1], [2, 3, 1]]
+    assert predictions.most_confused(3) == [(0, 1, 1), (1, 2, 1), (2, 3, 1)]

@@ -6,53 +6,51 @@ import streamlit as st
 
 from app import loaders
 from app.charts import difference_cells
-from app.comparison import draw_both, rows_of, verdict_words, with_both
+from app.comparison import changed_bars, draw_both, rows_of, verdict_words, with_both
 from app.current import CurrentSet, place_in
 from app.filters import draw_chips, draw_order
 from app.gallery import gallery_items
 from app.image_set import draw_image_set, page_size
 from app.inspector import draw_title
-from app.overview import draw_matrix
-from app.shell import draw_missing, draw_run
+from app.overview import draw_matrix, draw_pairs
+from app.shell import draw_missing, draw_run, with_second_run
 from app.state import Selection, change_selection
 from app.text import count, escape_markdown
 from run_store.comparison import Change, Comparison
 from run_store.run import Run
 
-_BESIDE, _CHANGE, _GALLERY = "compare_beside", "compare_change", "compare_gallery"
+_CHANGE, _GALLERY = "compare_change", "compare_gallery"
 
 
 def draw(after: Run, selection: Selection) -> None:
     loaders.predictions(after)  # first of all, so that a run without any is explained as in the other views
-    others = [run for run in loaders.runs() if run.name != after.name and loaders.status(run).state == "complete"]
-    if not others:
-        st.info("There is no second complete run yet: train one on the same data, and what it changes is shown here.")
-        return
-    alike = loaders.comparable_runs(after)
-    before = loaders.find_run(selection.beside if selection.beside != after.name else None) or (alike or others)[0]
-    with st.container(key="panel_verdict", border=True, gap="xsmall"):
-        _draw_picker(before, after, others, selection)
-        if before.name not in [run.name for run in alike]:
-            _draw_refusal(before, after)
-            return
-        comparison = loaders.comparison(before, after)
-        st.markdown(verdict_words(comparison, before.name, after.name))
-    _draw_changes(before, after, comparison, selection)
-
-
-def _draw_picker(before: Run, after: Run, others: list[Run], selection: Selection) -> None:
-    names = [run.name for run in others]
-    st.session_state[_BESIDE] = before.name if before.name in names else None
-    with st.container(key="compare_runs", horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{escape_markdown(after.name)}** :gray[compared with]", width="content")
-        st.selectbox(
-            "Compared with",
-            names,
-            key=_BESIDE,
-            label_visibility="collapsed",
-            on_change=lambda: change_selection(beside=st.session_state[_BESIDE]),
-            width=330,
+    before = loaders.find_run(with_second_run(selection).beside)
+    if before is None or before.name == after.name:
+        st.info(
+            f"Choose a second run, at the top beside {escape_markdown(loaders.title(after))}, and what changed between "
+            "the two is shown here. It has to be complete, and tested on the same images; if there is none, train one."
         )
+    elif loaders.status(before).state != "complete":
+        draw_missing(before)
+    elif not loaders.are_comparable(before, after):
+        names = (escape_markdown(loaders.title(run)) for run in (before, after))
+        st.warning(
+            "{} was tested on other images than {}, so no image can be called fixed or broken. "
+            "Choose a second run on the same test split.".format(*names),
+            icon=":material/compare_arrows:",
+        )
+    else:
+        comparison = loaders.comparison(before, after)
+        _draw_verdict(before, after, comparison, selection)
+        _draw_changes(before, after, comparison, selection)
+
+
+def _draw_verdict(before: Run, after: Run, comparison: Comparison, selection: Selection) -> None:
+    with st.container(
+        key="panel_verdict", border=True, horizontal=True, vertical_alignment="center", gap="small", wrap=False
+    ):
+        words = verdict_words(comparison, loaders.title(before), loaders.title(after))
+        st.markdown(words, width="stretch")
         st.button(
             "Swap",
             icon=":material/swap_horiz:",
@@ -63,32 +61,12 @@ def _draw_picker(before: Run, after: Run, others: list[Run], selection: Selectio
         )
 
 
-def _draw_refusal(before: Run, after: Run) -> None:
-    if loaders.status(before).state != "complete":
-        draw_missing(before)
-        return
-    st.warning(
-        f"{escape_markdown(before.name)} was tested on other images than {escape_markdown(after.name)}, "
-        "so no image can be called fixed or broken. Choose a run on the same test split.",
-        icon=":material/compare_arrows:",
-    )
-
-
 def _draw_changes(before: Run, after: Run, comparison: Comparison, selection: Selection) -> None:
-    current = place_in(rows_of(comparison, selection), selection, len(comparison.after), page_size(_GALLERY))
+    rows = rows_of(comparison, selection)
+    current = place_in(rows, selection, len(comparison.after), page_size(_GALLERY))
     left, middle, right = st.columns([300, 620, 290], gap="small")
-    with left, st.container(key="panel_confusion", border=True, gap="xsmall"):
-        names = comparison.after.class_names
-        st.markdown("**More or fewer mistakes**")
-        cells = difference_cells(
-            comparison.confusion_difference,
-            comparison.after.confusion.sum(axis=1),
-            names,
-            label=selection.label,
-            predicted=selection.predicted,
-        )
-        draw_matrix(cells, names, selection, "compare_matrix", "Difference of the confusion matrices")
-        st.caption(f"orange: more mistakes of {escape_markdown(after.name)}, blue: fewer · click a cell to filter")
+    with left:
+        _draw_difference(after, comparison, selection)
     with middle, st.container(key="panel_set", border=True, gap="small"):
         _draw_set(before, after, comparison, current, selection)
     with right, st.container(key="panel_inspector", border=True, gap="small"):
@@ -97,12 +75,32 @@ def _draw_changes(before: Run, after: Run, comparison: Comparison, selection: Se
             return
         draw_title(current)
         draw_both(before, after, comparison, current.image, selection)
-        chosen = selection.change(image=current.image).to_query()
+        chosen = selection.change(image=current.image, beside=before.name).to_query()
         st.page_link("views/layers.py", label="Where did it look? Open Layers →", query_params=chosen)
+
+
+def _draw_difference(after: Run, comparison: Comparison, selection: Selection) -> None:
+    names = comparison.after.class_names
+    with st.container(key="panel_confusion", border=True, gap="xsmall"):
+        cells = difference_cells(
+            comparison.confusion_difference,
+            comparison.after.confusion.sum(axis=1),
+            names,
+            label=selection.label,
+            predicted=selection.predicted,
+        )
+        st.markdown("**More or fewer mistakes**")
+        title = escape_markdown(loaders.title(after))
+        draw_matrix(cells, names, selection, "compare_matrix", f"orange: more mistakes of {title}, blue: fewer")
+    with st.container(key="panel_tables", border=True, gap="xsmall"):
+        st.markdown("**Most changed**")
+        bars = changed_bars(comparison, selection)
+        draw_pairs(bars, names, "compare_pairs", otherwise="Every pair of classes is confused as often as before.")
 
 
 def _draw_set(before: Run, after: Run, comparison: Comparison, current: CurrentSet, selection: Selection) -> None:
     images = {change: count(int(mask.sum())) for change, mask in comparison.masks.items()}
+    names = loaders.title(before), loaders.title(after)
     st.session_state[_CHANGE] = selection.compared
     with st.container(key="headline", horizontal=True, vertical_alignment="center", gap="small"):
         st.segmented_control(
@@ -115,7 +113,7 @@ def _draw_set(before: Run, after: Run, comparison: Comparison, current: CurrentS
             on_change=lambda: change_selection(compared=st.session_state[_CHANGE]),
         )
         draw_order(selection)
-    st.caption(f"What {escape_markdown(before.name)} predicted → what {escape_markdown(after.name)} predicts.")
+    st.caption("What {} predicted → what {} predicts.".format(*map(escape_markdown, names)))
     asked = selection.change(columns=())  # of one run's predictions only
     if selection.label or selection.predicted:
         with st.container(key="filters", horizontal=True, vertical_alignment="center", gap="small"):
@@ -125,7 +123,7 @@ def _draw_set(before: Run, after: Run, comparison: Comparison, current: CurrentS
         st.info("No image changed like this.", icon=":material/compare_arrows:")
         return
     items = gallery_items(after, comparison.after, current.page_rows)
-    draw_image_set(with_both(items, comparison, (before.name, after.name)), current, selection, key=_GALLERY)
+    draw_image_set(with_both(items, comparison, names), current, selection, key=_GALLERY)
 
 
 draw_run(draw)

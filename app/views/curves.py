@@ -1,6 +1,6 @@
 """How did training go? Loss and accuracy of the shown runs, and the table of all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -8,16 +8,17 @@ import streamlit as st
 from app import loaders
 from app.curve_settings import draw_curve_settings, shown_names
 from app.learning_curves import QUANTITIES
-from app.run_table import Progress, draw_run_table, read_progress, run_colours
+from app.run_table import Progress, draw_runs, read_progress
 from app.state import Selection, current_selection
 from app.text import escape_markdown
-from run_store.run import Run, RunError
+from run_store.run import RunError
 
 FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; pandas would read a text
 
 
-def draw_charts(runs: Sequence[Run], colours: Mapping[str, str], selection: Selection) -> None:
-    chosen = selection.quantities
+def draw_charts(rows: Sequence[Progress], selection: Selection) -> None:
+    chosen, drawn = selection.quantities, [row for row in rows if row.metrics]
+    runs, colours = {row.title: row.run for row in drawn}, {row.title: row.colour for row in drawn}
     for pair in (chosen[start : start + 2] for start in range(0, len(chosen), 2)):
         for column, quantity in zip(st.columns(min(2, len(chosen)), gap="medium"), pair, strict=False):
             spec = loaders.curves_spec(runs, quantity, colours, selection.smoothing, selection.logarithmic)
@@ -31,8 +32,8 @@ def draw_charts(runs: Sequence[Run], colours: Mapping[str, str], selection: Sele
 
 
 def explain_empty(rows: Sequence[Progress]) -> str:
-    problems = [f"{row.name}: {row.problem}" for row in rows if row.problem]
-    waiting = ", ".join(row.name for row in rows if not row.problem)
+    problems = [f"{row.title}: {row.problem}" for row in rows if row.problem]
+    waiting = ", ".join(row.title for row in rows if not row.problem)
     waits = [f"{waiting}: no epoch has ended yet. The curves begin with the first one."] if waiting else []
     return escape_markdown(" ".join(problems + waits))
 
@@ -41,32 +42,32 @@ def draw(before: Any) -> None:
     """Again and again: the charts follow a run that trains, and the whole page what changes around it."""
     if page_state() != before:
         st.rerun()
-    runs = loaders.runs()
-    colours = run_colours(runs)
-    progress = read_progress(runs)
     selection = current_selection()
-    names = [run.name for run in runs]
-    shown = shown_names(names, selection)
+    progress = read_progress(loaders.runs())
+    listed = {run.name for run in loaders.listed_runs(selection.run, selection.beside, *selection.shown)}
+    titles = {row.name: row.title for row in progress if row.name in listed}
+    shown = shown_names(list(titles), selection)
     rows = [row for row in progress if row.name in shown]
-    metrics = {row.name: row.metrics for row in rows if row.metrics}
     with st.container(key="panel_curves", border=True, gap="small"):
-        draw_curve_settings(names, shown, colours, lambda: metrics)
+        draw_curve_settings(titles, rows)
         try:
-            if metrics:
-                draw_charts([run for run in runs if run.name in metrics], colours, selection)
+            if any(row.metrics for row in rows):
+                draw_charts(rows, selection)
             else:
                 st.info(explain_empty(rows), icon=":material/hourglass_empty:")
         except RunError as error:  # damaged since it was read a moment ago
             st.warning(escape_markdown(str(error)))
     with st.container(key="panel_runs", border=True):
-        draw_run_table(progress)
+        draw_runs(progress, listed)
 
 
 def page_state() -> Any:
     """What the header shows as well, so that a change of it needs the whole page."""
-    return current_selection(), [(run.name, loaders.status(run).state) for run in loaders.runs()]
+    selection = current_selection()
+    listed = loaders.listed_runs(selection.run, selection.beside)
+    return selection, loaders.titles(), [(run.name, loaders.status(run).state) for run in listed]
 
 
 state = page_state()
-is_training = any(state == "running" for _, state in state[1])
+is_training = any(loaders.status(run).state == "running" for run in loaders.runs())
 st.fragment(draw, run_every=FOLLOW_EVERY if is_training else LOOK_EVERY)(state)

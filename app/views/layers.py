@@ -9,6 +9,7 @@ from app.inspector import draw_inspector
 from app.map_cells import targets_of
 from app.map_panel import draw_maps
 from app.map_settings import draw_settings, resolve
+from app.pinned import draw_pinned_maps
 from app.shell import draw_run
 from app.state import Selection
 from app.subject import split_image
@@ -40,6 +41,8 @@ def draw(run: Run, selection: Selection) -> None:
     with middle, st.container(key="panel_grid", border=True, gap="small"):
         if subject is not None:
             draw_maps(run, subject, shown)
+            if subject.image is not None:
+                draw_pinned_maps(run, subject.image, selection)
         else:
             st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
     with inspector:

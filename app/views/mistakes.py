@@ -9,6 +9,7 @@ from app.gallery import gallery_items
 from app.image_set import draw_image_set, page_size
 from app.inspector import draw_inspector
 from app.overview import draw_confusion, draw_tables
+from app.pinned import draw_pinned_guess
 from app.predicted_map import draw_picture
 from app.shell import draw_run
 from app.similar import draw_similar
@@ -36,6 +37,7 @@ def draw(run: Run, selection: Selection) -> None:
     with right, st.container(key="panel_inspector", border=True, gap="small"):
         draw_inspector(run, predictions, current, picture=lambda subject: draw_picture(run, subject, selection))
         if current.image is not None:
+            draw_pinned_guess(run, current.image, selection)
             chosen = selection.change(image=current.image).to_query()
             st.page_link("views/layers.py", label="Where did it look? Open Layers →", query_params=chosen)
             draw_similar(run, predictions, current.image)

@@ -14,8 +14,8 @@ from browser_page import (
     MAP,
     PATIENCE,
     TILE,
-    VIEWPORT,
     TO_INSTALL,
+    VIEWPORT,
     await_count,
     await_maps,
     await_query,
@@ -49,7 +49,7 @@ def run(tiny_run):
 def confused(run):
     """The most frequent mistake: names of the true and the predicted class, and how many images."""
     predictions = run.predictions()
-    label, predicted, images = predictions.most_confused(1).iloc[0]
+    label, predicted, images = predictions.most_confused(1)[0]
     return predictions.class_names[label], predictions.class_names[predicted], int(images)
 
 
@@ -186,6 +186,30 @@ def test_arrow_keys_move_in_the_gallery_and_enter_opens_layers(page, address):
     page.keyboard.press("Enter")
     page.wait_for_selector(MAP)
     assert path_of(page) == "/layers" and query_of(page)["image"] == below
+
+
+def test_in_the_enlarged_matrix_a_click_filters_and_closes_it(page, address, confused):
+    label, predicted, images = confused
+    open_address(page, f"{address}/mistakes", TILE)
+    page.get_by_role("button", name="Enlarge").click()
+    chart = page.locator(f"[role=dialog] {CHART}")
+    cell = chart.locator(f'path[aria-label^="predicted: {predicted}; true: {label};"]').first
+    await_still(cell)
+    assert chart.bounding_box()["height"] > 500
+    page.mouse.click(*await_still(cell))
+    await_query(page, true=label, predicted=predicted)
+    await_count(page.locator("[role=dialog]"), 0)
+    await_count(page.locator(TILE), images)
+
+
+def test_the_introduction_once_dismissed_stays_away_in_that_browser(stranger_page, page, address):
+    introduction = ".st-key-panel_introduction"
+    open_address(stranger_page, address, introduction)
+    stranger_page.get_by_role("button", name="Got it").click()
+    await_count(stranger_page.locator(introduction), 0)
+    open_address(stranger_page, address, LINES)
+    assert stranger_page.locator(introduction).count() == 0
+    open_address(page, address, introduction)
 
 
 def test_a_page_has_as_many_images_as_the_window_holds(page, address):

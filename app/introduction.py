@@ -1,0 +1,44 @@
+"""Five sentences for somebody who is here for the first time; once dismissed, they stay away in that browser."""
+
+import streamlit as st
+
+COOKIE = "sightline_introduced"
+_SENTENCES = (
+    "Sightline shows where an image classifier fails, and where it was looking.",
+    "<b>Curves</b> tells how the training went, run by run.",
+    "<b>Mistakes</b> takes you from a cell of the confusion matrix to the images in it.",
+    "<b>Layers</b> shows what the network looked at in one of them, and whether that map can be believed.",
+    "<b>Compare</b> says what changed between two runs; the address of every page can be sent to somebody.",
+)
+_HTML = f'<p>{" ".join(_SENTENCES)}</p><button type="button">Got it</button>\n'
+_CSS = """
+:host { display: block; }
+.introduction { display: flex; align-items: center; gap: 16px; }
+.introduction { font: 400 13px/1.5 var(--st-font); color: var(--st-text-color); }
+p { margin: 0; }
+button {
+  flex: none; padding: 4px 12px; cursor: pointer; font: inherit; color: inherit; background: none;
+  border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius);
+}
+button:hover { border-color: var(--st-primary-color); color: var(--st-primary-color); }
+button:focus-visible { outline: 2px solid var(--st-primary-color); }
+"""
+_JS = f"""
+export default function ({{ parentElement, setTriggerValue }}) {{
+  parentElement.querySelector("button").onclick = () => {{
+    document.cookie = "{COOKIE}=yes; path=/; max-age=31536000; samesite=strict"
+    setTriggerValue("dismissed", true)
+  }}
+}}
+"""
+_COMPONENT = st.components.v2.component(
+    "sightline_introduction", html=f'<div class="introduction">{_HTML}</div>', css=_CSS, js=_JS
+)
+
+
+def draw_introduction() -> None:
+    """The cookie tells the next session, the session's state this one."""
+    if st.context.cookies.get(COOKIE) == "yes" or st.session_state.get(COOKIE):
+        return
+    with st.container(key="panel_introduction", border=True):
+        _COMPONENT(key="introduction", on_dismissed_change=lambda: st.session_state.update({COOKIE: True}))

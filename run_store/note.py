@@ -1,0 +1,47 @@
+"""note.json: what people say about a run. The app writes it, whoever wrote the run."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from run_store.record import RunError
+
+NOTE_FILE = "note.json"
+MOST_NAME, MOST_TEXT = 100, 2000  # characters
+
+
+@dataclass(frozen=True)
+class RunNote:
+    """name: shown instead of the folder's, where it is not empty. hidden: left out of lists."""
+
+    name: str = ""
+    text: str = ""
+    hidden: bool = False
+
+
+def parse_note(text: str) -> RunNote:
+    """Raises RunError. Unknown keys are ignored."""
+    try:
+        content = dict(json.loads(text))
+        note = RunNote(**{name: content[name] for name in asdict(RunNote()) if name in content})
+        f"{note.name}{note.text}".encode()  # which half a character of an escape is not
+    except (ValueError, TypeError, RecursionError) as error:
+        raise RunError(f"{NOTE_FILE} is not valid JSON") from error
+    if [type(value) for value in asdict(note).values()] != [str, str, bool]:
+        raise RunError(f"{NOTE_FILE} does not hold a name, a text and whether the run is hidden")
+    return note
+
+
+def write_note(run: Path, note: RunNote) -> None:
+    """Atomically; an empty note leaves no file. Raises RunError where the folder cannot be written."""
+    from run_store.writer import write_atomically
+
+    file = run / NOTE_FILE
+    try:
+        if note == RunNote():
+            file.unlink(missing_ok=True)
+        else:
+            content = json.dumps(asdict(note), indent=2, ensure_ascii=False) + "\n"
+            write_atomically(file, content.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise RunError(f"The note of run {run.name} cannot be written ({error.strerror}).") from error

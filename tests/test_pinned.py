@@ -1,0 +1,101 @@
+"""A second run pinned beside the first, through AppTest: every view but Curves and Compare says what it sees."""
+
+import json
+import re
+import shutil
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from benchmarks.dashboard_speed import fabricate_run
+
+DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch, fabricated):
+    """Runs first and second: image 0, a cat, is a dog to the first one (as fabricated), and an owl to the second."""
+    monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
+    shutil.copytree(fabricated, tmp_path / "runs" / "first")
+    file = shutil.copytree(fabricated, tmp_path / "runs" / "second") / "predictions.parquet"
+    table = pq.read_table(file)
+    predicted = np.array(table["predicted"].to_pylist())
+    predicted[0] = 2
+    column = table.column_names.index("predicted")
+    pq.write_table(table.set_column(column, "predicted", pa.array(predicted, pa.int16())), file)
+    return tmp_path / "runs"
+
+
+def open_view(view, **query):
+    app = AppTest.from_file(str(DASHBOARD), default_timeout=60).switch_page(f"views/{view}.py")
+    for key, value in ({"run": "first", "beside": "second", "image": "0"} | query).items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def text_of(app):
+    return "\n".join(str(element.value) for kind in ("markdown", "caption") for element in app.get(kind))
+
+
+def maps_of(app):
+    """A list a grid of the alternative texts of its maps."""
+    bodies = [element.proto.body for element in app.get("html")]
+    return [
+        [unescape(words) for words in re.findall(r'alt="(.*?)"', body)] for body in bodies if 'class="map-grid' in body
+    ]
+
+
+def test_mistakes_says_what_the_pinned_run_takes_the_image_for(runs):
+    assert ":gray[second:] :orange[:material/close:] **owl**" in text_of(open_view("mistakes"))
+    assert ":gray[second:] :green[:material/check:] **dog**" in text_of(open_view("mistakes", image="1", show="all"))
+
+
+def test_layers_shows_where_the_pinned_run_looked_at_the_same_layers(runs):
+    first, second = maps_of(open_view("layers", layer="layer4", target="predicted"))
+    assert len(first) == len(second) == 1
+    assert "at layer4, Predicted: dog" in first[0] and "at layer4, Predicted: owl" in second[0]
+
+
+def test_a_run_that_saw_other_images_is_not_shown_beside(runs):
+    record = json.loads((runs / "second" / "run.json").read_text())
+    (runs / "second" / "run.json").write_text(json.dumps(record | {"fingerprints": {"test": "other"}}))
+    for view, grids in (("mistakes", 0), ("layers", 1)):
+        app = open_view(view)
+        assert "second, pinned, was tested on other images." in text_of(app) and len(maps_of(app)) == grids
+
+
+def test_a_run_without_predictions_is_not_shown_beside(runs):
+    (runs / "second" / "predictions.parquet").unlink()
+    app = open_view("layers")
+    assert "second, pinned, has no predictions" in text_of(app) and len(maps_of(app)) == 1
+
+
+def test_a_pinned_run_whose_network_cannot_be_read_says_so_under_the_maps_of_the_first(runs):
+    (runs / "second" / "model.safetensors").write_bytes(b"other bytes")
+    app = open_view("layers", layer="layer4", target="predicted")
+    assert "No maps: Run second" in app.warning[0].value and len(maps_of(app)) == 1
+
+
+def test_a_network_without_the_chosen_layers_shows_its_own(runs):
+    shutil.rmtree(runs / "second")
+    fabricate_run(runs / "second", 12, ("cat", "dog", "owl"), model="torchvision:squeezenet1_1", with_model=True)
+    record = json.loads((runs / "second" / "run.json").read_text())
+    (runs / "second" / "run.json").write_text(json.dumps(record | {"layers": ["features.3", "features.7"]}))
+    app = open_view("layers", layer="layer4", target="predicted")
+    first, second = maps_of(app)
+    assert "at layer4" in first[0] and ["at features.3" in second[0], "at features.7" in second[1]] == [True, True]
+    assert "It has not all of these layers." in text_of(app)
+
+
+def test_the_second_run_is_pinned_and_let_go_at_the_top(runs):
+    app = open_view("mistakes")
+    assert app.selectbox(key="shell_second").value == "second"
+    app.selectbox(key="shell_second").set_value(None).run()
+    assert "beside" not in app.query_params and "second" not in text_of(app)
