@@ -107,4 +107,4 @@ def rows_of(comparison: Comparison, selection: Selection) -> np.ndarray:
         keep &= (comparison.before.column("predicted") == wanted.predicted) | (
             comparison.after.column("predicted") == wanted.predicted
         )
-    return comparison.after.sort(np.flatnonzero(keep), selection.order)
+    return comparison.after.in_order(keep, selection.order)

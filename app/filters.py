@@ -162,7 +162,7 @@ def _draw_words(place: DeltaGenerator, name: str, predictions: Predictions, want
 
 def _draw_range(place: DeltaGenerator, name: str, predictions: Predictions, selection: Selection) -> None:
     """A slider over all values of the column; at its ends it asks for nothing, so that no NaN is left out."""
-    scale = (0.0, 100.0, 1.0) if name == "confidence" else slider_scale(predictions.column(name))
+    scale = (0.0, 100.0, 1.0) if name == "confidence" else slider_scale(predictions.ends(name))
     if scale is None:
         return
     key, unit = f"mistakes_column_{name}", 100 if name == "confidence" else 1

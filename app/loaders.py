@@ -145,10 +145,11 @@ def masks(run: Run) -> np.ndarray | None:
 
 
 def similar(run: Run, image: int, count: int) -> np.ndarray:
-    """int64: the images of the test split nearest to `image` in the penultimate features. Raises RunError."""
-    stamps = file_stamps(run, RECORD_FILE, FEATURES_FILE, IMAGES_FILE)
-    found = nearest(_unit_features(str(run.path), stamps), unit_rows(run.features()[image : image + 1])[0], count + 1)
-    return found[found != image][:count]
+    """int64: the images of the test split nearest to `image` in the penultimate features; not to be written to.
+
+    Raises RunError.
+    """
+    return _similar(str(run.path), file_stamps(run, RECORD_FILE, FEATURES_FILE, IMAGES_FILE), image, count)
 
 
 def images_token(run: Run) -> str:
@@ -320,6 +321,13 @@ def _images(path: str, stamp: Stamp) -> np.ndarray:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _unit_features(path: str, stamp: Stamp) -> np.ndarray:
     return unit_rows(Run(Path(path)).features()[:MOST_NEIGHBOURS])
+
+
+@st.cache_resource(max_entries=4096, show_spinner=False)
+def _similar(path: str, stamp: Stamp, image: int, count: int) -> np.ndarray:
+    units = _unit_features(path, stamp)  # 100 MB to go through, while the image stays the same for many clicks
+    found = nearest(units, unit_rows(Run(Path(path)).features()[image : image + 1])[0], count + 1)
+    return found[found != image][:count]
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -14,6 +14,7 @@ The map: the same client clicks “Next image” in Layers; the clock stops when
 computed live by a ResNet18 with random weights, or precomputed.
 """
 
+import asyncio
 import os
 import shutil
 import socket
@@ -22,26 +23,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import tyro
 
+from benchmarks.websocket_page import PATIENCE, measure, open_page
 from run_store.predictions import predictions_table
 from run_store.run import RunRecord
 from run_store.writer import RunWriter
 
-if TYPE_CHECKING:
-    from streamlit.proto.BackMsg_pb2 import BackMsg
-    from streamlit.proto.WidgetStates_pb2 import WidgetState
-    from websockets.sync.client import ClientConnection
-
 ROOT = Path(__file__).resolve().parent.parent
+DASHBOARD = ROOT / "app" / "main.py"
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 CHROMIUM_OPTIONS = (
@@ -51,7 +48,7 @@ CHROMIUM_OPTIONS = (
 LINES = "[data-testid=stVegaLiteChart] .mark-line path"
 MARKDOWN = "[data-testid=stMarkdownContainer] p"
 GRID = b'class="map-grid'
-PATIENCE = 60  # seconds
+WARM_UP = 8  # seconds until the imports of torch and captum in the background are over
 MAPPED_IMAGES = 400  # of the runs whose maps are shown; every fifth is wrong, and gone through
 
 
@@ -76,10 +73,15 @@ def fabricate_run(
     side: int = 32,
     input_size: int = 32,
     paths: tuple[str, ...] | None = None,
+    features: int = 4,
     model: str = "resnet18_narrow",
     with_model: bool = False,
 ) -> None:
-    """A complete run that nobody trained: random pixels and weights, and every fifth prediction wrong."""
+    """A complete run that nobody trained: random pixels and weights, and every fifth prediction wrong.
+
+    Such a one is of the class after the true one, which is the first or the sixth where there are ten. side: of the
+    stored images, 8 for a million of them, whose pixels would be 3 GB; features: an image's, all of them 0.
+    """
     digits = np.random.default_rng(0)
     record = RunRecord(
         model=model, layers=LAYERS, dataset="fabricated", fingerprints={"test": "none"},
@@ -101,7 +103,7 @@ def fabricate_run(
         logits = digits.normal(0, 1, (images, len(class_names))).astype(np.float32)
         logits[np.arange(images), labels] += 9
         logits[::5] = np.roll(logits[::5], 1, axis=1)
-        writer.complete(predictions_table(logits, labels, paths), np.zeros((images, 4)))
+        writer.complete(predictions_table(logits, labels, paths), np.zeros((images, features), np.float16))
 
 
 def free_port() -> int:
@@ -112,7 +114,14 @@ def free_port() -> int:
 
 @contextmanager
 def serve(script: Path, runs: Path) -> Iterator[str]:
-    """`streamlit run` on a free port, as soon as it answers; stopped in the end."""
+    """`streamlit run` on a free port, as soon as it answers: its address; stopped in the end."""
+    with start_server(script, runs) as (address, _):
+        yield address
+
+
+@contextmanager
+def start_server(script: Path, runs: Path) -> Iterator[tuple[str, int]]:
+    """`serve`, with the number of the process."""
     port = free_port()
     options = ["--server.headless=true", "--browser.gatherUsageStats=false", "--server.address=127.0.0.1"]
     options.append(f"--server.port={port}")
@@ -122,7 +131,7 @@ def serve(script: Path, runs: Path) -> Iterator[str]:
     )  # fmt: skip
     try:
         _await_port(port, process)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
         try:
@@ -151,7 +160,7 @@ def measure_starts(config: Config, runs: Path) -> dict[str, list[float]]:
     bare = runs.parent / "bare.py"
     bare.write_text('import streamlit as st\n\nst.write("hello")\n')
     apps = {
-        "first view drawn, Sightline": (ROOT / "app" / "main.py", LINES),
+        "first view drawn, Sightline": (DASHBOARD, LINES),
         "the same, bare Streamlit": (bare, MARKDOWN),
     }
     seconds: dict[str, list[float]] = {name: [] for name in apps}
@@ -170,95 +179,19 @@ def measure_starts(config: Config, runs: Path) -> dict[str, list[float]]:
     return seconds
 
 
-class Page:
-    """A page of the dashboard, asked for through a websocket as a browser does."""
-
-    def __init__(self, connection: "ClientConnection", name: str, query: str = "") -> None:
-        from streamlit.proto.BackMsg_pb2 import BackMsg
-
-        self.connection, self.page, self.query = connection, "", query
-        self.widgets: dict[str, str] = {}  # key → id, of the last answer
-        first = BackMsg()
-        first.rerun_script.page_name = name
-        self._answer(first)
-        time.sleep(8)  # the imports of torch and captum in the background are over
-
-    def choose(self, key: str, option: str) -> float:
-        """Milliseconds from choosing one of a group of buttons to the end of the answer."""
-        return self._click(key, lambda state: state.string_array_value.data.append(option))
-
-    def press(self, key: str, awaited: bytes) -> float:
-        """Milliseconds from pressing a button to the first message that holds `awaited`."""
-        return self._click(key, lambda state: setattr(state, "trigger_value", True), awaited)
-
-    def _click(self, key: str, change: Callable[["WidgetState"], None], awaited: bytes = b"") -> float:
-        from streamlit.proto.BackMsg_pb2 import BackMsg
-
-        click = BackMsg()
-        click.rerun_script.page_script_hash = self.page
-        change(click.rerun_script.widget_states.widgets.add(id=self.widgets[key]))
-        return self._answer(click, awaited)
-
-    def _answer(self, message: "BackMsg", awaited: bytes = b"") -> float:
-        """Send it and read all messages up to the end of the script; milliseconds to `awaited`, or to the end."""
-        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-
-        message.rerun_script.query_string = self.query
-        self.widgets = {}
-        start = time.perf_counter()
-        self.connection.send(message.SerializeToString())
-        arrived: float | None = None
-        while True:
-            content = self.connection.recv(timeout=PATIENCE)
-            assert isinstance(content, bytes)
-            now = 1000 * (time.perf_counter() - start)
-            if arrived is None and awaited and awaited in content:
-                arrived = now
-            answer = ForwardMsg.FromString(content)
-            kind = answer.WhichOneof("type")
-            if kind == "navigation":
-                self.page = answer.navigation.page_script_hash
-            elif kind == "page_info_changed":
-                self.query = answer.page_info_changed.query_string
-            elif kind == "delta":
-                element = answer.delta.new_element
-                for widget in (element.button_group.id, element.button.id):
-                    self.widgets[widget.rpartition("-")[2]] = widget
-            elif kind == "script_finished":
-                if answer.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY or (awaited and arrived is None):
-                    raise RuntimeError(f"The script ended with status {answer.script_finished}, awaiting {awaited!r}.")
-                return now if arrived is None else arrived
-
-
-@contextmanager
-def open_page(runs: Path, name: str, query: str = "") -> Iterator[Page]:
-    from websockets.sync.client import connect
-    from websockets.typing import Subprotocol
-
-    with serve(ROOT / "app" / "main.py", runs) as address:
-        stream = address.replace("http", "ws") + "/_stcore/stream"
-        with connect(stream, subprotocols=[Subprotocol("streamlit")], max_size=None) as connection:
-            yield Page(connection, name, query)
-
-
-def measure(config: Config, click: Callable[[], float]) -> list[float]:
-    """Milliseconds of `config.clicks` clicks; the first three fill caches and do not count."""
-    milliseconds = []
-    for _ in range(config.clicks + 3):
-        time.sleep(config.rest)
-        milliseconds.append(click())
-    return milliseconds[3:]
-
-
-def measure_filter(config: Config, runs: Path) -> list[float]:
+async def measure_filter(config: Config, runs: Path) -> list[float]:
     outcomes = cycle(("Right", "All", "Wrong"))
-    with open_page(runs, "mistakes", "run=fabricated") as page:
-        return measure(config, lambda: page.choose("mistakes_outcome", next(outcomes)))
+    with serve(DASHBOARD, runs) as address:
+        async with open_page(address, "mistakes", "run=fabricated") as page:
+            await asyncio.sleep(WARM_UP)
+            return await measure(lambda: page.choose("mistakes_outcome", next(outcomes)), config.clicks, config.rest)
 
 
-def measure_maps(config: Config, runs: Path, run: str) -> list[float]:
-    with open_page(runs, "layers", f"run={run}") as page:
-        return measure(config, lambda: page.press("inspector_step_1", GRID))
+async def measure_maps(config: Config, runs: Path, run: str) -> list[float]:
+    with serve(DASHBOARD, runs) as address:
+        async with open_page(address, "layers", f"run={run}") as page:
+            await asyncio.sleep(WARM_UP)
+            return await measure(lambda: page.press("inspector_step_1", GRID), config.clicks, config.rest)
 
 
 def row(name: str, values: Sequence[float], unit: str, digits: int) -> str:
@@ -274,15 +207,17 @@ def main() -> None:
         fabricate_run(runs / "fabricated", config.images)
         starts = measure_starts(config, runs)
         clicks = {
-            f"filter click on {config.images} predictions, answered over a websocket": measure_filter(config, runs)
+            f"filter click on {config.images} predictions, answered over a websocket": asyncio.run(
+                measure_filter(config, runs)
+            )
         }
         for name in ("live", "precomputed"):
             fabricate_run(runs / name, MAPPED_IMAGES, model="resnet18", with_model=True)
         subprocess.run(
             [sys.executable, "-m", "explain.precompute", "--run", runs / "precomputed"], cwd=ROOT, check=True
         )
-        clicks["next image, its maps computed live"] = measure_maps(config, runs, "live")
-        clicks["next image, its maps precomputed"] = measure_maps(config, runs, "precomputed")
+        clicks["next image, its maps computed live"] = asyncio.run(measure_maps(config, runs, "live"))
+        clicks["next image, its maps precomputed"] = asyncio.run(measure_maps(config, runs, "precomputed"))
     print("| what | median | 95 % | least | most | number |\n|---|---|---|---|---|---|")
     for name, seconds in starts.items():
         print(row(name, seconds, "s", 2))

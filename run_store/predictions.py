@@ -1,12 +1,12 @@
 """The predictions table of a run: one row a test image, written once, then filtered, sorted and counted."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +43,7 @@ class Range:
 
 
 Condition = Range | str
+Columns = tuple[tuple[str, Condition], ...]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Filter:
     outcome: Outcome = "wrong"
     label: int | None = None
     predicted: int | None = None
-    columns: tuple[tuple[str, Condition], ...] = ()
+    columns: Columns = ()
     """of a column of numbers a range, of one of words the word; a column that there is not excludes nothing"""
 
 
@@ -75,16 +76,24 @@ class Predictions:
     class_names: tuple[str, ...]
     scalars: pa.Table
     probabilities: np.ndarray
-    _columns: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _kept: dict[Hashable, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return self.scalars.num_rows
 
     def column(self, name: str) -> np.ndarray:
         """Of `scalars`, converted once; not to be written to."""
-        if name not in self._columns:
-            self._columns[name] = _to_numpy(self.scalars[name])
-        return self._columns[name]
+        return self._once(("column", name), lambda: _to_numpy(self.scalars[name]))
+
+    def ends(self, name: str) -> np.ndarray:
+        """The least and the greatest of a column's finite values; empty where it has none."""
+        return self._once(("ends", name), lambda: _finite_ends(self.column(name)))
+
+    def _once(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """Computed only the first time: of a million rows, that may take longer than a click is allowed to."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return self._kept[key]
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -147,16 +156,21 @@ class Predictions:
 
     def select(self, wanted: Filter, order: str = "most confident first") -> np.ndarray:
         """Row numbers (int64) of the predictions that pass the filter, in the order named in ORDERS; ties by row."""
-        return self.sort(np.flatnonzero(self.passing(wanted)), order)
+        return self.in_order(self.passing(wanted), order)
 
-    def sort(self, rows: np.ndarray, order: str) -> np.ndarray:
-        """These row numbers in the order named in ORDERS; ties as they come."""
-        return rows[np.argsort(ORDERS[order](self)[rows], kind="stable")]
+    def in_order(self, keep: np.ndarray, order: str) -> np.ndarray:
+        """Row numbers (int64) where `keep` (bool N) holds, in the order named in ORDERS; ties by row."""
+        rows = self._once(("order", order), lambda: np.argsort(ORDERS[order](self), kind="stable"))
+        return rows[keep[rows]]
 
     def class_counts(self, name: Literal["label", "predicted"], wanted: Filter) -> np.ndarray:
         """int64 C: how many rows pass with each class, whichever the filter asks for."""
-        passing = self.passing(replace(wanted, label=None) if name == "label" else replace(wanted, predicted=None))
-        return np.bincount(self.column(name)[passing].astype(np.int64), minlength=len(self.class_names))
+        pairs, other = self._pairs(wanted.columns), wanted.predicted
+        if name == "predicted":
+            pairs, other = pairs.T, wanted.label
+        right = np.diag(pairs) if other is None else np.diag(pairs) * (np.arange(len(pairs)) == other)
+        every = pairs.sum(axis=1) if other is None else pairs[:, other]
+        return {"all": every, "right": right, "wrong": every - right}[wanted.outcome]
 
     def word_counts(self, name: str, wanted: Filter) -> np.ndarray:
         """int64: how many rows pass with each of `words[name].words`, whichever the filter asks for."""
@@ -166,15 +180,30 @@ class Predictions:
 
     def outcome_counts(self, wanted: Filter) -> dict[Outcome, int]:
         """How many rows pass with each outcome, whichever the filter asks for."""
-        passing = self.passing(replace(wanted, outcome="all"))
-        wrong, images = int((passing & self.wrong).sum()), int(passing.sum())
-        return {"wrong": wrong, "right": images - wrong, "all": images}
+        label = slice(None) if wanted.label is None else wanted.label
+        return {
+            outcome: int(self.class_counts("label", replace(wanted, outcome=outcome))[label].sum())
+            for outcome in get_args(Outcome)
+        }
 
     @cached_property
     def confusion(self) -> np.ndarray:
         """int64 C×C counts: rows are true classes, columns predicted ones."""
+        return self._confusion_of(np.ones(len(self), bool))
+
+    @cached_property
+    def _pairs(self) -> Callable[[Columns], np.ndarray]:
+        """`confusion` of the rows that pass these conditions. Every count beside a filter's choices is in it."""
+
+        @lru_cache(maxsize=8)
+        def count(columns: Columns) -> np.ndarray:
+            return self._confusion_of(self.passing(Filter("all", columns=columns))) if columns else self.confusion
+
+        return count
+
+    def _confusion_of(self, keep: np.ndarray) -> np.ndarray:
         classes = len(self.class_names)
-        label, predicted = (self.column(name).astype(np.int64) for name in ("label", "predicted"))
+        label, predicted = (self.column(name)[keep].astype(np.int64) for name in ("label", "predicted"))
         counts = np.bincount(label * classes + predicted, minlength=classes * classes)
         return counts.reshape(classes, classes)
 
@@ -277,6 +306,11 @@ def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
     array = column.combine_chunks()
     is_plain = _is_number(array.type) and not array.null_count
     return np.from_dlpack(array) if is_plain else array.to_numpy(zero_copy_only=False)
+
+
+def _finite_ends(values: np.ndarray) -> np.ndarray:
+    finite = values[np.isfinite(values)]
+    return np.array([finite.min(), finite.max()]) if len(finite) else finite
 
 
 def _encode_words(column: pa.ChunkedArray) -> Words | None:

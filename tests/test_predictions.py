@@ -239,9 +239,35 @@ def test_counts_follow_the_other_conditions_and_not_their_own(foreign):
     assert foreign.word_counts("night", wanted).tolist() == [1, 0]
 
 
+def test_classes_are_counted_with_every_outcome(six):
+    assert six.class_counts("label", Filter("right")).tolist() == [1, 1, 0]  # of rows 0 and 4
+    assert six.class_counts("label", Filter("right", predicted=1)).tolist() == [0, 1, 0]
+    assert six.class_counts("label", Filter("all", predicted=1)).tolist() == [1, 1, 1]  # of rows 1, 4 and 5
+    assert six.class_counts("predicted", Filter("all", label=1)).tolist() == [2, 1, 0]  # of rows 2, 3 and 4
+    assert six.class_counts("predicted", Filter("wrong", label=0)).tolist() == [0, 1, 0]  # of row 1
+
+
+def test_counts_go_on_following_a_range_that_is_moved(six):
+    for low, rows in [(0.75, 1), (0.65, 3), (0.0, 4), (0.75, 1)]:  # wrong are 0.5, 0.7, 0.8 and 0.7 sure
+        wanted = Filter(columns=(("confidence", Range(low)),))
+        assert six.outcome_counts(wanted)["wrong"] == six.class_counts("label", wanted).sum() == rows
+
+
+def test_the_ends_of_a_column_are_finite(foreign):
+    assert foreign.ends("angle").tolist() == [10, 60]
+    assert hand_made([0, 1, 2], [0, 1, 2], [math.nan, 0.5, -math.inf]).ends("confidence").tolist() == [0.5, 0.5]
+    assert hand_made([0], [0], [math.inf]).ends("confidence").tolist() == []
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_order_lists_every_row_once(six, order):
     assert sorted(six.select(Filter("all"), order)) == [0, 1, 2, 3, 4, 5]
+
+
+def test_rows_that_are_kept_come_in_order_and_ties_by_row(six):
+    keep = np.array([False, True, True, False, False, True])  # with confidences 0.5, 0.7 and 0.7
+    assert six.in_order(keep, "most confident first").tolist() == [2, 5, 1]
+    assert six.in_order(keep, "least confident first").tolist() == [1, 2, 5]
 
 
 def test_orders_go_the_way_their_names_say(six):
