@@ -4,7 +4,8 @@ python -m benchmarks.dashboard_speed [--starts 5 --clicks 60 --images 10000]
 
 The first view: `streamlit run` is spawned, a browser that is already running opens the address as soon as the port
 answers, and the clock stops when the lines of Curves are in the page. In turn with it, an app of one line,
-`st.write("hello")`, is started the same way: the floor that Streamlit, the browser and the machine set.
+`st.write("hello")`, is started the same way: the floor that Streamlit, the browser and the machine set. Without a
+browser, over a websocket, the clock stops when the server says that the script has finished.
 
 The click: a websocket client speaks Streamlit's protocol. It sends what the browser sends when “Wrong”, “Right” or
 “All” is clicked in Mistakes; the clock stops when the server says that the script has finished, which comes after
@@ -179,6 +180,17 @@ def measure_starts(config: Config, runs: Path) -> dict[str, list[float]]:
     return seconds
 
 
+async def measure_answers(config: Config, runs: Path) -> list[float]:
+    """Seconds from spawning the server to the end of the first view's script, without a browser."""
+    seconds = []
+    for _ in range(config.starts):
+        start = time.perf_counter()
+        with serve(DASHBOARD, runs) as address:
+            async with open_page(address, "", ""):
+                seconds.append(time.perf_counter() - start)
+    return seconds
+
+
 async def measure_filter(config: Config, runs: Path) -> list[float]:
     outcomes = cycle(("Right", "All", "Wrong"))
     with serve(DASHBOARD, runs) as address:
@@ -206,6 +218,7 @@ def main() -> None:
         runs = Path(folder) / "runs"
         fabricate_run(runs / "fabricated", config.images)
         starts = measure_starts(config, runs)
+        starts["first view answered over a websocket"] = asyncio.run(measure_answers(config, runs))
         clicks = {
             f"filter click on {config.images} predictions, answered over a websocket": asyncio.run(
                 measure_filter(config, runs)
