@@ -73,8 +73,12 @@ def draw_filters(predictions: Predictions, selection: Selection) -> None:
             args=("mistakes_outcome", "outcome"),
         )
         draw_chips(predictions, selection)
-        with st.popover("Filter", icon=":material/filter_alt:", type="tertiary", width=110):
-            _draw_filter_form(predictions, wanted, selection)
+        form = st.popover(
+            "Filter", icon=":material/filter_alt:", type="tertiary", width=110, key="filter_form", on_change="rerun"
+        )
+        if form.open:  # drawing it takes longer than all other filters
+            with form:
+                _draw_filter_form(predictions, wanted, selection)
 
 
 def draw_chips(predictions: Predictions, selection: Selection) -> None:

@@ -15,7 +15,7 @@ from app.thumbnails import png
 from run_store.predictions import Predictions
 from run_store.run import Run
 
-IMAGE_SIDE = 512  # pixels an image is enlarged to, before the browser fits it to the column
+IMAGE_SIDE = 256  # pixels an image is enlarged to, before the browser fits it to the column with hard edges
 SHOWN_CLASSES = 5
 
 

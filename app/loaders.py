@@ -1,6 +1,7 @@
 """What is read from runs, cached; map_loaders has what needs the model. No other file has an st.cache_* function.
 
-Entries are keyed by path, modification time and size of the files behind them.
+Entries are keyed by path, modification time and size of the files behind them. What is looked up many times a click is
+kept by lru_cache, which takes a thousandth of the time; st.cache_* lets only one of many users compute.
 """
 
 import io
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -233,12 +235,12 @@ def _folder_stamp(root: Path) -> Stamp:
     )
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@lru_cache(4)
 def _runs(root: str, stamp: Stamp) -> list[Run]:
     return list_runs(Path(root))
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@lru_cache(256)
 def _status(path: str, stamp: Stamp, locked: bool) -> RunStatus:
     run = Run(Path(path))
     state = run.state
@@ -268,12 +270,12 @@ def _resume_hint(run: Run) -> str:
     return "No epoch was finished; train it again under another name, or remove the folder."
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@lru_cache(256)
 def _record(path: str, stamp: Stamp) -> RunRecord:
     return Run(Path(path)).record
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@lru_cache(256)
 def _note(path: str, stamp: Stamp) -> RunNote:
     return Run(Path(path)).note()
 
@@ -286,7 +288,7 @@ def _readable_note(run: Run) -> RunNote:
         return RunNote()
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@lru_cache(4)
 def _titles(notes: tuple[tuple[str, Stamp], ...]) -> dict[str, str]:
     runs = [Run(Path(path)) for path, _ in notes]
     called = {run.name: " ".join(_readable_note(run).name.split()) or run.name for run in runs}
@@ -294,7 +296,7 @@ def _titles(notes: tuple[tuple[str, Stamp], ...]) -> dict[str, str]:
     return {name: title if shared[title] == 1 else f"{title} ({name})" for name, title in called.items()}
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@lru_cache(256)
 def _metrics(path: str, stamp: Stamp) -> list[Epoch]:
     return Run(Path(path)).metrics()
 
@@ -313,7 +315,7 @@ def _comparison(before: str, after: str, before_stamp: Stamp, after_stamp: Stamp
     return found
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@lru_cache(16)
 def _images(path: str, stamp: Stamp) -> np.ndarray:
     return Run(Path(path)).images()
 
@@ -330,7 +332,7 @@ def _similar(path: str, stamp: Stamp, image: int, count: int) -> np.ndarray:
     return found[found != image][:count]
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@lru_cache(16)
 def _masks(path: str, stamp: Stamp) -> np.ndarray | None:
     return Run(Path(path)).masks()
 

@@ -74,8 +74,11 @@ def complete_run(tmp_path_factory):
     return path
 
 
-def open_view(view, **query):
+def open_view(view, form=False, **query):
+    """form: whether that of the filters is open."""
     app = AppTest.from_file(str(ROOT / "app" / "dashboard.py"), default_timeout=30)
+    if form:
+        app.session_state["filter_form"] = True
     if view != "curves":
         app.switch_page(f"views/{view}.py")
     for key, value in query.items():
@@ -323,7 +326,7 @@ def test_filters_come_from_the_address_and_chips_remove_them(runs, complete_run)
 
 def test_widgets_write_the_address(runs, complete_run):
     shutil.copytree(complete_run, runs / "good")
-    app = open_view("mistakes")
+    app = open_view("mistakes", form=True)
     app.selectbox(key="mistakes_label").select(2).run()
     app.selectbox(key="mistakes_order").select("highest loss first").run()
     app.slider(key="mistakes_column_confidence").set_range(20, 90).run()
@@ -340,7 +343,7 @@ def test_columns_of_others_filter_and_every_choice_says_how_many_images_it_has(r
     table = pq.read_table(file)
     table = table.append_column(":red[camera]", pa.array(["left", "right", None] * 20))
     pq.write_table(table.append_column("angle", pa.array(range(IMAGES))), file)
-    app = open_view("mistakes")
+    app = open_view("mistakes", form=True)
     camera = app.selectbox(key="mistakes_column_:red[camera]")
     assert (camera.label, camera.options) == (r"\:red\[camera\]", ["left · 4", "right · 4"])
     camera.select("right").run()
