@@ -47,7 +47,7 @@ def confusion_matrix(
     fill = base.mark_rect(cornerRadius=3 if readable else 0, cursor="pointer").encode(
         opacity=shade, color=alt.condition("datum.is_more", alt.value(MORE_HUE), alt.value(MATRIX_HUE))
     )
-    outline = base.mark_rect(fillOpacity=0, stroke="#d1495b", strokeWidth=1.5, cornerRadius=3)
+    outline = base.mark_rect(fillOpacity=0, stroke="#d1495b", strokeWidth=1.5, cornerRadius=3, aria=False)
     layers = [fill.add_params(clicked), outline.transform_filter("datum.selected")]
     if readable:
         size = 13 if is_large else 11 if len(class_names) <= 12 else 8

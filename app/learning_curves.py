@@ -92,7 +92,7 @@ def learning_curves(
     }
     first_epoch = {
         "transform": [{"filter": "datum.alone"}],
-        "mark": {"type": "point", "filled": True, "size": 28, "opacity": 1},
+        "mark": {"type": "point", "filled": True, "size": 28, "opacity": 1, "aria": False},
         "encoding": {channel: encoding[channel] for channel in ("x", "y", "color")},
     }
     return {

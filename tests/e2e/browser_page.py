@@ -59,6 +59,14 @@ def chromium_path():
     return path
 
 
+def prepared(page):
+    """A new page, patient; `page.dialogs` collects what alert() says."""
+    page.set_default_timeout(PATIENCE)
+    page.dialogs = []
+    page.on("dialog", lambda dialog: (page.dialogs.append(dialog.message), dialog.dismiss()))
+    return page
+
+
 def open_address(page, address, shows):
     """Go there and wait until the script has ended and `shows` is in the page."""
     page.goto(address)
@@ -118,7 +126,12 @@ def image_pixels(image, side=32):
 
 def screenshot_pixels(element):
     """What is really on the screen, int H×W×3."""
-    return np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB")).astype(int)
+    return pixels_of(element.screenshot())
+
+
+def pixels_of(picture):
+    """The bytes of a PNG as int H×W×3."""
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
 
 
 def count_of_colour(pixels, colour, tolerance=24):

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from browser_page import PATIENCE, VIEWPORT, chromium_path
+from browser_page import VIEWPORT, chromium_path, prepared
 
 from benchmarks.dashboard_speed import CHROMIUM_OPTIONS, ROOT, fabricate_run, serve
 
@@ -44,13 +44,6 @@ def stranger_page(browser):
     context = browser.new_context(viewport=VIEWPORT, color_scheme="light")
     yield prepared(context.new_page())
     context.close()
-
-
-def prepared(page):
-    page.set_default_timeout(PATIENCE)
-    page.dialogs = []
-    page.on("dialog", lambda dialog: (page.dialogs.append(dialog.message), dialog.dismiss()))
-    return page
 
 
 @pytest.fixture(scope="module")

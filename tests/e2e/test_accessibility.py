@@ -1,0 +1,233 @@
+"""In a real browser, light and dark: axe finds nothing serious that is ours, and the Tab key reaches all there is."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser_page import MAP, READY, TILE, open_address, pixels_of, prepared
+
+from benchmarks.dashboard_speed import LINES, MARKDOWN, ROOT, fabricate_run, serve
+
+IMAGES = 60  # of ten classes; 0, 5, 10 … are wrong
+TALL = {"width": 1280, "height": 1600}  # nothing has to be scrolled to, so that two screenshots can be compared
+SERIOUS = ("serious", "critical")
+AT_REST = "document.getAnimations().every((animation) => animation.playState !== 'running')"
+RING = 80  # pixels that change when the focus comes, at least; a slider's ring is the smallest
+TOO_MANY = 120  # Tab keys
+
+_FOCUSED = """
+() => {
+  let element = document.activeElement
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
+  if (!element || element === document.body) return null
+  const key = (node) => [...(node.classList ?? [])].find((name) => name.startsWith("st-key-"))
+  let keyed = element
+  while (keyed && !key(keyed)) keyed = keyed.parentElement ?? keyed.getRootNode().host
+  const name = element.getAttribute("aria-label") || element.innerText || element.title || ""
+  const drawn = element.tagName === "INPUT" ? element.closest("label, [role=group]") ?? element : element
+  const { left, top, right, bottom } = drawn.getBoundingClientRect()
+  const own = element.getBoundingClientRect().top
+  return { key: keyed ? key(keyed).slice(7) : "", name, own, box: [left, top, right, bottom] }
+}
+"""
+
+
+class View(NamedTuple):
+    address: str
+    shows: str  # a selector, there once it is drawn
+    opens: str = ""  # a selector: what is clicked before axe looks
+
+
+VIEWS = {
+    "curves": View("/?run=two", LINES),
+    "the settings of curves": View("/?run=two&chart=gap&smoothing=40", LINES, "button:has-text('Lines')"),
+    "the runs in curves": View("/?run=two", LINES, "button:has-text('2 of 2 runs')"),
+    "the notes of runs": View("/?run=two", LINES, "button:has-text('Rename')"),
+    "mistakes": View("/mistakes?run=two", TILE),
+    "the enlarged matrix": View("/mistakes?run=two", TILE, "button:has-text('Enlarge')"),
+    "mistakes of a filter with a map": View("/mistakes?run=two&true=cat&show=all&map=shown", MAP),
+    "the classes in mistakes": View("/mistakes?run=two", TILE, "button:has-text('By class')"),
+    "the filters of mistakes": View("/mistakes?run=two", TILE, "button:has-text('Filter')"),
+    "no image in mistakes": View("/mistakes?run=two&true=cat&predicted=cat", ".st-key-chip_1"),
+    "an address with stale values": View("/mistakes?run=gone&image=9999", "[data-testid=stAlert]"),
+    "layers": View("/layers?run=two&image=0", MAP),
+    "layers of two runs": View("/layers?run=two&beside=one&image=0", MAP),
+    "layers of all classes": View("/layers?run=two&image=0&hide=layer4&classes=all", ".map-classes"),
+    "the choice of layers": View("/layers?run=two&image=0", MAP, ".st-key-layers_popover button"),
+    "compare": View("/compare?run=two&beside=one&compared=both-wrong", MAP),
+    "no image in compare": View("/compare?run=two&beside=one", "[data-testid=stAlert]"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def theme(request, browser):
+    """A context whose pages are drawn in it, without the time that a transition takes."""
+    context = browser.new_context(viewport=TALL, color_scheme=request.param, reduced_motion="reduce")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(theme):
+    page = prepared(theme.new_page())
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def address(browser, tmp_path_factory):
+    """Of a server with two runs on the same test split, which predict the same."""
+    runs = tmp_path_factory.mktemp("alike")
+    for name in ("one", "two"):
+        fabricate_run(runs / name, IMAGES, with_model=True)
+    with serve(ROOT / "app" / "main.py", runs) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def no_runs(browser, tmp_path_factory):
+    """The address of a server without runs."""
+    with serve(ROOT / "app" / "main.py", tmp_path_factory.mktemp("none")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def unavoidable(browser, theme, tmp_path_factory):
+    """What axe finds on a page of Streamlit that says only “hello”."""
+    folder = tmp_path_factory.mktemp("bare")
+    (folder / "bare.py").write_text('import streamlit as st\n\nst.write("hello")\n')
+    with serve(folder / "bare.py", folder) as url:
+        page = prepared(theme.new_page())
+        open_address(page, url, MARKDOWN)
+        found = findings(page)
+        page.close()
+    return found
+
+
+def findings(page):
+    """Rule and element of what axe calls serious or critical. The class names that Streamlit makes up are left out."""
+    page.wait_for_function(AT_REST)
+    return {
+        (violation["id"], re.sub(r' class="[^"]*"', "", node["html"]), node["failureSummary"].replace("\n", " "))
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
+    }
+
+
+def show(page, address, view):
+    open_address(page, address + view.address, view.shows)
+    if view.opens:
+        page.locator(view.opens).first.click()
+        page.wait_for_selector(READY)
+    page.wait_for_function(AT_REST)
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_axe_finds_nothing_serious_that_an_empty_page_of_streamlit_does_not_have(page, address, unavoidable, view):
+    show(page, address, view)
+    assert findings(page) - unavoidable == set()
+
+
+def test_axe_finds_nothing_serious_on_the_page_without_runs(page, no_runs, unavoidable):
+    open_address(page, no_runs, ".st-key-train_demo button")
+    assert findings(page) - unavoidable == set()
+
+
+def test_axe_is_asked_what_it_can_find(page, address):
+    """Else a rule that is never run would look like a page without findings."""
+    open_address(page, f"{address}/mistakes?run=two", TILE)
+    faults = '<p style="color:#bbb;background:#ccc">faint</p><img src="data:,">'
+    page.locator(".st-key-panel_set").evaluate(
+        "(panel, faults) => panel.insertAdjacentHTML('beforeend', faults)", faults
+    )
+    assert {rule for rule, *_ in findings(page)} == {"color-contrast", "image-alt"}
+
+
+# Widget keys and beginnings of names, in the order of the Tab key.
+HEADER = [("nav_Curves", "Curves"), ("nav_Mistakes", "Mistakes"), ("nav_Layers", "Layers"), ("nav_Compare", "Compare")]
+PICKERS = [("shell_run", "Run"), ("shell_second", "Second run")]
+REACHED = {
+    "curves": [
+        *PICKERS, ("introduction", "Got it"), ("curves_quantities", "loss"), ("curves_head", "tune"), ("curves_head", "download"),
+        ("curves_head", "checklist"), ("panel_curves", "Show data"), ("notes", "edit"),
+    ],
+    "mistakes of a filter with a map": [
+        *PICKERS, ("mistakes_shares", "row %"), ("mistakes_diagonal", "diagonal"), ("mistakes_matrix_3_", "Show data"),
+        ("enlarge_mistakes_matrix", ""),
+        ("mistakes_table", "Most confused"), ("mistakes_pairs", ""), ("mistakes_order", "Order"),
+        ("mistakes_csv", ""), ("mistakes_outcome", ""), ("chip_0", "true: cat"), ("filters", "filter_alt"),
+        ("mistakes_gallery", ""), ("inspector_step_1", ""), ("panel_inspector", "ok"),
+        ("mistakes_map", "Where it looked"), ("panel_inspector", "Where did it look?"), ("similar_gallery", ""),
+    ],
+    "layers": [
+        *PICKERS, ("inspector_step_1", ""), ("layers_hide", "Hide"), ("layers_file_0", ""), ("panel_grid", "ok"),
+        ("layers_all_classes", "All classes"), ("layers_download-png", ""), ("layers_download-npz", ""),
+        ("layers_method", "Method"), ("layers_popover", "4 shown"), ("layers_targets", "Classes"),
+        ("layers_scale", "each map"), ("layers_sign", "positive"), ("layers_cells", "smooth"),
+        ("layers_show", "overlay"), ("layers_opacity", "Opacity"), ("layers_colours", "Colours"),
+    ],
+    "compare": [
+        *PICKERS, ("compare_swap", "swap"), ("compare_matrix__", "Show data"), ("enlarge_compare_matrix", ""),
+        ("compare_change", ""), ("mistakes_order", "Order"), ("compare_gallery", ""),
+        ("inspector_step_1", ""), ("panel_inspector", "ok"), ("panel_inspector", "Where did it look?"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REACHED)
+def test_the_tab_key_reaches_every_control_in_the_order_of_reading_and_its_focus_can_be_seen(page, address, name):
+    show(page, address, VIEWS[name])
+    stops, changes = walk(page)
+    wanted = iter(stops)
+    for key, words in HEADER + REACHED[name]:
+        assert any(stop[0].removesuffix("_here") == key and stop[1].startswith(words) for stop in wanted), (key, stops)
+    assert [stop for stop, change in zip(stops, changes, strict=True) if change < RING] == []
+
+
+def test_without_runs_the_tab_key_reaches_the_button_that_trains_the_demo(page, no_runs):
+    open_address(page, no_runs, ".st-key-train_demo button")
+    stops, changes = walk(page)
+    assert "train_demo" in [key for key, _ in stops] and min(changes) >= RING
+
+
+def walk(page):
+    """Key and name of all that the Tab key reaches, and how many pixels at each change when the focus leaves it."""
+    stops, with_focus, without = [], [], []
+    for _ in range(TOO_MANY):
+        page.keyboard.press("Tab")
+        page.wait_for_function(AT_REST)
+        stop = page.evaluate(_FOCUSED)
+        without += [screenshot(page, left) for left in stops[-1:]]
+        if stop is None or stops and stop == stops[0]:
+            pairs = zip(with_focus, without, strict=True)
+            changes = [int((np.abs(seen - left).max(axis=2) > 40).sum()) for seen, left in pairs]
+            return [(stop["key"], stop["name"]) for stop in stops], changes
+        stops.append(stop)
+        with_focus.append(screenshot(page, stop))
+    raise AssertionError(f"The Tab key has not left the page after {TOO_MANY} stops: {stops[-3:]}")
+
+
+def screenshot(page, stop, margin=8):
+    """The pixels of a stop, and of its margin, where a ring may lie."""
+    left, top, right, bottom = stop["box"]
+    left, top = max(0, left - margin), max(0, top - margin)
+    clip = {"x": left, "y": top, "width": right + margin - left, "height": bottom + margin - top}
+    return pixels_of(page.screenshot(clip=clip, animations="disabled"))
+
+
+def test_what_is_focused_does_not_lie_under_the_header(page, address):
+    page.set_viewport_size({"width": 1280, "height": 480})
+    open_address(page, f"{address}/layers?run=two&image=0", MAP)
+    header = page.locator(".st-key-header").bounding_box()["height"]
+    page.locator(".st-key-layers_colours input").focus()
+    tops = []
+    for _ in range(30):
+        page.keyboard.press("Shift+Tab")
+        stop = page.evaluate(_FOCUSED)
+        if stop is None or stop["key"] in ("shell_run", "nav_Compare"):
+            break
+        tops.append((stop["own"], stop["key"], stop["name"]))
+    assert len(tops) > 10 and min(tops)[0] >= header
