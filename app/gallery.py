@@ -13,7 +13,7 @@ from run_store.run import Run
 
 PAGER_HEIGHT = 64  # pixels that the window has to keep free below the tiles
 
-_HTML = '<div class="grid" role="listbox" aria-orientation="horizontal"></div>\n'
+_HTML = '<div class="grid"></div>\n'
 
 _CSS = """
 :host { display: block; }
@@ -85,7 +85,8 @@ function fillTile(tile, item) {
 export default function (component) {
   const { data, parentElement, setStateValue, setTriggerValue } = component
   const grid = parentElement.querySelector(".grid")
-  grid.setAttribute("aria-label", data.label)
+  const words = { role: "listbox", "aria-orientation": "horizontal", "aria-label": data.label }
+  Object.entries(words).forEach(([name, value]) => grid.setAttribute(name, value))
   let tiles = grid.querySelector(".tiles")
   if (!tiles) {
     tiles = document.createElement("div")

@@ -47,7 +47,7 @@ VIEWS = {
     "the notes of runs": View("/?run=two", LINES, "button:has-text('Rename')"),
     "mistakes": View("/mistakes?run=two", TILE),
     "the enlarged matrix": View("/mistakes?run=two", TILE, "button:has-text('Enlarge')"),
-    "mistakes of a filter with a map": View("/mistakes?run=two&true=cat&show=all&map=shown", MAP),
+    "mistakes of a filter with a map": View("/mistakes?run=two&true=dog&show=all&map=shown", MAP),
     "the classes in mistakes": View("/mistakes?run=two", TILE, "button:has-text('By class')"),
     "the filters of mistakes": View("/mistakes?run=two", TILE, "button:has-text('Filter')"),
     "no image in mistakes": View("/mistakes?run=two&true=cat&predicted=cat", ".st-key-chip_1"),
@@ -151,15 +151,15 @@ HEADER = [("nav_Curves", "Curves"), ("nav_Mistakes", "Mistakes"), ("nav_Layers",
 PICKERS = [("shell_run", "Run"), ("shell_second", "Second run")]
 REACHED = {
     "curves": [
-        *PICKERS, ("introduction", "Got it"), ("curves_quantities", "loss"), ("curves_head", "tune"), ("curves_head", "download"),
-        ("curves_head", "checklist"), ("panel_curves", "Show data"), ("notes", "edit"),
+        *PICKERS, ("introduction", "Got it"), ("curves_quantities", "loss"), ("curves_head", "tune"),
+        ("curves_head", "download"), ("curves_head", "checklist"), ("panel_curves", "Show data"), ("notes", "edit"),
     ],
     "mistakes of a filter with a map": [
-        *PICKERS, ("mistakes_shares", "row %"), ("mistakes_diagonal", "diagonal"), ("mistakes_matrix_3_", "Show data"),
+        *PICKERS, ("mistakes_shares", "row %"), ("mistakes_diagonal", "diagonal"), ("mistakes_matrix_5_", "Show data"),
         ("enlarge_mistakes_matrix", ""),
         ("mistakes_table", "Most confused"), ("mistakes_pairs", ""), ("mistakes_order", "Order"),
-        ("mistakes_csv", ""), ("mistakes_outcome", ""), ("chip_0", "true: cat"), ("filters", "filter_alt"),
-        ("mistakes_gallery", ""), ("inspector_step_1", ""), ("panel_inspector", "ok"),
+        ("mistakes_csv", ""), ("mistakes_outcome", ""), ("chip_0", "true: dog"), ("filter_form", "filter_alt"),
+        ("mistakes_gallery", ""), ("inspector_step_1", ""), ("panel_inspector", ""),
         ("mistakes_map", "Where it looked"), ("panel_inspector", "Where did it look?"), ("similar_gallery", ""),
     ],
     "layers": [
