@@ -1,4 +1,4 @@
-"""The confusion matrix: counts → DataFrame → alt.Chart. No Streamlit here.
+"""The confusion matrix: counts → a table → alt.Chart. No Streamlit here.
 
 Colours that must hold in light and dark are opacities of one hue.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from app.learning_curves import BARE
 
@@ -21,7 +21,7 @@ Chart = alt.LayerChart | alt.FacetChart  # what Altair says a layered chart with
 
 
 def confusion_matrix(
-    cells: pd.DataFrame, class_names: tuple[str, ...], *, dark: bool = False, is_large: bool = False
+    cells: pa.Table, class_names: tuple[str, ...], *, dark: bool = False, is_large: bool = False
 ) -> Chart:
     """cells: from `confusion_cells` or `difference_cells`; another selection changes only them.
 
@@ -88,19 +88,19 @@ def confusion_cells(
     hide_diagonal: bool = True,
     label: str | None = None,
     predicted: str | None = None,
-) -> pd.DataFrame:
+) -> pa.Table:
     """confusion: int C×C, rows true, columns predicted; `label` and `predicted` say what is selected.
 
     Rows: true, predicted, images, share (percent of the true class), text, shade (0–1), is_more, selected.
     """
     share = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    table = _cells(confusion, share, class_names, hide_diagonal, label, predicted)
-    shown = table["share" if shares else "images"].astype(float)
-    shade = shown / max(shown.max(), 1e-9) if len(table) else shown
-    table["text"] = [f"{value:.0f}" if number else "" for value, number in zip(shown, table["images"], strict=True)]
-    table["shade"] = shade if hide_diagonal else np.sqrt(shade)  # beside the diagonal, mistakes are small numbers
-    table["is_more"] = False
-    return table
+    columns = _cells(confusion, share, class_names, hide_diagonal, label, predicted)
+    images, shown = columns["images"], columns["share" if shares else "images"]
+    shade = shown / max(shown.max(initial=0), 1e-9)
+    if not hide_diagonal:  # beside which mistakes are small numbers
+        shade = np.sqrt(shade)
+    text = [f"{value:.0f}" if number else "" for value, number in zip(shown, images, strict=True)]
+    return pa.table(columns | {"text": text, "shade": shade, "is_more": np.zeros(len(images), bool)})
 
 
 def difference_cells(
@@ -110,17 +110,17 @@ def difference_cells(
     *,
     label: str | None = None,
     predicted: str | None = None,
-) -> pd.DataFrame:
+) -> pa.Table:
     """Of two confusions, beside the diagonal: int C×C, second less first; support: images of each true class, C.
 
     Rows as in `confusion_cells`; is_more where there are more mistakes than before.
     """
-    table = _cells(difference, 100 * difference / np.maximum(support, 1)[:, None], class_names, True, label, predicted)
-    images = table["images"]
-    table["text"] = [f"{number:+d}".replace("-", "−") if number else "" for number in images]
-    table["shade"] = images.abs() / max(images.abs().max(), 1) if len(table) else images.astype(float)
-    table["is_more"] = images > 0
-    return table
+    share = 100 * difference / np.maximum(support, 1)[:, None]
+    columns = _cells(difference, share, class_names, True, label, predicted)
+    images = columns["images"]
+    text = [f"{number:+d}".replace("-", "−") if number else "" for number in images]
+    shade = np.abs(images) / max(np.abs(images).max(initial=0), 1)
+    return pa.table(columns | {"text": text, "shade": shade, "is_more": images > 0})
 
 
 def _cells(
@@ -130,20 +130,17 @@ def _cells(
     hide_diagonal: bool,
     label: str | None,
     predicted: str | None,
-) -> pd.DataFrame:
+) -> dict[str, np.ndarray]:
     classes = len(class_names)
     rows, columns = (axis.ravel() for axis in np.indices((classes, classes)))
     keep = (rows != columns) if hide_diagonal else np.ones(len(rows), dtype=bool)
     if classes > READABLE_CLASSES:
         keep &= images.ravel() != 0
     names = np.array(class_names, dtype=object)
-    table = pd.DataFrame({"true": names[rows[keep]], "predicted": names[columns[keep]], "images": images.ravel()[keep]})
-    table["share"] = share.ravel()[keep].round(2)
-    table["selected"] = (
-        (label is not None or predicted is not None) & _is(table["true"], label) & _is(table["predicted"], predicted)
-    )
-    return table
-
-
-def _is(column: pd.Series, wanted: str | None) -> np.ndarray:
-    return np.ones(len(column), dtype=bool) if wanted is None else (column == wanted).to_numpy()
+    true, guess = names[rows[keep]], names[columns[keep]]
+    chosen = np.full(len(true), label is not None or predicted is not None)
+    for cells, wanted in ((true, label), (guess, predicted)):
+        if wanted is not None:
+            chosen &= cells == wanted
+    share = share.ravel()[keep].round(2)
+    return {"true": true, "predicted": guess, "images": images.ravel()[keep], "share": share, "selected": chosen}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from app import loaders
@@ -43,9 +43,7 @@ def draw_confusion(predictions: Predictions, selection: Selection) -> None:
     draw_matrix(cells, names, selection, "mistakes_matrix", "rows true, columns predicted · click to filter")
 
 
-def draw_matrix(
-    cells: pd.DataFrame, class_names: tuple[str, ...], selection: Selection, name: str, caption: str
-) -> None:
+def draw_matrix(cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str, caption: str) -> None:
     """cells: see `confusion_matrix`. A click on one filters by its classes; a button shows them all enlarged."""
     _draw_chart(cells, class_names, selection, name)
     with st.container(key=f"foot_{name}", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
@@ -55,13 +53,13 @@ def draw_matrix(
 
 
 @st.dialog("Confusion matrix", width="large")
-def _draw_enlarged(cells: pd.DataFrame, class_names: tuple[str, ...], selection: Selection, name: str) -> None:
+def _draw_enlarged(cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str) -> None:
     if _draw_chart(cells, class_names, selection, name, is_large=True):
         st.rerun()  # the page, without the dialog
 
 
 def _draw_chart(
-    cells: pd.DataFrame, class_names: tuple[str, ...], selection: Selection, name: str, is_large: bool = False
+    cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str, is_large: bool = False
 ) -> bool:
     """Whether a cell was clicked."""
     # Another filter makes another element: a click on the cell that is selected must be an event again.

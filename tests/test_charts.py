@@ -9,9 +9,7 @@ NAMES = ("cat", "dog", "owl")
 
 
 def cells_of(confusion, names, **options):
-    return {
-        (row["true"], row["predicted"]): row for row in confusion_cells(confusion, names, **options).to_dict("records")
-    }
+    return {(row["true"], row["predicted"]): row for row in confusion_cells(confusion, names, **options).to_pylist()}
 
 
 def matrix(confusion, names):

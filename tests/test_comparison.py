@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from app.charts import difference_cells
-from app.comparison import rows_of, verdict_words, with_both
+from app.comparison import changed_bars, rows_of, verdict_words, with_both
 from app.state import Selection
 from run_store.comparison import Comparison
 from run_store.predictions import Predictions
@@ -89,12 +89,21 @@ def test_a_tile_says_what_was_and_what_is_predicted(comparison):
 
 def test_the_difference_of_confusions_counts_mistakes_more_and_fewer(comparison):
     cells = difference_cells(comparison.confusion_difference, np.array([2, 2, 2]), NAMES, label="owl")
-    shown = {(row["true"], row["predicted"]): row for row in cells.to_dict("records")}
+    shown = {(row["true"], row["predicted"]): row for row in cells.to_pylist()}
     assert len(shown) == 6  # nothing on the diagonal
     # Before, cats 1 → dog and owls 4 → cat, 5 → dog; after, cat 0 → dog and owl 4 → dog.
     assert {pair: row["text"] for pair, row in shown.items() if row["text"]} == {("owl", "cat"): "−1"}
     assert shown["owl", "cat"]["share"] == -50 and not shown["owl", "cat"]["is_more"]
     more = difference_cells(-3 * comparison.confusion_difference, np.array([2, 2, 2]), NAMES)
-    row = more[(more["true"] == "owl") & (more["predicted"] == "cat")].iloc[0]
+    (row,) = (row for row in more.to_pylist() if (row["true"], row["predicted"]) == ("owl", "cat"))
     assert (row["text"], row["is_more"], row["shade"]) == ("+3", True, 1.0)
     assert [pair for pair, row in shown.items() if row["selected"]] == [("owl", "cat"), ("owl", "dog")]
+
+
+def test_the_pairs_that_changed_most_are_listed_by_how_much_and_unchanged_ones_are_not(comparison):
+    assert comparison.most_changed(8) == [(2, 0, -1)]  # one owl less is taken for a cat
+    assert comparison.most_changed(0) == []
+    (bar,) = changed_bars(comparison, Selection(label="owl", predicted="cat"))
+    assert (bar.label, bar.cells, bar.value, bar.kind, bar.selected) == ("owl → cat", ("−1",), 1, "", True)
+    (worse,) = changed_bars(Comparison(comparison.after, comparison.before), Selection())
+    assert (worse.cells, worse.kind, worse.selected) == (("+1",), "wrong", False)
