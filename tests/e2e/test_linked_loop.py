@@ -69,9 +69,12 @@ def selected_index(page):
     return page.locator(f'{TILE}[aria-selected="true"]').get_attribute("data-index")
 
 
-def test_from_the_curves_to_the_maps_of_a_mistake(page, stranger_page, address, run, confused):
+@pytest.mark.parametrize("theme, background", [("light", "rgb(251, 250, 248)"), ("dark", "rgb(16, 20, 23)")])
+def test_from_the_curves_to_the_maps_of_a_mistake(page, stranger_page, address, run, confused, theme, background):
+    page.emulate_media(color_scheme=theme)
     label, predicted, images = confused
     open_address(page, address, LINES)
+    assert page.locator("[data-testid=stApp]").evaluate("app => getComputedStyle(app).backgroundColor") == background
     for chart in page.locator(CHART).all():
         assert count_of_colour(screenshot_pixels(chart), RUN_COLOURS[1]) > 20  # `tiny` is the second oldest
 
