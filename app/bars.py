@@ -22,7 +22,8 @@ button.row:focus-visible { outline: 2px solid var(--st-primary-color); outline-o
 button.row[aria-pressed="true"] {
   background: var(--st-secondary-background-color); box-shadow: inset 2px 0 var(--st-primary-color);
 }
-.label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.label, .pair > * { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; text-align: left; }
+.pair { display: grid; grid-template-columns: minmax(0, auto) auto minmax(0, auto); gap: 4px; justify-content: start; }
 .track { height: 8px; border-radius: 4px; background: var(--st-secondary-background-color); overflow: hidden; }
 button.row:hover .track, button.row[aria-pressed="true"] .track { background: var(--st-border-color); }
 .fill { height: 100%; border-radius: 4px; background: var(--st-primary-color); }
@@ -50,6 +51,13 @@ export default function (component) {
     const made = document.createElement("span")
     made.textContent = text
     made.className = className
+    made.dir = "auto"
+    return made
+  }
+  const pair = (from, to) => {
+    const made = document.createElement("span")
+    made.className = "label pair"
+    made.append(span(from, ""), " ", span("→", ""), " ", span(to, ""))
     return made
   }
   const rows = []
@@ -66,7 +74,8 @@ export default function (component) {
     track.style.display = "block"
     fill.style.width = 100 * Math.min(1, Math.max(0, bar.value)) + "%"
     track.append(fill)
-    const cells = [span(bar.label, "label"), track, ...bar.cells.map((text) => span(text, "cell"))]
+    const label = bar.taken_for ? pair(bar.label, bar.taken_for) : span(bar.label, "label")
+    const cells = [label, track, ...bar.cells.map((text) => span(text, "cell"))]
     const row = make(data.clickable ? "button" : "div", cells, bar.kind)
     row.title = bar.title || bar.label
     if (data.clickable) {
@@ -90,11 +99,15 @@ Kind = Literal["", "muted", "wrong", "right"]
 
 @dataclass(frozen=True)
 class Bar:
-    """Label and cells are plain text; value is the share of the track that is filled, 0–1."""
+    """Label and cells are plain text; value is the share of the track that is filled, 0–1.
+
+    taken_for: what stands behind an arrow after the label; neither of the two takes the other's place away.
+    """
 
     label: str
     value: float
     cells: tuple[str, ...]
+    taken_for: str = ""
     id: str = ""
     kind: Kind = ""
     title: str = ""

@@ -133,7 +133,7 @@ def _cells(
 ) -> dict[str, np.ndarray]:
     classes = len(class_names)
     rows, columns = (axis.ravel() for axis in np.indices((classes, classes)))
-    keep = (rows != columns) if hide_diagonal else np.ones(len(rows), dtype=bool)
+    keep = (rows != columns) if hide_diagonal and classes > 1 else np.ones(len(rows), dtype=bool)
     if classes > READABLE_CLASSES:
         keep &= images.ravel() != 0
     names = np.array(class_names, dtype=object)

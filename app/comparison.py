@@ -85,9 +85,10 @@ def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:
         number = f"{images:+d}".replace("-", "−")
         shown.append(
             Bar(
-                f"{names[label]} → {names[predicted]}",
+                names[label],
                 abs(images),
                 (number,),
+                taken_for=names[predicted],
                 id=f"{label}-{predicted}",
                 kind="wrong" if images > 0 else "",
                 title=f"{names[label]} taken for {names[predicted]}: {number} images",

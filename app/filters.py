@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.charts import MOST_DRAWN
 from app.current import CurrentSet
 from app.state import Selection, change_selection, current_selection
-from app.text import count, escape_markdown, no_formula, percent
+from app.text import count, counted, escape_markdown, no_formula, percent
 from run_store.predictions import ORDERS, REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
 
 _OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
@@ -50,10 +50,8 @@ def draw_order(selection: Selection) -> None:
 def headline(predictions: Predictions, shown: int, selection: Selection) -> str:
     """“41 of 386 mistakes, 2 000 test images”, in Markdown."""
     mistakes, images = int(predictions.wrong.sum()), len(predictions)
-    whole = {"wrong": f"{count(mistakes)} mistakes", "right": f"{count(images - mistakes)} hits", "all": ""}[
-        selection.outcome
-    ]
-    of = f"of {whole}, {count(images)} test images" if whole else f"of {count(images)} test images"
+    whole = {"wrong": counted(mistakes, "mistake"), "right": counted(images - mistakes, "hit"), "all": ""}
+    of = f"of {', '.join(filter(None, (whole[selection.outcome], counted(images, 'test image'))))}"
     return f"**{count(shown)}** :gray[{of}]"
 
 
@@ -81,10 +79,24 @@ def draw_filters(predictions: Predictions, selection: Selection) -> None:
                 _draw_filter_form(predictions, wanted, selection)
 
 
+def explain_nothing(selection: Selection) -> str:
+    """Why the current set is empty, and what to do."""
+    if selection.outcome == "all" or selection.label or selection.predicted or selection.columns:
+        return "No image passes these filters. Remove one of the chips above."
+    other = "Right" if selection.outcome == "wrong" else "Wrong"
+    return f"No test image was predicted {selection.outcome}: choose “{other}” or “All”."
+
+
 def draw_chips(predictions: Predictions, selection: Selection) -> None:
     for number, (text, undo) in enumerate(chips(predictions, selection)):
         st.button(
-            f"{escape_markdown(text)} :material/close:", key=f"chip_{number}", on_click=change_selection, kwargs=undo
+            escape_markdown(text),
+            icon=":material/close:",  # not in the words: of long ones, the end is not shown
+            icon_position="right",
+            help="Remove this filter",
+            key=f"chip_{number}",
+            on_click=change_selection,
+            kwargs=undo,
         )
 
 

@@ -74,6 +74,7 @@ function fillTile(tile, item) {
     const made = document.createElement("span")
     made.textContent = text
     made.className = className
+    made.dir = "auto"
     return made
   }
   const changed = item.true !== item.predicted

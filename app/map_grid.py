@@ -51,11 +51,16 @@ def _layer_title(layer: str, cells: Sequence[Cell]) -> str:
 
 
 def _row_title(row: Row) -> str:
-    return f'<div class="target"><b>{escape(row.title)}</b><span>{escape(row.subtitle)}</span></div>'
+    return f'<div class="target"><b>{escape(row.title)}</b>{_subtitle(row)}</div>'
+
+
+def _subtitle(row: Row) -> str:
+    words = escape(row.subtitle)
+    return f'<span dir="auto" title="{words}">{words}</span>'
 
 
 def _figure(cell: Cell, shown: Selection, method: str, is_titled: bool = False) -> str:
-    heading = f"<b>{escape(cell.row.title)}</b><span>{escape(cell.row.subtitle)}</span>" if is_titled else ""
+    heading = f'<b dir="auto">{escape(cell.row.title)}</b>{_subtitle(cell.row)}' if is_titled else ""
     verdict = cell.verdict.name if cell.verdict else "no map"
     words = "; ".join(filter(None, (f"{method} at {cell.layer}, {cell.row.name}", cell.extremes, verdict)))
     if cell.is_drawable and cell.values is not None:

@@ -115,7 +115,8 @@ def _draw_classes(run: Run, subject: Subject, shown: Selection) -> None:
     cells = make_cells(computed.maps, [layer], rows, subject, "own")
     cells = share_scale(cells) if shown.scale == "row" else cells
     which = "all" if len(rows) == len(subject.class_names) else f"the {len(rows)} likeliest of"
-    st.caption(
-        f"Maps of {which} {count(len(subject.class_names))} classes at {escape_markdown(layer)}, likeliest first."
+    what = (
+        f"Maps of {which} {count(len(subject.class_names))} classes, likeliest first," if len(rows) > 1 else "The map"
     )
+    st.caption(f"{what} at {escape_markdown(layer)}.")
     st.html(classes_html(cells, subject.pixels, shown, METHODS[shown.method].title))

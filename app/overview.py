@@ -146,9 +146,10 @@ def pair_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
     top = pairs[0][2] if pairs else 1
     return [
         Bar(
-            f"{names[label]} → {names[predicted]}",
+            names[label],
             images / top,
             (count(images),),
+            taken_for=names[predicted],
             id=f"{label}-{predicted}",
             title=f"{count(images)} images of {names[label]} taken for {names[predicted]}",
             selected=(wanted.label, wanted.predicted) == (label, predicted),

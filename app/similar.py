@@ -15,6 +15,8 @@ _KEY = "similar_gallery"
 
 def draw_similar(run: Run, predictions: Predictions, image: int) -> None:
     """A click makes one of them the primary image."""
+    if len(predictions) < 2:
+        return
     st.caption("Looks alike to the model")
     try:
         rows = loaders.similar(run, image, SHOWN)

@@ -29,6 +29,11 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
+def counted(number: int, noun: str) -> str:
+    """1, “test image” → '1 test image'; 60 → '60 test images'."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """3725 → '1 h 2 min'; 75 → '1 min 15 s'; 4.2 → '4.2 s'."""
     if not math.isfinite(seconds):

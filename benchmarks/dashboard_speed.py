@@ -50,6 +50,7 @@ LINES = "[data-testid=stVegaLiteChart] .mark-line path"
 MARKDOWN = "[data-testid=stMarkdownContainer] p"
 GRID = b'class="map-grid'
 WARM_UP = 8  # seconds until the imports of torch and captum in the background are over
+EVERY_FIFTH = slice(None, None, 5)
 MAPPED_IMAGES = 400  # of the runs whose maps are shown; every fifth is wrong, and gone through
 
 
@@ -77,11 +78,12 @@ def fabricate_run(
     features: int = 4,
     model: str = "resnet18_narrow",
     with_model: bool = False,
+    wrong: slice = EVERY_FIFTH,
 ) -> None:
-    """A complete run that nobody trained: random pixels and weights, and every fifth prediction wrong.
+    """A complete run that nobody trained: random pixels and weights; `wrong` says which predictions are.
 
-    Such a one is of the class after the true one, which is the first or the sixth where there are ten. side: of the
-    stored images, 8 for a million of them, whose pixels would be 3 GB; features: an image's, all of them 0.
+    Such a one is of the class after the true one: the first or the sixth where there are ten, of which every fifth is.
+    side: of the stored images, 8 for a million of them, whose pixels would be 3 GB; features: an image's, all 0.
     """
     digits = np.random.default_rng(0)
     record = RunRecord(
@@ -103,7 +105,7 @@ def fabricate_run(
         labels = np.arange(images) % len(class_names)
         logits = digits.normal(0, 1, (images, len(class_names))).astype(np.float32)
         logits[np.arange(images), labels] += 9
-        logits[::5] = np.roll(logits[::5], 1, axis=1)
+        logits[wrong] = np.roll(logits[wrong], 1, axis=1)
         writer.complete(predictions_table(logits, labels, paths), np.zeros((images, features), np.float16))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.charts import confusion_cells, confusion_matrix
+from app.charts import confusion_cells, confusion_matrix, difference_cells
 
 # rows true, columns predicted
 CONFUSION = np.array([[8, 2, 0], [1, 6, 3], [0, 0, 0]])
@@ -64,3 +64,9 @@ def test_a_matrix_of_many_classes_is_drawn_without_numbers_and_empty_cells():
 def test_a_matrix_without_mistakes_is_drawn():
     assert matrix(np.diag([3, 3]), ("a", "b"))
     assert matrix(np.array([[3]]), ("a",))
+
+
+def test_the_only_class_keeps_its_cell_although_it_is_on_the_diagonal():
+    (cell,) = confusion_cells(np.array([[7]]), ("cat",)).to_dict("records")
+    assert (cell["true"], cell["predicted"], cell["images"], cell["text"]) == ("cat", "cat", 7, "7")
+    assert len(difference_cells(np.array([[0]]), np.array([7]), ("cat",))) == 1

@@ -104,6 +104,7 @@ def test_the_pairs_that_changed_most_are_listed_by_how_much_and_unchanged_ones_a
     assert comparison.most_changed(8) == [(2, 0, -1)]  # one owl less is taken for a cat
     assert comparison.most_changed(0) == []
     (bar,) = changed_bars(comparison, Selection(label="owl", predicted="cat"))
-    assert (bar.label, bar.cells, bar.value, bar.kind, bar.selected) == ("owl → cat", ("−1",), 1, "", True)
+    assert (bar.label, bar.taken_for, bar.cells, bar.value, bar.kind) == ("owl", "cat", ("−1",), 1, "")
+    assert bar.selected
     (worse,) = changed_bars(Comparison(comparison.after, comparison.before), Selection())
     assert (worse.cells, worse.kind, worse.selected) == (("+1",), "wrong", False)

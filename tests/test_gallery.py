@@ -188,9 +188,9 @@ def test_the_true_class_is_among_the_bars_however_improbable(predictions):
 
 
 def test_pairs_and_classes_are_listed_worst_first(predictions):
-    assert [(bar.label, bar.cells) for bar in pair_bars(predictions, Selection())] == [
-        (f"cat → {NAMES[1]}", ("1",)),
-        (f"=1+1 → {NAMES[1]}", ("1",)),
+    assert [(bar.label, bar.taken_for, bar.cells) for bar in pair_bars(predictions, Selection())] == [
+        ("cat", NAMES[1], ("1",)),
+        ("=1+1", NAMES[1], ("1",)),
     ]
     # recall 1/2, 2/2, 1/2; precision 1/1, 2/4, 1/1
     assert [(bar.label, bar.cells) for bar in class_bars(predictions, Selection())] == [

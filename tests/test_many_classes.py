@@ -41,16 +41,16 @@ def open_mistakes(runs, monkeypatch):
 
 
 def bars_of(app):
-    """Label → cells of the list of pairs or classes, which stands before the class probabilities."""
+    """Label, and what it is taken for → cells of the list of pairs or classes, which is the first one."""
     lists = [element for element in app.get("bidi_component") if "bars" in element.proto.component_name]
-    return {bar["label"]: bar["cells"] for bar in json.loads(lists[0].proto.json)["bars"]}
+    return {(bar["label"], bar["taken_for"]): bar["cells"] for bar in json.loads(lists[0].proto.json)["bars"]}
 
 
 def test_a_thousand_classes_have_a_search_and_pairs_in_place_of_the_matrix(open_mistakes):
     app = open_mistakes("many")
     assert not app.get("vega_lite_chart")
     assert app.selectbox(key="mistakes_label").options[5] == "class 5 · 2"
-    assert list(bars_of(app).items())[:2] == [("class 0 → class 1", ["2"]), ("class 5 → class 6", ["2"])]
+    assert list(bars_of(app).items())[:2] == [(("class 0", "class 1"), ["2"]), (("class 5", "class 6"), ["2"])]
     assert len(bars_of(app)) == MANY_PAIRS
 
 
@@ -58,14 +58,14 @@ def test_a_class_that_was_searched_narrows_set_and_pairs(open_mistakes):
     app = open_mistakes("many")
     app.selectbox(key="mistakes_label").select(995).run()
     assert not app.exception and app.query_params["true"] == "class 995"
-    assert bars_of(app) == {"class 995 → class 996": ["2"]}
-    assert bars_of(open_mistakes("many", predicted="class 1")) == {"class 0 → class 1": ["2"]}
+    assert bars_of(app) == {("class 995", "class 996"): ["2"]}
+    assert bars_of(open_mistakes("many", predicted="class 1")) == {("class 0", "class 1"): ["2"]}
 
 
 def test_of_many_classes_the_worst_are_listed(open_mistakes):
     app = open_mistakes("many")
     app.segmented_control(key="mistakes_table").set_value("By class").run()
-    assert len(bars_of(app)) == MOST_ROWS and bars_of(app)["class 0"] == ["0 %", "–", "2"]
+    assert len(bars_of(app)) == MOST_ROWS and bars_of(app)["class 0", ""] == ["0 %", "–", "2"]
     assert f"The {MOST_ROWS} of lowest recall." in [caption.value for caption in app.caption]
 
 

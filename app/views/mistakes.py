@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import loaders
 from app.current import CurrentSet, current_set
-from app.filters import draw_filters, draw_headline
+from app.filters import draw_filters, draw_headline, explain_nothing
 from app.gallery import gallery_items
 from app.image_set import draw_image_set, page_size
 from app.inspector import draw_inspector
@@ -45,7 +45,7 @@ def draw(run: Run, selection: Selection) -> None:
 
 def _draw_set(run: Run, predictions: Predictions, current: CurrentSet, selection: Selection) -> None:
     if not len(current.rows):
-        st.info("No image passes these filters. Remove one of the chips above.", icon=":material/filter_alt_off:")
+        st.info(explain_nothing(selection), icon=":material/filter_alt_off:")
         return
     draw_image_set(gallery_items(run, predictions, current.page_rows), current, selection, key=_GALLERY)
 

@@ -1,0 +1,233 @@
+"""Every view through AppTest: runs at the edges of what a run can be, and runs that change while they are looked at."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from odd_runs import ODD_RUNS, make_odd_run
+from streamlit.testing.v1 import AppTest
+
+from benchmarks.dashboard_speed import fabricate_run
+from run_store.run import RunRecord
+from run_store.writer import RunWriter
+
+DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
+VIEWS = ("curves", "mistakes", "layers", "compare")
+NAMES = ("cat", "dog", "owl")
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "runs").mkdir()
+    return tmp_path / "runs"
+
+
+@pytest.fixture(scope="session")
+def odd_runs(tmp_path_factory):
+    """Name → a run directory; not to be changed."""
+    folder = tmp_path_factory.mktemp("odd")
+    for name in ODD_RUNS:
+        make_odd_run(folder / name, name)
+    return folder
+
+
+def copy_run(source, target, **changes):
+    shutil.copytree(source, target)
+    record = json.loads((target / "run.json").read_text())
+    (target / "run.json").write_text(json.dumps(record | changes))
+
+
+def open_view(view, **query):
+    app = AppTest.from_file(str(DASHBOARD), default_timeout=60)
+    if view != "curves":
+        app.switch_page(f"views/{view}.py")
+    for key, value in query.items():
+        app.query_params[key] = value
+    return again(app)
+
+
+def again(app):
+    """The answer to the same address, now."""
+    app.run()
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def said_by(app):
+    """All that the page says, without its escapes."""
+    kinds = ("markdown", "caption", "info", "warning", "error", "subheader")
+    texts = [str(element.value) for kind in kinds for element in app.get(kind)]
+    texts += [element.proto.body for element in app.get("html") if not element.proto.body.lstrip().startswith("<style")]
+    return "\n".join(texts).replace("\\", "")
+
+
+def components_of(app, name):
+    found = [element.proto for element in app.get("bidi_component") if name in element.proto.component_name]
+    return [json.loads(proto.json or proto.mixed.json) for proto in found]
+
+
+def images_of(app):
+    return [item["index"] for item in components_of(app, "gallery")[0]["items"]]
+
+
+def has_maps(app):
+    return any('class="map-grid' in element.proto.body for element in app.get("html"))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", ODD_RUNS)
+def test_every_view_shows_an_odd_run_without_a_complaint(runs, odd_runs, name, view):
+    shutil.copytree(odd_runs / name, runs / "now")
+    copy_run(odd_runs / name, runs / "before", created="2025-01-01T00:00:00Z")
+    app = open_view(view, run="now", beside="before", show="all", compared="both-wrong")
+    assert not app.warning and not app.error
+    if view == "curves":
+        assert len(app.get("vega_lite_chart")) == 2
+    elif view == "mistakes":
+        assert len(images_of(app)) == min(24, ODD_RUNS[name][0])
+    elif view == "layers":
+        assert has_maps(app)
+    elif name in ("one class", "no mistakes"):
+        assert "No image changed like this." in said_by(app)
+    else:
+        assert images_of(app) and has_maps(app)
+
+
+@pytest.mark.parametrize("name", ["one class", "no mistakes"])
+def test_a_run_without_mistakes_says_so_and_what_to_choose(runs, odd_runs, name):
+    shutil.copytree(odd_runs / name, runs / "now")
+    app = open_view("mistakes")
+    assert [info.value for info in app.info] == ["No test image was predicted wrong: choose “Right” or “All”."]
+    app.segmented_control(key="mistakes_outcome").set_value("right")
+    assert len(images_of(again(app))) == 24 and not app.info
+
+
+def test_a_run_of_nothing_but_mistakes_says_so_where_the_hits_are_asked_for(runs, odd_runs):
+    shutil.copytree(odd_runs / "nothing but mistakes", runs / "now")
+    app = open_view("mistakes", show="right")
+    assert [info.value for info in app.info] == ["No test image was predicted right: choose “Wrong” or “All”."]
+
+
+def test_a_run_of_one_image_is_counted_in_the_singular_and_looks_like_no_other(runs, odd_runs):
+    shutil.copytree(odd_runs / "one image", runs / "now")
+    said = said_by(open_view("mistakes"))
+    assert "**1** :gray[of 1 mistake, 1 test image]" in said and "Looks alike" not in said
+
+
+def test_a_model_of_one_class_has_no_rival(runs, odd_runs):
+    shutil.copytree(odd_runs / "one class", runs / "now")
+    app = open_view("layers", show="all", hide="layer4", classes="all")
+    said = said_by(app)
+    assert "The map at layer4." in said and "Random tenths instead" in said
+
+
+# Of two fabricated runs of twelve images, cat dog owl cat …; 0, 5 and 10 are wrong.
+
+
+@pytest.fixture
+def pair(runs, fabricated):
+    """`now` is looked at, `before` is older and on the same test split."""
+    shutil.copytree(fabricated, runs / "now")
+    copy_run(fabricated, runs / "before", created="2025-01-01T00:00:00Z")
+    return runs
+
+
+LOOK = {"run": "now", "beside": "before", "image": "10", "true": "dog", "compared": "both-wrong"}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_run_that_vanishes_is_named_and_another_one_is_shown(pair, view):
+    app = open_view(view, **LOOK)
+    assert not app.warning
+    shutil.rmtree(pair / "now")
+    assert "now" in again(app).warning[0].value and app.selectbox(key="shell_run").value == "before"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_when_the_last_run_vanishes_the_page_says_how_to_make_one(pair, view):
+    app = open_view(view, **LOOK)
+    for run in list(pair.iterdir()):
+        shutil.rmtree(run)
+    assert "No runs yet" in said_by(again(app))
+
+
+def test_when_the_run_compared_with_vanishes_compare_says_what_is_needed(pair):
+    app = open_view("compare", **LOOK)
+    shutil.rmtree(pair / "before")
+    assert "before" in again(app).warning[0].value and "Choose a second run" in said_by(app)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_run_that_appears_can_be_chosen_and_changes_nothing_else(pair, fabricated, view):
+    app = open_view(view, **LOOK)
+    copy_run(fabricated, pair / "newer", created="2027-01-01T00:00:00Z")
+    again(app)
+    assert app.selectbox(key="shell_run").options == ["newer", "now", "before"]
+    assert app.selectbox(key="shell_run").value == "now" and not app.warning
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_of_a_run_that_shrinks_the_image_and_class_that_are_gone_are_named(pair, view):
+    app = open_view(view, **LOOK)
+    for name in ("now", "before"):
+        shutil.rmtree(pair / name)
+        fabricate_run(pair / name, 4, ("cat", "owl"), with_model=True)
+    (warning,) = again(app).warning
+    assert "dog" in warning.value and "10" in warning.value
+    if view == "mistakes":
+        assert images_of(app) == [0]
+
+
+@pytest.mark.parametrize("file", ["images.npy", "predictions.parquet", "run.json", "model.safetensors"])
+@pytest.mark.parametrize("view", ["mistakes", "layers", "compare"])
+def test_a_file_that_vanishes_while_it_is_looked_at_is_named(pair, view, file):
+    app = open_view(view, **LOOK | {"map": "shown"})
+    assert (pair / "now" / file).exists()
+    os.remove(pair / "now" / file)
+    said = said_by(again(app))
+    assert file in said or (file == "run.json" and "Ignored in the address: run" in said)
+
+
+def test_a_run_that_finishes_while_it_is_looked_at_is_shown_whole(runs, fabricated, tmp_path):
+    """As the training does: the record first, the lock held, the results when it ends."""
+    record = json.loads((fabricated / "run.json").read_text())
+    changing = {key: value for key, value in record.items() if key in RunRecord.__dataclass_fields__}
+    with RunWriter.create(runs / "now", RunRecord(**changing)):
+        apps = {view: open_view(view) for view in VIEWS}
+        assert "no epoch has ended yet" in said_by(apps["curves"])
+        assert all("Still training" in said_by(apps[view]) for view in VIEWS[1:])
+    shutil.rmtree(runs / "now")
+    shutil.copytree(fabricated, runs / "now")
+    for app in apps.values():
+        assert "Still training" not in said_by(again(app))
+    assert len(apps["curves"].get("vega_lite_chart")) == 2 and images_of(apps["mistakes"]) and has_maps(apps["layers"])
+    assert "Choose a second run" in said_by(apps["compare"])
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_whatever_the_address_says_the_view_is_shown_and_one_sentence_names_what_is_ignored(pair, view):
+    stale = {
+        "run": ":red[gone]", "beside": "../../etc", "compared": "worse", "runs": ["gone", "now"], "chart": "gain",
+        "smoothing": "150", "axis": "cubic", "true": "unicorn", "predicted": "<b>", "show": "some", "order": "random",
+        "image": "99999999999999999999", "map": "yes", "method": "guess", "target": "class:unicorn",
+        "scale": "x", "sign": "x", "cells": "x", "colours": "x", "opacity": "1e9", "hide": "layer9", "classes": "some",
+        "range": ["confidence:b..a", "confidence:", ":0..1"], "value": ":",
+    }  # fmt: skip
+    app = open_view(view, **stale)
+    (warning,) = [found for found in app.warning if "Ignored in the address" in found.value]
+    assert r"\:red\[gone\]" in warning.value and warning.value.endswith("The default is shown instead.")
+    assert app.selectbox(key="shell_run").value == "now" and not app.error
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_values_from_another_run_are_dropped_one_by_one(runs, odd_runs, fabricated, view):
+    """As when somebody changes the name of the run in the address by hand."""
+    shutil.copytree(odd_runs / "one image", runs / "now")
+    shutil.copytree(fabricated, runs / "before")
+    query = {"run": "now", "true": "owl", "predicted": "cat", "image": "7", "target": "class:owl"}
+    app = open_view(view, **query)
+    (warning,) = app.warning[:1]
+    assert "owl" in warning.value and "7" in warning.value and "cat" not in warning.value
