@@ -67,6 +67,6 @@ def test_a_matrix_without_mistakes_is_drawn():
 
 
 def test_the_only_class_keeps_its_cell_although_it_is_on_the_diagonal():
-    (cell,) = confusion_cells(np.array([[7]]), ("cat",)).to_dict("records")
+    (cell,) = confusion_cells(np.array([[7]]), ("cat",)).to_pylist()
     assert (cell["true"], cell["predicted"], cell["images"], cell["text"]) == ("cat", "cat", 7, "7")
     assert len(difference_cells(np.array([[0]]), np.array([7]), ("cat",))) == 1
