@@ -15,6 +15,7 @@ MATRIX_HUE = "#0b7fab"
 MORE_HUE = "#c8571b"  # of what a difference has more; less has MATRIX_HUE
 MOST_DRAWN = 100  # classes: a matrix of more has cells too small to be told apart
 READABLE_CLASSES = 30  # more cells than this are drawn without their numbers
+LABELLED_CLASSES = 20  # names of more would overlap beside a small matrix
 CELL_SELECTION = "cell"
 
 Chart = alt.LayerChart | alt.FacetChart  # what Altair says a layered chart with properties is
@@ -67,7 +68,7 @@ def _band(class_names: tuple[str, ...]) -> alt.Scale:
 def _axis(class_names: tuple[str, ...], is_large: bool, **options: Any) -> alt.Axis:
     small = 10 if len(class_names) <= 15 else 8
     return alt.Axis(
-        labels=is_large or len(class_names) <= 2 * READABLE_CLASSES,
+        labels=is_large or len(class_names) <= LABELLED_CLASSES,
         labelLimit=150 if is_large else 74,
         labelFontSize=12 if is_large and len(class_names) <= READABLE_CLASSES else small,
         labelOverlap=False,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import loaders
+from app import loaders, run_list
 from app.bars import Bar
 from app.inspector import draw_image
 from app.map_grid import grid_html
@@ -67,9 +67,9 @@ def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selec
     for run, subject in pairs:
         try:
             with st.spinner("Computing maps …"):
-                (row,), layer = predicted_cells(run, subject, selection, loaders.title(run))
+                (row,), layer = predicted_cells(run, subject, selection, run_list.title(run))
         except RunError as error:
-            st.caption(f"No map of {escape_markdown(loaders.title(run))}: {escape_markdown(str(error))}")
+            st.caption(f"No map of {escape_markdown(run_list.title(run))}: {escape_markdown(str(error))}")
             continue
         cells.append(row)
         layers.append(layer)

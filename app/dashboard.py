@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import loaders
+from app import loaders, run_list
 from app.introduction import draw_introduction
 from app.shell import draw_header, draw_no_runs, draw_notices
 from app.state import read_selection
@@ -29,10 +29,10 @@ selection, ignored = read_selection()
 
 draw_header(pages, page, selection)
 draw_notices(ignored)
-if page.title == VIEWS[0] or not loaders.runs():
+if page.title == VIEWS[0] or not run_list.runs():
     draw_introduction()
-if loaders.runs():
+if run_list.runs():
     page.run()
 else:
-    draw_no_runs(loaders.runs_root())
+    draw_no_runs(run_list.runs_root())
 loaders.warm_up()

@@ -6,10 +6,8 @@ kept by lru_cache, which takes a thousandth of the time; st.cache_* lets only on
 
 import io
 import json
-import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,11 +21,9 @@ import streamlit as st
 from pyarrow.json import ParseOptions, read_json
 
 from app.learning_curves import learning_curves
-from app.state import RunFacts
 from run_store.comparison import Comparison
 from run_store.metrics import Epoch
 from run_store.neighbours import nearest, unit_rows
-from run_store.note import NOTE_FILE, RunNote
 from run_store.predictions import Predictions
 from run_store.run import (
     CHECKPOINT_FILE,
@@ -42,10 +38,8 @@ from run_store.run import (
     RunRecord,
     State,
     is_locked,
-    list_runs,
 )
 
-RUNS_VARIABLE = "SIGHTLINE_RUNS"
 MOST_NEIGHBOURS = 50_000  # images that are searched for similar ones: 100 MB of memory for ResNet18
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -56,40 +50,6 @@ class RunStatus:
 
     state: State
     reason: str = ""
-
-
-def runs_root() -> Path:
-    return Path(os.environ.get(RUNS_VARIABLE, "runs"))
-
-
-def runs() -> list[Run]:
-    """Newest first."""
-    root = runs_root()
-    return _runs(str(root), _folder_stamp(root))
-
-
-def find_run(name: str | None) -> Run | None:
-    """Looked up in the list: no path is ever made from a name in a URL."""
-    return next((run for run in runs() if run.name == name), None)
-
-
-def note(run: Run) -> RunNote:
-    """What people say about the run. Raises RunError."""
-    return _note(str(run.path), file_stamps(run, NOTE_FILE))
-
-
-def titles() -> Mapping[str, str]:
-    """Run name → what people call it. Where two are called the same, their names are added."""
-    return _titles(tuple((str(run.path), file_stamps(run, NOTE_FILE)) for run in runs()))
-
-
-def title(run: Run) -> str:
-    return titles().get(run.name, run.name)
-
-
-def listed_runs(*chosen: str | None) -> list[Run]:
-    """Newest first, without those that people have hidden, unless they are chosen."""
-    return [run for run in runs() if run.name in chosen or not _readable_note(run).hidden]
 
 
 def status(run: Run) -> RunStatus:
@@ -117,25 +77,6 @@ def comparison(before: Run, after: Run) -> Comparison:
     return _comparison(str(before.path), str(after.path), *stamps)
 
 
-def comparable_runs(run: Run) -> list[Run]:
-    """The other complete runs on the same test split, newest first."""
-    others = [other for other in listed_runs() if other.name != run.name and status(other).state == "complete"]
-    return [other for other in others if are_comparable(run, other)]
-
-
-def are_comparable(run: Run, other: Run) -> bool:
-    """Whether both were tested on the same images."""
-    return test_split(run) == test_split(other) != ""
-
-
-def test_split(run: Run) -> str:
-    """The fingerprint of the test split; "" where the record has none, or cannot be read."""
-    try:
-        return str(record(run).fingerprints.get("test") or "")
-    except RunError:
-        return ""
-
-
 def images(run: Run) -> np.ndarray:
     """uint8 N×H×W×3, memory-mapped, read-only. Raises RunError."""
     return _images(str(run.path), file_stamps(run, IMAGES_FILE))
@@ -157,25 +98,6 @@ def similar(run: Run, image: int, count: int) -> np.ndarray:
 def images_token(run: Run) -> str:
     """Changes whenever the images do: part of every thumbnail's URL, which browsers keep for ever."""
     return "-".join(f"{number:x}" for _, *numbers in file_stamps(run, IMAGES_FILE) for number in numbers)
-
-
-def run_facts() -> Mapping[str, RunFacts | None]:
-    """By run name, newest first; None where the record cannot be read."""
-    facts: dict[str, RunFacts | None] = {}
-    for run in runs():
-        try:
-            content = record(run)
-            facts[run.name] = RunFacts(content.class_names, int(content.image_counts.get("test", 0)))
-        except (RunError, TypeError, ValueError):
-            facts[run.name] = None
-    return facts
-
-
-def default_run() -> str | None:
-    """The newest complete run, else the newest; a hidden one only where there is no other."""
-    candidates = listed_runs() or runs()
-    complete = (run.name for run in candidates if status(run).state == "complete")
-    return next(complete, candidates[0].name if candidates else None)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -212,32 +134,15 @@ def warm_up(delay: float = 3.0) -> threading.Thread:
 
 def file_stamps(run: Run, *names: str) -> Stamp:
     """Part of a cache's key: changes with the files."""
-    return tuple(_file_stamp(run.path / name) for name in names)
+    return tuple(file_stamp(run.path / name) for name in names)
 
 
-def _file_stamp(file: Path) -> tuple[str, int, int]:
+def file_stamp(file: Path) -> tuple[str, int, int]:
     try:
         found = file.stat()
     except OSError:
         return (file.name, 0, -1)
     return (file.name, found.st_mtime_ns, found.st_size)
-
-
-def _folder_stamp(root: Path) -> Stamp:
-    try:
-        folders = sorted(entry.path for entry in os.scandir(root) if entry.is_dir())
-    except OSError:
-        return ()
-    stamps = ((folder, _file_stamp(Path(folder) / RECORD_FILE)) for folder in folders)
-    # A name that is no Unicode is no run's, and could not be hashed.
-    return tuple(
-        (os.fsencode(folder).decode(errors="replace"), modified, size) for folder, (_, modified, size) in stamps
-    )
-
-
-@lru_cache(4)
-def _runs(root: str, stamp: Stamp) -> list[Run]:
-    return list_runs(Path(root))
 
 
 @lru_cache(256)
@@ -273,27 +178,6 @@ def _resume_hint(run: Run) -> str:
 @lru_cache(256)
 def _record(path: str, stamp: Stamp) -> RunRecord:
     return Run(Path(path)).record
-
-
-@lru_cache(256)
-def _note(path: str, stamp: Stamp) -> RunNote:
-    return Run(Path(path)).note()
-
-
-def _readable_note(run: Run) -> RunNote:
-    """Where it is damaged, it counts as empty."""
-    try:
-        return note(run)
-    except RunError:
-        return RunNote()
-
-
-@lru_cache(4)
-def _titles(notes: tuple[tuple[str, Stamp], ...]) -> dict[str, str]:
-    runs = [Run(Path(path)) for path, _ in notes]
-    called = {run.name: " ".join(_readable_note(run).name.split()) or run.name for run in runs}
-    shared = Counter(called.values())
-    return {name: title if shared[title] == 1 else f"{title} ({name})" for name, title in called.items()}
 
 
 @lru_cache(256)

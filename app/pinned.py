@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import loaders
+from app import loaders, run_list
 from app.map_cells import targets_of
 from app.map_panel import draw_grid
 from app.map_settings import resolve
@@ -14,14 +14,14 @@ from run_store.run import Run
 
 def pinned_run(run: Run, selection: Selection) -> Run | None:
     """None where there is none to be shown beside this one; then a caption says why, where one was chosen."""
-    second = loaders.find_run(selection.beside)
+    second = run_list.find_run(selection.beside)
     if second is None or second.name == run.name:
         return None
-    title = escape_markdown(loaders.title(second))
+    title = escape_markdown(run_list.title(second))
     if loaders.status(second).state != "complete":
         st.caption(f"{title}, pinned, has no predictions that could be shown beside.")
         return None
-    if not loaders.are_comparable(second, run):
+    if not run_list.are_comparable(second, run):
         st.caption(f"{title}, pinned, was tested on other images.")
         return None
     return second
@@ -53,4 +53,4 @@ def _seen_by(run: Run, image: int) -> Subject:
 def _guess_words(run: Run, subject: Subject) -> str:
     mark = ":orange[:material/close:]" if subject.is_wrong else ":green[:material/check:]"
     guess, share = subject.name(subject.predicted), percent(subject.probabilities[subject.predicted])
-    return f":gray[{escape_markdown(loaders.title(run))}:] {mark} **{escape_markdown(guess)}** {share}"
+    return f":gray[{escape_markdown(run_list.title(run))}:] {mark} **{escape_markdown(guess)}** {share}"

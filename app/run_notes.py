@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from app import loaders
+from app import run_list
 from app.text import escape_markdown
 from run_store.note import MOST_NAME, MOST_TEXT, RunNote, write_note
 from run_store.run import Run, RunError
@@ -22,7 +22,7 @@ def draw_note_editor(runs: Sequence[Run], titles: Mapping[str, str]) -> None:
         name = st.selectbox("Run", [run.name for run in runs], format_func=titles.__getitem__, key=_RUN)
         run = next(run for run in runs if run.name == name)
         try:
-            _draw_form(run, loaders.note(run))
+            _draw_form(run, run_list.note(run))
         except RunError as error:
             st.error(escape_markdown(str(error)))
 

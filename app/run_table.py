@@ -8,7 +8,7 @@ from html import escape
 
 import streamlit as st
 
-from app import loaders
+from app import loaders, run_list
 from app.learning_curves import RUN_COLOURS
 from app.loaders import RunStatus
 from app.run_notes import draw_note_editor
@@ -46,7 +46,7 @@ def run_colours(runs: Sequence[Run]) -> Mapping[str, str]:
 
 
 def read_progress(runs: Sequence[Run]) -> list[Progress]:
-    colours, titles = run_colours(runs), loaders.titles()
+    colours, titles = run_colours(runs), run_list.titles()
     return [_read(run, titles[run.name], colours[run.name]) for run in runs]
 
 
@@ -65,7 +65,7 @@ def _read(run: Run, title: str, colour: str) -> Progress:
     except RunError as error:
         problem = str(error)
     try:
-        note = loaders.note(run).text
+        note = run_list.note(run).text
     except RunError as error:
         note = str(error)
     return Progress(run, title, status, record, metrics, problem, colour, accuracy, note)

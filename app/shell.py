@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import demo, loaders
+from app import demo, loaders, run_list
 from app.loaders import RunStatus
 from app.state import CLASS_TARGET, TARGETS, Selection, change_selection, current_selection
 from app.text import escape_markdown
@@ -43,14 +43,14 @@ def with_second_run(selection: Selection) -> Selection:
 
     The link to Compare has it too: a copied address names both runs, also when another one has come since.
     """
-    run = loaders.find_run(selection.run)
+    run = run_list.find_run(selection.run)
     if selection.beside is not None or run is None:
         return selection
-    return replace(selection, beside=next((other.name for other in loaders.comparable_runs(run)), None))
+    return replace(selection, beside=next((other.name for other in run_list.comparable_runs(run)), None))
 
 
 def _draw_run_pickers(selection: Selection) -> None:
-    runs, titles = loaders.listed_runs(selection.run, selection.beside), loaders.titles()
+    runs, titles = run_list.listed_runs(selection.run, selection.beside), run_list.titles()
     states = {run.name: STATE_WORDS[loaders.status(run).state] for run in runs}
     others = [name for name in states if name != selection.run]
     if not states:
@@ -90,7 +90,7 @@ def _draw_run_pickers(selection: Selection) -> None:
 def _change_run() -> None:
     """Keep what also exists in the other run: classes of the same name, the image of the same test split."""
     selection, name = current_selection(), st.session_state[_PICKER]
-    facts = loaders.run_facts().get(name)
+    facts = run_list.run_facts().get(name)
     changes: dict[str, Any] = {"run": name}
     if facts is not None:
         changes |= {key: None for key in ("label", "predicted") if getattr(selection, key) not in facts.class_names}
@@ -98,7 +98,7 @@ def _change_run() -> None:
             changes |= {"layers": (), "hide": None}
         classes = {CLASS_TARGET + name for name in facts.class_names}
         changes["targets"] = tuple(target for target in selection.targets if target in classes.union(TARGETS))
-    splits = [loaders.test_split(run) if run else "" for run in map(loaders.find_run, (selection.run, name))]
+    splits = [run_list.test_split(run) if run else "" for run in map(run_list.find_run, (selection.run, name))]
     if splits[0] and splits[0] == splits[1]:
         changes["image"] = selection.image
     change_selection(**changes)
@@ -106,7 +106,7 @@ def _change_run() -> None:
 
 def _record(name: str | None) -> RunRecord | None:
     try:
-        run = loaders.find_run(name)
+        run = run_list.find_run(name)
         return loaders.record(run) if run else None
     except RunError:
         return None
@@ -140,7 +140,7 @@ def draw_no_runs(root: Path) -> None:
 @st.fragment(run_every=1.0)
 def draw_demo(root: Path) -> None:
     """The button that trains the demo, until there is a run to look at."""
-    if loaders.runs():
+    if run_list.runs():
         st.rerun()
     is_training = demo.is_training(root)
     st.button(
@@ -159,7 +159,7 @@ def draw_demo(root: Path) -> None:
 def draw_run(draw: Callable[[Run, Selection], None]) -> None:
     """A view of the chosen run; where it cannot be read, what is missing instead."""
     selection = current_selection()
-    run = loaders.find_run(selection.run)
+    run = run_list.find_run(selection.run)
     if run is None:
         return
     try:

@@ -239,12 +239,12 @@ def _shorten(text: str, length: int = 40) -> str:
 
 def read_selection() -> tuple[Selection, list[str]]:
     """The selection in the address bar, checked against the runs that there are; and what was ignored."""
-    from app import loaders
+    from app import run_list
 
     query = {key: st.query_params.get_all(key) for key in st.query_params}
-    facts = loaders.run_facts()
+    facts = run_list.run_facts()
     is_named = any(name in facts for name in query.get("run", ()))  # the default needs a look at every run
-    return Selection.from_query(query, facts, None if is_named else loaders.default_run())
+    return Selection.from_query(query, facts, None if is_named else run_list.default_run())
 
 
 def current_selection() -> Selection:

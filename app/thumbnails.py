@@ -45,7 +45,8 @@ def enlarge(image: "np.ndarray", side: int) -> "np.ndarray":
 
 def serve_thumbnail(request: Request) -> Response:
     """An outdated token is refused: under it, a browser would keep the wrong image for a year."""
-    from app.loaders import find_run, images, images_token
+    from app.loaders import images, images_token
+    from app.run_list import find_run
     from run_store.run import RunError
 
     run = find_run(request.path_params["run"])

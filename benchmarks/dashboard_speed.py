@@ -34,7 +34,7 @@ import numpy as np
 import tyro
 
 from benchmarks.websocket_page import PATIENCE, measure, open_page
-from run_store.predictions import predictions_table
+from run_store.predictions_file import predictions_table
 from run_store.run import RunRecord
 from run_store.writer import RunWriter
 
@@ -80,9 +80,9 @@ def fabricate_run(
     with_model: bool = False,
     wrong: slice = EVERY_FIFTH,
 ) -> None:
-    """A complete run that nobody trained: random pixels and weights; `wrong` says which predictions are.
+    """A complete run that nobody trained: random pixels and weights, the same every time.
 
-    Such a one is of the class after the true one: the first or the sixth where there are ten, of which every fifth is.
+    wrong: which predictions are. Such a one is of the class after the true one: the first or the sixth where there are ten, of which every fifth is.
     side: of the stored images, 8 for a million of them, whose pixels would be 3 GB; features: an image's, all 0.
     """
     digits = np.random.default_rng(0)
@@ -99,9 +99,13 @@ def fabricate_run(
             writer.append_metrics(dict(zip(names, figures, strict=True)))
         writer.save_images(digits.integers(0, 256, (images, side, side, 3), dtype=np.uint8), None)
         if with_model:
+            import torch
+
             from model_zoo import build_model
 
-            writer.save_model(build_model(record.model, len(class_names)))
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                writer.save_model(build_model(record.model, len(class_names)))
         labels = np.arange(images) % len(class_names)
         logits = digits.normal(0, 1, (images, len(class_names))).astype(np.float32)
         logits[np.arange(images), labels] += 9

@@ -26,7 +26,7 @@ from explain.precompute import precompute
 from model_zoo import build_model
 from model_zoo.device import choose_device, keep_freed_memory
 from run_store.maps import read_map, remove_maps
-from run_store.predictions import predictions_table
+from run_store.predictions_file import predictions_table
 from run_store.run import Run, RunRecord
 from run_store.writer import RunWriter
 

@@ -5,12 +5,10 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 Outcome = Literal["wrong", "right", "all"]
 REQUIRED_COLUMNS = ("index", "label", "predicted", "confidence", "margin", "loss", "entropy", "probabilities")
 MOST_WORDS = 1000  # a column with more different ones is no choice but a description, such as a path
-_FLOAT_COLUMNS = ("confidence", "margin", "loss", "entropy")
 
 ORDERS: dict[str, Callable[["Predictions"], np.ndarray]] = {
     "most confident first": lambda predictions: -predictions.column("confidence"),
@@ -28,10 +25,6 @@ ORDERS: dict[str, Callable[["Predictions"], np.ndarray]] = {
     "highest entropy first": lambda predictions: -predictions.column("entropy"),
     "test order": lambda predictions: predictions.column("index"),
 }
-
-
-class PredictionsError(Exception):
-    """A sentence for the user: what is wrong with the predictions and how to write them again."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ class Predictions:
 
     def column(self, name: str) -> np.ndarray:
         """Of `scalars`, converted once; not to be written to."""
-        return self._once(("column", name), lambda: _to_numpy(self.scalars[name]))
+        return self._once(("column", name), lambda: to_numpy(self.scalars[name]))
 
     def ends(self, name: str) -> np.ndarray:
         """The least and the greatest of a column's finite values; empty where it has none."""
@@ -241,67 +234,11 @@ class Predictions:
         return cells[np.argsort(-mistakes.ravel()[cells], kind="stable")]
 
 
-def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, ...] | None = None) -> pa.Table:
-    """The table of ARCHITECTURE.md from float32 logits N×C and true codes N.
-
-    confidence: largest probability; margin: largest minus second; loss: −ln p(label); entropy: −Σ p ln p, in nats.
-    """
-    with np.errstate(invalid="ignore"):  # of logits that are not finite: the loss is NaN, and the caller looks at it
-        shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    p = np.exp(log_p)
-    first, second = p.max(axis=1), np.partition(p, -2, axis=1)[:, -2] if p.shape[1] > 1 else 0.0
-    rows = np.arange(len(labels))
-    columns = {
-        "index": pa.array(rows.astype(np.int64)),
-        "label": pa.array(labels.astype(np.int16)),
-        "predicted": pa.array(logits.argmax(axis=1).astype(np.int16)),
-        "confidence": pa.array(first.astype(np.float32)),
-        "margin": pa.array((first - second).astype(np.float32)),
-        "loss": pa.array((-log_p[rows, labels]).astype(np.float32)),
-        "entropy": pa.array((-(p * log_p).sum(axis=1)).astype(np.float32)),
-        "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(p.astype(np.float16).ravel()), p.shape[1]),
-    }
-    if paths is not None:
-        columns["path"] = pa.array(paths)
-    return pa.table(columns)
-
-
-def read_predictions(file: Path, class_names: tuple[str, ...]) -> Predictions:
-    """Raises PredictionsError when the file is not such a table over these classes."""
-    try:
-        with pq.ParquetFile(file, page_checksum_verification=True) as opened:
-            table = opened.read()
-    except Exception as error:  # other bytes make pyarrow raise many kinds
-        raise PredictionsError(f"{file.name} cannot be read ({type(error).__name__})") from error
-    wrong = [name for name in REQUIRED_COLUMNS if table.column_names.count(name) != 1]
-    if wrong:
-        raise PredictionsError(f"{file.name} must have each of these columns once: {', '.join(wrong)}")
-    if not np.array_equal(_to_numpy(table["index"]), np.arange(len(table))):
-        raise PredictionsError(f"{file.name} is not in the order of the images: its index must count from 0")
-    wrong = [name for name in _FLOAT_COLUMNS if not pa.types.is_floating(table.schema.field(name).type)]
-    if wrong:
-        raise PredictionsError(f"{file.name} does not hold numbers in {', '.join(wrong)}")
-    for codes in (_integers(table["label"]), _integers(table["predicted"])):
-        if codes is None or (len(codes) and not 0 <= codes.min() <= codes.max() < len(class_names)):
-            raise PredictionsError(f"{file.name} names a class outside 0–{len(class_names) - 1}")
-    probabilities = _probabilities(table["probabilities"], len(class_names))
-    if probabilities is None:
-        raise PredictionsError(f"{file.name} does not hold {len(class_names)} probabilities an image")
-    scalars = table.select([position for position, name in enumerate(table.column_names) if name != "probabilities"])
-    return Predictions(class_names, scalars, probabilities)
-
-
-def _integers(column: pa.ChunkedArray) -> np.ndarray | None:
-    """None where the column holds something else, or nothing in a row."""
-    return _to_numpy(column) if pa.types.is_integer(column.type) and not column.null_count else None
-
-
 def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
-def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:
+def to_numpy(column: pa.ChunkedArray) -> np.ndarray:
     """Numbers go without pyarrow's own `to_numpy`, which imports pandas: the first page is drawn before that."""
     array = column.combine_chunks()
     is_plain = _is_number(array.type) and not array.null_count
@@ -323,17 +260,3 @@ def _encode_words(column: pa.ChunkedArray) -> Words | None:
         return None
     codes = np.array(encoded.indices.fill_null(-1)).astype(np.int64)
     return Words(tuple(str(word) for word in encoded.dictionary.to_pylist()), codes)
-
-
-def _probabilities(column: pa.ChunkedArray, classes: int) -> np.ndarray | None:
-    """float16 N×classes, read-only, from lists of any float type; None where the column is something else."""
-    wanted = pa.list_(pa.float16(), classes)
-    try:  # a cast imports pyarrow.compute, which takes longer than the reading
-        lists = (column if column.type == wanted else column.cast(wanted)).combine_chunks()
-    except pa.ArrowException:
-        return None
-    if lists.null_count or lists.flatten().null_count:
-        return None
-    probabilities = np.from_dlpack(lists.flatten()).reshape(-1, classes)
-    probabilities.flags.writeable = False
-    return probabilities

@@ -15,7 +15,8 @@ import numpy as np
 
 from run_store.metrics import Epoch, parse_metrics
 from run_store.note import NOTE_FILE, RunNote, parse_note
-from run_store.predictions import Predictions, PredictionsError, read_predictions
+from run_store.predictions import Predictions
+from run_store.predictions_file import PredictionsError, read_predictions
 from run_store.record import RECORD_FILE, RunError, RunRecord, parse_record
 
 if TYPE_CHECKING:

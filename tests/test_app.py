@@ -18,7 +18,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.demo import train_demo
-from run_store.predictions import predictions_table
+from run_store.predictions_file import predictions_table
 from run_store.run import RunRecord
 from run_store.writer import RunWriter
 
@@ -451,8 +451,8 @@ def test_the_launcher_serves_page_and_thumbnails_from_the_folder_it_is_given(com
     program = (
         "import os, sys; from starlette.testclient import TestClient;"
         f"sys.argv = ['main.py', '--runs', {str(complete_run.parent)!r}]; sys.path.insert(0, {str(ROOT)!r});"
-        "from app.main import app; from app import loaders; from app.thumbnails import thumbnail_url;"
-        "browser = TestClient(app).__enter__(); run = loaders.find_run('run');"
+        "from app.main import app; from app import run_list; from app.thumbnails import thumbnail_url;"
+        "browser = TestClient(app).__enter__(); run = run_list.find_run('run');"
         "found = [browser.get(thumbnail_url(run, 0, base)) for base in ('', 'some/base')];"
         "assert [answer.headers['content-type'] for answer in found] == ['image/png'] * 2, found;"
         "assert browser.get('/').status_code == 200;"

@@ -61,6 +61,15 @@ def test_a_matrix_of_many_classes_is_drawn_without_numbers_and_empty_cells():
     assert not layers(matrix(confusion, names), "text") and len(cells_of(confusion, names)) == 99
 
 
+def test_names_stand_beside_a_small_matrix_where_they_have_room_and_beside_a_large_one_always():
+    for classes, expected in ((20, [True, True]), (21, [False, True]), (100, [False, True])):
+        names = tuple(f"class {number}" for number in range(classes))
+        cells = confusion_cells(np.eye(classes, k=1, dtype=int), names)
+        specs = [confusion_matrix(cells, names, is_large=is_large).to_dict() for is_large in (False, True)]
+        axes = [layers(spec, "rect")[0]["encoding"][axis]["axis"]["labels"] for spec in specs for axis in "xy"]
+        assert axes[::2] == axes[1::2] == expected
+
+
 def test_a_matrix_without_mistakes_is_drawn():
     assert matrix(np.diag([3, 3]), ("a", "b"))
     assert matrix(np.array([[3]]), ("a",))

@@ -4,17 +4,12 @@ import json
 import re
 import shutil
 from html import unescape
-from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from streamlit.testing.v1 import AppTest
+from app_pages import edit_predicted, edit_record, open_page
 
 from benchmarks.dashboard_speed import fabricate_run
 
-DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
 NAMES = ("cat", "dog", "owl")
 IMAGES = 12  # true cat dog owl cat …; of a fabricated run 0, 5 and 10 are wrong: the class after the true one
 
@@ -24,27 +19,12 @@ def runs(tmp_path, monkeypatch, fabricated):
     """Runs old and new: the new one takes image 0 for a cat, which it is, 1 for an owl, and 5 for a dog."""
     monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
     shutil.copytree(fabricated, tmp_path / "runs" / "old")
-    file = shutil.copytree(fabricated, tmp_path / "runs" / "new") / "predictions.parquet"
-    table = pq.read_table(file)
-    predicted = np.array(table["predicted"].to_pylist())
-    predicted[[0, 1, 5]] = [0, 2, 1]
-    column = table.column_names.index("predicted")
-    pq.write_table(table.set_column(column, "predicted", pa.array(predicted, pa.int16())), file)
+    edit_predicted(shutil.copytree(fabricated, tmp_path / "runs" / "new"), {0: 0, 1: 2, 5: 1})
     return tmp_path / "runs"
 
 
-def edit_record(run, **changes):
-    record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(record | changes))
-
-
 def open_compare(**query):
-    app = AppTest.from_file(str(DASHBOARD), default_timeout=60).switch_page("views/compare.py")
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception, app.exception[0].message
-    return app
+    return open_page("compare", **query)
 
 
 def gallery_of(app):
@@ -116,7 +96,7 @@ def test_by_default_it_is_a_run_on_the_same_images(runs, fabricated):
 
 
 def test_the_link_to_the_view_names_both_runs(runs):
-    app = AppTest.from_file(str(DASHBOARD), default_timeout=60).run()
+    app = open_page()
     links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
     assert links["Compare"] in ("run=old&beside=new", "run=new&beside=old") and "beside" not in links["Layers"]
 

@@ -5,7 +5,7 @@ import pytest
 from app.current import PAGE_SIZE, current_set
 from app.state import Selection
 from app.text import duration
-from run_store.predictions import predictions_table, read_predictions
+from run_store.predictions_file import predictions_table, read_predictions
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from app.state import Selection
 from app.subject import split_image
 from app.text import count, duration, escape_markdown, percent
 from app.thumbnails import ROUTES, png, thumbnail_url
-from run_store.predictions import Range, predictions_table
+from run_store.predictions import Range
+from run_store.predictions_file import predictions_table
 from run_store.run import Run, RunRecord
 from run_store.writer import RunWriter
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from app_pages import checked, open_page
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from app.upload import read_upload
 from benchmarks.dashboard_speed import LAYERS, fabricate_run
@@ -19,7 +19,6 @@ from image_data.decode import decode
 from run_store.maps import MapsWriter
 from run_store.run import Run
 
-DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
 NAMES = ("cat", "dog", "owl")
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "![x](http://a.b/c.png)")
 IMAGES = 12
@@ -52,17 +51,7 @@ def large_run(runs, tmp_path):
 
 
 def open_layers(popover=False, **query):
-    app = AppTest.from_file(str(DASHBOARD), default_timeout=60).switch_page("views/layers.py")
-    if popover:
-        app.session_state["layers_popover"] = True
-    for key, value in query.items():
-        app.query_params[key] = value
-    return checked(app.run())
-
-
-def checked(app):
-    assert not app.exception, app.exception[0].message
-    return app
+    return open_page("layers", {"layers_popover": popover}, **query)
 
 
 def reopened(app):
@@ -515,20 +504,13 @@ def test_without_its_weights_a_run_says_why_an_upload_cannot_be_shown(run):
     assert "model.safetensors" in app.error[0].value.replace("\\", "") and "taken for" in markdown_of(app)
 
 
-def open_mistakes(**query):
-    app = AppTest.from_file(str(DASHBOARD), default_timeout=60).switch_page("views/mistakes.py")
-    for key, value in query.items():
-        app.query_params[key] = value
-    return checked(app.run())
-
-
 def test_mistakes_shows_the_map_of_what_was_predicted_on_demand(run):
-    app = open_mistakes(image=str(WRONG))
+    app = open_page("mistakes", image=str(WRONG))
     assert not maps_of(app)
     app.toggle(key="mistakes_map").set_value(True).run()
     (only,) = maps_of(checked(app))
     assert only.startswith(f"Grad-CAM at {LAYERS[-1]}, Predicted: cat ") and app.query_params["map"] == "shown"
-    (layer,) = maps_of(open_mistakes(image=str(WRONG), map="shown", layer=LAYERS[1], method="layercam"))
+    (layer,) = maps_of(open_page("mistakes", image=str(WRONG), map="shown", layer=LAYERS[1], method="layercam"))
     assert layer.startswith(f"LayerCAM at {LAYERS[1]}, Predicted: cat ")
     app.toggle(key="mistakes_map").set_value(False).run()
     assert not maps_of(checked(app)) and "map" not in app.query_params
@@ -536,5 +518,5 @@ def test_mistakes_shows_the_map_of_what_was_predicted_on_demand(run):
 
 def test_mistakes_without_weights_says_that_there_is_no_map_and_shows_the_image(run):
     (run / "model.safetensors").unlink()
-    app = open_mistakes(image=str(WRONG), map="shown")
+    app = open_page("mistakes", image=str(WRONG), map="shown")
     assert any("No map" in caption.value for caption in app.caption) and app.get("image")

@@ -1,16 +1,15 @@
 """With more classes than a matrix can show, a search and the most confused pairs take its place."""
 
 import json
-from pathlib import Path
+import shutil
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from app_pages import edit_predicted, open_page
 
 from app.charts import MOST_DRAWN
 from app.overview import MANY_PAIRS, MOST_ROWS
 from benchmarks.dashboard_speed import fabricate_run
 
-DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
 CLASSES = 1000
 IMAGES = (
     2 * CLASSES
@@ -26,18 +25,10 @@ def runs(tmp_path_factory):
 
 
 @pytest.fixture
-def open_mistakes(runs, monkeypatch):
+def open_run(runs, monkeypatch):
     monkeypatch.setenv("SIGHTLINE_RUNS", str(runs))
 
-    def opened(run, view="mistakes", **query):
-        app = AppTest.from_file(str(DASHBOARD), default_timeout=60).switch_page(f"views/{view}.py")
-        for key, value in ({"run": run} | query).items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception, app.exception[0].message
-        return app
-
-    return opened
+    return lambda run, view="mistakes", **query: open_page(view, run=run, **query)
 
 
 def bars_of(app):
@@ -46,34 +37,40 @@ def bars_of(app):
     return {(bar["label"], bar["taken_for"]): bar["cells"] for bar in json.loads(lists[0].proto.json)["bars"]}
 
 
-def test_a_thousand_classes_have_a_search_and_pairs_in_place_of_the_matrix(open_mistakes):
-    app = open_mistakes("many")
+def test_a_thousand_classes_have_a_search_and_pairs_in_place_of_the_matrix(open_run):
+    app = open_run("many")
     assert not app.get("vega_lite_chart")
     assert app.selectbox(key="mistakes_label").options[5] == "class 5 · 2"
     assert list(bars_of(app).items())[:2] == [(("class 0", "class 1"), ["2"]), (("class 5", "class 6"), ["2"])]
     assert len(bars_of(app)) == MANY_PAIRS
 
 
-def test_a_class_that_was_searched_narrows_set_and_pairs(open_mistakes):
-    app = open_mistakes("many")
+def test_a_class_that_was_searched_narrows_set_and_pairs(open_run):
+    app = open_run("many")
     app.selectbox(key="mistakes_label").select(995).run()
     assert not app.exception and app.query_params["true"] == "class 995"
     assert bars_of(app) == {("class 995", "class 996"): ["2"]}
-    assert bars_of(open_mistakes("many", predicted="class 1")) == {("class 0", "class 1"): ["2"]}
+    assert bars_of(open_run("many", predicted="class 1")) == {("class 0", "class 1"): ["2"]}
 
 
-def test_of_many_classes_the_worst_are_listed(open_mistakes):
-    app = open_mistakes("many")
+def test_of_many_classes_the_worst_are_listed(open_run):
+    app = open_run("many")
     app.segmented_control(key="mistakes_table").set_value("By class").run()
     assert len(bars_of(app)) == MOST_ROWS and bars_of(app)["class 0", ""] == ["0 %", "–", "2"]
     assert f"The {MOST_ROWS} of lowest recall." in [caption.value for caption in app.caption]
 
 
-def test_a_hundred_classes_have_a_matrix(open_mistakes):
-    app = open_mistakes("drawn")
+def test_a_hundred_classes_have_a_matrix(open_run):
+    app = open_run("drawn")
     assert len(app.get("vega_lite_chart")) == 1 and app.button(key="enlarge_mistakes_matrix")
 
 
-@pytest.mark.parametrize("view", ["curves", "compare"])
-def test_the_other_views_open(open_mistakes, view):
-    open_mistakes("many", view, beside="drawn")
+def test_compare_lists_the_pairs_that_changed_in_place_of_the_matrix(open_run, runs):
+    edit_predicted(shutil.copytree(runs / "many", runs / "other"), {0: 0})
+    app = open_run("other", "compare", beside="many")
+    assert not app.get("vega_lite_chart") and bars_of(app) == {("class 0", "class 1"): ["−1"]}
+    shutil.rmtree(runs / "other")
+
+
+def test_curves_opens(open_run):
+    assert len(open_run("many", "curves").get("vega_lite_chart")) == 2

@@ -3,17 +3,15 @@
 import json
 import os
 import shutil
-from pathlib import Path
 
 import pytest
+from app_pages import checked, edit_record, open_page
 from odd_runs import ODD_RUNS, make_odd_run
-from streamlit.testing.v1 import AppTest
 
 from benchmarks.dashboard_speed import fabricate_run
 from run_store.run import RunRecord
 from run_store.writer import RunWriter
 
-DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
 VIEWS = ("curves", "mistakes", "layers", "compare")
 NAMES = ("cat", "dog", "owl")
 
@@ -35,25 +33,12 @@ def odd_runs(tmp_path_factory):
 
 
 def copy_run(source, target, **changes):
-    shutil.copytree(source, target)
-    record = json.loads((target / "run.json").read_text())
-    (target / "run.json").write_text(json.dumps(record | changes))
-
-
-def open_view(view, **query):
-    app = AppTest.from_file(str(DASHBOARD), default_timeout=60)
-    if view != "curves":
-        app.switch_page(f"views/{view}.py")
-    for key, value in query.items():
-        app.query_params[key] = value
-    return again(app)
+    edit_record(shutil.copytree(source, target), **changes)
 
 
 def again(app):
     """The answer to the same address, now."""
-    app.run()
-    assert not app.exception, app.exception[0].message
-    return app
+    return checked(app.run())
 
 
 def said_by(app):
@@ -82,7 +67,7 @@ def has_maps(app):
 def test_every_view_shows_an_odd_run_without_a_complaint(runs, odd_runs, name, view):
     shutil.copytree(odd_runs / name, runs / "now")
     copy_run(odd_runs / name, runs / "before", created="2025-01-01T00:00:00Z")
-    app = open_view(view, run="now", beside="before", show="all", compared="both-wrong")
+    app = open_page(view, run="now", beside="before", show="all", compared="both-wrong")
     assert not app.warning and not app.error
     if view == "curves":
         assert len(app.get("vega_lite_chart")) == 2
@@ -99,7 +84,7 @@ def test_every_view_shows_an_odd_run_without_a_complaint(runs, odd_runs, name, v
 @pytest.mark.parametrize("name", ["one class", "no mistakes"])
 def test_a_run_without_mistakes_says_so_and_what_to_choose(runs, odd_runs, name):
     shutil.copytree(odd_runs / name, runs / "now")
-    app = open_view("mistakes")
+    app = open_page("mistakes")
     assert [info.value for info in app.info] == ["No test image was predicted wrong: choose “Right” or “All”."]
     app.segmented_control(key="mistakes_outcome").set_value("right")
     assert len(images_of(again(app))) == 24 and not app.info
@@ -107,19 +92,19 @@ def test_a_run_without_mistakes_says_so_and_what_to_choose(runs, odd_runs, name)
 
 def test_a_run_of_nothing_but_mistakes_says_so_where_the_hits_are_asked_for(runs, odd_runs):
     shutil.copytree(odd_runs / "nothing but mistakes", runs / "now")
-    app = open_view("mistakes", show="right")
+    app = open_page("mistakes", show="right")
     assert [info.value for info in app.info] == ["No test image was predicted right: choose “Wrong” or “All”."]
 
 
 def test_a_run_of_one_image_is_counted_in_the_singular_and_looks_like_no_other(runs, odd_runs):
     shutil.copytree(odd_runs / "one image", runs / "now")
-    said = said_by(open_view("mistakes"))
+    said = said_by(open_page("mistakes"))
     assert "**1** :gray[of 1 mistake, 1 test image]" in said and "Looks alike" not in said
 
 
 def test_a_model_of_one_class_has_no_rival(runs, odd_runs):
     shutil.copytree(odd_runs / "one class", runs / "now")
-    app = open_view("layers", show="all", hide="layer4", classes="all")
+    app = open_page("layers", show="all", hide="layer4", classes="all")
     said = said_by(app)
     assert "The map at layer4." in said and "Random tenths instead" in said
 
@@ -140,7 +125,7 @@ LOOK = {"run": "now", "beside": "before", "image": "10", "true": "dog", "compare
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_run_that_vanishes_is_named_and_another_one_is_shown(pair, view):
-    app = open_view(view, **LOOK)
+    app = open_page(view, **LOOK)
     assert not app.warning
     shutil.rmtree(pair / "now")
     assert "now" in again(app).warning[0].value and app.selectbox(key="shell_run").value == "before"
@@ -148,21 +133,21 @@ def test_a_run_that_vanishes_is_named_and_another_one_is_shown(pair, view):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_when_the_last_run_vanishes_the_page_says_how_to_make_one(pair, view):
-    app = open_view(view, **LOOK)
+    app = open_page(view, **LOOK)
     for run in list(pair.iterdir()):
         shutil.rmtree(run)
     assert "No runs yet" in said_by(again(app))
 
 
 def test_when_the_run_compared_with_vanishes_compare_says_what_is_needed(pair):
-    app = open_view("compare", **LOOK)
+    app = open_page("compare", **LOOK)
     shutil.rmtree(pair / "before")
     assert "before" in again(app).warning[0].value and "Choose a second run" in said_by(app)
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_run_that_appears_can_be_chosen_and_changes_nothing_else(pair, fabricated, view):
-    app = open_view(view, **LOOK)
+    app = open_page(view, **LOOK)
     copy_run(fabricated, pair / "newer", created="2027-01-01T00:00:00Z")
     again(app)
     assert app.selectbox(key="shell_run").options == ["newer", "now", "before"]
@@ -171,7 +156,7 @@ def test_a_run_that_appears_can_be_chosen_and_changes_nothing_else(pair, fabrica
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_of_a_run_that_shrinks_the_image_and_class_that_are_gone_are_named(pair, view):
-    app = open_view(view, **LOOK)
+    app = open_page(view, **LOOK)
     for name in ("now", "before"):
         shutil.rmtree(pair / name)
         fabricate_run(pair / name, 4, ("cat", "owl"), with_model=True)
@@ -184,7 +169,7 @@ def test_of_a_run_that_shrinks_the_image_and_class_that_are_gone_are_named(pair,
 @pytest.mark.parametrize("file", ["images.npy", "predictions.parquet", "run.json", "model.safetensors"])
 @pytest.mark.parametrize("view", ["mistakes", "layers", "compare"])
 def test_a_file_that_vanishes_while_it_is_looked_at_is_named(pair, view, file):
-    app = open_view(view, **LOOK | {"map": "shown"})
+    app = open_page(view, **LOOK | {"map": "shown"})
     assert (pair / "now" / file).exists()
     os.remove(pair / "now" / file)
     said = said_by(again(app))
@@ -196,7 +181,7 @@ def test_a_run_that_finishes_while_it_is_looked_at_is_shown_whole(runs, fabricat
     record = json.loads((fabricated / "run.json").read_text())
     changing = {key: value for key, value in record.items() if key in RunRecord.__dataclass_fields__}
     with RunWriter.create(runs / "now", RunRecord(**changing)):
-        apps = {view: open_view(view) for view in VIEWS}
+        apps = {view: open_page(view) for view in VIEWS}
         assert "no epoch has ended yet" in said_by(apps["curves"])
         assert all("Still training" in said_by(apps[view]) for view in VIEWS[1:])
     shutil.rmtree(runs / "now")
@@ -216,7 +201,7 @@ def test_whatever_the_address_says_the_view_is_shown_and_one_sentence_names_what
         "scale": "x", "sign": "x", "cells": "x", "colours": "x", "opacity": "1e9", "hide": "layer9", "classes": "some",
         "range": ["confidence:b..a", "confidence:", ":0..1"], "value": ":",
     }  # fmt: skip
-    app = open_view(view, **stale)
+    app = open_page(view, **stale)
     (warning,) = [found for found in app.warning if "Ignored in the address" in found.value]
     assert r"\:red\[gone\]" in warning.value and warning.value.endswith("The default is shown instead.")
     assert app.selectbox(key="shell_run").value == "now" and not app.error
@@ -228,6 +213,6 @@ def test_values_from_another_run_are_dropped_one_by_one(runs, odd_runs, fabricat
     shutil.copytree(odd_runs / "one image", runs / "now")
     shutil.copytree(fabricated, runs / "before")
     query = {"run": "now", "true": "owl", "predicted": "cat", "image": "7", "target": "class:owl"}
-    app = open_view(view, **query)
+    app = open_page(view, **query)
     (warning,) = app.warning[:1]
     assert "owl" in warning.value and "7" in warning.value and "cat" not in warning.value

@@ -1,20 +1,13 @@
 """A second run pinned beside the first, through AppTest: every view but Curves and Compare says what it sees."""
 
-import json
 import re
 import shutil
 from html import unescape
-from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from streamlit.testing.v1 import AppTest
+from app_pages import edit_predicted, edit_record, open_page
 
 from benchmarks.dashboard_speed import fabricate_run
-
-DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
 
 
 @pytest.fixture
@@ -22,22 +15,12 @@ def runs(tmp_path, monkeypatch, fabricated):
     """Runs first and second: image 0, a cat, is a dog to the first one (as fabricated), and an owl to the second."""
     monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
     shutil.copytree(fabricated, tmp_path / "runs" / "first")
-    file = shutil.copytree(fabricated, tmp_path / "runs" / "second") / "predictions.parquet"
-    table = pq.read_table(file)
-    predicted = np.array(table["predicted"].to_pylist())
-    predicted[0] = 2
-    column = table.column_names.index("predicted")
-    pq.write_table(table.set_column(column, "predicted", pa.array(predicted, pa.int16())), file)
+    edit_predicted(shutil.copytree(fabricated, tmp_path / "runs" / "second"), {0: 2})
     return tmp_path / "runs"
 
 
 def open_view(view, **query):
-    app = AppTest.from_file(str(DASHBOARD), default_timeout=60).switch_page(f"views/{view}.py")
-    for key, value in ({"run": "first", "beside": "second", "image": "0"} | query).items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception, app.exception[0].message
-    return app
+    return open_page(view, **({"run": "first", "beside": "second", "image": "0"} | query))
 
 
 def text_of(app):
@@ -64,8 +47,7 @@ def test_layers_shows_where_the_pinned_run_looked_at_the_same_layers(runs):
 
 
 def test_a_run_that_saw_other_images_is_not_shown_beside(runs):
-    record = json.loads((runs / "second" / "run.json").read_text())
-    (runs / "second" / "run.json").write_text(json.dumps(record | {"fingerprints": {"test": "other"}}))
+    edit_record(runs / "second", fingerprints={"test": "other"})
     for view, grids in (("mistakes", 0), ("layers", 1)):
         app = open_view(view)
         assert "second, pinned, was tested on other images." in text_of(app) and len(maps_of(app)) == grids
@@ -86,8 +68,7 @@ def test_a_pinned_run_whose_network_cannot_be_read_says_so_under_the_maps_of_the
 def test_a_network_without_the_chosen_layers_shows_its_own(runs):
     shutil.rmtree(runs / "second")
     fabricate_run(runs / "second", 12, ("cat", "dog", "owl"), model="torchvision:squeezenet1_1", with_model=True)
-    record = json.loads((runs / "second" / "run.json").read_text())
-    (runs / "second" / "run.json").write_text(json.dumps(record | {"layers": ["features.3", "features.7"]}))
+    edit_record(runs / "second", layers=["features.3", "features.7"])
     app = open_view("layers", layer="layer4", target="predicted")
     first, second = maps_of(app)
     assert "at layer4" in first[0] and ["at features.3" in second[0], "at features.7" in second[1]] == [True, True]

@@ -14,7 +14,7 @@ from explain.precompute import main, precompute
 from image_data import decode_image
 from model_zoo import build_model
 from run_store.maps import read_map
-from run_store.predictions import predictions_table
+from run_store.predictions_file import predictions_table
 from run_store.run import Run, RunError, RunRecord
 from run_store.writer import RunWriter
 

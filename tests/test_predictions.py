@@ -9,16 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from run_store.predictions import (
-    ORDERS,
-    REQUIRED_COLUMNS,
-    Filter,
-    Predictions,
-    PredictionsError,
-    Range,
-    predictions_table,
-    read_predictions,
-)
+from run_store.predictions import ORDERS, REQUIRED_COLUMNS, Filter, Predictions, Range
+from run_store.predictions_file import PredictionsError, predictions_table, read_predictions
 
 NAMES = ("cat", "dog", "owl")
 # Softmax of the logarithms of 1, 2, 5 is 1/8, 2/8, 5/8.

@@ -3,14 +3,10 @@
 import json
 
 import pytest
+from app_pages import edit_record
 
 from run_store.record import parse_record
 from run_store.run import Run, RunError
-
-
-def edit_record(path, **changes):
-    content = json.loads((path / "run.json").read_text())
-    (path / "run.json").write_text(json.dumps(content | changes))
 
 
 @pytest.mark.parametrize(

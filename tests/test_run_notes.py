@@ -3,14 +3,11 @@
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from app_pages import checked, open_page
 
 from app.introduction import COOKIE
-
-DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
 
 
 @pytest.fixture
@@ -29,17 +26,7 @@ def say(run, **note):
 
 
 def open_curves(editor=False, **query):
-    app = AppTest.from_file(str(DASHBOARD), default_timeout=60)
-    if editor:
-        app.session_state["notes"] = True
-    for key, value in query.items():
-        app.query_params[key] = value
-    return checked(app.run())
-
-
-def checked(app):
-    assert not app.exception, app.exception[0].message
-    return app
+    return open_page(state={"notes": editor}, **query)
 
 
 def html_of(app, name):

@@ -14,7 +14,7 @@ from torch import nn
 
 from run_store import writer as writer_module
 from run_store.metrics import METRICS_COLUMNS
-from run_store.predictions import predictions_table
+from run_store.predictions_file import predictions_table
 from run_store.run import Run, RunError, RunRecord, is_locked
 from run_store.writer import RunWriter, write_atomically
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from image_data import ImageSplit
 from model_zoo import find_head, normalize
-from run_store.predictions import predictions_table
+from run_store.predictions_file import predictions_table
 from run_store.run import RunRecord
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes

@@ -4,8 +4,8 @@ from typing import get_args
 
 import streamlit as st
 
-from app import loaders
-from app.charts import difference_cells
+from app import loaders, run_list
+from app.charts import MOST_DRAWN, difference_cells
 from app.comparison import changed_bars, draw_both, rows_of, verdict_words, with_both
 from app.current import CurrentSet, place_in
 from app.filters import draw_chips, draw_order
@@ -24,16 +24,17 @@ _CHANGE, _GALLERY = "compare_change", "compare_gallery"
 
 def draw(after: Run, selection: Selection) -> None:
     loaders.predictions(after)  # first of all, so that a run without any is explained as in the other views
-    before = loaders.find_run(with_second_run(selection).beside)
+    before = run_list.find_run(with_second_run(selection).beside)
     if before is None or before.name == after.name:
         st.info(
-            f"Choose a second run, at the top beside {escape_markdown(loaders.title(after))}, and what changed between "
-            "the two is shown here. It has to be complete, and tested on the same images; if there is none, train one."
+            f"Choose a second run, at the top beside {escape_markdown(run_list.title(after))}, and what changed "
+            "between the two is shown here. It has to be complete, and tested on the same images; if there is none, "
+            "train one."
         )
     elif loaders.status(before).state != "complete":
         draw_missing(before)
-    elif not loaders.are_comparable(before, after):
-        names = (escape_markdown(loaders.title(run)) for run in (before, after))
+    elif not run_list.are_comparable(before, after):
+        names = (escape_markdown(run_list.title(run)) for run in (before, after))
         st.warning(
             "{} was tested on other images than {}, so no image can be called fixed or broken. "
             "Choose a second run on the same test split.".format(*names),
@@ -49,7 +50,7 @@ def _draw_verdict(before: Run, after: Run, comparison: Comparison, selection: Se
     with st.container(
         key="panel_verdict", border=True, horizontal=True, vertical_alignment="center", gap="small", wrap=False
     ):
-        words = verdict_words(comparison, loaders.title(before), loaders.title(after))
+        words = verdict_words(comparison, run_list.title(before), run_list.title(after))
         st.markdown(words, width="stretch")
         st.button(
             "Swap",
@@ -80,18 +81,18 @@ def _draw_changes(before: Run, after: Run, comparison: Comparison, selection: Se
 
 
 def _draw_difference(after: Run, comparison: Comparison, selection: Selection) -> None:
-    names = comparison.after.class_names
-    with st.container(key="panel_confusion", border=True, gap="xsmall"):
-        cells = difference_cells(
-            comparison.confusion_difference,
-            comparison.after.confusion.sum(axis=1),
-            names,
-            label=selection.label,
-            predicted=selection.predicted,
-        )
-        st.markdown("**More or fewer mistakes**")
-        title = escape_markdown(loaders.title(after))
-        draw_matrix(cells, names, selection, "compare_matrix", f"orange: more mistakes of {title}, blue: fewer")
+    names, title = comparison.after.class_names, escape_markdown(run_list.title(after))
+    if len(names) <= MOST_DRAWN:
+        with st.container(key="panel_confusion", border=True, gap="xsmall"):
+            cells = difference_cells(
+                comparison.confusion_difference,
+                comparison.after.confusion.sum(axis=1),
+                names,
+                label=selection.label,
+                predicted=selection.predicted,
+            )
+            st.markdown("**More or fewer mistakes**")
+            draw_matrix(cells, names, selection, "compare_matrix", f"orange: more mistakes of {title}, blue: fewer")
     with st.container(key="panel_tables", border=True, gap="xsmall"):
         st.markdown("**Most changed**")
         bars = changed_bars(comparison, selection)
@@ -100,7 +101,7 @@ def _draw_difference(after: Run, comparison: Comparison, selection: Selection) -
 
 def _draw_set(before: Run, after: Run, comparison: Comparison, current: CurrentSet, selection: Selection) -> None:
     images = {change: count(int(mask.sum())) for change, mask in comparison.masks.items()}
-    names = loaders.title(before), loaders.title(after)
+    names = run_list.title(before), run_list.title(after)
     st.session_state[_CHANGE] = selection.compared
     with st.container(key="headline", horizontal=True, vertical_alignment="center", gap="small"):
         st.segmented_control(

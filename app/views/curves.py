@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import loaders
+from app import loaders, run_list
 from app.curve_settings import draw_curve_settings, shown_names
 from app.learning_curves import QUANTITIES
 from app.run_table import Progress, draw_runs, read_progress
@@ -43,8 +43,8 @@ def draw(before: Any) -> None:
     if page_state() != before:
         st.rerun()
     selection = current_selection()
-    progress = read_progress(loaders.runs())
-    listed = {run.name for run in loaders.listed_runs(selection.run, selection.beside, *selection.shown)}
+    progress = read_progress(run_list.runs())
+    listed = {run.name for run in run_list.listed_runs(selection.run, selection.beside, *selection.shown)}
     titles = {row.name: row.title for row in progress if row.name in listed}
     shown = shown_names(list(titles), selection)
     rows = [row for row in progress if row.name in shown]
@@ -64,10 +64,10 @@ def draw(before: Any) -> None:
 def page_state() -> Any:
     """What the header shows as well, so that a change of it needs the whole page."""
     selection = current_selection()
-    listed = loaders.listed_runs(selection.run, selection.beside)
-    return selection, loaders.titles(), [(run.name, loaders.status(run).state) for run in listed]
+    listed = run_list.listed_runs(selection.run, selection.beside)
+    return selection, run_list.titles(), [(run.name, loaders.status(run).state) for run in listed]
 
 
 state = page_state()
-is_training = any(loaders.status(run).state == "running" for run in loaders.runs())
+is_training = any(loaders.status(run).state == "running" for run in run_list.runs())
 st.fragment(draw, run_every=FOLLOW_EVERY if is_training else LOOK_EVERY)(state)

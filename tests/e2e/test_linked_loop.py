@@ -6,9 +6,8 @@ import time
 from urllib.parse import quote
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from app_pages import edit_predicted
 from browser_page import (
     CHART,
     MAP,
@@ -231,14 +230,11 @@ def test_a_page_has_as_many_images_as_the_window_holds(page, address):
 def test_two_runs_are_compared_down_to_where_both_looked(page, run, tmp_path):
     """The second run is the first, but for its guess at the last image, which becomes its true class."""
     shutil.copytree(run.path, tmp_path / "old")
-    file = shutil.copytree(run.path, tmp_path / "new") / "predictions.parquet"
-    table = pq.read_table(file)
-    labels, predicted = (table[name].to_pylist() for name in ("label", "predicted"))
-    mended = max(index for index in range(len(labels)) if labels[index] != predicted[index])
-    was, predicted[mended] = predicted[mended], labels[mended]
-    column = table.column_names.index("predicted")
-    pq.write_table(table.set_column(column, "predicted", pa.array(predicted, pa.int16())), file)
-    true, was = (run.record.class_names[code] for code in (labels[mended], was))
+    predictions = run.predictions()
+    mended = int(np.flatnonzero(predictions.wrong)[-1])
+    label, guess = (int(predictions.column(name)[mended]) for name in ("label", "predicted"))
+    edit_predicted(shutil.copytree(run.path, tmp_path / "new"), {mended: label})
+    true, was = (run.record.class_names[code] for code in (label, guess))
     with serve(ROOT / "app" / "main.py", tmp_path) as address:
         open_address(page, f"{address}/compare?run=new&beside=old", CHART)
         await_text(page, "No image changed like this.")

@@ -1,0 +1,43 @@
+"""The dashboard through AppTest, and runs that a test changes by hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from streamlit.testing.v1 import AppTest
+
+DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
+
+
+def open_page(view="curves", state=None, **query):
+    """A new session at this address. state: of the session before its first answer."""
+    app = AppTest.from_file(str(DASHBOARD), default_timeout=60)
+    if view != "curves":
+        app.switch_page(f"views/{view}.py")
+    for key, value in (state or {}).items():
+        app.session_state[key] = value
+    for key, value in query.items():
+        app.query_params[key] = value
+    return checked(app.run())
+
+
+def checked(app):
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def edit_record(run, **changes):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | changes))
+
+
+def edit_predicted(run, codes):
+    """codes: image → what the run takes it for from now on."""
+    file = run / "predictions.parquet"
+    table = pq.read_table(file)
+    predicted = np.array(table["predicted"].to_pylist())
+    predicted[list(codes)] = list(codes.values())
+    column = table.column_names.index("predicted")
+    pq.write_table(table.set_column(column, "predicted", pa.array(predicted, pa.int16())), file)
