@@ -82,8 +82,9 @@ def fabricate_run(
 ) -> None:
     """A complete run that nobody trained: random pixels and weights, the same every time.
 
-    wrong: which predictions are. Such a one is of the class after the true one: the first or the sixth where there are ten, of which every fifth is.
-    side: of the stored images, 8 for a million of them, whose pixels would be 3 GB; features: an image's, all 0.
+    wrong: which predictions are. Such a one is of the class after the true one: the first or the sixth where there are
+    ten, of which every fifth is. side: of the stored images, 8 for a million of them, whose pixels would be 3 GB;
+    features: an image's, all 0.
     """
     digits = np.random.default_rng(0)
     record = RunRecord(
