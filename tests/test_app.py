@@ -192,6 +192,15 @@ def test_the_curves_are_drawn_without_torch_pandas_and_altair(complete_run):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+def test_warming_up_leaves_nothing_for_a_full_collection_to_pass_over():
+    program = (
+        "import gc, sys; from app.loaders import warm_up; warm_up(0).join();"
+        "assert {'torch', 'altair'} <= set(sys.modules); assert len(gc.get_objects()) < gc.get_freeze_count() / 100"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_a_folder_whose_name_is_no_unicode_is_passed_over(runs, complete_run):
     shutil.copytree(complete_run, runs / "good")
     shutil.copytree(complete_run, runs / os.fsdecode(b"\xff"))
@@ -457,7 +466,8 @@ def test_the_launcher_serves_page_and_thumbnails_from_the_folder_it_is_given(com
         "assert [answer.headers['content-type'] for answer in found] == ['image/png'] * 2, found;"
         "assert browser.get('/').status_code == 200;"
         "from streamlit import config; assert config.get_option('server.address') == '127.0.0.1';"
-        "assert config.get_option('runner.postScriptGC') is False; os._exit(0)"
+        "assert config.get_option('runner.postScriptGC') is False;"
+        "assert config.get_option('server.fileWatcherType') == 'none'; os._exit(0)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]
