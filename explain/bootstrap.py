@@ -23,7 +23,7 @@ def bootstrap_mean(values: np.ndarray, seed: int = 0) -> Figure:
     """The mean of `values` (float N, one an image) with its 95 % percentile bootstrap interval over images.
 
     The interval holds the middle 95 % of the means of 2,000 samples of N images, drawn with replacement (Efron and
-    Tibshirani 1993, section 13.3). NaN says that an image has no value; it is left out. The same for the same `seed`.
+    Tibshirani 1993, chapter 13). NaN says that an image has no value; it is left out. The same for the same `seed`.
     """
     counting = values[np.isfinite(values)].astype(float)
     if not len(counting):

@@ -25,7 +25,7 @@ def tag_minus_decoy(maps: Tensor, tag: Tensor, decoy: Tensor) -> Tensor:
 
 
 def gridpg(maps: Tensor) -> Tensor:
-    """GridPG (Rao et al. 2022, arXiv 2205.10435, section 3.1): float M×4×2H×2W → float M, 0–1; chance is 0.25.
+    """GridPG (Rao et al. 2022, arXiv 2205.10435): float M×4×2H×2W → float M, 0–1; chance is 0.25.
 
     maps[m, k] is the signed map of mosaic m for the class of its cell k, the cells row by row. The value of a mosaic
     is the mean over its four classes of the share of positive attribution that lies in the right cell: a map that

@@ -25,7 +25,7 @@ MEASURES = {
         "Similarity after randomising parameters", "Adebayo et al. 2018, arXiv 1810.03292", "lower", -1, 1
     ),
     "randomisation_smooth": Measure(
-        "The same of maps averaged over noisy images", "Hedström et al. 2024, arXiv 2401.06465", "lower", -1, 1
+        "The same of maps averaged over noisy images", "Hedström et al. 2024, arXiv 2405.02383", "lower", -1, 1
     ),
     "class_sensitivity": Measure(
         "Correlation of the maps of the two likeliest classes", "as in explain.verdicts", "lower", -1, 1

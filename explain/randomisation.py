@@ -39,7 +39,7 @@ def randomisation(model: nn.Module, images: Tensor, attribute: Attribute, seed: 
 def smooth(attribute: Attribute, seed: int = 0) -> Attribute:
     """`attribute` averaged over noisy copies of the images, for the smooth variant of `randomisation`.
 
-    Hedström et al. 2024 (arXiv 2401.06465, section 4.1): a gradient's own noise lowers the similarity as forgetting
+    Hedström et al. 2024 (arXiv 2405.02383): a gradient's own noise lowers the similarity as forgetting
     does, and would be taken for it. Every model sees the same ten copies, the same for the same `seed`.
     """
 

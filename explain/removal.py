@@ -85,7 +85,7 @@ def insertion(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -
 
 
 def drop_and_increase(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Average drop and increase in confidence (Chattopadhyay et al. 2018, arXiv 1710.11063, section 4.1), each N.
+    """Average drop and increase in confidence (Chattopadhyay et al. 2018, arXiv 1710.11063), each N.
 
     The image is multiplied by the positive part of its map, scaled to 1: `drop` is max(0, before − after) / before of
     the class's probability, 0–1, lower is better; `increase` is 1 where it rose, else 0. Arguments as in
