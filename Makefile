@@ -30,6 +30,7 @@ bench: $(DEVELOPMENT)  ## every figure of benchmarks/RESULTS.md that takes minut
 	$(BIN)/pip install --quiet --requirement benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.explain_speed
 	$(BIN)/python -m benchmarks.precompute_speed
+	$(BIN)/python -m benchmarks.quality_speed
 
 $(RUNTIME): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sightline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'

@@ -6,7 +6,7 @@ Ctrl-C loses nothing: the same command goes on where it stopped.
 """
 
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,11 +16,11 @@ import torch
 import tyro
 from torch import nn
 from tqdm import tqdm
-from tyro.constructors import PrimitiveConstructorSpec
 
 from explain.engine import layer_attributions
 from explain.errors import ExplainError
 from explain.methods import LAYER_METHODS
+from explain.options import name_of, names
 from model_zoo import ModelError
 from model_zoo.device import choose_device, keep_freed_memory
 from run_store.command import ending_in_a_sentence
@@ -35,48 +35,17 @@ IMAGE_MEMORY = 64 * 2**20
 MOST_IMAGES = {"cpu": 256, "cuda": 4096}  # few enough that the progress moves and little is lost
 
 
-def _names(*allowed: str) -> PrimitiveConstructorSpec[tuple[str, ...]]:
-    """Names separated by commas on the command line; of `allowed`, where there are any."""
-
-    def read(words: list[str]) -> tuple[str, ...]:
-        names = tuple(dict.fromkeys(name.strip() for name in words[0].split(",")))
-        for name in names:
-            if allowed and name not in allowed:
-                raise ValueError(f"Unknown name {name!r}; choose from: {', '.join(allowed)}.")
-        return names
-
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="NAME,NAME",
-        instance_from_str=read,
-        is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda names: [",".join(names)],
-    )
-
-
-def _name_of(allowed: Iterable[str]) -> PrimitiveConstructorSpec[str]:
-    """One of the names in `allowed`, which the help lists."""
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar=f"{{{','.join(allowed)}}}",
-        instance_from_str=lambda words: words[0],
-        is_instance=lambda value: isinstance(value, str),
-        str_from_instance=lambda name: [name],
-        choices=tuple(allowed),
-    )
-
-
 @dataclass(frozen=True)
 class PrecomputeConfig:
     """Compute the attribution maps of a run's whole test split, so that the app shows them without computing."""
 
     run: Path
     """the run directory"""
-    layers: Annotated[tuple[str, ...], _names()] = ()
+    layers: Annotated[tuple[str, ...], names()] = ()
     """layers of the network, separated by commas; default: those the run names"""
-    targets: Annotated[tuple[str, ...], _names(*TARGETS)] = TARGETS
+    targets: Annotated[tuple[str, ...], names(*TARGETS)] = TARGETS
     """classes to explain: predicted, label (the true class), or both, separated by a comma"""
-    method: Annotated[str, _name_of(LAYER_METHODS)] = "gradcam"
+    method: Annotated[str, name_of(LAYER_METHODS)] = "gradcam"
     """how the maps are computed"""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU where there is one"""

@@ -76,6 +76,16 @@ def test_the_hottest_tenth_is_a_tenth_and_the_hottest():
     assert not mask[:10].any() and not mask[:, 10:].any()
 
 
+def test_an_image_is_imputed_as_if_it_were_alone(noiseless):
+    images = torch.randn(9, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    ranks = torch.randn(9, 12, 12, generator=torch.Generator().manual_seed(1)).flatten(1).argsort().argsort()
+    hidden = (ranks < torch.arange(0, 144, 16)[:, None]).reshape(9, 12, 12)  # none to nearly all
+    together = impute(images, hidden)
+    for row in range(9):
+        alone = impute(images[row : row + 1], hidden[row : row + 1])
+        assert torch.allclose(alone[0], together[row], atol=1e-5)
+
+
 class ReadsTheCorner(nn.Module):
     """Class 1 as far as the upper left 8×8 pixels are bright; the rest is not looked at."""
 

@@ -1,0 +1,40 @@
+"""Maps that know neither the model nor the class: what a measure says of them, it says of no explanation."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+GAUSSIAN_WIDTH = 0.25  # standard deviation, as a share of a side: photographers put things in the middle
+
+
+def uniform_random(images: Tensor, seeds: Sequence[int]) -> Tensor:
+    """Uniform in 0–1, pixel by pixel; the same for the same of `seeds`, of which every image has one."""
+    draws = [torch.rand(images.shape[2:], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return torch.stack(draws).to(images)
+
+
+def sobel_edges(images: Tensor, seeds: Sequence[int]) -> Tensor:
+    """Magnitude of the gradient of the mean over channels (Sobel and Feldman 1968): an edge detector."""
+    grey = functional.pad(images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    across = images.new_tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    slopes = functional.conv2d(grey, torch.stack([across, across.T])[:, None])
+    return slopes.square().sum(dim=1).sqrt()
+
+
+def centred_gaussian(images: Tensor, seeds: Sequence[int]) -> Tensor:
+    """1 in the middle of every image, falling with the distance in units of the sides."""
+    rows, columns = (
+        ((torch.arange(side).to(images) + 0.5) / side - 0.5) / GAUSSIAN_WIDTH for side in (images.shape[2:])
+    )
+    bump = torch.exp(-(rows[:, None] ** 2 + columns[None, :] ** 2) / 2)
+    return bump.expand(len(images), -1, -1)
+
+
+# Normalised images N×C×H×W and a seed for each → maps N×H×W, none of them negative.
+CONTROLS: dict[str, Callable[[Tensor, Sequence[int]], Tensor]] = {
+    "random": uniform_random,
+    "sobel": sobel_edges,
+    "gaussian": centred_gaussian,
+}

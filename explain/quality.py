@@ -1,0 +1,146 @@
+"""Measure how far a run's maps may be believed, beside maps that know nothing: quality.csv in the run.
+
+python -m explain.quality --run runs/NAME [--layers layer3,layer4] [--methods gradcam,hirescam] [--images 500]
+
+Ctrl-C loses only the layer at hand: the same command goes on where it stopped.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+from torch import nn
+from tqdm import tqdm
+
+from explain.bootstrap import bootstrap_mean
+from explain.controls import CONTROLS
+from explain.engine import layer_attributions, probabilities
+from explain.errors import ExplainError
+from explain.judging import Values, device_of, judge_method, measures_of
+from explain.methods import LAYER_METHODS, PIXEL_METHODS
+from explain.options import names
+from explain.precompute import EXPLAIN_ERRORS
+from explain.sample import LEAST_IMAGES, Sample, draw_sample
+from model_zoo.device import choose_device, keep_freed_memory
+from run_store.command import ending_in_a_sentence
+from run_store.quality import INPUT, QUALITY_FILE, QualityRow, read_quality, write_quality
+from run_store.run import Run
+from run_store.writer import RunWriter
+
+METHODS = ("gradcam", "hirescam", "layercam", "gradcam++", *PIXEL_METHODS)
+
+
+@dataclass(frozen=True)
+class QualityConfig:
+    """Measure how far the maps of a run may be believed: quality.csv in the run, with control maps beside them."""
+
+    run: Path
+    """the run directory"""
+    layers: Annotated[tuple[str, ...], names()] = ()
+    """layers of the network, separated by commas; default: those the run names"""
+    methods: Annotated[tuple[str, ...], names(*LAYER_METHODS, *PIXEL_METHODS)] = METHODS
+    """how the maps are computed, separated by commas; control maps are always measured"""
+    images: int = 500
+    """of the test split, drawn at random, always the same"""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: the first GPU where there is one"""
+
+
+def measure(
+    run: Run,
+    layers: Sequence[str] = (),
+    methods: Sequence[str] = METHODS,
+    images: int = 500,
+    device: torch.device | None = None,
+) -> str:
+    """Measure what is missing in quality.csv; the caller holds the run's lock. Returns the sentences to print.
+
+    layers: `named_modules()` names, by default the run's own. methods: of LAYER_METHODS and PIXEL_METHODS. images: how
+    many to judge on, 10 or more. device: by default the CPU. Raises one of EXPLAIN_ERRORS.
+    """
+    layers = tuple(dict.fromkeys(layers or run.record.layers))
+    model = run.load_model().to(device or torch.device("cpu"))
+    rows = read_quality(run)
+    sample = draw_sample(run, images)
+    _check_layers(model, sample, layers)
+    sample, note = _with_usable_mosaics(model, sample)
+    plan = [
+        (method, [layer for layer in _layers_of(method, layers) if not _is_measured(rows, method, layer, sample)])
+        for method in (*CONTROLS, *dict.fromkeys(methods))
+    ]
+    total = sum(len(todo) for _, todo in plan)
+    if not total:
+        return f"{run.name}: everything is measured already, there is nothing to do.{note}"
+    with tqdm(total=total * len(sample), unit="image", smoothing=0.05) as progress:
+        for method, todo in plan:
+            if todo:
+                for layer, values in judge_method(model, sample, method, todo, progress):
+                    rows = _replaced(rows, method, layer, values, len(sample))
+                    write_quality(run, rows)
+    return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {run.path / QUALITY_FILE}.{note}"
+
+
+def _layers_of(method: str, layers: Sequence[str]) -> Sequence[str]:
+    return layers if method in LAYER_METHODS else (INPUT,)
+
+
+def _check_layers(model: nn.Module, sample: Sample, layers: Sequence[str]) -> None:
+    """Raise ExplainError for what is no layer with a map, before anything is measured."""
+    layer_attributions(model, sample.images(slice(1), device_of(model)), layers, sample.classes[:1])
+
+
+def _with_usable_mosaics(model: nn.Module, sample: Sample) -> tuple[Sample, str]:
+    """The sample, without mosaics where there are none or the model cannot take them; then a sentence says so."""
+    if not len(sample.mosaics):
+        return sample, " GridPG is left out: it needs four classes with a correctly classified image each."
+    try:
+        probabilities(model, sample.mosaic_images(slice(1), device_of(model)))
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except (RuntimeError, ValueError, AssertionError, ExplainError):  # whatever a model says about a size
+        side = sample.run.record.input_size
+        note = f" GridPG is left out: its mosaics are {2 * side} pixels wide, and the model takes only {side}."
+        return sample.without_mosaics(), note
+    return sample, ""
+
+
+def _is_measured(rows: Sequence[QualityRow], method: str, layer: str, sample: Sample) -> bool:
+    found = {row.measure for row in rows if (row.method, row.layer, row.images) == (method, layer, len(sample))}
+    return found >= measures_of(sample)
+
+
+def _replaced(rows: Sequence[QualityRow], method: str, layer: str, values: Values, images: int) -> list[QualityRow]:
+    """The rows with those of one method and layer new."""
+    others = [row for row in rows if (row.method, row.layer) != (method, layer)]
+    for measure, numbers in values.items():
+        figure = bootstrap_mean(numbers)
+        others.append(
+            QualityRow(
+                method, layer, measure, figure.value, figure.low, figure.high, figure.n, method in CONTROLS, images
+            )
+        )
+    return others
+
+
+def main() -> None:
+    config = tyro.cli(QualityConfig, prog="python -m explain.quality")
+    if config.images < LEAST_IMAGES:
+        print(f"Error: --images {config.images}: choose {LEAST_IMAGES} or more.", file=sys.stderr)
+        sys.exit(2)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
+    with ending_in_a_sentence(
+        *EXPLAIN_ERRORS, interrupted="what was measured is kept, and the same command goes on with the rest."
+    ):
+        keep_freed_memory()
+        run = Run(config.run)
+        with RunWriter.reopen(run.path, run.record):
+            print(measure(run, config.layers, config.methods, config.images, choose_device(config.device)))
+
+
+if __name__ == "__main__":
+    main()

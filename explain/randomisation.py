@@ -1,0 +1,101 @@
+"""Do maps change when the model forgets what it learned? One that does not explains the image, not the model."""
+
+import copy
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from explain.recording import eager
+from explain.similarity import spearman
+
+NOISE = 0.1  # standard deviation of the smooth variant, as a share of the range of the images' values
+NOISY_DRAWS = 10  # Hedström et al. average 50
+
+Attribute = Callable[[nn.Module, Tensor], dict[str, Tensor]]  # model, images N×C×H×W → layer → maps N×h×w
+
+
+def randomisation(model: nn.Module, images: Tensor, attribute: Attribute, seed: int = 0) -> dict[str, Tensor]:
+    """Similarity of a model's maps to those of the same model with random parameters: layer → float64 N, −1 to 1.
+
+    Cascading randomisation (Adebayo et al. 2018, arXiv 1810.03292): from the head downwards one stage after the other
+    is drawn anew, and what is above stays random. The value of an image is the mean over these models of Spearman's
+    correlation with the original map: 1 says that the map does not depend on what was learned; 0 is best. A random
+    model's map that is constant is not similar (0); an original map that is constant has no value (NaN).
+
+    attribute: the maps to judge, called with the model or a changed copy of it. The model is left as it was.
+    """
+    original = attribute(model, images)
+    sums = {layer: torch.zeros(len(images), dtype=torch.float64) for layer in original}
+    models = 0
+    for changed in randomised_models(model, seed):
+        for layer, maps in attribute(changed, images).items():
+            sums[layer] += spearman(original[layer], maps).nan_to_num(0).cpu()
+        models += 1
+    constant = {layer: maps.flatten(1).amax(dim=1) == maps.flatten(1).amin(dim=1) for layer, maps in original.items()}
+    return {layer: (total / models).masked_fill(constant[layer].cpu(), torch.nan) for layer, total in sums.items()}
+
+
+def smooth(attribute: Attribute, seed: int = 0) -> Attribute:
+    """`attribute` averaged over noisy copies of the images, for the smooth variant of `randomisation`.
+
+    Hedström et al. 2024 (arXiv 2405.02383): a gradient's own noise lowers the similarity as forgetting
+    does, and would be taken for it. Every model sees the same ten copies, the same for the same `seed`.
+    """
+
+    def averaged(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+        deviation = NOISE * (images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True))
+        generator = torch.Generator().manual_seed(seed)
+        sums: dict[str, Tensor] = {}
+        for _ in range(NOISY_DRAWS):
+            noise = torch.randn(images.shape, generator=generator).to(images)
+            for layer, maps in attribute(model, images + deviation * noise).items():
+                sums[layer] = sums[layer] + maps if layer in sums else maps
+        return {layer: total / NOISY_DRAWS for layer, total in sums.items()}
+
+    return averaged
+
+
+def randomised_models(model: nn.Module, seed: int = 0) -> Iterator[nn.Module]:
+    """The model with its head random, with its head and last stage random, … with everything random.
+
+    One copy, changed from step to step: use it before you ask for the next.
+    """
+    changed = copy.deepcopy(eager(model))
+    for name in stages(changed):
+        draw_anew(changed.get_submodule(name), seed)
+        yield changed
+
+
+def stages(model: nn.Module) -> list[str]:
+    """`named_modules()` names of the parts that are made random one after the other, from the head downwards.
+
+    They are the model's direct children with parameters, in reverse order; of a wrapper around one network, those of
+    that network.
+    """
+    around = ""
+    while True:
+        children = [name for name, child in model.get_submodule(around).named_children() if _has_parameters(child)]
+        names = [f"{around}.{name}" if around else name for name in children]
+        if len(names) != 1 or not any(_has_parameters(child) for child in model.get_submodule(names[0]).children()):
+            return names[::-1]
+        (around,) = names
+
+
+def draw_anew(module: nn.Module, seed: int) -> None:
+    """Give all parameters in `module` the values of a new network; those without a rule of their own are shuffled."""
+    devices = {parameter.device for parameter in module.parameters() if parameter.device.type == "cuda"}
+    with torch.random.fork_rng(devices=devices), torch.no_grad():
+        torch.manual_seed(seed)
+        for part in module.modules():
+            reset = getattr(part, "reset_parameters", None)
+            if callable(reset):
+                reset()
+            else:
+                for parameter in part.parameters(recurse=False):
+                    order = torch.randperm(parameter.numel()).to(parameter.device)
+                    parameter.copy_(parameter.flatten()[order].reshape(parameter.shape))
+
+
+def _has_parameters(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters())

@@ -1,0 +1,102 @@
+"""quality.csv: how far the maps of a run may be believed, one figure a row, as `explain.quality` measured them."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+from run_store.run import MODEL_FILE, Run, RunError
+from run_store.writer import write_atomically
+
+QUALITY_FILE = "quality.csv"
+INPUT = "input"  # the "layer" of maps that have the input's own resolution: pixel methods and controls
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """One figure. `low` and `high` bound its 95 % bootstrap interval over the `n` images that count."""
+
+    method: str
+    layer: str  # a `named_modules()` name, or INPUT
+    measure: str
+    value: float  # NaN where no image counts
+    low: float
+    high: float
+    n: int
+    control: bool  # whether the maps know neither the model nor the class
+    images: int  # that were asked for: figures of another number are measured anew
+
+
+_COLUMNS = tuple(field.name for field in fields(QualityRow))
+_WEIGHTS = "weights"  # the last column: the SHA-256 of the weights that were measured
+
+
+def read_quality(run: Run) -> list[QualityRow]:
+    """The figures of a run, none where nothing was measured.
+
+    Raises RunError where the file is damaged, or stale: of other weights than the run has now.
+    """
+    try:
+        text = (run.path / QUALITY_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(run) from error
+    try:
+        lines = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        rows = [_parse(line) for line in lines]
+        hashes = {line[_WEIGHTS] for line in lines}
+    except (csv.Error, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise _damaged(run) from error
+    if hashes - {weights_hash(run)}:
+        raise RunError(
+            f"Run {run.name}: {QUALITY_FILE} is stale, it measured other weights than {MODEL_FILE} holds now. "
+            f"{_hint(run)}"
+        )
+    return rows
+
+
+def write_quality(run: Run, rows: Sequence[QualityRow]) -> None:
+    """Replace the file at once; the caller holds the run's lock. Raises RunError for a run without weights."""
+    weights = weights_hash(run)
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([*_COLUMNS, _WEIGHTS])
+    for row in rows:
+        writer.writerow([*(_text(value) for value in asdict(row).values()), weights])
+    write_atomically(run.path / QUALITY_FILE, buffer.getvalue().encode())
+
+
+def weights_hash(run: Run) -> str:
+    """SHA-256 of model.safetensors, 64 hexadecimal digits. Raises RunError where there is none."""
+    try:
+        with open(run.path / MODEL_FILE, "rb") as weights:
+            return hashlib.file_digest(weights, "sha256").hexdigest()
+    except OSError as error:
+        raise RunError(
+            f"Run {run.name} has no {MODEL_FILE}, so there is no model to measure; train it again."
+        ) from error
+
+
+def _parse(line: dict[str, str]) -> QualityRow:
+    value, low, high = (float(line[name] or "nan") for name in ("value", "low", "high"))
+    control = {"true": True, "false": False}[line["control"]]
+    n, images = int(line["n"]), int(line["images"])
+    return QualityRow(line["method"], line["layer"], line["measure"], value, low, high, n, control, images)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.6g}"
+    return str(value)
+
+
+def _damaged(run: Run) -> RunError:
+    return RunError(f"Run {run.name}: {QUALITY_FILE} is damaged. {_hint(run)}")
+
+
+def _hint(run: Run) -> str:
+    return f"Remove it and measure again with: python -m explain.quality --run {run.path}"

@@ -1,0 +1,355 @@
+"""quality.csv of a small run: what stands in it, how it resumes, and what is refused in a sentence."""
+
+import hashlib
+import shutil
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from explain import judging, quality
+from explain.controls import CONTROLS
+from explain.engine import layer_attributions, upsample
+from explain.judging import judge_method
+from explain.localisation import positive_share
+from explain.measures import MEASURES
+from explain.quality import main, measure
+from explain.sample import draw_sample
+from explain.similarity import pearson
+from image_data.splits import DECOY, OBJECT, TAG
+from model_zoo import build_model
+from run_store.predictions_file import predictions_table
+from run_store.quality import read_quality
+from run_store.run import Run, RunError, RunRecord
+from run_store.writer import RunWriter
+
+IMAGES, SIDE, WRONG = 20, 16, 3
+LAYERS = ("layer3", "layer4")
+WITH_MASKS = {"object_share", "tag_minus_decoy"}
+
+
+def make_run(path, classes=5, images=IMAGES, masks=True, side=SIDE, paths=None):
+    """A complete run of a small network with random weights, right about all images but one."""
+    torch.manual_seed(0)
+    digits = np.random.default_rng(0)
+    record = RunRecord(
+        model="resnet18_narrow", layers=LAYERS, dataset="none", fingerprints={}, image_counts={"test": images},
+        class_names=tuple("abcdefgh"[:classes]), mean=(0.5,) * 3, std=(0.25,) * 3, input_size=side, parameters=1,
+        recipe={}, seed=0, threads=1, device="cpu", created="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    labels = np.arange(images) % classes
+    logits = digits.normal(size=(images, classes)).astype(np.float32)
+    logits[np.arange(images), labels] += 5
+    labels[WRONG] = (labels[WRONG] + 1) % classes
+    kinds = digits.choice([0, OBJECT, TAG, DECOY], (images, SIDE, SIDE)).astype(np.uint8)
+    with RunWriter.create(path, record) as writer:
+        writer.save_model(build_model(record.model, classes))
+        writer.save_images(digits.integers(0, 256, (images, SIDE, SIDE, 3), dtype=np.uint8), kinds if masks else None)
+        writer.complete(predictions_table(logits, labels, paths), np.zeros((images, 1)))
+    return Run(path)
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """Fewer noisy copies and images under random parameters than a report has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("explain.randomisation.NOISY_DRAWS", 1)
+        patch.setattr(judging, "MOST_RANDOMISED", {"layer": 4, "pixel": 2})
+        patch.setattr(judging, "MOST_SMOOTH", {"layer": 3, "pixel": 1})
+        patch.setattr("explain.pixels.STEPS", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def bare_run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs") / "bare")
+
+
+@pytest.fixture(scope="module")
+def measured_run(bare_run, tmp_path_factory, quick):
+    run = Run(shutil.copytree(bare_run.path, tmp_path_factory.mktemp("measured") / "some"))
+    said = measure(run, methods=("gradcam",))
+    assert said == f"some: measured 5 kinds of maps on 20 images: {run.path / 'quality.csv'}."
+    return run
+
+
+@pytest.fixture
+def run(measured_run, tmp_path):
+    """A copy of the measured run that a test may damage."""
+    return Run(shutil.copytree(measured_run.path, tmp_path / "some"))
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """What is measured: (method, layers) of every call."""
+    calls = []
+
+    def judge(model, sample, method, layers, progress):
+        calls.append((method, tuple(layers)))
+        for layer in layers:
+            yield layer, dict.fromkeys(judging.measures_of(sample), np.arange(float(len(sample))))
+
+    monkeypatch.setattr(quality, "judge_method", judge)
+    return calls
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run the command line in this process: exit code, and all it says."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["quality", *map(str, arguments), "--device", "cpu"])
+        code = 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(quality.signal, "signal", lambda *_: None)  # of the test process, as its memory
+            patch.setattr(quality, "keep_freed_memory", lambda: None)
+            try:
+                main()
+            except SystemExit as exit:
+                code = exit.code
+        written = "".join(capsys.readouterr())
+        return (1, written + code) if isinstance(code, str) else (code, written)
+
+    return call
+
+
+def test_pandas_reads_a_figure_a_row_with_its_interval(measured_run):
+    table = pd.read_csv(measured_run.path / "quality.csv")
+    assert list(table.columns) == [
+        "method", "layer", "measure", "value", "low", "high", "n", "control", "images", "weights",
+    ]  # fmt: skip
+    assert len(table) == 5 * len(MEASURES)
+    assert set(table.measure) == set(MEASURES)
+    assert set(zip(table.method, table.layer, table.control, strict=True)) == {
+        ("gradcam", "layer3", False), ("gradcam", "layer4", False),
+        ("random", "input", True), ("sobel", "input", True), ("gaussian", "input", True),
+    }  # fmt: skip
+    counting = table[table.n > 0]
+    assert (counting.low <= counting.value + 1e-6).all() and (counting.value <= counting.high + 1e-6).all()
+    for name, known in MEASURES.items():
+        assert counting[counting.measure == name].value.between(known.least, known.most).all(), name
+    weights = hashlib.sha256((measured_run.path / "model.safetensors").read_bytes()).hexdigest()
+    assert set(table.weights) == {weights} and set(table.images) == {IMAGES}
+    assert set(table[table.measure == "gridpg"].n) == {5} and set(table[table.measure == "road_gap"].n) == {20}
+
+
+def test_control_maps_know_neither_class_nor_model(measured_run):
+    table = pd.read_csv(measured_run.path / "quality.csv")
+    controls = table[table.control].set_index(["method", "measure"]).value
+    for name in CONTROLS:
+        assert controls[name, "gridpg"] == pytest.approx(0.25, abs=1e-5)
+        assert controls[name, "class_sensitivity"] == controls[name, "randomisation"] == pytest.approx(1, abs=1e-5)
+
+
+def test_the_figures_are_those_of_the_maps_of_the_predicted_class_and_its_rival(measured_run):
+    model, sample = measured_run.load_model(), draw_sample(measured_run, 500)
+    predictions = measured_run.predictions()
+    likeliest = np.argsort(-predictions.probabilities[sample.rows], axis=1)[:, :2]
+    assert sample.classes.tolist() == likeliest.tolist()
+    images = measured_run.to_input(measured_run.images()[sample.rows])
+    maps = layer_attributions(model, images, ["layer3"], torch.from_numpy(likeliest.copy()))["layer3"]
+    objects = torch.from_numpy(measured_run.masks()[sample.rows]) == OBJECT
+    share = positive_share(upsample(maps, (SIDE, SIDE))[:, 0], objects).mean().item()
+    correlations = pearson(maps[:, 0], maps[:, 1]).numpy()
+    rows = {row.measure: row for row in read_quality(measured_run) if row.layer == "layer3"}
+    assert rows["object_share"].value == pytest.approx(share, rel=1e-4)
+    assert rows["class_sensitivity"].value == pytest.approx(np.nanmean(correlations), rel=1e-3)
+
+
+def test_pixel_methods_are_measured_at_the_inputs_resolution_on_fewer_images(bare_run, quick, monkeypatch):
+    monkeypatch.setattr(judging, "MOST_IMAGES", {"layer": 20, "pixel": 8})
+    sample, progress = draw_sample(bare_run, 20), quality.tqdm(disable=True)
+    [(layer, values)] = judge_method(bare_run.load_model(), sample, "integrated_gradients", ("input",), progress)
+    assert layer == "input" and set(values) == set(MEASURES)
+    assert len(values["road_gap"]) == 8 and len(values["gridpg"]) == 2 and len(values["randomisation"]) == 2
+
+
+def test_what_is_measured_is_not_measured_again(run, judged):
+    before = (run.path / "quality.csv").read_bytes()
+    assert measure(run, methods=("gradcam",)) == "some: everything is measured already, there is nothing to do."
+    assert judged == [] and (run.path / "quality.csv").read_bytes() == before
+
+
+def test_only_what_is_missing_is_measured_and_the_rest_is_kept(run, judged):
+    before = read_quality(run)
+    measure(run, layers=("layer4", "layer2"), methods=("layercam", "gradcam"))
+    assert judged == [("layercam", ("layer4", "layer2")), ("gradcam", ("layer2",))]
+    rows = read_quality(run)
+    assert rows[: len(before)] == before
+    assert len(rows) == len(before) + 3 * len(MEASURES)
+
+
+def test_figures_of_another_number_of_images_are_measured_anew(run, judged):
+    measure(run, layers=("layer4",), methods=("gradcam",), images=12)
+    assert judged == [("random", ("input",)), ("sobel", ("input",)), ("gaussian", ("input",)), ("gradcam", ("layer4",))]
+    rows = read_quality(run)
+    assert {row.images for row in rows if row.layer != "layer3"} == {12}
+    assert {row.images for row in rows if row.layer == "layer3"} == {20}
+
+
+def test_ctrl_c_loses_only_the_layer_at_hand(run, command, judged, monkeypatch):
+    judge = quality.judge_method
+
+    def stopped(model, sample, method, layers, progress):
+        for layer, values in judge(model, sample, method, layers, progress):
+            if layer == "layer2":
+                raise KeyboardInterrupt
+            yield layer, values
+
+    (run.path / "quality.csv").unlink()
+    monkeypatch.setattr(quality, "judge_method", stopped)
+    arguments = ("--run", run.path, "--layers", "layer4,layer2", "--methods", "hirescam")
+    code, said = command(*arguments)
+    assert (code, "Traceback" in said) == (130, False)
+    assert "what was measured is kept, and the same command goes on with the rest" in said
+    monkeypatch.setattr(quality, "judge_method", judge)
+    judged.clear()
+    assert command(*arguments)[0] == 0
+    assert judged == [("hirescam", ("layer2",))]
+
+
+def test_a_run_without_masks_has_no_shares(tmp_path, judged):
+    run = make_run(tmp_path / "run", masks=False)
+    measure(run, methods=("gradcam",))
+    assert {row.measure for row in read_quality(run)} == MEASURES.keys() - WITH_MASKS
+
+
+def test_two_classes_are_measured_without_gridpg_and_it_says_so(tmp_path, judged):
+    run = make_run(tmp_path / "run", classes=2)
+    assert "GridPG is left out: it needs four classes" in measure(run)
+    assert "gridpg" not in {row.measure for row in read_quality(run)}
+    assert "nothing to do. GridPG is left out" in measure(run)
+
+
+def test_a_model_of_one_input_size_is_measured_without_gridpg_and_it_says_so(bare_run, tmp_path, judged, monkeypatch):
+    class OneSize(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer4, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4 * (SIDE - 2) ** 2, 5)
+
+        def forward(self, x):
+            return self.fc(self.layer4(x).flatten(1))
+
+    run = Run(shutil.copytree(bare_run.path, tmp_path / "run"))
+    monkeypatch.setattr(Run, "load_model", lambda self: OneSize().eval())
+    said = measure(run, layers=("layer4",))
+    assert "GridPG is left out: its mosaics are 32 pixels wide, and the model takes only 16." in said
+
+
+def test_figures_of_other_weights_are_stale_and_say_so(run, command):
+    with RunWriter.reopen(run.path, run.record) as writer:
+        torch.manual_seed(1)
+        writer.save_model(build_model("resnet18_narrow", 5))
+    before = (run.path / "quality.csv").read_bytes()
+    code, said = command("--run", run.path, "--methods", "gradcam")
+    assert code == 1 and "quality.csv is stale, it measured other weights than model.safetensors holds now" in said
+    assert "Remove it and measure again with: python -m explain.quality --run" in said and "\n" not in said
+    assert (run.path / "quality.csv").read_bytes() == before
+    with pytest.raises(RunError, match="stale"):
+        read_quality(run)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace("method,", "", 1),
+        lambda text: text.replace("true", "perhaps", 1),
+        lambda text: text[: len(text) // 2],
+        lambda text: text + "gradcam,layer9\n",
+        lambda text: text.replace(",20,", ",many,", 1),
+        lambda text: text.replace("gradcam", '"gradcam', 1),
+    ],
+)
+def test_a_damaged_file_is_a_sentence(run, command, damage):
+    file = run.path / "quality.csv"
+    file.write_text(damage(file.read_text()))
+    code, said = command("--run", run.path, "--methods", "gradcam")
+    assert code == 1 and ("quality.csv is damaged" in said or "quality.csv is stale" in said) and "\n" not in said
+
+
+def test_bytes_that_are_no_text_are_damaged(run):
+    (run.path / "quality.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RunError, match="damaged"):
+        read_quality(run)
+
+
+def test_nothing_measured_is_no_rows(bare_run):
+    assert read_quality(bare_run) == []
+
+
+def assert_refused(answer, says):
+    code, said = answer
+    assert code == 1 and said.startswith("Error: ") and says in said and "\n" not in said.strip(), said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["--layers", "layer9"], "The model has no layer 'layer9'"), (["--layers", "layer4,fc"], "'fc' is no map")],
+)
+def test_a_layer_that_has_no_map_is_refused_before_anything_is_measured(run, command, judged, arguments, says):
+    assert_refused(command("--run", run.path, *arguments), says)
+    assert judged == []
+
+
+def test_a_run_without_weights_is_refused(run, command):
+    (run.path / "model.safetensors").unlink()
+    assert_refused(command("--run", run.path), "has lost its model.safetensors. Train the run again.")
+
+
+def test_a_run_without_predictions_is_refused(run, command):
+    (run.path / "predictions.parquet").unlink()
+    assert_refused(command("--run", run.path), "has lost its predictions.parquet")
+
+
+def test_a_run_of_thumbnails_without_its_originals_is_refused(tmp_path, command, random_numbers):
+    files = [tmp_path / f"{number}.png" for number in range(IMAGES)]
+    for file in files:
+        Image.fromarray(random_numbers.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(file)
+    run = make_run(tmp_path / "run", side=32, paths=tuple(map(str, files)))
+    for file in files:
+        file.unlink()
+    assert_refused(command("--run", run.path), "keeps thumbnails only, and a map needs the original")
+
+
+def test_masks_of_thumbnails_are_stretched_to_the_originals():
+    masks = torch.tensor([[[0, 1], [2, 4]]], dtype=torch.uint8)
+    assert judging._resized(masks, (4, 4)).tolist() == [[[0, 0, 1, 1]] * 2 + [[2, 2, 4, 4]] * 2]
+
+
+def test_one_class_is_refused(tmp_path, command):
+    assert_refused(command("--run", make_run(tmp_path / "run", classes=1).path), "Run run has one class")
+
+
+def test_two_images_a_class_are_refused_where_they_are_too_few_for_an_interval(tmp_path, command):
+    run = make_run(tmp_path / "run", classes=4, images=8)
+    assert_refused(command("--run", run.path), "Run run has 8 test images; an interval needs 10 or more")
+
+
+def test_two_images_a_class_are_measured_where_they_are_enough(tmp_path, judged):
+    run = make_run(tmp_path / "run", classes=8, images=16)
+    assert "on 16 images" in measure(run)
+
+
+def test_no_run_and_a_busy_run_are_refused(run, command, tmp_path):
+    assert_refused(command("--run", tmp_path / "nowhere"), "run.json is missing")
+    with RunWriter.reopen(run.path, run.record):
+        assert_refused(command("--run", run.path), "Another process is writing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--methods", "guess"], "hirescam"),
+        (["--methods", ""], "choose from"),
+        (["--images", "9"], "choose 10 or more"),
+        (["--images", "many"], "--images"),
+        (["--device", "tpu"], "cuda"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_names_the_choices(run, command, arguments, says):
+    code, said = command("--run", run.path, *arguments)
+    assert code == 2 and says in said and "Traceback" not in said

@@ -1,0 +1,179 @@
+"""Curves against loops over pixels, on models whose answer is known; perfect maps beside random ones."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from explain import removal
+from explain.controls import CONTROLS
+from explain.imputation import impute
+from explain.removal import (
+    ENDS_AND_STEPS,
+    STEPS,
+    blurred,
+    deletion,
+    drop_and_increase,
+    insertion,
+    removal_curve,
+    road_gap,
+)
+
+SIDE = 10
+
+
+class Linear(nn.Module):
+    """Two classes: logit 0 is Σ w·x, logit 1 is zero."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.weights = nn.Parameter(weights)
+
+    def forward(self, x):
+        score = (x * self.weights).sum(dim=(1, 2, 3))
+        return torch.stack([score, torch.zeros_like(score)], dim=1)
+
+
+@pytest.fixture
+def reads_a_corner():
+    """A model of the upper left 3×3 pixels alone, bright images, the class it sees, and the corner's mask."""
+    weights = torch.zeros(3, SIDE, SIDE)
+    weights[:, :3, :3] = 4 / 27
+    images = 0.05 * torch.randn(12, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) - 0.5
+    images[:, :, :3, :3] += 1.5
+    mask = torch.zeros(12, SIDE, SIDE)
+    mask[:, :3, :3] = 1
+    return Linear(weights), images, torch.zeros(12, dtype=torch.int64), mask
+
+
+@pytest.fixture
+def anything():
+    """A random linear model, images and maps."""
+    generator = torch.Generator().manual_seed(0)
+    images, maps = torch.randn(6, 3, SIDE, SIDE, generator=generator), torch.randn(6, SIDE, SIDE, generator=generator)
+    model = Linear(torch.randn(3, SIDE, SIDE, generator=generator) / 10)
+    return model, images, torch.tensor([0, 1, 0, 1, 1, 0]), maps
+
+
+def chance(model, image, target):
+    """Sigmoid of the one logit that is not zero."""
+    score = float((image * model.weights.detach().numpy()).sum())
+    return 1 / (1 + np.exp(-score if target == 0 else score))
+
+
+def curve_by_loop(model, image, values, target, shares, replacement, least_first=False):
+    order = np.argsort(values.flatten() if least_first else -values.flatten(), kind="stable")
+    chances = []
+    for share in shares:
+        changed = image.copy()
+        for place in order[: round(share * len(order))]:
+            changed[:, place // SIDE, place % SIDE] = replacement[:, place // SIDE, place % SIDE]
+        chances.append(chance(model, changed, target))
+    return chances
+
+
+def test_deletion_is_a_loop_over_pixels(anything):
+    model, images, targets, maps = anything
+    expected = []
+    for image, values, target in zip(images.numpy(), maps.numpy(), targets.tolist(), strict=True):
+        curve = curve_by_loop(model, image, values, target, ENDS_AND_STEPS, np.zeros_like(image))
+        expected.append(np.trapezoid(curve, ENDS_AND_STEPS))
+    assert deletion(model, images, maps, targets).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_insertion_is_a_loop_over_pixels(anything):
+    model, images, targets, maps = anything
+    soft, expected = blurred(images).numpy(), []
+    for image, blur, values, target in zip(images.numpy(), soft, maps.numpy(), targets.tolist(), strict=True):
+        curve = curve_by_loop(model, blur, values, target, ENDS_AND_STEPS, image)  # the image comes in
+        expected.append(np.trapezoid(curve, ENDS_AND_STEPS))
+    assert insertion(model, images, maps, targets).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_blur_is_a_weighted_mean_of_eleven_by_eleven_pixels():
+    image = np.random.default_rng(0).normal(size=(2, 3, SIDE, SIDE)).astype(np.float32)
+    padded = np.pad(image, ((0, 0), (0, 0), (5, 5), (5, 5)), mode="edge")
+    weights = np.exp(-(np.arange(-5, 6) ** 2) / 50)
+    weights = np.outer(weights, weights) / weights.sum() ** 2
+    expected = sum(weights[y, x] * padded[:, :, y : y + SIDE, x : x + SIDE] for y in range(11) for x in range(11))
+    np.testing.assert_allclose(blurred(torch.from_numpy(image)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("least_first", [False, True])
+def test_a_step_removes_its_share_and_no_pixel_more(anything, least_first):
+    model, images, targets, maps = anything
+    seen = []
+
+    def replace(rows, hidden):
+        seen.append(hidden)
+        return rows
+
+    removal_curve(model, images, maps, targets, replace, least_first=least_first)
+    hidden = torch.cat(seen).reshape(len(images), len(STEPS), -1)
+    assert hidden.sum(dim=2).tolist() == [[10, 20, 30, 40, 50, 60, 70, 80, 90]] * len(images)
+    for image in range(len(images)):
+        for places in hidden[image]:
+            kept, taken = maps[image].flatten()[~places], maps[image].flatten()[places]
+            assert (taken.max() < kept.min()) if least_first else (taken.min() > kept.max())
+
+
+def test_the_division_into_batches_changes_nothing(anything, monkeypatch):
+    model, images, targets, maps = anything
+
+    def replace(rows, hidden):
+        return impute(rows, hidden, None) * 0 + rows * ~hidden[:, None]
+
+    whole = removal_curve(model, images, maps, targets, replace)
+    monkeypatch.setattr(removal, "REMOVED_BYTES", 1)
+    assert torch.allclose(removal_curve(model, images, maps, targets, replace), whole, atol=1e-6)
+
+
+def test_road_tells_a_perfect_map_from_a_random_one_and_from_its_reverse(reads_a_corner):
+    *subject, targets, mask = reads_a_corner
+    perfect, reverse = road_gap(*subject, mask, targets), road_gap(*subject, -mask, targets)
+    random = road_gap(*subject, CONTROLS["random"](subject[1], range(12)), targets)
+    assert perfect.min() > 0.8 and reverse.max() < -0.8
+    assert random.abs().max() < 0.4 and random.mean().abs() < 0.15  # three standard errors of twelve images
+    assert torch.allclose(perfect, -reverse, atol=0.02)
+
+
+def test_road_is_the_same_every_time(reads_a_corner):
+    *subject, targets, mask = reads_a_corner
+    assert torch.equal(road_gap(*subject, mask, targets, seed=3), road_gap(*subject, mask, targets, seed=3))
+
+
+@pytest.mark.parametrize(("measure", "is_higher_better"), [(insertion, True), (deletion, False)])
+def test_areas_tell_a_perfect_map_from_a_random_one(reads_a_corner, measure, is_higher_better):
+    *subject, targets, mask = reads_a_corner
+    perfect = measure(*subject, mask, targets)
+    random = measure(*subject, CONTROLS["random"](subject[1], range(12)), targets)
+    gain = perfect - random if is_higher_better else random - perfect
+    assert gain.min() > 0.05
+
+
+def test_showing_only_what_the_model_reads_costs_nothing_and_a_random_half_costs_much(reads_a_corner):
+    *subject, targets, mask = reads_a_corner
+    perfect, _ = drop_and_increase(*subject, mask, targets)
+    random, _ = drop_and_increase(*subject, CONTROLS["random"](subject[1], range(12)), targets)
+    assert perfect.abs().max() < 1e-6 < 0.05 < random.min()
+
+
+def test_confidence_rises_where_the_map_leaves_out_what_speaks_against_the_class():
+    generator = torch.Generator().manual_seed(0)
+    model = Linear(torch.randn(3, SIDE, SIDE, generator=generator) / 10)
+    images = torch.rand(60, 3, SIDE, SIDE, generator=generator)
+    targets = (model(images)[:, 0] < 0).long()
+    evidence = (images * model.weights.detach()).sum(dim=1) * torch.where(targets == 0, 1, -1)[:, None, None]
+    _, perfect = drop_and_increase(model, images, evidence, targets)
+    _, random = drop_and_increase(model, images, CONTROLS["random"](images, range(60)), targets)
+    assert perfect.mean() == 1 and random.mean() < 0.75
+
+
+def test_drop_and_increase_by_hand():
+    model = Linear(torch.tensor([[[2.0, -2]]]))
+    images = torch.tensor([[[[1.0, 0.5]]]]).expand(3, 1, 1, 2)  # logit 1
+    maps = torch.tensor([[[4.0, -3]], [[0, 7]], [[-1, -1]]])  # shows the first pixel, the second, none
+    drop, increase = drop_and_increase(model, images, maps, torch.zeros(3, dtype=torch.int64))
+    before, only_second, none = (1 / (1 + np.exp(-logit)) for logit in (1, -1, 0))
+    assert drop.tolist() == pytest.approx([0, 1 - only_second / before, 1 - none / before])
+    assert increase.tolist() == [1, 0, 0]
