@@ -1,6 +1,7 @@
 """What the selection means in one run: the rows of the current set, its page and its primary image."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class CurrentSet:
     image: int | None  # the primary image; None only when the set is empty and none was chosen
     page_size: int = PAGE_SIZE
 
-    @property
+    @cached_property
     def position(self) -> int | None:
         """Where the primary image stands in the set; None when it is outside."""
         found = np.flatnonzero(self.rows == self.image)

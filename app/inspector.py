@@ -15,7 +15,6 @@ from app.thumbnails import png
 from run_store.predictions import Predictions
 from run_store.run import Run
 
-IMAGE_SIDE = 256  # pixels an image is enlarged to, before the browser fits it to the column with hard edges
 SHOWN_CLASSES = 5
 
 
@@ -69,7 +68,7 @@ def draw_title(current: CurrentSet) -> None:
 def draw_image(image: np.ndarray, alt: str, key: str = "inspector_image") -> None:
     """uint8 H×W×3, as wide as its column, with hard pixels: the style sheet smoothes no key `pixels_…`."""
     with st.container(key=f"pixels_{key}"):
-        st.image(png(image, IMAGE_SIDE), width="stretch", output_format="PNG", alt=alt)
+        st.image(png(image), width="stretch", output_format="PNG", alt=alt)
 
 
 def verdict_markdown(subject: Subject) -> str:

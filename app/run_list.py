@@ -1,6 +1,7 @@
 """Which runs there are, what people call them, and which of them can be compared."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,6 +13,7 @@ from run_store.note import NOTE_FILE, RunNote
 from run_store.run import RECORD_FILE, Run, RunError, list_runs
 
 RUNS_VARIABLE = "SIGHTLINE_RUNS"
+SETTLED = 10**9  # nanoseconds: two changes of a folder that follow each other at once may have the same time
 
 
 def runs_root() -> Path:
@@ -87,15 +89,20 @@ def default_run() -> str | None:
 
 
 def _folder_stamp(root: Path) -> Stamp:
+    changed = file_stamp(root)
+    is_settled = time.time_ns() - changed[1] > SETTLED
+    folders = (_folders if is_settled else _folders.__wrapped__)(str(root), changed)
+    return tuple((name, *file_stamp(record)[1:]) for name, record in folders)
+
+
+@lru_cache(4)
+def _folders(root: str, stamp: tuple[str, int, int]) -> list[tuple[str, Path]]:
+    """Name and record of each. A name that is no Unicode is no run's, and could not be hashed."""
     try:
         folders = sorted(entry.path for entry in os.scandir(root) if entry.is_dir())
     except OSError:
-        return ()
-    stamps = ((folder, file_stamp(Path(folder) / RECORD_FILE)) for folder in folders)
-    # A name that is no Unicode is no run's, and could not be hashed.
-    return tuple(
-        (os.fsencode(folder).decode(errors="replace"), modified, size) for folder, (_, modified, size) in stamps
-    )
+        return []
+    return [(os.fsencode(folder).decode(errors="replace"), Path(folder) / RECORD_FILE) for folder in folders]
 
 
 @lru_cache(4)

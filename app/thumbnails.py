@@ -25,22 +25,14 @@ def thumbnail_url(run: "Run", index: int, base_path: str = "") -> str:
     return f"{prefix}/app/static/thumb/{quote(run.name, safe='')}/{images_token(run)}/{index}.png"
 
 
-def png(image: "np.ndarray", side: int | None = None) -> bytes:
-    """uint8 H×W×3 as PNG; enlarged by the whole factor that reaches `side` pixels, with hard edges."""
+def png(image: "np.ndarray") -> bytes:
+    """uint8 H×W×3 as PNG."""
     import numpy as np
     from PIL import Image
 
-    if side is not None:
-        image = enlarge(image, side)
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(stream, "PNG", compress_level=1)
     return stream.getvalue()
-
-
-def enlarge(image: "np.ndarray", side: int) -> "np.ndarray":
-    """By the whole factor that reaches `side` pixels, with hard edges."""
-    factor = max(1, -(-side // max(image.shape[:2])))
-    return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def serve_thumbnail(request: Request) -> Response:

@@ -17,7 +17,7 @@ from app.overview import class_bars, pair_bars, toggle
 from app.state import Selection
 from app.subject import split_image
 from app.text import count, duration, escape_markdown, percent
-from app.thumbnails import ROUTES, png, thumbnail_url
+from app.thumbnails import ROUTES, thumbnail_url
 from run_store.predictions import Range
 from run_store.predictions_file import predictions_table
 from run_store.run import Run, RunRecord
@@ -102,13 +102,6 @@ def test_thumbnails_are_served_under_the_base_path(run, browser, base, prefix):
     url = thumbnail_url(run, 0, base)
     assert url.startswith(prefix) and urlsplit(url).query == "" and " " not in url
     np.testing.assert_array_equal(pixels(browser.get(url).content), run.images()[0])
-
-
-def test_enlarged_images_keep_hard_edges():
-    image = np.array([[[0, 0, 0], [255, 0, 0]]], np.uint8)
-    large = pixels(png(image, side=7))
-    assert large.shape == (4, 8, 3)
-    assert (large[:, :4] == [0, 0, 0]).all() and (large[:, 4:] == [255, 0, 0]).all()
 
 
 def test_a_gallery_item_says_true_predicted_and_confidence(run, predictions):

@@ -90,6 +90,7 @@ def test_from_the_curves_to_the_maps_of_a_mistake(page, stranger_page, address, 
     tile.click()
     page.locator(f'{INSPECTOR}[alt^="Test image {index}:"]').wait_for()
     np.testing.assert_array_equal(image_pixels(page.locator(INSPECTOR)), run.images()[index])
+    assert page.locator(INSPECTOR).evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
     await_query(page, image=str(index))
 
     click_view(page, "Layers")
