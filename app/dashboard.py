@@ -19,7 +19,7 @@ ICON = (
 st.set_page_config(page_title="Sightline", page_icon=ICON, layout="wide")
 st.html(STYLE)
 
-VIEWS = ("Curves", "Mistakes", "Layers", "Compare")
+VIEWS = ("Curves", "Mistakes", "Layers", "Trust", "Compare")
 pages = [
     st.Page(f"views/{title.lower()}.py", title=title, url_path=title.lower(), default=title == "Curves")
     for title in VIEWS

@@ -26,12 +26,14 @@ from run_store.comparison import Comparison
 from run_store.metrics import Epoch
 from run_store.neighbours import nearest, unit_rows
 from run_store.predictions import Predictions
+from run_store.quality import QUALITY_FILE, QualityRow, read_quality
 from run_store.run import (
     CHECKPOINT_FILE,
     FEATURES_FILE,
     IMAGES_FILE,
     MASKS_FILE,
     METRICS_FILE,
+    MODEL_FILE,
     PREDICTIONS_FILE,
     RECORD_FILE,
     Run,
@@ -94,6 +96,11 @@ def similar(run: Run, image: int, count: int) -> np.ndarray:
     Raises RunError.
     """
     return _similar(str(run.path), file_stamps(run, RECORD_FILE, FEATURES_FILE, IMAGES_FILE), image, count)
+
+
+def quality(run: Run) -> list[QualityRow]:
+    """How far its maps may be believed; empty where that was not measured. Raises RunError."""
+    return _quality(str(run.path), file_stamps(run, QUALITY_FILE, MODEL_FILE))
 
 
 def images_token(run: Run) -> str:
@@ -217,6 +224,11 @@ def _similar(path: str, stamp: Stamp, image: int, count: int) -> np.ndarray:
     units = _unit_features(path, stamp)  # 100 MB to go through, while the image stays the same for many clicks
     found = nearest(units, unit_rows(Run(Path(path)).features()[image : image + 1])[0], count + 1)
     return found[found != image][:count]
+
+
+@lru_cache(16)
+def _quality(path: str, stamp: Stamp) -> list[QualityRow]:
+    return read_quality(Run(Path(path)))
 
 
 @lru_cache(16)

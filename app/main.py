@@ -13,7 +13,7 @@ FOLDER = Path(__file__).resolve().parent
 if str(FOLDER.parent) not in sys.path:
     sys.path.insert(0, str(FOLDER.parent))
 
-from app import demo  # noqa: E402 (app is found only once the root is on the path)
+from app import demo, processes  # noqa: E402 (app is found only once the root is on the path)
 from app.connections import answer_at_once  # noqa: E402 (app is found only once the root is on the path)
 from app.thumbnails import ROUTES  # noqa: E402 (app is found only once the root is on the path)
 
@@ -31,7 +31,7 @@ async def lifespan(app: object) -> AsyncIterator[None]:
         demo.train_demo(Path(os.environ.get("SIGHTLINE_RUNS", "runs")))
     async with answer_at_once(app):
         yield
-    demo.stop()
+    processes.stop_all()
 
 
 app = st.App(FOLDER / "dashboard.py", routes=ROUTES, lifespan=lifespan)

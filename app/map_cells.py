@@ -1,6 +1,6 @@
 """What the grid of the Layers view shows, before it is drawn: its rows, and in each cell a map, a scale, a verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,12 +106,18 @@ def scores_to_judge(subject: Subject) -> list[Score]:
 
 
 def make_cells(
-    maps: Maps, layers: Sequence[str], rows: Sequence[Row], subject: Subject, scale: str, origin: str = ""
+    maps: Maps,
+    layers: Sequence[str],
+    rows: Sequence[Row],
+    subject: Subject,
+    scale: str,
+    unfaithful: Mapping[str, str],
+    origin: str = "",
 ) -> Cells:
     """A cell for each row and layer.
 
-    scale "own": every map's maximum has the strongest colour; "row": that of all maps of its row. origin: of values
-    that are not finite, see `judge`.
+    scale "own": every map's maximum has the strongest colour; "row": that of all maps of its row. unfaithful: why
+    the maps of a layer are, by layer. origin: of values that are not finite, see `judge`.
     """
     grid = []
     for row in rows:
@@ -120,20 +126,31 @@ def make_cells(
         shared = max(largest) if scale == "row" else None
         grid.append(
             [
-                replace(cell, largest=own if shared is None else shared, verdict=_verdict(cell, maps, subject, origin))
+                replace(
+                    cell,
+                    largest=own if shared is None else shared,
+                    verdict=_verdict(cell, maps, subject, unfaithful.get(cell.layer, ""), origin),
+                )
                 for cell, own in zip(cells, largest, strict=True)
             ]
         )
     return grid
 
 
-def _verdict(cell: Cell, maps: Maps, subject: Subject, origin: str) -> Verdict | None:
+def _verdict(cell: Cell, maps: Maps, subject: Subject, unfaithful: str, origin: str) -> Verdict | None:
     if cell.values is None:
         return None
     likeliest = [maps.get((cell.layer, score)) for score in scores_to_judge(subject)]
     predicted, runner_up = (*likeliest, None)[:2]
     is_signed = cell.row.sign == "signed"
-    verdict = judge(cell.values, is_signed=is_signed, predicted=predicted, runner_up=runner_up, origin=origin)
+    verdict = judge(
+        cell.values,
+        is_signed=is_signed,
+        predicted=predicted,
+        runner_up=runner_up,
+        origin=origin,
+        unfaithful=unfaithful,
+    )
     return UNCHECKED if verdict.name == "ok" and any(values is None for values in likeliest) else verdict
 
 

@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from app import map_loaders
+from app.belief import unfaithful_layers
 from app.map_cells import Cells, class_rows, make_cells, rows_of, scores_to_judge, share_scale
 from app.map_files import file_name, grid_png, maps_npz
 from app.map_grid import classes_html, grid_html
@@ -40,11 +41,13 @@ def draw_grid(run: Run, subject: Subject, shown: Selection) -> tuple[Cells, str]
     scores = list(dict.fromkeys([row.score for row in rows] + scores_to_judge(subject)))
     place = st.empty()
 
+    unfaithful = unfaithful_layers(run, shown.method, shown.layers)
+
     def show(computed: Computed) -> Cells:
-        cells = make_cells(computed.maps, shown.layers, rows, subject, shown.scale)
+        cells = make_cells(computed.maps, shown.layers, rows, subject, shown.scale, unfaithful)
         if any(cell.verdict and cell.verdict.name == "not finite" for row in cells for cell in row):
             origin = _where_not_finite(run, subject)
-            cells = make_cells(computed.maps, shown.layers, rows, subject, shown.scale, origin)
+            cells = make_cells(computed.maps, shown.layers, rows, subject, shown.scale, unfaithful, origin)
         place.html(grid_html(cells, subject.pixels, shown, METHODS[shown.method].title))
         return cells
 
@@ -112,7 +115,7 @@ def _draw_classes(run: Run, subject: Subject, shown: Selection) -> None:
     except RunError as error:
         st.caption(f"No maps of all classes: {escape_markdown(str(error))}")
         return
-    cells = make_cells(computed.maps, [layer], rows, subject, "own")
+    cells = make_cells(computed.maps, [layer], rows, subject, "own", unfaithful_layers(run, shown.method, [layer]))
     cells = share_scale(cells) if shown.scale == "row" else cells
     which = "all" if len(rows) == len(subject.class_names) else f"the {len(rows)} likeliest of"
     what = (

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import loaders, map_loaders
+from app.belief import unfaithful_layers
 from app.inspector import draw_image
 from app.map_cells import Cells, Row, make_cells, scores_to_judge
 from app.map_grid import grid_html
@@ -24,7 +25,8 @@ def predicted_cells(run: Run, subject: Subject, selection: Selection, title: str
     scores = list(dict.fromkeys([row.score, *scores_to_judge(subject)]))
     layers = shown.layers[-1:]
     computed = map_loaders.maps(run, subject, shown.method, layers, scores)
-    return make_cells(computed.maps, layers, [row], subject, "own"), layers[0]
+    unfaithful = unfaithful_layers(run, shown.method, layers)
+    return make_cells(computed.maps, layers, [row], subject, "own", unfaithful), layers[0]
 
 
 def draw_picture(run: Run, subject: Subject, selection: Selection) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.learning_curves import QUANTITIES
 from app.maps import CELLS, COLOURS, SCALES, SIGNS
+from explain.measures import MEASURES
 from explain.methods import LAYER_METHODS, PIXEL_METHODS
 from run_store.comparison import Change
 from run_store.predictions import ORDERS, Condition, Filter, Outcome, Range
@@ -25,7 +26,7 @@ CLASS_TARGET = "class:"
 _KEYS = (
     "run", "beside", "compared", "runs", "chart", "smoothing", "axis", "true", "predicted", "show", "range", "value",
     "order", "image", "map", "method", "layer", "target", "scale", "sign", "cells", "colours", "opacity",
-    "hide", "classes",
+    "hide", "classes", "measure",
 )  # fmt: skip
 
 Query = Mapping[str, Sequence[str]]
@@ -67,6 +68,7 @@ class Selection:
     opacity: int = 60  # of a map over its image, percent
     hide: str | None = None  # the layer whose hottest tenth is hidden
     all_classes: bool = False  # whether the deepest layer's maps of all classes are shown
+    measure: str | None = None  # by which Trust compares maps
 
     @classmethod
     def from_query(
@@ -109,6 +111,7 @@ class Selection:
             opacity=opacity if (opacity := reader.number("opacity", 0, 101)) is not None else 60,
             hide=reader.one("hide", None),
             all_classes=reader.one("classes", ("all",)) is not None,
+            measure=reader.one("measure", MEASURES),
         )
         return selection, reader.ignored
 
@@ -141,6 +144,7 @@ class Selection:
             "opacity": str(self.opacity) if self.opacity != default.opacity else None,
             "hide": self.hide,
             "classes": "all" if self.all_classes else None,
+            "measure": self.measure,
         }
         return {key: value for key, value in values.items() if value not in (None, [])}
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 import tyro
 from torch import nn
@@ -22,6 +23,7 @@ from explain.controls import CONTROLS
 from explain.engine import layer_attributions, probabilities
 from explain.errors import ExplainError
 from explain.judging import Values, device_of, judge_method, measures_of
+from explain.measures import MEASURES
 from explain.methods import LAYER_METHODS, PIXEL_METHODS
 from explain.options import names
 from explain.precompute import EXPLAIN_ERRORS
@@ -33,6 +35,7 @@ from run_store.run import Run
 from run_store.writer import RunWriter
 
 METHODS = ("gradcam", "hirescam", "layercam", "gradcam++", *PIXEL_METHODS)
+EXAMPLES = 4  # images named in each figure's row, best and worst
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def measure(
         for method, todo in plan:
             if todo:
                 for layer, values in judge_method(model, sample, method, todo, progress):
-                    rows = _replaced(rows, method, layer, values, len(sample))
+                    rows = _replaced(rows, method, layer, values, sample)
                     write_quality(run, rows)
     return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {run.path / QUALITY_FILE}.{note}"
 
@@ -114,17 +117,33 @@ def _is_measured(rows: Sequence[QualityRow], method: str, layer: str, sample: Sa
     return found >= measures_of(sample)
 
 
-def _replaced(rows: Sequence[QualityRow], method: str, layer: str, values: Values, images: int) -> list[QualityRow]:
+def _replaced(rows: Sequence[QualityRow], method: str, layer: str, values: Values, sample: Sample) -> list[QualityRow]:
     """The rows with those of one method and layer new."""
     others = [row for row in rows if (row.method, row.layer) != (method, layer)]
+    is_control, images = method in CONTROLS, len(sample)
     for measure, numbers in values.items():
-        figure = bootstrap_mean(numbers)
-        others.append(
-            QualityRow(
-                method, layer, measure, figure.value, figure.low, figure.high, figure.n, method in CONTROLS, images
-            )
-        )
+        found = bootstrap_mean(numbers)
+        figures = found.value, found.low, found.high, found.n
+        examples = _examples(measure, numbers, sample)
+        others.append(QualityRow(method, layer, measure, *figures, is_control, images, *examples))
     return others
+
+
+def _examples(measure: str, numbers: np.ndarray, sample: Sample) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Images of the test split whose maps the measure calls best and worst, or the images of such mosaics.
+
+    None where all are alike.
+    """
+    order = np.argsort(-numbers if MEASURES[measure].better == "higher" else numbers, kind="stable")
+    order = order[np.isfinite(numbers[order])]
+    if not len(order) or np.ptp(numbers[order]) == 0:
+        return (), ()
+    places = order[:EXAMPLES], order[::-1][:EXAMPLES]
+    if measure == "gridpg":
+        best, worst = (sample.mosaics[place[0]] for place in places)
+    else:
+        best, worst = (sample.rows[place] for place in places)
+    return tuple(best.tolist()), tuple(worst.tolist())
 
 
 def main() -> None:

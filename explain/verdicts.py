@@ -29,12 +29,14 @@ def judge(
     predicted: np.ndarray | None = None,
     runner_up: np.ndarray | None = None,
     origin: str = "",
+    unfaithful: str = "",
 ) -> Verdict:
-    """The verdict on a signed map, float h×w: not finite, blank, flat, same for all, coarse, or ok.
+    """The verdict on a signed map, float h×w: not finite, blank, flat, same for all, unfaithful, coarse, or ok.
 
     is_signed: whether negative values are shown; a positive map is blank when none is above zero.
     predicted and runner_up: the signed maps of the two likeliest classes at the same layer, float h×w, which tell
     whether the layer's maps depend on the class at all. origin: of a value that is not finite, where it arose.
+    unfaithful: why such maps are, see `explain.belief`.
     """
     if not np.isfinite(values).all():
         arose = f"It arose in {origin}." if origin else "It arose in the gradient: every layer's output is finite."
@@ -57,6 +59,8 @@ def judge(
                 f"The maps of the two likeliest classes correlate by {similarity:.2f}: they say little about the class."
             )
             return Verdict("same for all", reason, "Look at the difference row.")
+    if unfaithful:
+        return Verdict("unfaithful", unfaithful, "Choose a layer that Trust shows to be better.")
     if min(values.shape) < COARSE_CELLS:
         cells = f"{values.shape[0]}×{values.shape[1]}"
         return Verdict("coarse", f"The map has only {cells} cells.", "Read it as a region, not an outline.")

@@ -26,6 +26,8 @@ class QualityRow:
     n: int
     control: bool  # whether the maps know neither the model nor the class
     images: int  # that were asked for: figures of another number are measured anew
+    best: tuple[int, ...] = ()  # images of the test split, best first
+    worst: tuple[int, ...] = ()  # worst first
 
 
 _COLUMNS = tuple(field.name for field in fields(QualityRow))
@@ -83,12 +85,16 @@ def _parse(line: dict[str, str]) -> QualityRow:
     value, low, high = (float(line[name] or "nan") for name in ("value", "low", "high"))
     control = {"true": True, "false": False}[line["control"]]
     n, images = int(line["n"]), int(line["images"])
-    return QualityRow(line["method"], line["layer"], line["measure"], value, low, high, n, control, images)
+    best, worst = (tuple(map(int, line[name].split())) for name in ("best", "worst"))
+    names = line["method"], line["layer"], line["measure"]
+    return QualityRow(*names, value, low, high, n, control, images, best, worst)
 
 
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
     if isinstance(value, float):
         return "" if value != value else f"{value:.6g}"
     return str(value)

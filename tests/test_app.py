@@ -136,6 +136,7 @@ class Process:
     def __init__(self, command, status=None, said=b"", **options):
         self.command, self.status = command, status
         options["stderr"].write(said)
+        options["stderr"].flush()
 
     def poll(self):
         return self.status
@@ -161,7 +162,7 @@ def test_the_launcher_trains_the_demo_when_told_to_and_stops_it_in_the_end(runs,
     calls = []
     monkeypatch.setattr("sys.argv", ["main.py", "--demo", "--runs", str(runs)])
     monkeypatch.setattr("app.demo.train_demo", lambda runs: calls.append(runs))
-    monkeypatch.setattr("app.demo.stop", lambda: calls.append("stop"))
+    monkeypatch.setattr("app.processes.stop_all", lambda: calls.append("stop"))
     launcher = runpy.run_path(str(ROOT / "app" / "main.py"))
 
     async def serve():

@@ -19,7 +19,12 @@ MAY_IMPORT = {
 }
 OURS = {*MAY_IMPORT, "tests", "benchmarks"}
 LATE = {"torch", "torchvision", "captum", "timm"}
-TORCH_FREE = ("explain.measures", "explain.methods", "explain.verdicts")  # what the app needs before torch is loaded
+TORCH_FREE = (
+    "explain.belief",
+    "explain.measures",
+    "explain.methods",
+    "explain.verdicts",
+)  # what the app needs before torch is loaded
 FILES = [file.relative_to(ROOT) for package in MAY_IMPORT for file in sorted((ROOT / package).rglob("*.py"))]
 LIGHT_FILES = [file for file in FILES if file.parts[0] in ("image_data", "run_store", "app")]
 SCRIPTS = {Path("app/main.py"), Path("app/dashboard.py")}  # Streamlit runs these, and the views

@@ -12,7 +12,7 @@ from benchmarks.dashboard_speed import fabricate_run
 from run_store.run import RunRecord
 from run_store.writer import RunWriter
 
-VIEWS = ("curves", "mistakes", "layers", "compare")
+VIEWS = ("curves", "mistakes", "layers", "trust", "compare")
 NAMES = ("cat", "dog", "owl")
 
 
@@ -75,6 +75,8 @@ def test_every_view_shows_an_odd_run_without_a_complaint(runs, odd_runs, name, v
         assert len(images_of(app)) == min(24, ODD_RUNS[name][0])
     elif view == "layers":
         assert has_maps(app)
+    elif view == "trust":
+        assert "Not measured yet" in said_by(app)
     elif name in ("one class", "no mistakes"):
         assert "No image changed like this." in said_by(app)
     else:
@@ -199,6 +201,7 @@ def test_whatever_the_address_says_the_view_is_shown_and_one_sentence_names_what
         "smoothing": "150", "axis": "cubic", "true": "unicorn", "predicted": "<b>", "show": "some", "order": "random",
         "image": "99999999999999999999", "map": "yes", "method": "guess", "target": "class:unicorn",
         "scale": "x", "sign": "x", "cells": "x", "colours": "x", "opacity": "1e9", "hide": "layer9", "classes": "some",
+        "measure": "beauty",
         "range": ["confidence:b..a", "confidence:", ":0..1"], "value": ":",
     }  # fmt: skip
     app = open_page(view, **stale)

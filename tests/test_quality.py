@@ -120,7 +120,8 @@ def command(monkeypatch, capsys):
 def test_pandas_reads_a_figure_a_row_with_its_interval(measured_run):
     table = pd.read_csv(measured_run.path / "quality.csv")
     assert list(table.columns) == [
-        "method", "layer", "measure", "value", "low", "high", "n", "control", "images", "weights",
+        "method", "layer", "measure", "value", "low", "high", "n", "control", "images",
+        "best", "worst", "weights",
     ]  # fmt: skip
     assert len(table) == 5 * len(MEASURES)
     assert set(table.measure) == set(MEASURES)

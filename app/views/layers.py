@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import loaders
+from app.belief import draw_belief
 from app.current import current_set
 from app.hide import draw_hiding
 from app.inspector import draw_inspector
@@ -45,6 +46,8 @@ def draw(run: Run, selection: Selection) -> None:
                 draw_pinned_maps(run, subject.image, selection)
         else:
             st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
+    with right, st.container(key="panel_belief", border=True, gap="small"):
+        draw_belief(run, shown)
     with inspector:
         if subject is not None:
             draw_hiding(run, subject, shown)

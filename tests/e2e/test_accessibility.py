@@ -6,9 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser_page import MAP, READY, TILE, open_address, pixels_of, prepared
+from browser_page import MAP, READY, TILE, TRUST_ROW, open_address, pixels_of, prepared
 
 from benchmarks.dashboard_speed import LINES, MARKDOWN, ROOT, fabricate_run, serve
+from run_store.quality import QualityRow, write_quality
+from run_store.run import Run
 
 IMAGES = 60  # of ten classes; 0, 5, 10 … are wrong
 TALL = {"width": 1280, "height": 1600}  # nothing has to be scrolled to, so that two screenshots can be compared
@@ -56,6 +58,8 @@ VIEWS = {
     "layers of two runs": View("/layers?run=two&beside=one&image=0", MAP),
     "layers of all classes": View("/layers?run=two&image=0&hide=layer4&classes=all", ".map-classes"),
     "the choice of layers": View("/layers?run=two&image=0", MAP, ".st-key-layers_popover button"),
+    "trust": View("/trust?run=one", TRUST_ROW),
+    "trust without figures": View("/trust?run=two", ".st-key-measure button"),
     "compare": View("/compare?run=two&beside=one&compared=both-wrong", MAP),
     "no image in compare": View("/compare?run=two&beside=one", "[data-testid=stAlert]"),
 }  # fmt: skip
@@ -82,6 +86,12 @@ def address(browser, tmp_path_factory):
     runs = tmp_path_factory.mktemp("alike")
     for name in ("one", "two"):
         fabricate_run(runs / name, IMAGES, with_model=True)
+    figures = (("random", "input", 0.0, True), ("gradcam", "layer1", 0.1, False), ("gradcam", "layer4", 0.4, False))
+    rows = [
+        QualityRow(method, layer, "road_gap", gap, gap - 0.02, gap + 0.02, IMAGES, control, IMAGES, (7, 8), (3,))
+        for method, layer, gap, control in figures
+    ]
+    write_quality(Run(runs / "one"), rows)
     with serve(ROOT / "app" / "main.py", runs) as url:
         yield url
 
@@ -147,7 +157,13 @@ def test_axe_is_asked_what_it_can_find(page, address):
 
 
 # Widget keys and beginnings of names, in the order of the Tab key.
-HEADER = [("nav_Curves", "Curves"), ("nav_Mistakes", "Mistakes"), ("nav_Layers", "Layers"), ("nav_Compare", "Compare")]
+HEADER = [
+    ("nav_Curves", "Curves"),
+    ("nav_Mistakes", "Mistakes"),
+    ("nav_Layers", "Layers"),
+    ("nav_Trust", "Trust"),
+    ("nav_Compare", "Compare"),
+]
 PICKERS = [("shell_run", "Run"), ("shell_second", "Second run")]
 REACHED = {
     "curves": [
@@ -168,6 +184,11 @@ REACHED = {
         ("layers_method", "Method"), ("layers_popover", "4 shown"), ("layers_targets", "Classes"),
         ("layers_scale", "each map"), ("layers_sign", "positive"), ("layers_cells", "smooth"),
         ("layers_show", "overlay"), ("layers_opacity", "Opacity"), ("layers_colours", "Colours"),
+        ("measure", "straighten"),
+    ],
+    "trust": [
+        *PICKERS, ("trust_chart_road_gap_gradcam_layer4", "Show data"), ("trust_measure", "Measure"),
+        ("trust_map", "Examples of"), ("trust_best", ""), ("trust_worst", ""), ("trust_csv", ""),
     ],
     "compare": [
         *PICKERS, ("compare_swap", "swap"), ("compare_matrix__", "Show data"), ("enlarge_compare_matrix", ""),

@@ -1,0 +1,81 @@
+"""Commands that somebody starts on a page: each is a process of its own, of which there is one at a time for a key.
+
+They end with the server.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+ROOT = Path(__file__).parent.parent
+_TAIL = 4096  # bytes of what a process has said that are looked at
+_BAR = re.compile(r"(?:(?P<what>.*?): )?\s*(?P<percent>\d+)%\|.*?\[[\d:]+<(?P<left>[\d:?]+)")  # of tqdm
+
+
+@dataclass(frozen=True)
+class Progress:
+    """share: 0–1. left: time, as tqdm writes it; "?" where it is not known."""
+
+    share: float = 0.0
+    what: str = ""
+    left: str = "?"
+
+
+_lock = threading.Lock()
+_started: dict[Hashable, tuple["subprocess.Popen[bytes]", IO[bytes]]] = {}
+
+
+def start(key: Hashable, module: str, *arguments: str) -> None:
+    """python -m MODULE …, unless that of the same key still runs."""
+    with _lock:
+        if is_running(key):
+            return
+        said = TemporaryFile()  # noqa: SIM115 (a with would close it before the process has written its last words)
+        process = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT, stderr=said)
+        _started[key] = process, said
+
+
+def stop(key: Hashable) -> None:
+    """Interrupt it."""
+    if is_running(key):
+        _started[key][0].terminate()
+
+
+def stop_all() -> None:
+    for key in list(_started):
+        stop(key)
+
+
+def is_running(key: Hashable) -> bool:
+    return key in _started and _started[key][0].poll() is None
+
+
+def failure(key: Hashable) -> str:
+    """The last words of one that failed, else empty."""
+    if key not in _started or not _started[key][0].poll():
+        return ""
+    words = _said(key)
+    return words[-1] if words else "It stopped without a word."
+
+
+def progress(key: Hashable) -> Progress:
+    """What the last bar of its progress says."""
+    for words in reversed(_said(key)):
+        if found := _BAR.match(words):
+            return Progress(int(found["percent"]) / 100, (found["what"] or "").strip(), found["left"])
+    return Progress()
+
+
+def _said(key: Hashable) -> list[str]:
+    """Its last lines. The process writes where the file's position is, so that must not be moved."""
+    file = _started[key][1].fileno()
+    end = os.fstat(file).st_size
+    words = os.pread(file, _TAIL, max(0, end - _TAIL)).decode(errors="replace")
+    return words.strip().replace("\r", "\n").splitlines()

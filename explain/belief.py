@@ -1,0 +1,70 @@
+"""Which maps of a run may be believed, from the figures of its quality.csv. Torch-free."""
+
+from collections.abc import Sequence
+
+from explain.measures import MEASURES
+from run_store.quality import INPUT, QualityRow
+
+LEAST_GAP = 0.01  # of probability: less than a point is nothing that anybody would call faithful
+CONTROL_WORDS = {"random": "random numbers", "sobel": "an edge detector", "gaussian": "a blob in the middle"}
+
+
+def figure(rows: Sequence[QualityRow], method: str, layer: str, measure: str) -> QualityRow | None:
+    """The one row, None where it was not measured or no image counts."""
+    wanted = (method, layer, measure)
+    return next((row for row in rows if (row.method, row.layer, row.measure) == wanted and row.n), None)
+
+
+def headline(rows: Sequence[QualityRow]) -> str:
+    """The measure by which layers are told apart: GridPG, or ROAD where the model takes no mosaics."""
+    return "gridpg" if any(row.measure == "gridpg" and row.n for row in rows) else "road_gap"
+
+
+def equals(rows: Sequence[QualityRow], row: QualityRow) -> list[QualityRow]:
+    """The control maps that `row` is no better than: their intervals meet, or theirs is the better one."""
+    controls = [other for other in rows if other.control and other.measure == row.measure and other.n]
+    if MEASURES[row.measure].better == "higher":
+        return [other for other in controls if row.low <= other.high]
+    return [other for other in controls if row.high >= other.low]
+
+
+def unfaithful(rows: Sequence[QualityRow], method: str, layer: str) -> str:
+    """Why the maps of a method at a layer are, in a sentence; "" where they are not, or nothing was measured.
+
+    They are where taking out what they call relevant moves the class's probability no more than taking out random
+    places, or by less than LEAST_GAP: where the interval of ROAD's gap begins below that, or below the end of that of
+    random maps. (The gap of a network with random weights is tiny, and yet none that chance explains.)
+    """
+    row, chance = (figure(rows, *one, "road_gap") for one in ((method, layer), ("random", INPUT)))
+    if row is None or chance is None or row.low > max(chance.high, LEAST_GAP):
+        return ""
+    return (
+        "On this run, taking out what such maps call relevant hardly moves the probability more than taking out "
+        f"random places (ROAD {interval(row)}; random {interval(chance)})."
+    )
+
+
+def ranking(rows: Sequence[QualityRow], method: str | None = None) -> list[QualityRow]:
+    """The headline figures of maps that may be believed, best first: better than every control, and faithful.
+
+    method: of one method only.
+    """
+    found = [
+        row
+        for row in rows
+        if row.measure == headline(rows)
+        and row.n
+        and not row.control
+        and method in (None, row.method)
+        and not equals(rows, row)
+        and not unfaithful(rows, row.method, row.layer)
+    ]
+    return sorted(found, key=lambda row: -row.value)
+
+
+def interval(row: QualityRow) -> str:
+    """'0.21 (0.18 to 0.24)'; of what lies between 0 and 1, '87 % (85–89)'."""
+    numbers = row.value, row.low, row.high
+    if MEASURES[row.measure].least == 0:
+        return "{:.0f} % ({:.0f}–{:.0f})".format(*(100 * number for number in numbers))
+    return "{:.2f} ({:.2f} to {:.2f})".format(*numbers).replace("-", "−")

@@ -1,0 +1,66 @@
+"""Trust in a real browser, on a network with random weights: its maps are flagged, and its figures can be clicked."""
+
+import pytest
+from browser_page import (
+    MAP,
+    TRUST_ROW,
+    await_count,
+    await_maps,
+    await_query,
+    await_still,
+    await_text,
+    open_address,
+    path_of,
+)
+
+from benchmarks.dashboard_speed import LAYERS, ROOT, fabricate_run, serve
+from explain.quality import measure
+from run_store.quality import read_quality
+from run_store.run import Run
+
+IMAGES = 20
+KINDS = len(LAYERS) + 3  # with the controls
+TILES = ".st-key-trust_{} .tile"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("random") / "random")
+    fabricate_run(run.path, IMAGES, with_model=True)
+    measure(run, methods=("gradcam",), images=IMAGES)
+    return run
+
+
+@pytest.fixture(scope="module")
+def address(browser, run):
+    with serve(ROOT / "app" / "main.py", run.path.parent) as url:
+        yield url
+
+
+def test_the_maps_of_a_network_with_random_weights_are_flagged(page, address):
+    open_address(page, f"{address}/layers?image=0", MAP)
+    await_maps(page, 3 * len(LAYERS))
+    verdicts = page.locator(".map-grid .verdict")
+    names = [badge.evaluate("(element) => element.firstChild.textContent") for badge in verdicts.all()]
+    assert len(names) == 3 * len(LAYERS) and "ok" not in names and "unfaithful" in names
+    badge = page.locator(".map-grid .verdict.unfaithful").first
+    badge.hover()
+    assert "random places (ROAD" in badge.locator(".reason").inner_text()
+    await_text(page, "no layer of Grad-CAM beats every control map")
+
+
+def test_figures_lead_to_the_map_and_examples_to_their_image(page, run, address):
+    open_address(page, f"{address}/trust?measure=road_gap", TRUST_ROW)
+    await_text(page, "Believe none")
+    points = page.locator(TRUST_ROW)
+    await_count(points, KINDS + 1)
+    rows = sorted((row for row in read_quality(run) if row.measure == "road_gap"), key=lambda row: -row.value)
+    place = next(place for place, row in enumerate(rows) if (row.method, row.layer) == ("gradcam", "layer2"))
+    page.mouse.click(*await_still(points.nth(place)))
+    await_query(page, layer="layer2", measure="road_gap")
+
+    await_count(page.locator(TILES.format("worst")), len(rows[place].worst))
+    page.locator(TILES.format("best")).first.click()
+    await_query(page, layer="layer2", image=str(rows[place].best[0]))
+    await_maps(page, 3)
+    assert path_of(page) == "/layers"
