@@ -34,7 +34,7 @@ def map_words(method: str, layer: str) -> str:
 
 
 def draw_belief(run: Run, shown: Selection) -> None:
-    """Below the maps of one method: which of its layers to believe."""
+    """Beside the maps of one method: which of its layers to believe."""
     try:
         rows = loaders.quality(run)
     except RunError as error:
