@@ -99,6 +99,7 @@ def trust_chart(rows: Sequence[QualityRow], names: Sequence[str], colours: Mappi
                     "labelLimit": 230,
                     "labelFontSize": 12,
                     "labelOverlap": False,
+                    "labelFlush": False,
                     "ticks": False,
                     "domain": False,
                 },

@@ -67,4 +67,4 @@ def interval(row: QualityRow) -> str:
     numbers = row.value, row.low, row.high
     if MEASURES[row.measure].least == 0:
         return "{:.0f} % ({:.0f}–{:.0f})".format(*(100 * number for number in numbers))
-    return "{:.2f} ({:.2f} to {:.2f})".format(*numbers).replace("-", "−")
+    return "{:z.2f} ({:z.2f} to {:z.2f})".format(*numbers).replace("-", "−")

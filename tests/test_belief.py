@@ -81,3 +81,7 @@ def test_without_mosaics_the_ranking_goes_by_road():
 
 def test_intervals_of_shares_are_percentages():
     assert interval(row("gradcam", "layer4", "gridpg", 0.69, 0.77)) == "73 % (69–77)"
+
+
+def test_nothing_is_no_negative_number():
+    assert interval(row("gradcam", "layer4", "road_gap", -0.001, 0.0001)) == "0.00 (0.00 to 0.00)"

@@ -91,7 +91,9 @@ def judged(monkeypatch):
     def judge(model, sample, method, layers, progress):
         calls.append((method, tuple(layers)))
         for layer in layers:
-            yield layer, dict.fromkeys(judging.measures_of(sample), np.arange(float(len(sample))))
+            counts = {name: len(sample) for name in judging.measures_of(sample)}
+            counts |= {"gridpg": len(sample.mosaics)} if "gridpg" in counts else {}
+            yield layer, {name: np.arange(float(number)) for name, number in counts.items()}
 
     monkeypatch.setattr(quality, "judge_method", judge)
     return calls
@@ -182,6 +184,17 @@ def test_only_what_is_missing_is_measured_and_the_rest_is_kept(run, judged):
     rows = read_quality(run)
     assert rows[: len(before)] == before
     assert len(rows) == len(before) + 3 * len(MEASURES)
+
+
+def test_the_best_and_the_worst_images_of_a_figure_are_named(run, judged):
+    """Each image's value is its place in the sample, each mosaic's its number."""
+    measure(run, layers=("layer2",), methods=("gradcam",))
+    sample = draw_sample(run, IMAGES)
+    rows = {row.measure: row for row in read_quality(run) if row.layer == "layer2"}
+    first, last = tuple(sample.rows[:4].tolist()), tuple(sample.rows[:-5:-1].tolist())
+    assert (rows["road_gap"].best, rows["road_gap"].worst) == (last, first)
+    assert (rows["deletion"].best, rows["deletion"].worst) == (first, last)  # where lower is better
+    assert (rows["gridpg"].best, rows["gridpg"].worst) == tuple(map(tuple, sample.mosaics[[-1, 0]].tolist()))
 
 
 def test_figures_of_another_number_of_images_are_measured_anew(run, judged):
