@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import loaders, processes
-from app.map_loaders import INPUT, METHODS
+from app.map_loaders import METHODS
 from app.state import Selection
 from app.text import escape_markdown
 from explain.belief import CONTROL_WORDS, equals, headline, interval, ranking, unfaithful
 from explain.measures import MEASURES
-from run_store.quality import QualityRow
+from run_store.quality import INPUT, QualityRow
 from run_store.run import Run, RunError
 
 _QUESTION = ":gray[**Which layer to believe?**]"

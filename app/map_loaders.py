@@ -15,6 +15,7 @@ from app.loaders import Stamp, file_stamps
 from app.subject import Subject
 from explain.methods import LAYER_METHODS, PIXEL_METHODS, Method
 from run_store.maps import read_map
+from run_store.quality import INPUT
 from run_store.run import IMAGES_FILE, MODEL_FILE, PREDICTIONS_FILE, RECORD_FILE, Run, RunError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from explain.hiding import Hidden
 
 METHODS: Mapping[str, Method] = LAYER_METHODS | PIXEL_METHODS
-INPUT = "input"  # in place of a layer: where the maps of pixel methods lie
 
 Score = tuple[int, int | None]  # a class code, or two: the logit of the first, less that of the second
 Maps = Mapping[tuple[str, Score], np.ndarray]  # (layer, score) → float32 h×w, signed

@@ -6,11 +6,12 @@ from typing import Any
 import streamlit as st
 
 from app import map_loaders
-from app.map_loaders import INPUT, METHODS
+from app.map_loaders import METHODS
 from app.maps import CELLS, COLOURS, SCALES, SIGNS, colours_for
 from app.state import CLASS_TARGET, TARGETS, Selection, change_selection
 from app.text import escape_markdown
 from explain.methods import PIXEL_METHODS
+from run_store.quality import INPUT
 from run_store.run import Run, RunError, RunRecord
 
 MOST_LAYERS = 8

@@ -92,3 +92,23 @@ def load(folder, tmp_path):
 def random_numbers():
     """Random numbers, the same every time."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def call_main(monkeypatch, capsys):
+    """Run the command line of a module of explain/ in this process: exit code, and all it says."""
+
+    def call(module, *arguments):
+        monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments), "--device", "cpu"])
+        code = 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module.signal, "signal", lambda *_: None)  # of the test process, as its memory
+            patch.setattr(module, "keep_freed_memory", lambda: None)
+            try:
+                module.main()
+            except SystemExit as exit:
+                code = exit.code
+        written = "".join(capsys.readouterr())
+        return (1, written + code) if isinstance(code, str) else (code, written)
+
+    return call

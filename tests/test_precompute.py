@@ -1,7 +1,7 @@
 """Maps of a whole test split: Captum's, in the right place, computed once, and resumed after whatever stopped them."""
 
 import shutil
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from captum.attr import LayerGradCam
 from PIL import Image
 
 from explain import precompute as precompute_module
-from explain.precompute import main, precompute
+from explain.precompute import precompute
 from image_data import decode_image
 from model_zoo import build_model
 from run_store.maps import read_map
@@ -88,23 +88,8 @@ def stop_after():
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
-    """Run the command line in this process: exit code, and all it says."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["precompute", *map(str, arguments), "--device", "cpu"])
-        code = 0
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(precompute_module.signal, "signal", lambda *_: None)  # of the test process, as its memory
-            patch.setattr(precompute_module, "keep_freed_memory", lambda: None)
-            try:
-                main()
-            except SystemExit as exit:
-                code = exit.code
-        written = "".join(capsys.readouterr())
-        return (1, written + code) if isinstance(code, str) else (code, written)
-
-    return call
+def command(call_main):
+    return partial(call_main, precompute_module)
 
 
 def captum_maps(run, images, layer, codes):

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from explain.engine import layer_attributions, upsample
 from explain.judging import judge_method
 from explain.localisation import positive_share
 from explain.measures import MEASURES
-from explain.quality import main, measure
+from explain.quality import measure
 from explain.sample import draw_sample
 from explain.similarity import pearson
 from image_data.splits import DECOY, OBJECT, TAG
@@ -100,23 +100,8 @@ def judged(monkeypatch):
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
-    """Run the command line in this process: exit code, and all it says."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["quality", *map(str, arguments), "--device", "cpu"])
-        code = 0
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(quality.signal, "signal", lambda *_: None)  # of the test process, as its memory
-            patch.setattr(quality, "keep_freed_memory", lambda: None)
-            try:
-                main()
-            except SystemExit as exit:
-                code = exit.code
-        written = "".join(capsys.readouterr())
-        return (1, written + code) if isinstance(code, str) else (code, written)
-
-    return call
+def command(call_main):
+    return partial(call_main, quality)
 
 
 def test_pandas_reads_a_figure_a_row_with_its_interval(measured_run):

@@ -8,7 +8,7 @@ import streamlit as st
 from app import loaders
 from app.belief import draw_measuring, map_words, run_sentence
 from app.gallery import draw_gallery, gallery_items
-from app.map_loaders import INPUT, METHODS
+from app.map_loaders import METHODS
 from app.shell import draw_run
 from app.state import Selection, change_selection
 from app.text import counted, escape_markdown
@@ -16,7 +16,7 @@ from app.trust_chart import MAP_SELECTION, best_first, method_colours, trust_cha
 from explain.belief import figure, headline, interval, ranking
 from explain.measures import MEASURES
 from run_store.predictions import Predictions
-from run_store.quality import QUALITY_FILE, QualityRow
+from run_store.quality import INPUT, QUALITY_FILE, QualityRow
 from run_store.run import Run, RunError
 
 _MEASURE, _MAP = "trust_measure", "trust_map"
