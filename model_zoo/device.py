@@ -15,6 +15,21 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """bfloat16 only where the hardware multiplies in it: elsewhere it is emulated, and slower than float32.
+
+    benchmarks/RESULTS.md ("Arithmetic of a training step") has the measurements behind this rule.
+    """
+    if name != "auto":
+        return torch.float32 if name == "float32" else torch.bfloat16
+    if device.type == "cuda":
+        pays = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        capabilities = torch.cpu.get_capabilities()
+        pays = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return torch.bfloat16 if pays else torch.float32
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to reuse large blocks instead of returning them to the kernel after every tensor.
 

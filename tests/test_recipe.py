@@ -1,4 +1,4 @@
-"""The settings, the schedule, the optimizer, the loss and the arithmetic of a training."""
+"""The settings, the schedule, the optimizer and the loss of a training."""
 
 import math
 from dataclasses import replace
@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from model_zoo import ModelError, build_model
-from model_zoo.device import choose_device
-from training.recipe import TrainConfig, TrainingError, choose_precision, make_optimizer, resolution
+from model_zoo import build_model
+from training.recipe import TrainConfig, TrainingError, make_optimizer, resolution
 from training.recipe import triangular as learning_rate
 
 
@@ -65,32 +64,6 @@ def test_progressive_resolution_by_thirds():
     config = TrainConfig(epochs=20, progressive=True)
     assert [resolution(config, epoch, 96) for epoch in (1, 7, 8, 14, 15, 20)] == [48, 48, 72, 72, 96, 96]
     assert {resolution(TrainConfig(epochs=6), epoch, 32) for epoch in range(1, 7)} == {32}
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "expected"),
-    [
-        ({"avx512_bf16": True}, torch.bfloat16), ({"amx_bf16": True, "avx512_bf16": False}, torch.bfloat16),
-        ({"avx512_bf16": False, "amx_bf16": False, "avx512_f": True}, torch.float32), ({}, torch.float32),
-    ],
-)  # fmt: skip
-def test_bfloat16_is_chosen_only_where_the_processor_multiplies_in_it(monkeypatch, capabilities, expected):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert choose_precision("auto", torch.device("cpu")) == expected
-    assert choose_precision("float32", torch.device("cpu")) == torch.float32
-    assert choose_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
-
-
-def test_a_gpu_is_asked_for_real_bfloat16_not_for_emulation(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
-    assert choose_precision("auto", torch.device("cuda")) == torch.float32
-
-
-def test_a_missing_gpu_is_a_sentence_and_auto_does_without(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
-    with pytest.raises(ModelError, match="no GPU that torch can use; choose --device cpu or auto"):
-        choose_device("cuda")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a training is made of besides its loop: the settings, the optimizer, the schedule, the arithmetic."""
+"""What a training is made of besides its loop: the settings, the optimizer, the schedule."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,18 +117,3 @@ def resolution(config: TrainConfig, epoch: int, full: int) -> int:
     """Side in pixels of the training images in `epoch` (from 1); the test split is always seen at `full`."""
     third = 3 * (epoch - 1) // config.epochs
     return full * (third + 2) // 4 if config.progressive and third < 2 else full
-
-
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """bfloat16 only where the hardware multiplies in it: elsewhere it is emulated, and slower than float32.
-
-    benchmarks/RESULTS.md ("Arithmetic of a training step") has the measurements behind this rule.
-    """
-    if name != "auto":
-        return torch.float32 if name == "float32" else torch.bfloat16
-    if device.type == "cuda":
-        pays = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        capabilities = torch.cpu.get_capabilities()
-        pays = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return torch.bfloat16 if pays else torch.float32

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from explain.precompute import EXPLAIN_ERRORS, precompute
 from image_data import ImageData, hold_out, load_image_data
 from model_zoo import ModelError, build_model, load_pretrained, model_spec, normalize
-from model_zoo.device import choose_device, keep_freed_memory
+from model_zoo.device import choose_device, choose_precision, keep_freed_memory
 from run_store.command import ending_in_a_sentence, one_line
 from run_store.metrics import METRICS_COLUMNS
 from run_store.run import Run, RunRecord
@@ -33,7 +33,7 @@ from training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
 from training.inference import predict, stored_images, test_figures
 from training.loop import Loop
 from training.new_run import choose_layers, default_run, first_look, surroundings
-from training.recipe import TrainConfig, TrainingError, choose_precision, resolution
+from training.recipe import TrainConfig, TrainingError, resolution
 
 FREE_TO_CHANGE = ("run", "resume", "threads", "maps")  # the run's own thread count is applied again
 
