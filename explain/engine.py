@@ -39,12 +39,25 @@ def layer_attributions(
     The model is left as it was. Safe to call from several threads: one at a time works on a model.
     Raises ExplainError for images, layers, targets or a method that are not of this kind, or not of this model.
     """
-    if method not in LAYER_METHODS:
-        raise ExplainError(f"Unknown method {method!r}; choose from: {', '.join(LAYER_METHODS)}.")
+    return attributions_by_method(model, images, layers, targets, [method], minus)[method]
+
+
+def attributions_by_method(
+    model: nn.Module,
+    images: Tensor,
+    layers: Sequence[str],
+    targets: Tensor,
+    methods: Sequence[str],
+    minus: Tensor | None = None,
+) -> dict[str, dict[str, Tensor]]:
+    """`layer_attributions` by several methods, which share the passes through the model: method → layer → maps."""
+    for method in methods:
+        if method not in LAYER_METHODS:
+            raise ExplainError(f"Unknown method {method!r}; choose from: {', '.join(LAYER_METHODS)}.")
     model = eager(model)
     targets = class_columns(targets, images)
     minus = None if minus is None else class_columns(minus, images)
-    combine = LAYER_METHODS[method].combine
+    combines = {method: combine for method in methods if (combine := LAYER_METHODS[method].combine)}
     modules = dict(model.named_modules())
     parts = []
     with exclusive(model):
@@ -53,8 +66,12 @@ def layer_attributions(
                 raise _no_map(model, images, f"The model has no layer {layer!r}")
         for rows in _batches(model, images):
             batch = (model, images[rows], layers, targets[rows], None if minus is None else minus[rows])
-            parts.append(_one_pass(*batch, combine) if combine else _by_captum(*batch, method))
-    return {layer: torch.cat([part[layer] for part in parts]) for layer in layers}
+            maps = _one_pass(*batch, combines) if combines else {}
+            maps |= {method: _by_captum(*batch, method) for method in methods if method not in combines}
+            parts.append(maps)
+    return {
+        method: {layer: torch.cat([part[method][layer] for part in parts]) for layer in layers} for method in methods
+    }
 
 
 def probabilities(model: nn.Module, images: Tensor) -> Tensor:
@@ -72,9 +89,14 @@ def upsample(maps: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor
 
 
 def _one_pass(
-    model: nn.Module, images: Tensor, layers: Sequence[str], targets: Tensor, minus: Tensor | None, combine: Combine
-) -> dict[str, Tensor]:
-    """`layer_attributions` of one batch; the model is held."""
+    model: nn.Module,
+    images: Tensor,
+    layers: Sequence[str],
+    targets: Tensor,
+    minus: Tensor | None,
+    combines: dict[str, Combine],
+) -> dict[str, dict[str, Tensor]]:
+    """`attributions` of one batch; the model is held."""
     with recording(model, layers) as outputs:
         logits = model(images)
     check_logits(logits, images, targets, minus)
@@ -82,15 +104,20 @@ def _one_pass(
     activations = {layer: _as_map(model, images, layer, outputs.get(layer)).detach() for layer in layers}
     heads = {layer: head for layer in layers if (head := pooled_head(model, logits, outputs[layer])) is not None}
     others = [layer for layer in layers if layer not in heads]
-    maps: dict[str, list[Tensor]] = {layer: [] for layer in layers}
+    maps: dict[str, dict[str, list[Tensor]]] = {method: {layer: [] for layer in layers} for method in combines}
     for column in range(targets.shape[1]):
         plus, less = targets[:, column], None if minus is None else minus[:, column]
-        for layer, head in heads.items():
-            weights = head[plus] if less is None else head[plus] - head[less]
-            maps[layer].append(combine(activations[layer], _pooled_gradient(weights, activations[layer])))
-        for layer, gradient in zip(others, _gradients(logits, plus, less, [outputs[o] for o in others]), strict=True):
-            maps[layer].append(combine(activations[layer], cast(Tensor, fold(gradient, size))))
-    return {layer: _at_least_single(torch.stack(columns, dim=1)) for layer, columns in maps.items()}
+        weights = {layer: head[plus] if less is None else head[plus] - head[less] for layer, head in heads.items()}
+        gradients = {layer: _pooled_gradient(weights[layer], activations[layer]) for layer in heads}
+        found = _gradients(logits, plus, less, [outputs[layer] for layer in others])
+        gradients |= {layer: cast(Tensor, fold(gradient, size)) for layer, gradient in zip(others, found, strict=True)}
+        for method, combine in combines.items():
+            for layer, gradient in gradients.items():
+                maps[method][layer].append(combine(activations[layer], gradient))
+    return {
+        method: {layer: _at_least_single(torch.stack(columns, dim=1)) for layer, columns in of_layers.items()}
+        for method, of_layers in maps.items()
+    }
 
 
 def _by_captum(*batch: Any) -> dict[str, Tensor]:

@@ -1,6 +1,8 @@
-"""All measures of the maps of one method, image by image."""
+"""All measures of maps, image by image."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -8,27 +10,41 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from explain.controls import CONTROLS
-from explain.engine import layer_attributions, upsample
+from explain.engine import attributions_by_method, upsample
 from explain.localisation import gridpg, positive_share, tag_minus_decoy
-from explain.methods import PIXEL_METHODS
+from explain.methods import LAYER_METHODS, PIXEL_METHODS
 from explain.pixels import pixel_attributions
 from explain.randomisation import Attribute, randomisation, smooth
 from explain.removal import deletion, drop_and_increase, insertion, road_gap
 from explain.sample import Sample
 from explain.similarity import pearson
 from image_data.splits import DECOY, OBJECT, TAG
+from model_zoo.device import choose_precision
 from run_store.quality import INPUT
 
-# Integrated Gradients costs a hundred times Grad-CAM: pixel methods are measured on the first images of the sample,
-# and the randomised models, which are many, on fewer. Column n says on how many.
-MOST_IMAGES = {"layer": 10**9, "pixel": 100}
-MOST_RANDOMISED = {"layer": 500, "pixel": 50}
-MOST_SMOOTH = {"layer": 100, "pixel": 10}
 IMAGE_MEMORY = 64 * 2**20  # bytes of images at once; the engine divides them further
 CHUNK = 64  # images, at most, between two moves of the progress
 PIXEL_CHUNK = 16  # images of a call of Captum, which makes copies of them
+SAME = 1e-5  # largest difference of two maps that are one, relative to the largest value: rounding of float32
 
+Kind = tuple[str, str]  # method and layer, INPUT for the layer of pixel methods and controls
+Key = TypeVar("Key")
 Values = dict[str, np.ndarray]  # measure → float N, one an image; NaN: no value
+
+
+@dataclass(frozen=True)
+class Most:
+    """Images of the sample, at most, on which a measure is taken: its first. Column n says on how many."""
+
+    images: int
+    literature: int  # insertion, deletion, average drop and increase, which serve comparison with the literature
+    randomised: int  # under each of the random models
+    smooth: int  # the same, of ten noisy copies each
+
+
+# A report of three methods at four layers takes ten minutes on two cores, half of them ROAD's, which judges the most.
+# Integrated Gradients costs a hundred times Grad-CAM.
+MOST = {"layer": Most(10**9, 100, 200, 50), "pixel": Most(100, 100, 50, 10)}
 
 
 def measures_of(sample: Sample) -> set[str]:
@@ -42,94 +58,98 @@ def measures_of(sample: Sample) -> set[str]:
     return wanted
 
 
-def judge_method(
-    model: nn.Module, sample: Sample, method: str, layers: Sequence[str], progress: tqdm
-) -> Iterator[tuple[str, Values]]:
-    """Layer by layer, the values of all measures; what all layers share is computed before the first.
+def judge(model: nn.Module, sample: Sample, kinds: Sequence[Kind], progress: tqdm) -> Iterator[tuple[Kind, Values]]:
+    """Kind by kind, the values of all measures; before the first, the maps of all, which share passes.
 
-    method: of LAYER_METHODS, PIXEL_METHODS or CONTROLS; `layers` is (INPUT,) for the latter two. progress: counts the
-    images of the sample once a layer.
+    kinds: all of pixel methods, or none. progress: counts the images of the sample once a kind.
     """
+    most = MOST["pixel" if kinds[0][0] in PIXEL_METHODS else "layer"]
     left_out = len(sample)
-    sample = sample.first(MOST_IMAGES[_kind(method)])
+    sample = sample.first(most.images)
     left_out -= len(sample)
-    progress.set_description(f"{method}: maps")
-    maps = _maps(model, sample, method, layers)
-    progress.set_description(f"{method}: mosaics")
-    grids = _gridpg(model, sample, method, layers)
-    progress.set_description(f"{method}: randomised")
-    changed = _randomised(model, sample, method, layers)
-    for layer in layers:
-        progress.set_description(f"{method}: {layer}")
-        values = {"class_sensitivity": pearson(maps[layer][:, 0], maps[layer][:, 1]).numpy()}
-        if layer in grids:
-            values["gridpg"] = grids[layer]
-        values |= changed[layer]
-        values |= _of_predicted(model, sample, maps[layer][:, :1], progress)
+    progress.set_description("maps")
+    maps = _maps(model, sample, kinds)
+    progress.set_description("mosaics")
+    grids = _gridpg(model, sample, kinds)
+    progress.set_description("random parameters")
+    changed = _randomised(model, sample, kinds, most)
+    judged: dict[Kind, Values] = {}
+    for kind in kinds:
+        progress.set_description(" at ".join(kind))
+        values = {"class_sensitivity": pearson(maps[kind][:, 0], maps[kind][:, 1]).numpy(), **changed[kind]}
+        if kind in grids:
+            values["gridpg"] = grids[kind]
+        twin = next((other for other in judged if _are_same(maps[other], maps[kind])), None)
+        if twin is None:
+            judged[kind] = _of_predicted(model, sample, maps[kind][:, :1], most.literature, progress)
+        else:
+            judged[kind] = judged[twin]
+            progress.update(len(sample))
         progress.update(left_out)
-        yield layer, values
+        yield kind, values | judged[kind]
 
 
-def _maps(model: nn.Module, sample: Sample, method: str, layers: Sequence[str]) -> dict[str, Tensor]:
-    """Layer → maps of the two likeliest classes, N×2×h×w on the CPU."""
+def _are_same(one: Tensor, other: Tensor) -> bool:
+    """As HiResCAM and Grad-CAM are at the last layer."""
+    return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=SAME * one.abs().max().item())
+
+
+def _maps(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, Tensor]:
+    """Maps of the two likeliest classes, N×2×h×w on the CPU."""
     parts = []
     for part in _chunks(sample, len(sample)):
         images = sample.images(part, device_of(model))
-        seeds = sample.rows[part].tolist()
-        maps = attributions(model, images, sample.classes[part], method, layers, seeds)
-        parts.append({layer: values.cpu() for layer, values in maps.items()})
+        maps = attributions(model, images, sample.classes[part], kinds, sample.rows[part].tolist())
+        parts.append({kind: values.cpu() for kind, values in maps.items()})
     return _joined(parts)
 
 
-def _gridpg(model: nn.Module, sample: Sample, method: str, layers: Sequence[str]) -> dict[str, np.ndarray]:
+def _gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, np.ndarray]:
     parts = []
     for part in _chunks(sample, len(sample.mosaics), pixels=4):
         images = sample.mosaic_images(part, device_of(model))
-        seeds = range(len(sample.mosaics))[part]
-        maps = attributions(model, images, sample.mosaic_classes[part], method, layers, seeds)
+        maps = attributions(model, images, sample.mosaic_classes[part], kinds, range(len(sample.mosaics))[part])
         size = (images.shape[2], images.shape[3])
-        parts.append({layer: gridpg(upsample(values, size)).cpu() for layer, values in maps.items()})
-    return {layer: values.numpy() for layer, values in _joined(parts).items()}
+        parts.append({kind: gridpg(upsample(values, size)).cpu() for kind, values in maps.items()})
+    return {kind: values.numpy() for kind, values in _joined(parts).items()}
 
 
-def _randomised(model: nn.Module, sample: Sample, method: str, layers: Sequence[str]) -> dict[str, Values]:
-    found: dict[str, Values] = {layer: {} for layer in layers}
-    for name, most in (("randomisation", MOST_RANDOMISED), ("randomisation_smooth", MOST_SMOOTH)):
-        few = sample.first(most[_kind(method)])
+def _randomised(model: nn.Module, sample: Sample, kinds: Sequence[Kind], most: Most) -> dict[Kind, Values]:
+    found: dict[Kind, Values] = {kind: {} for kind in kinds}
+    for name, images_at_most in (("randomisation", most.randomised), ("randomisation_smooth", most.smooth)):
+        few = sample.first(images_at_most)
         parts = []
         for part in _chunks(few, len(few), most=len(few)):
             images = few.images(part, device_of(model))
-            attribute = _attribute(method, layers, few.classes[part, :1], few.rows[part].tolist())
+            attribute = _attribute(kinds, few.classes[part, :1], few.rows[part].tolist())
             parts.append(randomisation(model, images, smooth(attribute) if name.endswith("smooth") else attribute))
-        for layer, values in _joined(parts).items():
-            found[layer][name] = values.numpy()
+        for kind, values in _joined(parts).items():
+            found[kind][name] = values.numpy()
     return found
 
 
-def _attribute(method: str, layers: Sequence[str], targets: Tensor, seeds: Sequence[int]) -> Attribute:
-    def attribute(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
-        maps = attributions(model, images, targets, method, layers, seeds)
-        return {layer: values[:, 0] for layer, values in maps.items()}
+def _attribute(kinds: Sequence[Kind], targets: Tensor, seeds: Sequence[int]) -> Attribute[Kind]:
+    def attribute(model: nn.Module, images: Tensor) -> dict[Kind, Tensor]:
+        return {kind: maps[:, 0] for kind, maps in attributions(model, images, targets, kinds, seeds).items()}
 
     return attribute
 
 
-def _of_predicted(model: nn.Module, sample: Sample, maps: Tensor, progress: tqdm) -> Values:
+def _of_predicted(model: nn.Module, sample: Sample, maps: Tensor, literature: int, progress: tqdm) -> Values:
     """The measures that look at one map an image, N×1×h×w, of the predicted class."""
+    quick = Quick(model, choose_precision("auto", device_of(model)))
     parts = []
     for part in _chunks(sample, len(sample)):
         images = sample.images(part, device_of(model))
         size = (images.shape[2], images.shape[3])
         large = upsample(maps[part].to(images.device), size)[:, 0]
-        judged = (model, images, large, sample.classes[part, 0].to(images.device))
-        drop, increase = drop_and_increase(*judged)
-        values = {
-            "road_gap": road_gap(*judged, seed=part.start),
-            "insertion": insertion(*judged),
-            "deletion": deletion(*judged),
-            "average_drop": drop,
-            "increase": increase,
-        }
+        targets = sample.classes[part, 0].to(images.device)
+        values = {"road_gap": road_gap(quick, images, large, targets, seed=part.start)}
+        few = images[: max(0, literature - part.start)]
+        if len(few):
+            judged = few, large[: len(few)], targets[: len(few)]
+            values |= {"insertion": insertion(quick, *judged), "deletion": deletion(quick, *judged)}
+            values["average_drop"], values["increase"] = drop_and_increase(model, *judged)
         if sample.masks is not None:
             masks = _resized(torch.from_numpy(np.array(sample.masks[part])), size).to(images.device)
             values["object_share"] = positive_share(large, masks & OBJECT != 0)
@@ -139,6 +159,21 @@ def _of_predicted(model: nn.Module, sample: Sample, maps: Tensor, progress: tqdm
     return {name: numbers.numpy() for name, numbers in _joined(parts).items()}
 
 
+class Quick(nn.Module):
+    """A model in the arithmetic that its device is quickest in: a curve's mean over pixels does not feel it.
+
+    benchmarks/RESULTS.md has the gain, and the difference. Which of two like probabilities is larger may change.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype):
+        super().__init__()
+        self.model, self.dtype = model, dtype
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return cast(Tensor, self.model(images).float())
+
+
 def _resized(masks: Tensor, size: tuple[int, int]) -> Tensor:
     """uint8 N×h×w → N×H×W: where the run keeps thumbnails, their masks are stretched."""
     if masks.shape[1:] == size:
@@ -146,8 +181,9 @@ def _resized(masks: Tensor, size: tuple[int, int]) -> Tensor:
     return nn.functional.interpolate(masks[:, None].float(), size, mode="nearest")[:, 0].byte()
 
 
-def _joined(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]} if parts else {}
+def _joined(parts: Sequence[dict[Key, Tensor]]) -> dict[Key, Tensor]:
+    """The values of all parts one after the other; the later parts may lack some."""
+    return {key: torch.cat([part[key] for part in parts if key in part]) for key in parts[0]} if parts else {}
 
 
 def _chunks(sample: Sample, count: int, pixels: int = 1, most: int = CHUNK) -> Iterator[slice]:
@@ -158,23 +194,26 @@ def _chunks(sample: Sample, count: int, pixels: int = 1, most: int = CHUNK) -> I
 
 
 def attributions(
-    model: nn.Module, images: Tensor, targets: Tensor, method: str, layers: Sequence[str], seeds: Sequence[int]
-) -> dict[str, Tensor]:
-    """Maps of any method or control, N×T×h×w by layer; a pixel method's and a control's lie under INPUT.
+    model: nn.Module, images: Tensor, targets: Tensor, kinds: Sequence[Kind], seeds: Sequence[int]
+) -> dict[Kind, Tensor]:
+    """Maps of any methods and controls, N×T×h×w.
 
     images: float N×C×H×W, normalised. targets: int64 N×T. seeds: N of the random control.
     """
     targets = targets.to(images.device)
-    if method in CONTROLS:
-        return {INPUT: CONTROLS[method](images, seeds)[:, None].expand(-1, targets.shape[1], -1, -1)}
-    if method in PIXEL_METHODS:
-        parts = zip(images.split(PIXEL_CHUNK), targets.split(PIXEL_CHUNK), strict=True)
-        return {INPUT: torch.cat([pixel_attributions(model, *part, method=method) for part in parts])}
-    return layer_attributions(model, images, layers, targets, method)
-
-
-def _kind(method: str) -> str:
-    return "pixel" if method in PIXEL_METHODS else "layer"
+    methods, layers = (tuple(dict.fromkeys(names)) for names in zip(*kinds, strict=True))
+    found: dict[Kind, Tensor] = {}
+    for method in methods:
+        if method in CONTROLS:
+            found[method, INPUT] = CONTROLS[method](images, seeds)[:, None].expand(-1, targets.shape[1], -1, -1)
+        elif method in PIXEL_METHODS:
+            parts = zip(images.split(PIXEL_CHUNK), targets.split(PIXEL_CHUNK), strict=True)
+            found[method, INPUT] = torch.cat([pixel_attributions(model, *part, method=method) for part in parts])
+    of_layers = [method for method in methods if method in LAYER_METHODS]
+    if of_layers:
+        by_method = attributions_by_method(model, images, layers, targets, of_layers)
+        found |= {(method, layer): maps for method in of_layers for layer, maps in by_method[method].items()}
+    return {kind: found[kind] for kind in kinds}
 
 
 def device_of(model: nn.Module) -> torch.device:

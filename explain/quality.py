@@ -22,7 +22,7 @@ from explain.bootstrap import bootstrap_mean
 from explain.controls import CONTROLS
 from explain.engine import layer_attributions, probabilities
 from explain.errors import ExplainError
-from explain.judging import Values, device_of, judge_method, measures_of
+from explain.judging import Kind, Values, device_of, judge, measures_of
 from explain.measures import MEASURES
 from explain.methods import LAYER_METHODS, PIXEL_METHODS
 from explain.options import names
@@ -72,24 +72,29 @@ def measure(
     sample = draw_sample(run, images)
     _check_layers(model, sample, layers)
     sample, note = _with_usable_mosaics(model, sample)
-    plan = [
-        (method, [layer for layer in _layers_of(method, layers) if not _is_measured(rows, method, layer, sample)])
-        for method in (*CONTROLS, *dict.fromkeys(methods))
+    todo = [
+        [kind for kind in kinds if not _is_measured(rows, kind, sample)]
+        for kinds in _kinds_that_share_passes(methods, layers)
     ]
-    total = sum(len(todo) for _, todo in plan)
+    total = sum(map(len, todo))
     if not total:
         return f"{run.name}: everything is measured already, there is nothing to do.{note}"
     with tqdm(total=total * len(sample), unit="image", smoothing=0.05) as progress:
-        for method, todo in plan:
-            if todo:
-                for layer, values in judge_method(model, sample, method, todo, progress):
-                    rows = _replaced(rows, method, layer, values, sample)
-                    write_quality(run, rows)
+        for kinds in filter(None, todo):
+            for kind, values in judge(model, sample, kinds, progress):
+                rows = _replaced(rows, kind, values, sample)
+                write_quality(run, rows)
     return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {run.path / QUALITY_FILE}.{note}"
 
 
-def _layers_of(method: str, layers: Sequence[str]) -> Sequence[str]:
-    return layers if method in LAYER_METHODS else (INPUT,)
+def _kinds_that_share_passes(methods: Sequence[str], layers: Sequence[str]) -> list[list[Kind]]:
+    """What is measured, controls first; a pixel method shares nothing."""
+    of_layers = [method for method in dict.fromkeys(methods) if method in LAYER_METHODS]
+    return [
+        [(control, INPUT) for control in CONTROLS],
+        [(method, layer) for method in of_layers for layer in layers],
+        *([(method, INPUT)] for method in dict.fromkeys(methods) if method in PIXEL_METHODS),
+    ]
 
 
 def _check_layers(model: nn.Module, sample: Sample, layers: Sequence[str]) -> None:
@@ -112,14 +117,15 @@ def _with_usable_mosaics(model: nn.Module, sample: Sample) -> tuple[Sample, str]
     return sample, ""
 
 
-def _is_measured(rows: Sequence[QualityRow], method: str, layer: str, sample: Sample) -> bool:
-    found = {row.measure for row in rows if (row.method, row.layer, row.images) == (method, layer, len(sample))}
+def _is_measured(rows: Sequence[QualityRow], kind: Kind, sample: Sample) -> bool:
+    found = {row.measure for row in rows if (row.method, row.layer, row.images) == (*kind, len(sample))}
     return found >= measures_of(sample)
 
 
-def _replaced(rows: Sequence[QualityRow], method: str, layer: str, values: Values, sample: Sample) -> list[QualityRow]:
+def _replaced(rows: Sequence[QualityRow], kind: Kind, values: Values, sample: Sample) -> list[QualityRow]:
     """The rows with those of one method and layer new."""
-    others = [row for row in rows if (row.method, row.layer) != (method, layer)]
+    method, layer = kind
+    others = [row for row in rows if (row.method, row.layer) != kind]
     is_control, images = method in CONTROLS, len(sample)
     for measure, numbers in values.items():
         found = bootstrap_mean(numbers)

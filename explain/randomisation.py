@@ -1,7 +1,8 @@
 """Do maps change when the model forgets what it learned? One that does not explains the image, not the model."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +13,12 @@ from explain.similarity import spearman
 NOISE = 0.1  # standard deviation of the smooth variant, as a share of the range of the images' values
 NOISY_DRAWS = 10  # Hedström et al. average 50
 
-Attribute = Callable[[nn.Module, Tensor], dict[str, Tensor]]  # model, images N×C×H×W → layer → maps N×h×w
+Kind = TypeVar("Kind", bound=Hashable)  # of maps: a layer's name, or whatever tells them apart
+Attribute = Callable[[nn.Module, Tensor], dict[Kind, Tensor]]  # model, images N×C×H×W → maps N×h×w of each kind
 
 
-def randomisation(model: nn.Module, images: Tensor, attribute: Attribute, seed: int = 0) -> dict[str, Tensor]:
-    """Similarity of a model's maps to those of the same model with random parameters: layer → float64 N, −1 to 1.
+def randomisation(model: nn.Module, images: Tensor, attribute: Attribute[Kind], seed: int = 0) -> dict[Kind, Tensor]:
+    """Similarity of a model's maps to those of the same model with random parameters: of each kind float64 N, −1 to 1.
 
     Cascading randomisation (Adebayo et al. 2018, arXiv 1810.03292): from the head downwards one stage after the other
     is drawn anew, and what is above stays random. The value of an image is the mean over these models of Spearman's
@@ -26,32 +28,32 @@ def randomisation(model: nn.Module, images: Tensor, attribute: Attribute, seed: 
     attribute: the maps to judge, called with the model or a changed copy of it. The model is left as it was.
     """
     original = attribute(model, images)
-    sums = {layer: torch.zeros(len(images), dtype=torch.float64) for layer in original}
+    sums = {kind: torch.zeros(len(images), dtype=torch.float64) for kind in original}
     models = 0
     for changed in randomised_models(model, seed):
-        for layer, maps in attribute(changed, images).items():
-            sums[layer] += spearman(original[layer], maps).nan_to_num(0).cpu()
+        for kind, maps in attribute(changed, images).items():
+            sums[kind] += spearman(original[kind], maps).nan_to_num(0).cpu()
         models += 1
-    constant = {layer: maps.flatten(1).amax(dim=1) == maps.flatten(1).amin(dim=1) for layer, maps in original.items()}
-    return {layer: (total / models).masked_fill(constant[layer].cpu(), torch.nan) for layer, total in sums.items()}
+    constant = {kind: maps.flatten(1).amax(dim=1) == maps.flatten(1).amin(dim=1) for kind, maps in original.items()}
+    return {kind: (total / models).masked_fill(constant[kind].cpu(), torch.nan) for kind, total in sums.items()}
 
 
-def smooth(attribute: Attribute, seed: int = 0) -> Attribute:
+def smooth(attribute: Attribute[Kind], seed: int = 0) -> Attribute[Kind]:
     """`attribute` averaged over noisy copies of the images, for the smooth variant of `randomisation`.
 
     Hedström et al. 2024 (arXiv 2405.02383): a gradient's own noise lowers the similarity as forgetting
     does, and would be taken for it. Every model sees the same ten copies, the same for the same `seed`.
     """
 
-    def averaged(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    def averaged(model: nn.Module, images: Tensor) -> dict[Kind, Tensor]:
         deviation = NOISE * (images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True))
         generator = torch.Generator().manual_seed(seed)
-        sums: dict[str, Tensor] = {}
+        sums: dict[Kind, Tensor] = {}
         for _ in range(NOISY_DRAWS):
             noise = torch.randn(images.shape, generator=generator).to(images)
-            for layer, maps in attribute(model, images + deviation * noise).items():
-                sums[layer] = sums[layer] + maps if layer in sums else maps
-        return {layer: total / NOISY_DRAWS for layer, total in sums.items()}
+            for kind, maps in attribute(model, images + deviation * noise).items():
+                sums[kind] = sums[kind] + maps if kind in sums else maps
+        return {kind: total / NOISY_DRAWS for kind, total in sums.items()}
 
     return averaged
 

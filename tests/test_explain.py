@@ -10,7 +10,7 @@ from tiny_networks import Hand
 from torch import nn
 
 from explain import engine
-from explain.engine import ExplainError, layer_attributions, probabilities, upsample
+from explain.engine import ExplainError, attributions_by_method, layer_attributions, probabilities, upsample
 from explain.recording import first_non_finite
 from model_zoo import build_model
 
@@ -90,6 +90,20 @@ def test_all_layers_take_one_forward_and_one_backward_a_class(network, images, b
     network.conv1.register_forward_hook(lambda *_: forwards.append(1))
     layer_attributions(network, images, ["layer1", "layer2", "layer3", "layer4"], torch.tensor([[0, 1, 2]] * 3))
     assert len(forwards) == 1 and [len(gradients) for gradients in backwards] == [3, 3, 3]
+
+
+def test_several_methods_share_the_passes_and_give_each_its_own_maps(network, images, backwards):
+    forwards, targets = [], torch.tensor([[0, 1]] * 3)
+    hook = network.conv1.register_forward_hook(lambda *_: forwards.append(1))
+    methods = ("gradcam++", "layercam", "captum_gradcam", "gradcam")
+    shared = attributions_by_method(network, images, ["layer3", "layer4"], targets, methods[:2])
+    assert len(forwards) == 1 and [len(gradients) for gradients in backwards] == [1, 1]
+    hook.remove()
+    shared = attributions_by_method(network, images, ["layer3", "layer4"], targets, methods)
+    assert tuple(shared) == methods and tuple(shared["captum_gradcam"]) == ("layer3", "layer4")
+    for method, maps in shared.items():
+        alone = layer_attributions(network, images, ["layer3", "layer4"], targets, method)
+        assert all(torch.equal(maps[layer], alone[layer]) for layer in alone), method
 
 
 class HeadOf(nn.Module):

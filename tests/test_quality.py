@@ -14,7 +14,7 @@ from torch import nn
 from explain import judging, quality
 from explain.controls import CONTROLS
 from explain.engine import layer_attributions, upsample
-from explain.judging import judge_method
+from explain.judging import Most, Quick, judge
 from explain.localisation import positive_share
 from explain.measures import MEASURES
 from explain.quality import measure
@@ -58,8 +58,7 @@ def quick():
     """Fewer noisy copies and images under random parameters than a report has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("explain.randomisation.NOISY_DRAWS", 1)
-        patch.setattr(judging, "MOST_RANDOMISED", {"layer": 4, "pixel": 2})
-        patch.setattr(judging, "MOST_SMOOTH", {"layer": 3, "pixel": 1})
+        patch.setattr(judging, "MOST", {"layer": Most(20, 12, 4, 3), "pixel": Most(8, 6, 2, 1)})
         patch.setattr("explain.pixels.STEPS", 2)
         yield
 
@@ -85,18 +84,18 @@ def run(measured_run, tmp_path):
 
 @pytest.fixture
 def judged(monkeypatch):
-    """What is measured: (method, layers) of every call."""
-    calls = []
+    """What is measured: (method, layer) of everything that was begun."""
+    begun = []
 
-    def judge(model, sample, method, layers, progress):
-        calls.append((method, tuple(layers)))
-        for layer in layers:
+    def judge(model, sample, kinds, progress):
+        for kind in kinds:
+            begun.append(kind)
             counts = {name: len(sample) for name in judging.measures_of(sample)}
             counts |= {"gridpg": len(sample.mosaics)} if "gridpg" in counts else {}
-            yield layer, {name: np.arange(float(number)) for name, number in counts.items()}
+            yield kind, {name: np.arange(float(number)) for name, number in counts.items()}
 
-    monkeypatch.setattr(quality, "judge_method", judge)
-    return calls
+    monkeypatch.setattr(quality, "judge", judge)
+    return begun
 
 
 @pytest.fixture
@@ -122,7 +121,9 @@ def test_pandas_reads_a_figure_a_row_with_its_interval(measured_run):
         assert counting[counting.measure == name].value.between(known.least, known.most).all(), name
     weights = hashlib.sha256((measured_run.path / "model.safetensors").read_bytes()).hexdigest()
     assert set(table.weights) == {weights} and set(table.images) == {IMAGES}
-    assert set(table[table.measure == "gridpg"].n) == {5} and set(table[table.measure == "road_gap"].n) == {20}
+    numbers = table.groupby("measure").n.agg(set)
+    assert numbers["gridpg"] == {5} and numbers["road_gap"] == {20} and numbers["randomisation_smooth"] <= {1, 2, 3}
+    assert numbers["insertion"] == numbers["deletion"] == numbers["increase"] == {12}
 
 
 def test_control_maps_know_neither_class_nor_model(measured_run):
@@ -148,12 +149,37 @@ def test_the_figures_are_those_of_the_maps_of_the_predicted_class_and_its_rival(
     assert rows["class_sensitivity"].value == pytest.approx(np.nanmean(correlations), rel=1e-3)
 
 
-def test_pixel_methods_are_measured_at_the_inputs_resolution_on_fewer_images(bare_run, quick, monkeypatch):
-    monkeypatch.setattr(judging, "MOST_IMAGES", {"layer": 20, "pixel": 8})
+def test_pixel_methods_are_measured_at_the_inputs_resolution_on_fewer_images(bare_run, quick):
     sample, progress = draw_sample(bare_run, 20), quality.tqdm(disable=True)
-    [(layer, values)] = judge_method(bare_run.load_model(), sample, "integrated_gradients", ("input",), progress)
-    assert layer == "input" and set(values) == set(MEASURES)
+    [(kind, values)] = judge(bare_run.load_model(), sample, [("integrated_gradients", "input")], progress)
+    assert kind == ("integrated_gradients", "input") and set(values) == set(MEASURES)
     assert len(values["road_gap"]) == 8 and len(values["gridpg"]) == 2 and len(values["randomisation"]) == 2
+    assert len(values["insertion"]) == 6
+
+
+def test_two_methods_of_one_map_are_judged_once(bare_run, quick, monkeypatch):
+    """HiResCAM is Grad-CAM before pooling and a linear layer, and nowhere else."""
+    calls, road_gap = [], judging.road_gap
+    monkeypatch.setattr(judging, "road_gap", lambda *judged, **seed: calls.append(1) or road_gap(*judged, **seed))
+    kinds = [(method, layer) for method in ("gradcam", "hirescam") for layer in LAYERS]
+    sample, progress = draw_sample(bare_run, 20), quality.tqdm(total=4 * 20, disable=False)
+    found = dict(judge(bare_run.load_model(), sample, kinds, progress))
+    assert list(found) == kinds and len(calls) == 3 and progress.n == 4 * 20
+    assert found["hirescam", "layer4"]["road_gap"].tolist() == found["gradcam", "layer4"]["road_gap"].tolist()
+    assert found["hirescam", "layer3"]["road_gap"].tolist() != found["gradcam", "layer3"]["road_gap"].tolist()
+
+
+def test_curves_in_bfloat16_are_those_of_float32(bare_run):
+    """Eight bits of mantissa: single probabilities are off by hundredths, their means by less."""
+    model, sample = bare_run.load_model(), draw_sample(bare_run, 20)
+    images, targets = sample.images(slice(None), torch.device("cpu")), sample.classes[:, 0]
+    maps = images.mean(dim=1)
+    quick = Quick(model, torch.bfloat16)
+    assert quick(images).dtype == torch.float32 and not torch.equal(quick(images), model(images))
+    for measured in (judging.road_gap, judging.insertion, judging.deletion):
+        exact, found = (measured(one, images, maps, targets) for one in (model, quick))
+        assert torch.allclose(found, exact, atol=0.02) and abs((found - exact).mean()) < 5e-3
+    assert torch.equal(Quick(model, torch.float32)(images), model(images))
 
 
 def test_what_is_measured_is_not_measured_again(run, judged):
@@ -165,7 +191,7 @@ def test_what_is_measured_is_not_measured_again(run, judged):
 def test_only_what_is_missing_is_measured_and_the_rest_is_kept(run, judged):
     before = read_quality(run)
     measure(run, layers=("layer4", "layer2"), methods=("layercam", "gradcam"))
-    assert judged == [("layercam", ("layer4", "layer2")), ("gradcam", ("layer2",))]
+    assert judged == [("layercam", "layer4"), ("layercam", "layer2"), ("gradcam", "layer2")]
     rows = read_quality(run)
     assert rows[: len(before)] == before
     assert len(rows) == len(before) + 3 * len(MEASURES)
@@ -184,31 +210,31 @@ def test_the_best_and_the_worst_images_of_a_figure_are_named(run, judged):
 
 def test_figures_of_another_number_of_images_are_measured_anew(run, judged):
     measure(run, layers=("layer4",), methods=("gradcam",), images=12)
-    assert judged == [("random", ("input",)), ("sobel", ("input",)), ("gaussian", ("input",)), ("gradcam", ("layer4",))]
+    assert judged == [*((control, "input") for control in CONTROLS), ("gradcam", "layer4")]
     rows = read_quality(run)
     assert {row.images for row in rows if row.layer != "layer3"} == {12}
     assert {row.images for row in rows if row.layer == "layer3"} == {20}
 
 
 def test_ctrl_c_loses_only_the_layer_at_hand(run, command, judged, monkeypatch):
-    judge = quality.judge_method
+    judge = quality.judge
 
-    def stopped(model, sample, method, layers, progress):
-        for layer, values in judge(model, sample, method, layers, progress):
-            if layer == "layer2":
+    def stopped(model, sample, kinds, progress):
+        for kind, values in judge(model, sample, kinds, progress):
+            if kind == ("hirescam", "layer2"):
                 raise KeyboardInterrupt
-            yield layer, values
+            yield kind, values
 
     (run.path / "quality.csv").unlink()
-    monkeypatch.setattr(quality, "judge_method", stopped)
+    monkeypatch.setattr(quality, "judge", stopped)
     arguments = ("--run", run.path, "--layers", "layer4,layer2", "--methods", "hirescam")
     code, said = command(*arguments)
     assert (code, "Traceback" in said) == (130, False)
     assert "what was measured is kept, and the same command goes on with the rest" in said
-    monkeypatch.setattr(quality, "judge_method", judge)
+    monkeypatch.setattr(quality, "judge", judge)
     judged.clear()
     assert command(*arguments)[0] == 0
-    assert judged == [("hirescam", ("layer2",))]
+    assert judged == [("hirescam", "layer2")]
 
 
 def test_a_run_without_masks_has_no_shares(tmp_path, judged):
