@@ -26,7 +26,7 @@ from run_store.comparison import Comparison
 from run_store.metrics import Epoch
 from run_store.neighbours import nearest, unit_rows
 from run_store.predictions import Predictions
-from run_store.quality import QUALITY_FILE, QualityRow, read_quality
+from run_store.quality import QualityRow, read_quality
 from run_store.run import (
     CHECKPOINT_FILE,
     FEATURES_FILE,
@@ -35,6 +35,7 @@ from run_store.run import (
     METRICS_FILE,
     MODEL_FILE,
     PREDICTIONS_FILE,
+    QUALITY_FILE,
     RECORD_FILE,
     Run,
     RunError,

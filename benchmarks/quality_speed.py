@@ -32,8 +32,7 @@ from explain.quality import measure
 from explain.removal import road_gap
 from explain.sample import draw_sample
 from model_zoo.device import choose_precision, keep_freed_memory
-from run_store.quality import QUALITY_FILE
-from run_store.run import Run
+from run_store.run import QUALITY_FILE, Run
 from run_store.writer import RunWriter
 
 METHODS = ("gradcam", "hirescam", "layercam")

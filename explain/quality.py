@@ -30,8 +30,8 @@ from explain.precompute import EXPLAIN_ERRORS
 from explain.sample import LEAST_IMAGES, Sample, draw_sample
 from model_zoo.device import choose_device, keep_freed_memory
 from run_store.command import ending_in_a_sentence
-from run_store.quality import INPUT, QUALITY_FILE, QualityRow, read_quality, write_quality
-from run_store.run import Run
+from run_store.quality import INPUT, QualityRow, read_quality, write_quality
+from run_store.run import QUALITY_FILE, Run
 from run_store.writer import RunWriter
 
 METHODS = ("gradcam", "hirescam", "layercam", "gradcam++", *PIXEL_METHODS)
@@ -74,7 +74,7 @@ def measure(
     sample, note = _with_usable_mosaics(model, sample)
     todo = [
         [kind for kind in kinds if not _is_measured(rows, kind, sample)]
-        for kinds in _kinds_that_share_passes(methods, layers)
+        for kinds in kinds_that_share_passes(methods, layers)
     ]
     total = sum(map(len, todo))
     if not total:
@@ -87,7 +87,7 @@ def measure(
     return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {run.path / QUALITY_FILE}.{note}"
 
 
-def _kinds_that_share_passes(methods: Sequence[str], layers: Sequence[str]) -> list[list[Kind]]:
+def kinds_that_share_passes(methods: Sequence[str], layers: Sequence[str]) -> list[list[Kind]]:
     """What is measured, controls first; a pixel method shares nothing."""
     of_layers = [method for method in dict.fromkeys(methods) if method in LAYER_METHODS]
     return [

@@ -6,10 +6,9 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-from run_store.run import MODEL_FILE, Run, RunError
+from run_store.run import MODEL_FILE, QUALITY_FILE, Run, RunError
 from run_store.writer import write_atomically
 
-QUALITY_FILE = "quality.csv"
 INPUT = "input"  # the "layer" of maps that have the input's own resolution: pixel methods and controls
 
 

@@ -29,6 +29,7 @@ IMAGES_FILE = "images.npy"
 MASKS_FILE = "masks.npy"
 FEATURES_FILE = "features.npy"
 PREDICTIONS_FILE = "predictions.parquet"
+QUALITY_FILE = "quality.csv"
 LOCK_FILE = ".lock"
 
 THUMBNAIL_SIZE = 96  # larger images are kept as square thumbnails of this side, in pixels
@@ -148,7 +149,7 @@ class Run:
         import torch
 
         if not os.path.exists(self.path / CHECKPOINT_FILE):
-            raise RunError(f"Run {self.name} has no finished epoch to go on from; remove it and train it again.")
+            raise RunError(f"Run {self.name} has lost its {CHECKPOINT_FILE}; remove it and train it again.")
         try:
             return torch.load(self.path / CHECKPOINT_FILE, weights_only=True)
         except Exception as error:  # torch raises many kinds for a damaged file

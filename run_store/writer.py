@@ -25,6 +25,7 @@ from run_store.run import (
     METRICS_FILE,
     MODEL_FILE,
     PREDICTIONS_FILE,
+    QUALITY_FILE,
     RECORD_FILE,
     RunError,
     RunRecord,
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 _LOCK_ATTEMPTS = 5
+_WRITTEN = (
+    RECORD_FILE, METRICS_FILE, CHECKPOINT_FILE, MODEL_FILE, IMAGES_FILE, MASKS_FILE, FEATURES_FILE, PREDICTIONS_FILE,
+    QUALITY_FILE,
+)  # fmt: skip
 
 
 def write_atomically(file: Path, content: bytes) -> None:
@@ -61,7 +66,8 @@ class RunWriter:
     def create(cls, path: Path, record: RunRecord) -> Self:
         """Make the directory, lock it and write run.json.
 
-        Raises RunError where something stands already or nothing may be written; then no file is left behind.
+        What a killed writer left before it had written run.json is taken over. Raises RunError where something else
+        stands already or nothing may be written; then no file is left behind.
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -71,6 +77,7 @@ class RunWriter:
             raise RunError(f"Cannot write a run to {path} ({error.strerror}); choose another --run.") from error
         try:
             _refuse_content(path)  # another process may have had the lock, and ended, meanwhile
+            _remove_leftovers(path)
             writer._write_record(record)
             write_atomically(path / METRICS_FILE, (",".join(METRICS_COLUMNS) + "\n").encode())
         except RunError:
@@ -88,7 +95,9 @@ class RunWriter:
     def reopen(cls, path: Path, record: RunRecord) -> Self:
         """Lock an existing run to go on writing it. Raises RunError when another process holds it."""
         try:
-            return cls(path, record, _take_lock(path))
+            writer = cls(path, record, _take_lock(path))
+            _remove_leftovers(path)
+            return writer
         except OSError as error:
             raise RunError(f"Cannot write to {path} ({error.strerror}); check its permissions.") from error
 
@@ -153,8 +162,18 @@ class RunWriter:
         write_atomically(self.path / RECORD_FILE, record.to_json().encode("utf-8", "backslashreplace"))
 
 
+def _leftovers(path: Path) -> list[Path]:
+    """Temporary files of `write_atomically`: those of a writer that was killed, for whoever holds the lock."""
+    return [file for name in _WRITTEN for file in path.glob(f".{name}.*")]
+
+
+def _remove_leftovers(path: Path) -> None:
+    for file in _leftovers(path):
+        file.unlink(missing_ok=True)
+
+
 def _refuse_content(path: Path) -> None:
-    if any(entry.name != LOCK_FILE for entry in path.iterdir()):
+    if not {LOCK_FILE, *(file.name for file in _leftovers(path))}.issuperset(entry.name for entry in path.iterdir()):
         raise RunError(f"{path} is not empty, and a run is never overwritten; choose another --run or remove it.")
 
 

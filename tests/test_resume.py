@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from run_store import writer
 from run_store.maps import are_written
-from run_store.run import CHECKPOINT_FILE, MODEL_FILE, RECORD_FILE, Run, RunError
+from run_store.run import CHECKPOINT_FILE, METRICS_FILE, MODEL_FILE, RECORD_FILE, Run, RunError, list_runs
 from run_store.writer import RunWriter
 from training.loop import Loop
 from training.recipe import TrainConfig, TrainingError
@@ -47,17 +48,73 @@ def interrupted(config, owner, method, at_epoch=None):
     return Run(config.run)
 
 
-@pytest.mark.parametrize(("owner", "method", "at_epoch"), [(Loop, "train_epoch", 2), (RunWriter, "save_model", None)])
-def test_a_resumed_run_ends_like_one_that_was_never_interrupted(config, tmp_path, owner, method, at_epoch):
+def assert_same(run, other):
+    """Complete, and equal in all but the seconds and what names the run."""
+    assert run.state == "complete"
+    assert (run.path / MODEL_FILE).read_bytes() == (other.path / MODEL_FILE).read_bytes()
+    assert run.predictions().table.equals(other.predictions().table)
+    assert [row._replace(seconds=0) for row in run.metrics()] == [row._replace(seconds=0) for row in other.metrics()]
+
+
+@pytest.mark.parametrize(("method", "at_epoch"), [("train_epoch", 1), ("train_epoch", 2)])
+def test_a_resumed_run_ends_like_one_that_was_never_interrupted(config, tmp_path, method, at_epoch):
     whole = Run(train(replace(config, run=tmp_path / "whole")))
-    run = interrupted(config, owner, method, at_epoch)
+    run = interrupted(config, Loop, method, at_epoch)
     assert run.state == "interrupted"
-    resumed = Run(train(replace(config, resume=True)))
-    assert resumed.state == "complete"
-    assert (resumed.path / MODEL_FILE).read_bytes() == (whole.path / MODEL_FILE).read_bytes()
-    assert resumed.predictions().table.equals(whole.predictions().table)
-    as_if_timeless = [[row._replace(seconds=0) for row in run.metrics()] for run in (resumed, whole)]
-    assert as_if_timeless[0] == as_if_timeless[1]
+    assert_same(Run(train(replace(config, resume=True))), whole)
+
+
+class Killed(BaseException):
+    """As SIGKILL: nobody catches it, and no file is tidied away."""
+
+
+def kill_at(write, patch):
+    """End the process at its `write`-th write, when half of the bytes are in the temporary file, or in metrics.csv."""
+    done = []
+    whole, append = writer.write_atomically, RunWriter.append_metrics
+
+    def is_last():
+        done.append(True)
+        return len(done) == write
+
+    def write_atomically(file, content):
+        if is_last():
+            file.with_name(f".{file.name}.1234567").write_bytes(content[: len(content) // 2])
+            raise Killed
+        whole(file, content)
+
+    def append_metrics(self, row):
+        if is_last():
+            with (self.path / METRICS_FILE).open("a") as stream:
+                stream.write("1,2.")
+            raise Killed
+        append(self, row)
+
+    patch.setattr(writer, "write_atomically", write_atomically)
+    patch.setattr(RunWriter, "append_metrics", append_metrics)
+    return done
+
+
+def test_a_training_killed_at_any_of_its_writes_leaves_a_run_that_opens_and_goes_on(config, tmp_path):
+    config = replace(config, epochs=2)
+    with pytest.MonkeyPatch.context() as patch:
+        writes = kill_at(0, patch)
+        whole = Run(train(replace(config, run=tmp_path / "whole")))
+    assert len(writes) == 13  # run.json and metrics.csv twice, images, two an epoch, four in the end
+    for write in range(1, len(writes) + 1):
+        killed = replace(config, run=tmp_path / f"killed-{write}", resume=True)
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+            kill_at(write, patch)
+            train(killed)
+        run = Run(killed.run)
+        assert (run in list_runs(tmp_path)) == (write > 1)  # before it has a run.json it is no run
+        if write > 1:
+            assert len(run.metrics()) == min(2, max(0, (write - 6) // 2))
+            assert run.state == ("complete" if write == len(writes) else "interrupted")
+        if write < len(writes):
+            train(killed)
+            assert {file.name for file in run.path.iterdir()} == {file.name for file in whole.path.iterdir()}
+        assert_same(run, whole)
 
 
 def test_a_failed_run_is_resumed_after_its_last_good_epoch(config):
@@ -84,12 +141,14 @@ def test_maps_may_be_asked_for_when_a_run_goes_on_also_one_that_knew_no_such_opt
     assert are_written(Run(config.run), "gradcam", "layer4", "label")
 
 
-def test_a_complete_run_and_one_without_a_finished_epoch_are_not_resumed(config, tiny_run):
+def test_a_complete_run_and_one_that_lost_its_checkpoint_are_not_resumed(config, tiny_run):
     with pytest.raises(TrainingError, match="is complete, there is nothing to resume"):
         train(replace(config, run=tiny_run, resume=True))
-    interrupted(config, Loop, "train_epoch", 1)
-    with pytest.raises(RunError, match="has no finished epoch to go on from"):
+    run = interrupted(config, Loop, "train_epoch", 2)
+    (run.path / CHECKPOINT_FILE).unlink()
+    with pytest.raises(RunError, match="run has lost its resume.pt; remove it and train it again"):
         train(replace(config, resume=True))
+    assert len(run.metrics()) == 1
 
 
 def test_another_device_is_refused_since_its_arithmetic_differs(config):

@@ -27,7 +27,7 @@ class TrainConfig:
     run: Path | None = None
     """the run directory to make; default: runs/<UTC time>_<dataset>_<model>_seed<k>"""
     resume: bool = False
-    """go on with the run of --run after its last finished epoch, with the same options"""
+    """go on with the run of --run after its last finished epoch, with the same options; start it if it has none"""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU where there is one"""
     batch_size: int = 128

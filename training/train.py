@@ -27,7 +27,7 @@ from model_zoo import ModelError, build_model, load_pretrained, model_spec, norm
 from model_zoo.device import choose_device, choose_precision, keep_freed_memory
 from run_store.command import ending_in_a_sentence, one_line
 from run_store.metrics import METRICS_COLUMNS
-from run_store.run import Run, RunRecord
+from run_store.run import CHECKPOINT_FILE, RECORD_FILE, Run, RunRecord
 from run_store.writer import RunWriter
 from training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
 from training.inference import predict, stored_images, test_figures
@@ -44,7 +44,8 @@ def train(config: TrainConfig) -> Path:
     spec = model_spec(config.model, config.image_size)
     device = choose_device(config.device)
     run = config.run or default_run(config.dataset, config.model, f"seed{config.seed}")
-    threads = Run(run).record.threads if config.resume else config.threads
+    is_begun = config.resume and os.path.exists(run / RECORD_FILE)  # a run may be killed before it has a record
+    threads = Run(run).record.threads if is_begun else config.threads
     torch.set_num_threads(threads or os.cpu_count() or 1)
     keep_freed_memory()
     data = _load_data(config, spec.input_size)
@@ -64,7 +65,7 @@ def train(config: TrainConfig) -> Path:
             _refuse_one_size(config, model, sample, classes)
         layers = choose_layers(model, sample)
     record = _record(config, data, model, layers, mean, std, device)
-    with _reopen(run, record) if config.resume else RunWriter.create(run, record) as writer:
+    with _reopen(run, record) if is_begun else RunWriter.create(run, record) as writer:
         print(f"{run}: {config.model} on {config.dataset}, {device}, {record.recipe['precision']}", flush=True)
         try:
             fit(config, data, model.to(device), writer)
@@ -118,10 +119,13 @@ def _reopen(run: Path, record: RunRecord) -> RunWriter:
 
 
 def fit(config: TrainConfig, data: ImageData, model: nn.Module, writer: RunWriter) -> None:
-    """Train `model` in place up to `config.epochs`, writing each epoch to the run, and seal it with its predictions."""
+    """Train `model` in place up to `config.epochs`, writing each epoch to the run, and seal it with its predictions.
+
+    Goes on after the run's last finished epoch, where it has one.
+    """
     record = writer.record
     loop = Loop(config, model, data, record)
-    rows = _resume(loop, writer) if config.resume else []
+    rows = _resume(loop, writer)
     writer.save_images(stored_images(data.test), data.test.masks)
     images = loop.steps_per_epoch * loop.batch_size
     table, features = None, None
@@ -148,13 +152,15 @@ def fit(config: TrainConfig, data: ImageData, model: nn.Module, writer: RunWrite
 
 
 def _resume(loop: Loop, writer: RunWriter) -> list[list[float]]:
-    """Put the last finished epoch back into `loop`; returns the metrics rows so far."""
-    checkpoint = Run(writer.path).checkpoint()
-    try:
-        rows = checkpoint["metrics"]
-        loop.restore(checkpoint)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # torch could read it, but it is no checkpoint
-        raise TrainingError("resume.pt is damaged; train the run again.") from error
+    """Put the last finished epoch, if any, back into `loop`; returns the metrics rows so far."""
+    run, rows = Run(writer.path), []
+    if os.path.exists(run.path / CHECKPOINT_FILE) or run.metrics():
+        checkpoint = run.checkpoint()
+        try:
+            rows = checkpoint["metrics"]
+            loop.restore(checkpoint)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # torch could read it, but it is no checkpoint
+            raise TrainingError("resume.pt is damaged; train the run again.") from error
     writer.restart(rows)
     return rows
 

@@ -16,8 +16,8 @@ from app.trust_chart import MAP_SELECTION, best_first, method_colours, trust_cha
 from explain.belief import figure, headline, interval, ranking
 from explain.measures import MEASURES
 from run_store.predictions import Predictions
-from run_store.quality import INPUT, QUALITY_FILE, QualityRow
-from run_store.run import Run, RunError
+from run_store.quality import INPUT, QualityRow
+from run_store.run import QUALITY_FILE, Run, RunError
 
 _MEASURE, _MAP = "trust_measure", "trust_map"
 Map = tuple[str, str]  # method and layer
