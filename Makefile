@@ -26,6 +26,7 @@ bench: $(DEVELOPMENT)  ## every figure of benchmarks/RESULTS.md that takes minut
 	$(BIN)/python -m benchmarks.folder_loading
 	$(BIN)/python -m benchmarks.training_speed
 	$(BIN)/python -m benchmarks.demo_runs
+	$(BIN)/python -m benchmarks.shortcut_methods
 	$(BIN)/python -m benchmarks.dashboard_speed
 	$(BIN)/pip install --quiet --requirement benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.explain_speed
