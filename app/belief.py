@@ -111,7 +111,7 @@ def draw_measuring(run: Run) -> None:
 
 
 @st.fragment(run_every=1.0)
-def _draw_progress(key: tuple[str, object]) -> None:
+def _draw_progress(key: processes.Key) -> None:
     if not processes.is_running(key):
         st.rerun()
     progress = processes.progress(key)

@@ -19,5 +19,5 @@ def failure(runs: Path) -> str:
     return processes.failure(_key(runs))
 
 
-def _key(runs: Path) -> tuple[str, Path]:
+def _key(runs: Path) -> processes.Key:
     return "demo", runs

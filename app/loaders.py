@@ -28,7 +28,6 @@ from run_store.neighbours import nearest, unit_rows
 from run_store.predictions import Predictions
 from run_store.quality import QualityRow, read_quality
 from run_store.run import (
-    CHECKPOINT_FILE,
     FEATURES_FILE,
     IMAGES_FILE,
     MASKS_FILE,
@@ -181,9 +180,7 @@ def _reason(run: Run, state: State) -> str:
 def _resume_hint(run: Run) -> str:
     if run.record.evaluated_only:
         return f"Finish it with: python -m training.evaluate --run {run.path}"
-    if (run.path / CHECKPOINT_FILE).exists():
-        return f"The same command with --run {run.path} --resume goes on after its last finished epoch."
-    return "No epoch was finished; train it again under another name, or remove the folder."
+    return f"The same command with --run {run.path} --resume goes on after its last finished epoch."
 
 
 @lru_cache(256)

@@ -1,20 +1,24 @@
 """Commands that somebody starts on a page: each is a process of its own, of which there is one at a time for a key.
 
+A key says what is done, and to which folder.
+
 They end with the server.
 """
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
 ROOT = Path(__file__).parent.parent
+Key = tuple[str, Path]
+_STOPPED = (130, -signal.SIGTERM)  # exit codes of a command that was told to stop, after and before it listens
 _TAIL = 4096  # bytes of what a process has said that are looked at
 _BAR = re.compile(r"(?:(?P<what>.*?): )?\s*(?P<percent>\d+)%\|.*?\[[\d:]+<(?P<left>[\d:?]+)")  # of tqdm
 
@@ -29,10 +33,10 @@ class Progress:
 
 
 _lock = threading.Lock()
-_started: dict[Hashable, tuple["subprocess.Popen[bytes]", IO[bytes]]] = {}
+_started: dict[Key, tuple["subprocess.Popen[bytes]", IO[bytes]]] = {}
 
 
-def start(key: Hashable, module: str, *arguments: str) -> None:
+def start(key: Key, module: str, *arguments: str) -> None:
     """python -m MODULE …, unless that of the same key still runs."""
     with _lock:
         if is_running(key):
@@ -42,7 +46,7 @@ def start(key: Hashable, module: str, *arguments: str) -> None:
         _started[key] = process, said
 
 
-def stop(key: Hashable) -> None:
+def stop(key: Key) -> None:
     """Interrupt it."""
     if is_running(key):
         _started[key][0].terminate()
@@ -53,19 +57,31 @@ def stop_all() -> None:
         stop(key)
 
 
-def is_running(key: Hashable) -> bool:
+def is_running(key: Key) -> bool:
     return key in _started and _started[key][0].poll() is None
 
 
-def failure(key: Hashable) -> str:
+def failure(key: Key) -> str:
     """The last words of one that failed, else empty."""
-    if key not in _started or not _started[key][0].poll():
+    if key not in _started or _started[key][0].poll() in (None, 0, *_STOPPED):
         return ""
     words = _said(key)
     return words[-1] if words else "It stopped without a word."
 
 
-def progress(key: Hashable) -> Progress:
+def folders(what: str) -> list[Path]:
+    """To which it was done, or is."""
+    return [folder for done, folder in list(_started) if done == what]
+
+
+def forget(key: Key) -> None:
+    """That it failed."""
+    with _lock:
+        if not is_running(key):
+            _started.pop(key, None)
+
+
+def progress(key: Key) -> Progress:
     """What the last bar of its progress says."""
     for words in reversed(_said(key)):
         if found := _BAR.match(words):
@@ -73,7 +89,7 @@ def progress(key: Hashable) -> Progress:
     return Progress()
 
 
-def _said(key: Hashable) -> list[str]:
+def _said(key: Key) -> list[str]:
     """Its last lines. The process writes where the file's position is, so that must not be moved."""
     file = _started[key][1].fileno()
     end = os.fstat(file).st_size

@@ -1,6 +1,7 @@
 """The table of runs: how far each is, how good, how long it took, and in words what went wrong."""
 
 import math
+import time
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,16 +9,17 @@ from html import escape
 
 import streamlit as st
 
-from app import loaders, run_list
+from app import loaders, run_list, trainings
 from app.learning_curves import RUN_COLOURS
-from app.loaders import RunStatus
+from app.loaders import RunStatus, file_stamp
 from app.run_notes import draw_note_editor
 from app.shell import STATE_WORDS
 from app.text import count, duration, percent
 from run_store.metrics import Epoch
-from run_store.run import Run, RunError, RunRecord
+from run_store.run import METRICS_FILE, Run, RunError, RunRecord
 
 _NO_SETTINGS = ("run", "resume", "maps", "dataset", "model")  # of a recipe: what has a column, or changes no weight
+STALLED = 5  # times as long as the epoch before, without news
 _COLUMNS = ("run", "state", "test accuracy", "best", "train − test", "epochs", "time", "parameters", "model", "data")
 
 
@@ -32,6 +34,7 @@ class Progress:
     metrics: Sequence[Epoch]
     problem: str  # why the metrics cannot be read, or that there are none, else empty
     colour: str
+    silence: float = 0.0  # seconds since metrics.csv was written
     accuracy: float | None = None  # of the predictions, where no metrics can say it: 0–1
     note: str = ""  # what people say about it
 
@@ -68,7 +71,8 @@ def _read(run: Run, title: str, colour: str) -> Progress:
         note = run_list.note(run).text
     except RunError as error:
         note = str(error)
-    return Progress(run, title, status, record, metrics, problem, colour, accuracy, note)
+    silence = max(0.0, time.time() - file_stamp(run.path / METRICS_FILE)[1] / 1e9)  # a clock may go backwards
+    return Progress(run, title, status, record, metrics, problem, colour, silence, accuracy, note)
 
 
 def draw_legend(rows: Sequence[Progress]) -> None:
@@ -78,13 +82,20 @@ def draw_legend(rows: Sequence[Progress]) -> None:
     st.html(f"<div class='legend'>{runs}{lines}</div>")
 
 
-def draw_runs(rows: Sequence[Progress], listed: Container[str]) -> None:
-    """The table, and above it what can be done about its rows; listed: the names that are no secret."""
+def draw_runs(rows: Sequence[Progress], listed: Container[str], chosen: Run | None) -> None:
+    """The table, and above it what can be done about its rows, and about the chosen run.
+
+    listed: the names that are no secret.
+    """
     hidden = sum(row.name not in listed for row in rows)
     with st.container(key="runs_head", horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("**Runs**", width="stretch")
         are_shown = hidden > 0 and st.toggle(f"{hidden} hidden", key="curves_hidden")
+        if chosen:
+            trainings.draw_control(chosen)
+        trainings.draw_new(run_list.runs_root())
         draw_note_editor([row.run for row in rows], {row.name: row.title for row in rows})
+    trainings.draw_news(run_list.runs_root())
     draw_run_table([row for row in rows if are_shown or row.name in listed])
 
 
@@ -122,12 +133,19 @@ def _row(row: Progress, settings: Sequence[str]) -> str:
 
 
 def state_words(row: Progress) -> str:
-    """“training: epoch 3 of 20”"""
+    """“training: epoch 3 of 20, 116 images/s, 12 min 5 s left”"""
     words = STATE_WORDS[row.status.state]
     planned = row.record.recipe.get("epochs") if row.record else None
     if row.status.state not in ("running", "interrupted", "failed") or not planned:
         return words
-    return f"{words}: epoch {len(row.metrics)} of {planned}"
+    words = f"{words}: epoch {len(row.metrics)} of {planned}"
+    if row.status.state != "running" or not row.record or not row.metrics or not row.metrics[-1].seconds > 0:
+        return words
+    seconds = row.metrics[-1].seconds  # of an epoch, with its evaluation
+    if row.silence > STALLED * seconds:
+        return f"{words}, no news for {duration(row.silence)}, an epoch took {duration(seconds)}"
+    left = max(0.0, (planned - len(row.metrics)) * seconds - row.silence)
+    return f"{words}, {row.record.image_counts['train'] / seconds:.0f} images/s, {duration(left)} left"
 
 
 def figures(row: Progress) -> list[str]:

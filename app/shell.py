@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import demo, loaders, run_list
+from app import demo, loaders, run_list, trainings
 from app.loaders import RunStatus
 from app.state import CLASS_TARGET, TARGETS, Selection, change_selection, current_selection
 from app.text import escape_markdown
@@ -177,6 +177,8 @@ def draw_missing(run: Run, error: RunError | None = None) -> None:
         st.markdown(text)
         if status.state == "running" and st.button("Look again", icon=":material/refresh:"):
             st.rerun()
+        if trainings.can_resume(run):
+            trainings.draw_control(run)
 
 
 def _explain_missing(run: Run, status: RunStatus, error: RunError | None) -> tuple[str, str]:

@@ -66,9 +66,20 @@ def test_one_that_failed_leaves_its_last_words(start):
     assert processes.failure(KEY) == "Error: no space is left." and not processes.is_running(KEY)
 
 
-def test_one_that_succeeded_has_no_failure(start):
-    start(said=bar(), status=0)
+@pytest.mark.parametrize("status", [0, 130, -15])
+def test_one_that_succeeded_or_was_stopped_has_no_failure(start, status):
+    start(said=bar(), status=status)
     assert processes.failure(KEY) == ""
+
+
+def test_a_failure_can_be_forgotten_but_not_what_still_runs(start):
+    start(status=1)
+    assert (processes.folders("a"), processes.folders("b")) == (["key"], [])
+    processes.forget(KEY)
+    assert processes.folders("a") == []
+    start()
+    processes.forget(KEY)
+    assert processes.folders("a") == ["key"]
 
 
 def test_a_real_one_runs_once_and_ends_when_told_to():

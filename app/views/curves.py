@@ -58,7 +58,7 @@ def draw(before: Any) -> None:
         except RunError as error:  # damaged since it was read a moment ago
             st.warning(escape_markdown(str(error)))
     with st.container(key="panel_runs", border=True):
-        draw_runs(progress, listed)
+        draw_runs(progress, listed, run_list.find_run(selection.run))
 
 
 def page_state() -> Any:
