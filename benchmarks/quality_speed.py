@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from benchmarks.precompute_speed import make_run
 from explain.engine import layer_attributions, upsample
-from explain.judging import Quick
+from explain.judging import Autocast
 from explain.quality import measure
 from explain.removal import road_gap
 from explain.sample import draw_sample
@@ -73,9 +73,9 @@ def compare_road(run: Run, config: Config) -> tuple[dict[str, np.ndarray], dict[
     layer = run.record.layers[-1]
     maps = layer_attributions(model, images, [layer], targets)[layer]
     judged = (images, upsample(maps, (images.shape[2], images.shape[3]))[:, 0], targets)
-    precision = choose_precision("auto", images.device)
+    quick = Autocast(model, choose_precision("auto", images.device))
     ways: dict[str, Callable[[], np.ndarray]] = {
-        f"ours in {str(precision).removeprefix('torch.')}": lambda: road_gap(Quick(model, precision), *judged).numpy(),
+        f"ours in {str(quick.dtype).removeprefix('torch.')}": lambda: road_gap(quick, *judged).numpy(),
         "ours in float32": lambda: road_gap(model, *judged).numpy(),
         PEER: lambda: theirs(model, *judged),
     }

@@ -4,7 +4,7 @@ python -m benchmarks.shortcut_methods [--runs FOLDER] [--seeds 0 1 2 3 4] [--pic
 
 A run's figure is `tag_minus_decoy` of the predicted class's maps, mean over images, as in its quality.csv. The unit of
 the test is the run: p is the share of all ways to call five of the ten runs "shortcut" whose difference of means is at
-least the one found (Fisher's exact permutation test, one-sided; of five and five runs, 1/252 at the least).
+least the one found (Fisher–Pitman permutation test, one-sided, exact; of five and five runs, 1/252 at the least).
 """
 
 import tempfile
@@ -21,14 +21,14 @@ import tyro
 
 from explain.controls import CONTROLS
 from explain.engine import upsample
-from explain.judging import MOST, Kind, attributions
+from explain.judging import LIMITS, Kind, attributions
 from explain.localisation import tag_minus_decoy
 from explain.methods import LAYER_METHODS, PIXEL_METHODS
 from explain.quality import METHODS, kinds_that_share_passes
 from explain.sample import draw_sample
 from image_data.planted_shapes import VARIANTS
 from image_data.splits import DECOY, TAG
-from run_store.run import Run
+from run_store.run import Run, list_runs
 from training.demo import DemoConfig, train_demo
 
 SIGNIFICANT = 0.01
@@ -46,6 +46,7 @@ class Config:
     runs: Path | None = None
     """folder for the runs, a folder a seed; what is trained there already is kept. Default: a temporary one"""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """of the trainings; with fewer than five, no difference can be significant"""
     images: int = 500
     picture: Path | None = None
     """the table as a chart, .png or .svg"""
@@ -56,7 +57,7 @@ def measured(run: Run, images: int) -> dict[Kind, float]:
     model, whole = run.load_model(), draw_sample(run, images)
     found: dict[Kind, float] = {}
     for kinds in kinds_that_share_passes(METHODS, run.record.layers):
-        sample = whole.first(MOST["pixel"].images) if kinds[0][0] in PIXEL_METHODS else whole
+        sample = whole.first(LIMITS["pixel"].images) if kinds[0][0] in PIXEL_METHODS else whole
         inputs = sample.images(slice(None), torch.device("cpu"))
         maps = attributions(model, inputs, sample.classes[:, :1], kinds, sample.rows.tolist())
         masks = torch.from_numpy(np.array(sample.masks))
@@ -88,7 +89,7 @@ def in_words(values: np.ndarray) -> str:
 
 def picture(table: pd.DataFrame, summary: pd.DataFrame) -> alt.FacetChart:
     """A dot a run, a line a method, a panel a layer; what reveals the shortcut says so."""
-    judged = table.merge(summary[["layer", "method", "p"]]).assign(method=table.method.map(TITLES))
+    judged = table.merge(summary[["layer", "method", "p"]]).assign(method=lambda rows: rows.method.map(TITLES))
     y = alt.Y("method:N", title=None, sort=None, axis=alt.Axis(grid=True, labelLimit=220))
     dots = (
         alt.Chart(judged)
@@ -136,7 +137,7 @@ def main() -> None:
             runs = Path(folder) / f"seed-{seed}"
             train_demo(DemoConfig(runs, seed))
             for variant in VARIANTS:
-                run = Run(runs / f"demo-{variant}")
+                run = next(run for run in list_runs(runs) if run.state == "complete" and variant in run.record.dataset)
                 print(f"seed {seed}, {variant}: {run.predictions().accuracy:.1%} accurate", flush=True)
                 rows += [(*kind, variant, seed, value) for kind, value in measured(run, config.images).items()]
     table = pd.DataFrame(rows, columns=["method", "layer", "variant", "seed", "value"])

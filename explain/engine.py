@@ -96,7 +96,7 @@ def _one_pass(
     minus: Tensor | None,
     combines: dict[str, Combine],
 ) -> dict[str, dict[str, Tensor]]:
-    """`attributions` of one batch; the model is held."""
+    """`attributions_by_method` of one batch; the model is held."""
     with recording(model, layers) as outputs:
         logits = model(images)
     check_logits(logits, images, targets, minus)

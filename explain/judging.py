@@ -25,7 +25,7 @@ from run_store.quality import INPUT
 IMAGE_MEMORY = 64 * 2**20  # bytes of images at once; the engine divides them further
 CHUNK = 64  # images, at most, between two moves of the progress
 PIXEL_CHUNK = 16  # images of a call of Captum, which makes copies of them
-SAME = 1e-5  # largest difference of two maps that are one, relative to the largest value: rounding of float32
+SAME = 1e-5  # largest difference of two maps that are one, relative to their largest value: rounding of float32
 
 Kind = tuple[str, str]  # method and layer, INPUT for the layer of pixel methods and controls
 Key = TypeVar("Key")
@@ -33,8 +33,8 @@ Values = dict[str, np.ndarray]  # measure → float N, one an image; NaN: no val
 
 
 @dataclass(frozen=True)
-class Most:
-    """Images of the sample, at most, on which a measure is taken: its first. Column n says on how many."""
+class ImageLimits:
+    """On how many images of the sample, its first, a measure is taken at most; column n says on how many it was."""
 
     images: int
     literature: int  # insertion, deletion, average drop and increase, which serve comparison with the literature
@@ -44,7 +44,7 @@ class Most:
 
 # A report of three methods at four layers takes ten minutes on two cores, half of them ROAD's, which judges the most.
 # Integrated Gradients costs a hundred times Grad-CAM.
-MOST = {"layer": Most(10**9, 100, 200, 50), "pixel": Most(100, 100, 50, 10)}
+LIMITS = {"layer": ImageLimits(10**9, 100, 200, 50), "pixel": ImageLimits(100, 100, 50, 10)}
 
 
 def measures_of(sample: Sample) -> set[str]:
@@ -63,16 +63,16 @@ def judge(model: nn.Module, sample: Sample, kinds: Sequence[Kind], progress: tqd
 
     kinds: all of pixel methods, or none. progress: counts the images of the sample once a kind.
     """
-    most = MOST["pixel" if kinds[0][0] in PIXEL_METHODS else "layer"]
+    limits = LIMITS["pixel" if kinds[0][0] in PIXEL_METHODS else "layer"]
     left_out = len(sample)
-    sample = sample.first(most.images)
+    sample = sample.first(limits.images)
     left_out -= len(sample)
     progress.set_description("maps")
     maps = _maps(model, sample, kinds)
     progress.set_description("mosaics")
     grids = _gridpg(model, sample, kinds)
     progress.set_description("random parameters")
-    changed = _randomised(model, sample, kinds, most)
+    changed = _randomised(model, sample, kinds, limits)
     judged: dict[Kind, Values] = {}
     for kind in kinds:
         progress.set_description(" at ".join(kind))
@@ -81,7 +81,7 @@ def judge(model: nn.Module, sample: Sample, kinds: Sequence[Kind], progress: tqd
             values["gridpg"] = grids[kind]
         twin = next((other for other in judged if _are_same(maps[other], maps[kind])), None)
         if twin is None:
-            judged[kind] = _of_predicted(model, sample, maps[kind][:, :1], most.literature, progress)
+            judged[kind] = _of_predicted(model, sample, maps[kind][:, :1], limits.literature, progress)
         else:
             judged[kind] = judged[twin]
             progress.update(len(sample))
@@ -91,7 +91,9 @@ def judge(model: nn.Module, sample: Sample, kinds: Sequence[Kind], progress: tqd
 
 def _are_same(one: Tensor, other: Tensor) -> bool:
     """As HiResCAM and Grad-CAM are at the last layer."""
-    return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=SAME * one.abs().max().item())
+    if one.shape != other.shape or not one.isfinite().all():
+        return False
+    return bool(((one - other).abs() <= SAME * one.abs().amax(dim=(2, 3), keepdim=True)).all())
 
 
 def _maps(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, Tensor]:
@@ -114,9 +116,9 @@ def _gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kin
     return {kind: values.numpy() for kind, values in _joined(parts).items()}
 
 
-def _randomised(model: nn.Module, sample: Sample, kinds: Sequence[Kind], most: Most) -> dict[Kind, Values]:
+def _randomised(model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits: ImageLimits) -> dict[Kind, Values]:
     found: dict[Kind, Values] = {kind: {} for kind in kinds}
-    for name, images_at_most in (("randomisation", most.randomised), ("randomisation_smooth", most.smooth)):
+    for name, images_at_most in (("randomisation", limits.randomised), ("randomisation_smooth", limits.smooth)):
         few = sample.first(images_at_most)
         parts = []
         for part in _chunks(few, len(few), most=len(few)):
@@ -137,7 +139,7 @@ def _attribute(kinds: Sequence[Kind], targets: Tensor, seeds: Sequence[int]) -> 
 
 def _of_predicted(model: nn.Module, sample: Sample, maps: Tensor, literature: int, progress: tqdm) -> Values:
     """The measures that look at one map an image, N×1×h×w, of the predicted class."""
-    quick = Quick(model, choose_precision("auto", device_of(model)))
+    quick = Autocast(model, choose_precision("auto", device_of(model)))
     parts = []
     for part in _chunks(sample, len(sample)):
         images = sample.images(part, device_of(model))
@@ -159,10 +161,10 @@ def _of_predicted(model: nn.Module, sample: Sample, maps: Tensor, literature: in
     return {name: numbers.numpy() for name, numbers in _joined(parts).items()}
 
 
-class Quick(nn.Module):
-    """A model in the arithmetic that its device is quickest in: a curve's mean over pixels does not feel it.
+class Autocast(nn.Module):
+    """A model that answers in another arithmetic: bfloat16 shifts a curve's area by thousandths.
 
-    benchmarks/RESULTS.md has the gain, and the difference. Which of two like probabilities is larger may change.
+    benchmarks/RESULTS.md ("Trust") has the gain and the difference.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype):
@@ -201,7 +203,8 @@ def attributions(
     images: float N×C×H×W, normalised. targets: int64 N×T. seeds: N of the random control.
     """
     targets = targets.to(images.device)
-    methods, layers = (tuple(dict.fromkeys(names)) for names in zip(*kinds, strict=True))
+    methods = list(dict.fromkeys(method for method, _ in kinds))
+    layers = list(dict.fromkeys(layer for method, layer in kinds if method in LAYER_METHODS))
     found: dict[Kind, Tensor] = {}
     for method in methods:
         if method in CONTROLS:

@@ -2,7 +2,7 @@
 
 python -m explain.quality --run runs/NAME [--layers layer3,layer4] [--methods gradcam,hirescam] [--images 500]
 
-Ctrl-C loses only the layer at hand: the same command goes on where it stopped.
+Ctrl-C keeps every kind of map that is finished: the same command goes on with the rest.
 """
 
 import signal
@@ -88,10 +88,10 @@ def measure(
 
 
 def kinds_that_share_passes(methods: Sequence[str], layers: Sequence[str]) -> list[list[Kind]]:
-    """What is measured, controls first; a pixel method shares nothing."""
+    """What is measured, controls first; they and pixel methods share nothing."""
     of_layers = [method for method in dict.fromkeys(methods) if method in LAYER_METHODS]
     return [
-        [(control, INPUT) for control in CONTROLS],
+        *([(control, INPUT)] for control in CONTROLS),
         [(method, layer) for method in of_layers for layer in layers],
         *([(method, INPUT)] for method in dict.fromkeys(methods) if method in PIXEL_METHODS),
     ]

@@ -13,11 +13,11 @@ from explain.similarity import spearman
 NOISE = 0.1  # standard deviation of the smooth variant, as a share of the range of the images' values
 NOISY_DRAWS = 10  # Hedström et al. average 50
 
-Kind = TypeVar("Kind", bound=Hashable)  # of maps: a layer's name, or whatever tells them apart
-Attribute = Callable[[nn.Module, Tensor], dict[Kind, Tensor]]  # model, images N×C×H×W → maps N×h×w of each kind
+Key = TypeVar("Key", bound=Hashable)  # of maps: a layer's name, or whatever tells them apart
+Attribute = Callable[[nn.Module, Tensor], dict[Key, Tensor]]  # model, images N×C×H×W → maps N×h×w of each kind
 
 
-def randomisation(model: nn.Module, images: Tensor, attribute: Attribute[Kind], seed: int = 0) -> dict[Kind, Tensor]:
+def randomisation(model: nn.Module, images: Tensor, attribute: Attribute[Key], seed: int = 0) -> dict[Key, Tensor]:
     """Similarity of a model's maps to those of the same model with random parameters: of each kind float64 N, −1 to 1.
 
     Cascading randomisation (Adebayo et al. 2018, arXiv 1810.03292): from the head downwards one stage after the other
@@ -38,17 +38,17 @@ def randomisation(model: nn.Module, images: Tensor, attribute: Attribute[Kind], 
     return {kind: (total / models).masked_fill(constant[kind].cpu(), torch.nan) for kind, total in sums.items()}
 
 
-def smooth(attribute: Attribute[Kind], seed: int = 0) -> Attribute[Kind]:
+def smooth(attribute: Attribute[Key], seed: int = 0) -> Attribute[Key]:
     """`attribute` averaged over noisy copies of the images, for the smooth variant of `randomisation`.
 
     Hedström et al. 2024 (arXiv 2405.02383): a gradient's own noise lowers the similarity as forgetting
     does, and would be taken for it. Every model sees the same ten copies, the same for the same `seed`.
     """
 
-    def averaged(model: nn.Module, images: Tensor) -> dict[Kind, Tensor]:
+    def averaged(model: nn.Module, images: Tensor) -> dict[Key, Tensor]:
         deviation = NOISE * (images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True))
         generator = torch.Generator().manual_seed(seed)
-        sums: dict[Kind, Tensor] = {}
+        sums: dict[Key, Tensor] = {}
         for _ in range(NOISY_DRAWS):
             noise = torch.randn(images.shape, generator=generator).to(images)
             for kind, maps in attribute(model, images + deviation * noise).items():

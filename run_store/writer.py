@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _LOCK_ATTEMPTS = 5
-_WRITTEN = (
+_WRITTEN = (  # under the lock, as the note is not
     RECORD_FILE, METRICS_FILE, CHECKPOINT_FILE, MODEL_FILE, IMAGES_FILE, MASKS_FILE, FEATURES_FILE, PREDICTIONS_FILE,
     QUALITY_FILE,
 )  # fmt: skip
@@ -164,7 +164,7 @@ class RunWriter:
 
 def _leftovers(path: Path) -> list[Path]:
     """Temporary files of `write_atomically`: those of a writer that was killed, for whoever holds the lock."""
-    return [file for name in _WRITTEN for file in path.glob(f".{name}.*")]
+    return [file for name in _WRITTEN for file in path.glob(f".{name}.*") if file.suffix[1:].isdigit()]
 
 
 def _remove_leftovers(path: Path) -> None:

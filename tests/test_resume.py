@@ -28,21 +28,17 @@ def config(tiny_folder, data_dir, tmp_path):
     )
 
 
-def interrupt(owner, method, monkeypatch, at_epoch=None):
-    """Ctrl-C when `method` is called (in this epoch)."""
-    original = getattr(owner, method)
+def interrupted(config, epoch):
+    """The run of a training that was ended by Ctrl-C in this epoch."""
+    train_epoch = Loop.train_epoch
 
-    def stopped(self, epoch, *arguments):
-        if at_epoch in (None, epoch):
+    def stopped(self, number, progress):
+        if number == epoch:
             raise KeyboardInterrupt
-        return original(self, epoch, *arguments)
+        return train_epoch(self, number, progress)
 
-    monkeypatch.setattr(owner, method, stopped)
-
-
-def interrupted(config, owner, method, at_epoch=None):
     with pytest.MonkeyPatch.context() as patch:
-        interrupt(owner, method, patch, at_epoch)
+        patch.setattr(Loop, "train_epoch", stopped)
         with pytest.raises(KeyboardInterrupt):
             train(config)
     return Run(config.run)
@@ -56,10 +52,10 @@ def assert_same(run, other):
     assert [row._replace(seconds=0) for row in run.metrics()] == [row._replace(seconds=0) for row in other.metrics()]
 
 
-@pytest.mark.parametrize(("method", "at_epoch"), [("train_epoch", 1), ("train_epoch", 2)])
-def test_a_resumed_run_ends_like_one_that_was_never_interrupted(config, tmp_path, method, at_epoch):
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_resumed_run_ends_like_one_that_was_never_interrupted(config, tmp_path, epoch):
     whole = Run(train(replace(config, run=tmp_path / "whole")))
-    run = interrupted(config, Loop, method, at_epoch)
+    run = interrupted(config, epoch)
     assert run.state == "interrupted"
     assert_same(Run(train(replace(config, resume=True))), whole)
 
@@ -118,7 +114,7 @@ def test_a_training_killed_at_any_of_its_writes_leaves_a_run_that_opens_and_goes
 
 
 def test_a_failed_run_is_resumed_after_its_last_good_epoch(config):
-    run = interrupted(config, Loop, "train_epoch", 3)
+    run = interrupted(config, 3)
     with RunWriter.reopen(run.path, run.record) as writer:
         writer.fail("No space left on device.")
     assert Run(train(replace(config, resume=True))).record.reason == ""
@@ -126,7 +122,7 @@ def test_a_failed_run_is_resumed_after_its_last_good_epoch(config):
 
 
 def test_other_settings_are_refused_and_named(config):
-    run = interrupted(config, Loop, "train_epoch", 2)
+    run = interrupted(config, 2)
     before = {file.name: file.read_bytes() for file in run.path.iterdir()}
     with pytest.raises(TrainingError, match="epochs was 3, is 5.*resume it with the same ones"):
         train(replace(config, epochs=5, resume=True))
@@ -134,7 +130,7 @@ def test_other_settings_are_refused_and_named(config):
 
 
 def test_maps_may_be_asked_for_when_a_run_goes_on_also_one_that_knew_no_such_option(config):
-    run = interrupted(config, Loop, "train_epoch", 3)
+    run = interrupted(config, 3)
     recipe = {name: value for name, value in run.record.recipe.items() if name != "maps"}
     (run.path / RECORD_FILE).write_text(replace(run.record, recipe=recipe).to_json())
     train(replace(config, resume=True, maps=True))
@@ -144,7 +140,7 @@ def test_maps_may_be_asked_for_when_a_run_goes_on_also_one_that_knew_no_such_opt
 def test_a_complete_run_and_one_that_lost_its_checkpoint_are_not_resumed(config, tiny_run):
     with pytest.raises(TrainingError, match="is complete, there is nothing to resume"):
         train(replace(config, run=tiny_run, resume=True))
-    run = interrupted(config, Loop, "train_epoch", 2)
+    run = interrupted(config, 2)
     (run.path / CHECKPOINT_FILE).unlink()
     with pytest.raises(RunError, match="run has lost its resume.pt; remove it and train it again"):
         train(replace(config, resume=True))
@@ -152,14 +148,14 @@ def test_a_complete_run_and_one_that_lost_its_checkpoint_are_not_resumed(config,
 
 
 def test_another_device_is_refused_since_its_arithmetic_differs(config):
-    run = interrupted(config, Loop, "train_epoch", 2)
+    run = interrupted(config, 2)
     (run.path / RECORD_FILE).write_text(replace(run.record, device="cuda").to_json())
     with pytest.raises(TrainingError, match="device was cuda, is cpu"):
         train(replace(config, resume=True))
 
 
 def test_a_damaged_checkpoint_is_one_sentence(config):
-    run = interrupted(config, Loop, "train_epoch", 2)
+    run = interrupted(config, 2)
     (run.path / CHECKPOINT_FILE).write_bytes(b"other bytes")
     with pytest.raises(RunError, match="resume.pt is damaged; train the run again"):
         train(replace(config, resume=True))
