@@ -18,7 +18,8 @@ from app.text import count, duration, percent
 from run_store.metrics import Epoch
 from run_store.run import METRICS_FILE, Run, RunError, RunRecord
 
-_NO_SETTINGS = ("run", "resume", "maps", "dataset", "model")  # of a recipe: what has a column, or changes no weight
+# Of a recipe: what has a column, or changes no weight.
+_NO_SETTINGS = ("run", "resume", "maps", "tensorboard", "dataset", "model")
 STALLED = 5  # times as long as the epoch before, without news
 _COLUMNS = ("run", "state", "test accuracy", "best", "train − test", "epochs", "time", "parameters", "model", "data")
 

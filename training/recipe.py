@@ -1,6 +1,7 @@
 """What a training is made of besides its loop: the settings, the optimizer, the schedule."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +64,8 @@ class TrainConfig:
     held_out: int | None = None
     """judge on so many images held out of the training split, always the same ones, instead of on the test split:
     to choose settings without looking at it"""
+    tensorboard: bool = False
+    """also write the metrics as event files, which TensorBoard opens, into the run; needs the package tensorboard"""
     maps: bool = False
     """in the end, compute the attribution maps of the whole test split, as explain.precompute does"""
 
@@ -70,6 +73,8 @@ class TrainConfig:
         """Raise TrainingError for a value outside its range."""
         if self.resume and self.run is None:
             raise TrainingError("--resume needs the run to go on with: --run DIR.")
+        if self.tensorboard and find_spec("tensorboard") is None:
+            raise TrainingError("--tensorboard needs a package: pip install 'tensorboard>=2.20,<3'.")
         wrong = {
             "epochs": self.epochs < 1,
             "seed": not 0 <= self.seed < 2**63,

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,12 +30,13 @@ from run_store.metrics import METRICS_COLUMNS
 from run_store.run import CHECKPOINT_FILE, RECORD_FILE, Run, RunRecord
 from run_store.writer import RunWriter
 from training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
+from training.event_files import FOLDER, event_files
 from training.inference import predict, stored_images, test_figures
 from training.loop import Loop
 from training.new_run import choose_layers, default_run, first_look, surroundings
 from training.recipe import TrainConfig, TrainingError, resolution
 
-FREE_TO_CHANGE = ("run", "resume", "threads", "maps")  # the run's own thread count is applied again
+FREE_TO_CHANGE = ("run", "resume", "threads", "tensorboard", "maps")  # the run's own thread count is applied again
 
 
 def train(config: TrainConfig) -> Path:
@@ -129,9 +130,13 @@ def fit(config: TrainConfig, data: ImageData, model: nn.Module, writer: RunWrite
     writer.save_images(stored_images(data.test), data.test.masks)
     images = loop.steps_per_epoch * loop.batch_size
     table, features = None, None
-    with tqdm(
-        total=config.epochs * images, initial=len(rows) * images, unit="image", unit_scale=True, smoothing=0.05
-    ) as progress:
+    events = event_files(writer.path / FOLDER, rows) if config.tensorboard else nullcontext(lambda row: None)
+    with (
+        events as add_event,
+        tqdm(
+            total=config.epochs * images, initial=len(rows) * images, unit="image", unit_scale=True, smoothing=0.05
+        ) as progress,
+    ):
         for epoch in range(len(rows) + 1, config.epochs + 1):
             start = time.perf_counter()
             row = {"epoch": epoch, **loop.train_epoch(epoch, progress)}
@@ -144,6 +149,7 @@ def fit(config: TrainConfig, data: ImageData, model: nn.Module, writer: RunWrite
             rows.append([row[name] for name in METRICS_COLUMNS])
             writer.save_checkpoint(loop.state() | {"metrics": rows})
             writer.append_metrics(row)
+            add_event(row)
             progress.write(_epoch_line(row, config.epochs, images))
     if table is None or features is None:  # resumed after the last epoch
         table, features = predict(model, data.test, record)
