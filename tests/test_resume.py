@@ -13,6 +13,8 @@ from training.loop import Loop
 from training.recipe import TrainConfig, TrainingError
 from training.train import train
 
+WITH_DROPOUT = "torchvision:squeezenet1_1"
+
 
 @pytest.fixture
 def config(tiny_folder, data_dir, tmp_path):
@@ -52,8 +54,9 @@ def assert_same(run, other):
     assert [row._replace(seconds=0) for row in run.metrics()] == [row._replace(seconds=0) for row in other.metrics()]
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_a_resumed_run_ends_like_one_that_was_never_interrupted(config, tmp_path, epoch):
+@pytest.mark.parametrize(("model", "epoch"), [("resnet18_narrow", 1), ("resnet18_narrow", 2), (WITH_DROPOUT, 2)])
+def test_a_resumed_run_ends_like_one_that_was_never_interrupted(config, tmp_path, model, epoch):
+    config = replace(config, model=model, image_size=32)
     whole = Run(train(replace(config, run=tmp_path / "whole")))
     run = interrupted(config, epoch)
     assert run.state == "interrupted"

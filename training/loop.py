@@ -38,6 +38,7 @@ class Loop:
         self.steps_per_epoch = len(self.labels) // self.batch_size
         self.optimizer = make_optimizer(self.model, config)
         self.generator = torch.Generator().manual_seed(config.seed)
+        self.torch = torch.cuda if device.type == "cuda" else torch  # whose random numbers dropout takes
 
     def state(self) -> dict[str, Any]:
         """What a training needs to go on, as plain tensors and numbers."""
@@ -45,6 +46,7 @@ class Loop:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
+            "random": self.torch.get_rng_state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -52,6 +54,7 @@ class Loop:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
+        self.torch.set_rng_state(state["random"])
 
     def train_epoch(self, epoch: int, progress: tqdm) -> dict[str, float]:
         """One pass; returns train_loss (with label smoothing), train_accuracy on augmented images, learning_rate."""
