@@ -80,7 +80,7 @@ def options(recipe: Mapping[str, Any]) -> list[str]:
     words: list[str] = []
     for name, value in recipe.items():
         option = name.replace("_", "-")
-        if name in ("run", "resume") or value is None:
+        if name in ("run", "resume", "processes") or value is None:
             continue
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")

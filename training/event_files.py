@@ -19,11 +19,16 @@ TAGS = {
 
 
 @contextmanager
-def event_files(folder: Path, rows: Sequence[Sequence[float]]) -> Iterator[Callable[[Mapping[str, float]], None]]:
+def event_files(
+    folder: Path | None, rows: Sequence[Sequence[float]]
+) -> Iterator[Callable[[Mapping[str, float]], None]]:
     """Write `rows`, each with METRICS_COLUMNS, in place of what the folder holds; yields what adds another epoch.
 
-    Needs the package tensorboard.
+    Needs the package tensorboard. Without a folder nothing is written.
     """
+    if folder is None:
+        yield lambda row: None
+        return
     from torch.utils.tensorboard import SummaryWriter
 
     shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,7 @@ from image_data import ImageSplit
 from model_zoo import find_head, normalize
 from run_store.predictions_file import predictions_table
 from run_store.run import RunRecord
+from training.world import World
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
 MOST_IMAGES = 500  # of a batch, however small they are
@@ -76,8 +77,26 @@ def predict(
     progress: Progress | None = None,
 ) -> tuple[pa.Table, np.ndarray]:
     """The predictions table of `split`, and the penultimate features float32 N×D, of the model of a run."""
+    return _table(split, *_infer(model, split.images, record, dtype, progress))
+
+
+def predict_together(
+    model: nn.Module, split: ImageSplit, record: RunRecord, world: World, dtype: torch.dtype = torch.float32
+) -> tuple[pa.Table, np.ndarray] | None:
+    """`predict`, each process of `world` a part of the images; None in all but the first."""
+    parts = _infer(model, world.part(split.images), record, dtype)
+    logits, features = map(world.gather, parts)
+    return None if logits is None or features is None else _table(split, logits, features)
+
+
+def _infer(
+    model: nn.Module, images: np.ndarray, record: RunRecord, dtype: torch.dtype, progress: Progress | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     head = find_head(model, len(record.class_names))
-    logits, features = infer(model, split.images, record.mean, record.std, head, dtype, progress=progress)
+    return infer(model, images, record.mean, record.std, head, dtype, progress=progress)
+
+
+def _table(split: ImageSplit, logits: np.ndarray, features: np.ndarray) -> tuple[pa.Table, np.ndarray]:
     return predictions_table(logits, split.labels, split.paths), features
 
 

@@ -15,18 +15,25 @@ from model_zoo import normalize
 from run_store.run import RunRecord
 from training.augment import augment
 from training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
+from training.world import ALONE, World
 
 REPORT_STEPS = 10  # steps between two looks at the loss: each look waits for the device
 
 
 @dataclass
 class Loop:
-    """Trains `model` in place, an epoch at a time; `record` says with which arithmetic and on which device."""
+    """Trains `model` in place, an epoch at a time; `record` says with which arithmetic and on which device.
+
+    Each process of `world` takes its part of every batch: what is one batch, what order and augmentation the images
+    have and how the learning rate runs do not depend on how many they are. Raises TrainingError for a batch that
+    cannot be divided among them.
+    """
 
     config: TrainConfig
     model: nn.Module
     data: ImageData
     record: RunRecord
+    world: World = ALONE
 
     def __post_init__(self) -> None:
         config, device = self.config, torch.device(self.record.device)
@@ -35,6 +42,9 @@ class Loop:
         self.labels = torch.from_numpy(np.array(self.data.train.labels)).to(device)
         self.dtype = getattr(torch, self.record.recipe["precision"])
         self.batch_size = min(config.batch_size, len(self.labels))
+        if self.batch_size % self.world.size:
+            raise TrainingError(f"--batch-size {self.batch_size} cannot be divided among {self.world.size} processes.")
+        self.network = self.world.wrapped(self.model)
         self.steps_per_epoch = len(self.labels) // self.batch_size
         self.optimizer = make_optimizer(self.model, config)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -60,29 +70,30 @@ class Loop:
         """One pass; returns train_loss (with label smoothing), train_accuracy on augmented images, learning_rate."""
         size = resolution(self.config, epoch, self.record.input_size)
         self.model.train()
-        losses: list[Tensor] = []
-        hits: list[Tensor] = []
+        sums: list[Tensor] = []  # a step each: loss times processes, right answers
         for step, (images, labels) in enumerate(self.batches(size), start=(epoch - 1) * self.steps_per_epoch):
             learning_rate = self._set_learning_rate(step)
-            loss, correct = self.step(images, labels)
-            losses.append(loss)
-            hits.append(correct)
-            if len(losses) % REPORT_STEPS == 0 or len(losses) == self.steps_per_epoch:
-                self._check_finite(losses[-REPORT_STEPS:], step)
-                done = len(losses) * self.batch_size
-                accuracy = torch.stack(hits).sum().item() / done
+            sums.append(torch.stack(self.step(images, labels)))
+            if len(sums) % REPORT_STEPS == 0 or len(sums) == self.steps_per_epoch:
+                last = (len(sums) - 1) // REPORT_STEPS * REPORT_STEPS
+                sums[last:] = self.world.sum(torch.stack(sums[last:]))
+                losses, hits = torch.stack(sums).T
+                losses = losses / self.world.size
+                self._check_finite(losses[last:], step)
+                done = len(sums) * self.batch_size
+                accuracy = hits.sum().item() / done
                 progress.set_postfix_str(
                     f"epoch {epoch}, loss {losses[-1].item():.3f}, accuracy {accuracy:.1%}", refresh=False
                 )
                 progress.update((epoch - 1) * self.steps_per_epoch * self.batch_size + done - progress.n)
         return {
-            "train_loss": torch.stack(losses).mean().item(),
+            "train_loss": losses.mean().item(),
             "train_accuracy": accuracy,
             "learning_rate": learning_rate,
         }
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Shuffled, augmented batches, normalised float32 B×3×size×size.
+        """This process's part of shuffled, augmented batches, normalised float32 B×3×size×size.
 
         What does not fill a batch waits for the next epoch, so that batch normalisation never sees a single image.
         """
@@ -92,20 +103,23 @@ class Loop:
             pixels = augment(
                 self.images[index], self.generator, padding=config.crop_padding, flip=config.flip, cutout=config.cutout
             )
-            images = normalize(pixels, self.record.mean, self.record.std)
+            images = normalize(self.world.part(pixels), self.record.mean, self.record.std)
             if size != self.record.input_size:
                 images = functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
-            yield images.contiguous(memory_format=torch.channels_last), self.labels[index]
+            yield images.contiguous(memory_format=torch.channels_last), self.world.part(self.labels[index])
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One update of the weights; the loss and the number of right answers before it, still on the device."""
+        """One update of the weights; the loss and the number of right answers before it, both float32, on the device.
+
+        They are of this process's part of the batch; the update is of all of it.
+        """
         with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            logits = self.model(images)
+            logits = self.network(images)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return loss.detach(), (logits.detach().argmax(dim=1) == labels).sum()
+        return loss.detach(), (logits.detach().argmax(dim=1) == labels).sum().float()
 
     def _set_learning_rate(self, step: int) -> float:
         learning_rate = triangular(
@@ -115,8 +129,8 @@ class Loop:
             group["lr"] = learning_rate
         return learning_rate
 
-    def _check_finite(self, losses: list[Tensor], last_step: int) -> None:
-        finite = torch.stack(losses).isfinite().tolist()
+    def _check_finite(self, losses: Tensor, last_step: int) -> None:
+        finite = losses.isfinite().tolist()
         if all(finite):
             return
         raise self.diverged(last_step - len(losses) + 1 + finite.index(False))

@@ -3,6 +3,7 @@
 python -m training.train --dataset planted-shapes --model resnet18_narrow --epochs 10
 python -m training.train --dataset cifar10 --model resnet18 --epochs 20 --run runs/cifar10
 python -m training.train --dataset folder:DIR --model resnet18 --epochs 20 --run runs/photos [--resume]
+torchrun --standalone --nproc-per-node 2 -m training.train -- --dataset folder:DIR --run runs/photos
 """
 
 import math
@@ -11,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tqdm import tqdm
 
 from explain.precompute import EXPLAIN_ERRORS, precompute
 from image_data import ImageData, hold_out, load_image_data
-from model_zoo import ModelError, build_model, load_pretrained, model_spec, normalize
+from model_zoo import ModelError, ModelSpec, build_model, load_pretrained, model_spec, normalize
 from model_zoo.device import choose_device, choose_precision, keep_freed_memory
 from run_store.command import ending_in_a_sentence, one_line
 from run_store.metrics import METRICS_COLUMNS
@@ -31,25 +32,36 @@ from run_store.run import CHECKPOINT_FILE, RECORD_FILE, Run, RunRecord
 from run_store.writer import RunWriter
 from training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
 from training.event_files import FOLDER, event_files
-from training.inference import predict, stored_images, test_figures
+from training.inference import predict_together, stored_images, test_figures
 from training.loop import Loop
 from training.new_run import choose_layers, default_run, first_look, surroundings
 from training.recipe import TrainConfig, TrainingError, resolution
+from training.world import World
 
-FREE_TO_CHANGE = ("run", "resume", "threads", "tensorboard", "maps")  # the run's own thread count is applied again
+# A single process applies the run's own thread count again.
+FREE_TO_CHANGE = ("run", "resume", "threads", "processes", "tensorboard", "maps")
 
 
 def train(config: TrainConfig) -> Path:
     """Train as `config` says; returns the run directory. Raises one of USER_ERRORS with a sentence."""
     config.check()
+    world = World.of_environment()
     spec = model_spec(config.model, config.image_size)
     device = choose_device(config.device)
+    with world.joined(device):
+        return _train(config, spec, device, world)
+
+
+def _train(config: TrainConfig, spec: ModelSpec, device: torch.device, world: World) -> Path:
     run = config.run or default_run(config.dataset, config.model, f"seed{config.seed}")
     is_begun = config.resume and os.path.exists(run / RECORD_FILE)  # a run may be killed before it has a record
-    threads = Run(run).record.threads if is_begun else config.threads
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    threads = Run(run).record.threads if is_begun and world.size == 1 else config.threads
+    torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // world.local_size))
     keep_freed_memory()
-    data = _load_data(config, spec.input_size)
+    with world.first_alone():
+        data = _load_data(config, spec.input_size)
+    if world.size > len(data.test):
+        raise TrainingError(f"{world.size} processes are more than the test split has images ({len(data.test)}).")
     torch.manual_seed(config.seed)
     classes = len(data.train.class_names)
     model = build_model(config.model, classes, data.train.images.shape[1])
@@ -65,11 +77,17 @@ def train(config: TrainConfig) -> Path:
         if config.progressive:
             _refuse_one_size(config, model, sample, classes)
         layers = choose_layers(model, sample)
-    record = _record(config, data, model, layers, mean, std, device)
+    record = _record(config, data, model, layers, mean, std, device, world)
+    loop = Loop(config, model.to(device), data, record, world)
+    if not world.is_first:
+        _fit(loop, None)
+        return run
     with _reopen(run, record) if is_begun else RunWriter.create(run, record) as writer:
+        loop.record = writer.record
         print(f"{run}: {config.model} on {config.dataset}, {device}, {record.recipe['precision']}", flush=True)
         try:
-            fit(config, data, model.to(device), writer)
+            with world.watched():
+                _fit(loop, writer)
         except (TrainingError, RuntimeError, *RESOURCE_ERRORS) as error:
             if type(error) is RuntimeError and "can't allocate memory" not in str(error):  # how torch says it on a CPU
                 raise
@@ -119,31 +137,32 @@ def _reopen(run: Path, record: RunRecord) -> RunWriter:
     return RunWriter.reopen(run, started.record)
 
 
-def fit(config: TrainConfig, data: ImageData, model: nn.Module, writer: RunWriter) -> None:
-    """Train `model` in place up to `config.epochs`, writing each epoch to the run, and seal it with its predictions.
+def _fit(loop: Loop, writer: RunWriter | None) -> None:
+    """Train up to the last epoch, writing each epoch to the run, and seal it with its predictions.
 
-    Goes on after the run's last finished epoch, where it has one.
+    Goes on after the run's last finished epoch, where it has one. writer: of the first process, None in the others.
     """
-    record = writer.record
-    loop = Loop(config, model, data, record)
-    rows = _resume(loop, writer)
-    writer.save_images(stored_images(data.test), data.test.masks)
-    images = loop.steps_per_epoch * loop.batch_size
-    table, features = None, None
-    events = event_files(writer.path / FOLDER, rows) if config.tensorboard else nullcontext(lambda row: None)
-    with (
-        events as add_event,
-        tqdm(
-            total=config.epochs * images, initial=len(rows) * images, unit="image", unit_scale=True, smoothing=0.05
-        ) as progress,
-    ):
-        for epoch in range(len(rows) + 1, config.epochs + 1):
+    config, data, record = loop.config, loop.data, loop.record
+    rows = _resume(loop, writer) if writer else []
+    rows, state = loop.world.share((rows, loop.state()))
+    if writer:
+        writer.save_images(stored_images(data.test), data.test.masks)
+    else:
+        loop.restore(state)
+    finished, images = len(rows), loop.steps_per_epoch * loop.batch_size
+    progress = tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05, disable=writer is None)
+    progress.update(finished * images)
+    folder = writer.path / FOLDER if writer and config.tensorboard else None
+    with event_files(folder, rows) as add_event, progress:
+        for epoch in range(finished + 1, config.epochs + 1):
             start = time.perf_counter()
             row = {"epoch": epoch, **loop.train_epoch(epoch, progress)}
             # The last epoch is judged by the very predictions that the run will show, in float32.
             dtype = torch.float32 if epoch == config.epochs else loop.dtype
-            table, features = predict(model, data.test, record, dtype)
-            row |= test_figures(table) | {"seconds": time.perf_counter() - start}
+            found = predict_together(loop.model, data.test, record, loop.world, dtype)
+            if writer is None or found is None:
+                continue
+            row |= test_figures(found[0]) | {"seconds": time.perf_counter() - start}
             if not math.isfinite(row["test_loss"]):  # the last update of an epoch is seen by no training loss
                 raise loop.diverged(epoch * loop.steps_per_epoch - 1)
             rows.append([row[name] for name in METRICS_COLUMNS])
@@ -151,10 +170,11 @@ def fit(config: TrainConfig, data: ImageData, model: nn.Module, writer: RunWrite
             writer.append_metrics(row)
             add_event(row)
             progress.write(_epoch_line(row, config.epochs, images))
-    if table is None or features is None:  # resumed after the last epoch
-        table, features = predict(model, data.test, record)
-    writer.save_model(model)
-    writer.complete(table, features)
+    if finished == config.epochs:  # resumed after the last epoch
+        found = predict_together(loop.model, data.test, record, loop.world)
+    if writer and found:
+        writer.save_model(loop.model)
+        writer.complete(*found)
 
 
 def _resume(loop: Loop, writer: RunWriter) -> list[list[float]]:
@@ -209,10 +229,11 @@ def _record(
     mean: list[float],
     std: list[float],
     device: torch.device,
+    world: World,
 ) -> RunRecord:
     splits = {"train": data.train, "test": data.test}
     precision = str(choose_precision(config.precision, device)).removeprefix("torch.")
-    recipe = asdict(config) | {"precision": precision}
+    recipe = asdict(config) | {"precision": precision} | ({"processes": world.size} if world.size > 1 else {})
     return RunRecord(
         model=config.model,
         layers=layers,
@@ -240,9 +261,12 @@ def _epoch_line(row: Mapping[str, float], epochs: int, images: int) -> str:
 
 def main() -> None:
     config = tyro.cli(TrainConfig, prog="python -m training.train")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
+    world = World.of_environment()
+    signal.signal(signal.SIGTERM, world.interrupt)
     with ending_in_a_sentence(*COMMAND_ERRORS, interrupted="the run keeps every finished epoch and opens in the app."):
-        print(f"Done: {train(config)}")
+        run = train(config)
+        if world.is_first:
+            print(f"Done: {run}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,114 @@
+"""A training in several processes, as torchrun starts them: the same as in one, and its end when one is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from run_store.run import MODEL_FILE, Run
+
+ROOT = Path(__file__).parent.parent
+ALONE = ("-m", "training.train")
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *ALONE, "--")
+NO_BATCH_NORM = "timm:convnext_atto"
+
+
+@pytest.fixture
+def start(tiny_folder, data_dir, tmp_path):
+    """Start the command line in so many processes on `tiny_folder`; the run is tmp_path / name."""
+    begun = []
+
+    def start(name, *options, processes=2, model="resnet18_narrow", epochs=2):
+        settings = ["--model", model, "--epochs", epochs, "--run", tmp_path / name, "--batch-size", 64, "--threads", 1]
+        settings += ["--dataset", f"folder:{tiny_folder}", "--image-size", 32, "--precision", "float32"]
+        settings += ["--learning-rate", 0.01, *options]
+        command = [sys.executable, *(TORCHRUN if processes == 2 else ALONE), *settings]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        process = subprocess.Popen(list(map(str, command)), cwd=ROOT, start_new_session=True, **pipes)
+        begun.append(process)
+        return process, Run(tmp_path / name)
+
+    yield start
+    for process in begun:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def finished(process, run):
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    return run, said
+
+
+def largest_difference(run, other):
+    weights, others = load_file(run.path / MODEL_FILE), load_file(other.path / MODEL_FILE)
+    assert weights.keys() == others.keys()
+    return max(abs(weights[name] - others[name]).max() for name in weights)
+
+
+def test_without_batch_norm_two_processes_train_what_one_does(start):
+    """Sums in another order, so rounding: float32 has 24 bits, and there are four steps."""
+    one, _ = finished(*start("one", processes=1, model=NO_BATCH_NORM))
+    two, said = finished(*start("two", model=NO_BATCH_NORM))
+    assert largest_difference(one, two) < 1e-5
+    assert said.count("epoch   1/2") == 1 and said.count("Done:") == 1  # only the first process speaks
+    for mine, others in zip(two.metrics(), one.metrics(), strict=True):
+        assert mine._replace(seconds=0) == pytest.approx(others._replace(seconds=0), rel=1e-4)
+    assert (two.predictions().column("predicted") == one.predictions().column("predicted")).all()
+    assert two.record.recipe["processes"] == 2 and "processes" not in one.record.recipe
+
+
+def test_with_batch_norm_two_processes_come_near_and_go_on_as_one(start):
+    """Each process normalises its own half of a batch, so that the runs differ by more than rounding."""
+    one, _ = finished(*start("one", processes=1, epochs=4))
+    two, _ = finished(*start("two", epochs=4))
+    for mine, others in zip(two.metrics(), one.metrics(), strict=True):
+        assert mine.learning_rate == others.learning_rate
+        assert mine.train_loss == pytest.approx(others.train_loss, rel=0.1)
+    assert 0 < largest_difference(one, two) < 0.2
+
+
+def worker(launcher, rank):
+    """The process of this rank."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            environment = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:  # ended meanwhile
+            continue
+        if parent == launcher and f"RANK={rank}".encode() in environment:
+            return int(folder.name)
+    return None
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_process_that_dies_ends_the_run_which_another_number_of_processes_goes_on_with(start, lost):
+    process, run = start("run", epochs=30)
+    deadline = time.monotonic() + 120
+    while not (run.path / "metrics.csv").exists() or len(run.metrics()) < 2:
+        assert process.poll() is None and time.monotonic() < deadline, process.stdout.read()
+        time.sleep(0.05)
+    os.kill(worker(process.pid, lost), signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    if lost == 1:
+        assert run.state == "failed" and "another process of the training has ended" in run.record.reason
+    else:  # nobody is left who could write why
+        assert run.state == "interrupted" and "another process of the training has ended" in said
+    before = run.metrics()
+    assert 2 <= len(before) < 30
+    resumed, _ = finished(*start("run", "--resume", processes=1, epochs=30))
+    assert (resumed.state, resumed.record.reason) == ("complete", "")
+    assert resumed.metrics()[: len(before)] == before and len(resumed.metrics()) == 30
+
+
+def test_a_batch_that_cannot_be_divided_is_refused_before_there_is_a_run(start):
+    process, run = start("run", "--batch-size", 63)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and "--batch-size 63 cannot be divided among 2 processes" in said
+    assert not run.path.exists()

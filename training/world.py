@@ -1,0 +1,119 @@
+"""The processes of one training, as torchrun starts them. Without it there is one, which talks to nobody."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from training.recipe import TrainingError
+
+_PATIENCE = 5  # seconds
+T = TypeVar("T")
+Values = TypeVar("Values", Tensor, np.ndarray)
+
+
+@dataclass(frozen=True)
+class World:
+    """rank: of this process, 0 … size−1; on this machine it is local_rank of local_size."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+    @classmethod
+    def of_environment(cls) -> "World":
+        """As torchrun describes it."""
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+        return cls(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else cls()
+
+    @property
+    def is_first(self) -> bool:
+        """The one that prints and writes."""
+        return self.rank == 0
+
+    @contextmanager
+    def joined(self, device: torch.device) -> Iterator[None]:
+        """Between processes of GPUs through nccl, of CPUs through gloo. A process of a GPU takes its own."""
+        if device.type == "cuda":
+            torch.cuda.set_device(self.local_rank)
+        if self.size > 1:
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        with self.watched():
+            yield
+        if self.size > 1:  # after an error there may be nobody left to say goodbye to
+            dist.destroy_process_group()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Turns what torch says when another process has ended into a TrainingError."""
+        try:
+            yield
+        except RuntimeError as error:
+            said = str(error).lower()
+            if self.size > 1 and (isinstance(error, dist.DistError) or "gloo" in said or "connection" in said):
+                raise TrainingError("another process of the training has ended, see what it said.") from error
+            raise
+
+    def interrupt(self, *_: object) -> None:
+        """On SIGTERM: a polite end is an interruption like Ctrl-C.
+
+        Of several processes, those that are left get it when one has ended, and are given a while to say so.
+        """
+        if self.size == 1:
+            raise KeyboardInterrupt
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.alarm(_PATIENCE)
+
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """The first process does it, then the others, who find in a cache what it left."""
+        if self.size > 1 and not self.is_first:
+            dist.barrier()
+        yield
+        if self.size > 1 and self.is_first:
+            dist.barrier()
+
+    def wrapped(self, model: nn.Module) -> nn.Module:
+        """The model, with gradients that are the mean over all processes."""
+        return nn.parallel.DistributedDataParallel(model) if self.size > 1 else model
+
+    def part(self, values: Values) -> Values:
+        """Every size-th, from the rank-th on."""
+        return values[self.rank :: self.size] if self.size > 1 else values
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Over all processes."""
+        if self.size > 1:
+            dist.all_reduce(values)
+        return values
+
+    def share(self, value: T) -> T:
+        """What the first process has."""
+        values = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(values)
+        return values[0]
+
+    def gather(self, part: np.ndarray) -> np.ndarray | None:
+        """What `part` took apart, put together again in the first process; None in the others."""
+        if self.size == 1:
+            return part
+        parts: list[np.ndarray] | None = [part] * self.size if self.is_first else None
+        dist.gather_object(part, parts)
+        if parts is None:
+            return None
+        whole = np.empty((sum(map(len, parts)), *part.shape[1:]), part.dtype)
+        for rank, of_rank in enumerate(parts):
+            whole[rank :: self.size] = of_rank
+        return whole
+
+
+ALONE = World()
