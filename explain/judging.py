@@ -173,7 +173,7 @@ class Autocast(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return cast(Tensor, self.model(images).float())
+            return cast(Tensor, self.model(images.contiguous(memory_format=torch.channels_last)).float())
 
 
 def _resized(masks: Tensor, size: tuple[int, int]) -> Tensor:
