@@ -274,8 +274,8 @@ def test_a_run_before_its_first_epoch_says_that_curves_will_come(runs):
 @pytest.mark.parametrize("view", VIEWS)
 def test_an_interrupted_run_says_how_to_go_on(runs, view):
     begin(runs / "stopped").__exit__()
-    said = text_of(open_view(view))
-    assert "nterrupted" in said and "train it again" in said
+    said = text_of(open_view(view)).replace("\\", "")
+    assert "nterrupted" in said and "--resume goes on after its last finished epoch" in said
 
 
 @pytest.mark.parametrize("view", VIEWS)
