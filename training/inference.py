@@ -13,6 +13,7 @@ from image_data import ImageSplit
 from model_zoo import find_head, normalize
 from run_store.predictions_file import predictions_table
 from run_store.run import RunRecord
+from training.im2col import Im2col
 from training.world import World
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
@@ -48,6 +49,7 @@ def infer(
         with (
             listen(lambda module, inputs: seen.append(_vectors(module, inputs[0]))),
             torch.inference_mode(),
+            Im2col(),
             torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
         ):
             for start in range(0, len(images), batch_size):

@@ -14,6 +14,7 @@ from image_data import ImageData
 from model_zoo import normalize
 from run_store.run import RunRecord
 from training.augment import augment
+from training.im2col import Im2col
 from training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
 from training.world import ALONE, World
 
@@ -113,7 +114,7 @@ class Loop:
 
         They are of this process's part of the batch; the update is of all of it.
         """
-        with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        with Im2col(), torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits = self.network(images)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
         self.optimizer.zero_grad()

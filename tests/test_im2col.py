@@ -1,0 +1,114 @@
+"""Convolutions of small images as matrix multiplications: the same numbers, and only where they pay."""
+
+import pytest
+import torch
+from torch import nn
+
+from model_zoo import build_model
+from training import im2col
+from training.im2col import Im2col
+
+CASES = {
+    "3×3": (nn.Conv2d(5, 7, 3, padding=1, bias=False), 3),
+    "with bias": (nn.Conv2d(5, 7, 3, padding=1), 3),
+    "stride 2": (nn.Conv2d(5, 7, 3, stride=2, padding=1), 6),
+    "stride 2, one pixel left over": (nn.Conv2d(5, 7, 3, stride=2, padding=1), 5),
+    "1×1 with stride": (nn.Conv2d(5, 7, 1, stride=2), 4),
+    "no padding": (nn.Conv2d(5, 7, 3), 5),
+    "3×2 kernel": (nn.Conv2d(5, 7, (3, 2), padding=1), 2),
+    "one pixel": (nn.Conv2d(5, 7, 1), 1),
+}
+
+
+@pytest.fixture
+def multiplied(monkeypatch):
+    """The number of convolutions that became matrix multiplications."""
+    calls = []
+    real = im2col._Convolution.apply
+    monkeypatch.setattr(im2col._Convolution, "apply", lambda *given: calls.append(given) or real(*given))
+    return calls
+
+
+def passes(network, images, gradient):
+    images = images.clone().requires_grad_()
+    network.zero_grad()
+    result = network(images)
+    result.backward(gradient(result))
+    return [result.detach(), images.grad, *(parameter.grad for parameter in network.parameters())]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_values_and_gradients_are_those_of_the_convolution(case, layout, multiplied):
+    convolution, side = CASES[case]
+    convolution = convolution.double().to(memory_format=layout)
+    images = torch.randn(4, 5, side, side, dtype=torch.float64).to(memory_format=layout)
+    gradient = torch.randn(4, 7, 8, 8, dtype=torch.float64)
+
+    def cut(result):
+        return gradient[..., : result.shape[2], : result.shape[3]]
+
+    expected = passes(convolution, images, cut)
+    with Im2col():
+        found = passes(convolution, images, cut)
+    assert len(multiplied) == 1
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "convolution",
+    [
+        nn.Conv2d(4, 4, 3, padding=1, groups=2),
+        nn.Conv2d(4, 4, 3, padding=2, dilation=2),
+        nn.Conv2d(4, 4, 3, padding="same"),
+        nn.Conv2d(4, 4, 3, padding="valid"),
+        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(4, 4, (3, 1), padding=(1, 0)),
+        nn.Conv2d(4, 4, 3, padding=1, stride=(1, 2)),
+        nn.Conv2d(4, 4, 1, padding=1),
+    ],
+    ids=str,
+)
+def test_an_unusual_convolution_is_the_same_too(convolution):
+    images = torch.randn(2, 4, 3, 3)
+    with Im2col():
+        found = convolution(images)
+    torch.testing.assert_close(found, convolution(images))
+
+
+def test_a_large_image_goes_the_usual_way(multiplied):
+    with Im2col():
+        nn.Conv2d(3, 4, 3, padding=1)(torch.randn(2, 3, 5, 5))
+    assert not multiplied
+
+
+def test_an_unbatched_image_goes_the_usual_way(multiplied):
+    with Im2col():
+        assert nn.Conv2d(3, 4, 3)(torch.randn(3, 5, 5)).shape == (4, 3, 3)
+    assert not multiplied
+
+
+def test_a_resnet_has_the_gradients_it_had(multiplied):
+    torch.manual_seed(0)
+    network = build_model("resnet18_narrow", 10).double()
+    images = torch.randn(4, 3, 16, 16, dtype=torch.float64)
+    expected = passes(network, images, torch.ones_like)
+    with Im2col():
+        found = passes(network, images, torch.ones_like)
+    assert len(multiplied) >= 5
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_arithmetic_follows_autocast_and_weights_keep_their_own():
+    convolution = nn.Conv2d(64, 8, 3, padding=1)
+    images = torch.randn(4, 64, 2, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = convolution(images)
+        with Im2col():
+            found = convolution(images)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found, expected)
+    found.float().sum().backward()
+    assert convolution.weight.grad.dtype == torch.float32
