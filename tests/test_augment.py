@@ -106,3 +106,12 @@ def test_the_same_seed_draws_the_same_and_another_seed_does_not(tiny_data):
     images = torch.from_numpy(tiny_data.train.images.copy())
     first, again, other = (augmented(images, padding=4, flip=True, cutout=8, seed=seed) for seed in (3, 3, 4))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_the_images_named_are_mirrored_and_no_others():
+    image = torch.arange(12).reshape(3, 4)
+    named = torch.tensor([True, False, False, True])
+    images = stacked(image, 4)
+    result = augment(images, torch.Generator(), padding=0, flip=True, cutout=0, mirrored=named)
+    assert torch.equal(result[named], images[named].flip(2))
+    assert torch.equal(result[~named], images[~named])

@@ -112,3 +112,17 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(shapes, tmp_path, m
     assert [row.epoch for row in run.metrics()] == [1]
     kept = torch.load(run.path / "resume.pt", weights_only=True)["model"]
     assert all(tensor.isfinite().all() for tensor in kept.values())
+
+
+def test_an_alternating_flip_shows_every_image_from_both_sides_in_two_epochs(tiny_data):
+    """Jordan 2024 (arXiv 2404.00498): half of the images are mirrored in the first epoch, the others in the second."""
+    loop = Loop(replace(PLAIN, flip=True, alternating_flip=True), Constant(*[0.0] * 10), tiny_data, RECORD)
+    originals = {image.tobytes(): number for number, image in enumerate(tiny_data.train.images)}
+    mirrored = []
+    for epoch in (1, 2, 3):
+        pixels = torch.cat([images for images, _ in loop.batches(32, epoch)]).permute(0, 2, 3, 1).mul(255).round()
+        seen = [image.contiguous().numpy().tobytes() for image in pixels.to(torch.uint8)]
+        mirrored.append(set(originals.values()) - {originals[image] for image in seen if image in originals})
+    assert 0.3 < len(mirrored[0]) / len(originals) < 0.7
+    assert mirrored[1] == set(originals.values()) - mirrored[0]
+    assert mirrored[2] == mirrored[0]

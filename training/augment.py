@@ -4,11 +4,20 @@ import torch
 from torch import Tensor
 
 
-def augment(images: Tensor, generator: torch.Generator, *, padding: int, flip: bool, cutout: int) -> Tensor:
+def augment(
+    images: Tensor,
+    generator: torch.Generator,
+    *,
+    padding: int,
+    flip: bool,
+    cutout: int,
+    mirrored: Tensor | None = None,
+) -> Tensor:
     """uint8 N×H×W×C → the same shape and type, every image moved, mirrored and covered on its own.
 
     padding: each image is shifted by −padding … +padding pixels down and right, uniformly; what comes in is the
-    image's reflection (without repeating the edge). flip: mirrored left to right with probability ½.
+    image's reflection (without repeating the edge). flip: mirrored left to right with probability ½, or
+    those of which `mirrored`, bool N, says so.
     cutout: side in pixels of a square set to mid grey, centred anywhere in the image (DeVries & Taylor 2017); 0: none.
     The generator lives on the CPU, so the same seed draws the same numbers for every device.
     """
@@ -17,7 +26,8 @@ def augment(images: Tensor, generator: torch.Generator, *, padding: int, flip: b
     rows = _reflect(torch.arange(height, device=images.device) + draw.integers(-padding, padding), height)
     columns = _reflect(torch.arange(width, device=images.device) + draw.integers(-padding, padding), width)
     if flip:
-        columns = torch.where(draw.integers(0, 1) == 1, columns.flip(1), columns)
+        mirror = draw.integers(0, 1) == 1 if mirrored is None else mirrored[:, None]
+        columns = torch.where(mirror, columns.flip(1), columns)
     index = torch.arange(count, device=images.device)
     moved = images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
     return _cut_out(moved, draw, cutout) if cutout else moved

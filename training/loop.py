@@ -49,6 +49,8 @@ class Loop:
         self.steps_per_epoch = len(self.labels) // self.batch_size
         self.optimizer = make_optimizer(self.model, config)
         self.generator = torch.Generator().manual_seed(config.seed)
+        sides = torch.randint(0, 2, (len(self.labels),), generator=torch.Generator().manual_seed(config.seed))
+        self.mirrored_first = sides.to(device) == 1  # in the odd epochs of --alternating-flip
         self.torch = torch.cuda if device.type == "cuda" else torch  # whose random numbers dropout takes
 
     def state(self) -> dict[str, Any]:
@@ -72,7 +74,7 @@ class Loop:
         size = resolution(self.config, epoch, self.record.input_size)
         self.model.train()
         sums: list[Tensor] = []  # a step each: loss times processes, right answers
-        for step, (images, labels) in enumerate(self.batches(size), start=(epoch - 1) * self.steps_per_epoch):
+        for step, (images, labels) in enumerate(self.batches(size, epoch), start=(epoch - 1) * self.steps_per_epoch):
             learning_rate = self._set_learning_rate(step)
             sums.append(torch.stack(self.step(images, labels)))
             if len(sums) % REPORT_STEPS == 0 or len(sums) == self.steps_per_epoch:
@@ -93,7 +95,7 @@ class Loop:
             "learning_rate": learning_rate,
         }
 
-    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, size: int, epoch: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
         """This process's part of shuffled, augmented batches, normalised float32 B×3×size×size.
 
         What does not fill a batch waits for the next epoch, so that batch normalisation never sees a single image.
@@ -101,8 +103,14 @@ class Loop:
         config = self.config
         order = torch.randperm(len(self.labels), generator=self.generator).to(self.images.device)
         for index in order[: self.steps_per_epoch * self.batch_size].split(self.batch_size):
+            mirrored = self.mirrored_first[index] ^ (epoch % 2 == 0) if config.alternating_flip else None
             pixels = augment(
-                self.images[index], self.generator, padding=config.crop_padding, flip=config.flip, cutout=config.cutout
+                self.images[index],
+                self.generator,
+                padding=config.crop_padding,
+                flip=config.flip,
+                cutout=config.cutout,
+                mirrored=mirrored,
             )
             images = normalize(self.world.part(pixels), self.record.mean, self.record.std)
             if size != self.record.input_size:

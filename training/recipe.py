@@ -47,6 +47,8 @@ class TrainConfig:
     """largest shift of an image in each direction, pixels"""
     flip: bool = True
     """mirror half of the images left to right"""
+    alternating_flip: bool = False
+    """with --flip: mirror each image in every other epoch, where otherwise chance decides"""
     cutout: int = 0
     """side of a grey square that covers part of each image, pixels; 0: none"""
     progressive: bool = False
