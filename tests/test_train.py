@@ -24,8 +24,8 @@ from run_store.metrics import METRICS_COLUMNS
 from run_store.run import Run, RunError
 from run_store.writer import RunWriter
 from training import train as train_module
-from training.recipe import TrainConfig, TrainingError
-from training.train import main, train
+from training.recipe import RECIPES, TrainConfig, TrainingError
+from training.train import main, parse, train
 
 ROOT = Path(__file__).parent.parent
 QUICK = TrainConfig(model="resnet18_narrow", epochs=1, batch_size=32, threads=1, device="cpu", learning_rate=0.05)
@@ -68,6 +68,23 @@ def predictions_by_hand(path):
     pixels = (np.load(path / "images.npy") / 255.0 - record["mean"]) / record["std"]
     with torch.no_grad():
         return model(torch.from_numpy(pixels.astype(np.float32)).permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_changed_by_the_options_beside_it_wherever_they_stand(name):
+    assert parse(["--recipe", name]) == RECIPES[name]
+    expected = replace(RECIPES[name], epochs=7, flip=False)
+    assert parse(["--epochs", "7", f"--recipe={name}", "--no-flip"]) == expected
+    RECIPES[name].check()
+
+
+def test_without_a_recipe_the_defaults_hold():
+    assert parse([]) == TrainConfig()
+
+
+def test_a_recipe_that_there_is_not_is_answered_with_those_that_there_are(command):
+    code, said = command("--recipe", "slow")
+    assert code == 2 and "'best', 'fast'" in said
 
 
 def test_a_run_has_every_file_of_the_contract(tiny_run):

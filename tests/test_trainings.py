@@ -3,17 +3,17 @@
 import os
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-import tyro
 from app_pages import checked, edit_record, open_page
 
 from app import loaders, processes, run_table, trainings
 from run_store.run import METRICS_FILE, PREDICTIONS_FILE, Run
 from run_store.writer import RunWriter
-from training.recipe import TrainConfig
+from training.recipe import RECIPES, TrainConfig
+from training.train import parse
 
 
 @pytest.fixture
@@ -57,12 +57,14 @@ def form(app, **values):
 
 def test_a_recorded_recipe_is_turned_back_into_the_options_it_came_from(tiny_run):
     run = Run(tiny_run)
-    parsed = tyro.cli(TrainConfig, args=trainings.options(run.record.recipe))
+    parsed = parse(trainings.options(run.record.recipe))
     dataset, precision = run.record.dataset, run.record.recipe["precision"]
     expected = TrainConfig(dataset, "resnet18_narrow", 2, batch_size=32, learning_rate=0.05, threads=1)
     assert parsed == replace(expected, precision=precision)
+    named = replace(RECIPES["fast"], epochs=5, flip=False)
+    assert parse(trainings.options(asdict(named))) == named
     flags = {"flip": False, "progressive": True, "held_out": 5, "resume": True, "run": "anything"}
-    parsed = tyro.cli(TrainConfig, args=trainings.options(flags))
+    parsed = parse(trainings.options(flags))
     assert parsed == TrainConfig(flip=False, progressive=True, held_out=5)
 
 

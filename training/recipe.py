@@ -23,6 +23,9 @@ class TrainConfig:
     """an architecture: resnet18, resnet34, resnet18_narrow, resnet18_imagenet, torchvision:NAME, timm:NAME"""
     epochs: int = 20
     """passes over the training split"""
+    recipe: Literal["fast", "best"] | None = None
+    """settings by name, which the other options still change. fast: an hour for CIFAR-10 on two cores with bfloat16
+    matrix instructions; best: the longest that is known to pay, for a GPU"""
     seed: int = 0
     """of the initial weights, the order of the images and their augmentation"""
     run: Path | None = None
@@ -97,6 +100,13 @@ class TrainConfig:
             if is_wrong:
                 value = getattr(self, option.replace("-", "_"))
                 raise TrainingError(f"--{option} {value} is out of range; see --help for what is allowed.")
+
+
+# benchmarks/RESULTS.md ("Recipes") says what is measured of these and what is taken from the literature.
+RECIPES = {
+    "fast": TrainConfig(recipe="fast", epochs=24, progressive=True, alternating_flip=True),
+    "best": TrainConfig(recipe="best", epochs=200, cutout=16, batch_size=512, learning_rate=0.4, alternating_flip=True),
+}
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:

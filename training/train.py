@@ -1,17 +1,18 @@
 """Train a classifier, write its run directory.
 
 python -m training.train --dataset planted-shapes --model resnet18_narrow --epochs 10
-python -m training.train --dataset cifar10 --model resnet18 --epochs 20 --run runs/cifar10
+python -m training.train --dataset cifar10 --recipe fast --run runs/cifar10
 python -m training.train --dataset folder:DIR --model resnet18 --epochs 20 --run runs/photos [--resume]
 torchrun --standalone --nproc-per-node 2 -m training.train -- --dataset folder:DIR --run runs/photos
 """
 
+import argparse
 import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -35,11 +36,19 @@ from training.event_files import FOLDER, event_files
 from training.inference import predict_together, stored_images, test_figures
 from training.loop import Loop
 from training.new_run import choose_layers, default_run, first_look, surroundings
-from training.recipe import TrainConfig, TrainingError, resolution
+from training.recipe import RECIPES, TrainConfig, TrainingError, resolution
 from training.world import World
 
 # A single process applies the run's own thread count again.
-FREE_TO_CHANGE = ("run", "resume", "threads", "processes", "tensorboard", "maps")
+FREE_TO_CHANGE = ("run", "resume", "recipe", "threads", "processes", "tensorboard", "maps")
+
+
+def parse(arguments: Sequence[str] | None = None) -> TrainConfig:
+    """The settings of a command line, by default this process's: those of --recipe, changed by its other options."""
+    before = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    before.add_argument("--recipe", nargs="?")
+    named = RECIPES.get(before.parse_known_args(arguments)[0].recipe, TrainConfig())
+    return tyro.cli(TrainConfig, prog="python -m training.train", args=arguments, default=named)
 
 
 def train(config: TrainConfig) -> Path:
@@ -260,7 +269,7 @@ def _epoch_line(row: Mapping[str, float], epochs: int, images: int) -> str:
 
 
 def main() -> None:
-    config = tyro.cli(TrainConfig, prog="python -m training.train")
+    config = parse()
     world = World.of_environment()
     signal.signal(signal.SIGTERM, world.interrupt)
     with ending_in_a_sentence(*COMMAND_ERRORS, interrupted="the run keeps every finished epoch and opens in the app."):
