@@ -4,9 +4,11 @@ python -m benchmarks.recipe_ablation --dataset folder:.data --epochs 6 --seeds 0
     --variants "" weight-decay=1.5e-3 "learning-rate=0.2 weight-decay=1e-3"
 """
 
+import os
 import statistics
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import tyro
@@ -23,23 +25,35 @@ def main(
     seeds: tuple[int, ...] = (0, 1, 2),
     variants: tuple[str, ...] = ("", "weight-decay=1.5e-3"),
     runs: Path = Path("runs/ablation"),
+    jobs: int = 1,
 ) -> None:
     """Train `model` with the options of each variant, a run for each seed; finished runs are not trained again.
+
+    `jobs` trainings run at once, sharing the processor's cores: small models have no use for many.
 
     A variant names options of training.train without their dashes; an empty one is the defaults.
     """
     common = ["--dataset", dataset, "--model", model, "--epochs", str(epochs), "--held-out", str(held_out)]
+    common += ["--threads", str(max(1, (os.cpu_count() or 1) // jobs))]
     if dataset.startswith("folder:"):
         common += ["--image-size", str(image_size)]
     head = "| options | held-out accuracy, mean | min–max | loss | seeds |"
     print(f"{head}\n|{'---|' * (head.count('|') - 1)}", flush=True)
-    for variant in variants:
-        options = [word for pair in variant.split() for word in f"--{pair}".split("=", 1)]
-        last = [trained(runs, [*common, *options], seed).metrics()[-1] for seed in seeds]
-        accuracy = [epoch.test_accuracy for epoch in last]
-        loss = statistics.mean(epoch.test_loss for epoch in last)
-        spread = f"{statistics.mean(accuracy):.2%} | {min(accuracy):.2%}–{max(accuracy):.2%}"
-        print(f"| {variant or 'the defaults'} | {spread} | {loss:.3f} | {len(seeds)} |", flush=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        trainings = {
+            variant: [pool.submit(trained, runs, [*common, *_options(variant)], seed) for seed in seeds]
+            for variant in variants
+        }
+        for variant, seeds_runs in trainings.items():
+            last = [training.result().metrics()[-1] for training in seeds_runs]
+            accuracy = [epoch.test_accuracy for epoch in last]
+            loss = statistics.mean(epoch.test_loss for epoch in last)
+            spread = f"{statistics.mean(accuracy):.2%} | {min(accuracy):.2%}–{max(accuracy):.2%}"
+            print(f"| {variant or 'the defaults'} | {spread} | {loss:.3f} | {len(seeds)} |", flush=True)
+
+
+def _options(variant: str) -> list[str]:
+    return [word for pair in variant.split() for word in f"--{pair}".split("=", 1)]
 
 
 def trained(runs: Path, options: list[str], seed: int) -> Run:

@@ -72,14 +72,18 @@ def plain_steps(config: TrainConfig) -> Iterator[None]:
         yield
 
 
-def our_steps(config: TrainConfig) -> Iterator[None]:
+def our_loop(config: TrainConfig) -> Loop:
     data = ImageData("random", random_split(), random_split())
     record = RunRecord(
         model=config.model, layers=(), dataset="random", fingerprints={}, image_counts={}, class_names=NAMES,
         mean=(0.5,) * 3, std=(0.25,) * 3, input_size=SIDE, parameters=0, recipe={"precision": config.precision},
         seed=0, threads=torch.get_num_threads(), device="cpu", created="",
     )  # fmt: skip
-    loop = Loop(config, build_model(config.model, CLASSES).train(), data, record)
+    return Loop(config, build_model(config.model, CLASSES).train(), data, record)
+
+
+def our_steps(config: TrainConfig) -> Iterator[None]:
+    loop = our_loop(config)
     for images, labels in loop.batches(SIDE):
         loss, _ = loop.step(images, labels)
         loss.item()
