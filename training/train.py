@@ -136,8 +136,10 @@ def _reopen(run: Path, record: RunRecord) -> RunWriter:
     started = Run(run)
     if started.state == "complete":
         raise TrainingError(f"{run} is complete, there is nothing to resume.")
+    defaults = asdict(TrainConfig())  # of settings that the run is older than
     before, now = (
-        {**entry.recipe, "data": entry.fingerprints, "device": entry.device} for entry in (started.record, record)
+        {**defaults, **entry.recipe, "data": entry.fingerprints, "device": entry.device}
+        for entry in (started.record, record)
     )
     changed = [name for name in now if name not in FREE_TO_CHANGE and before.get(name) != now[name]]
     if changed:
