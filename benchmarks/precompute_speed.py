@@ -10,8 +10,6 @@ peak of that process above what it held with the model and the images loaded (pr
 import multiprocessing
 import re
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -21,6 +19,7 @@ import numpy as np
 import torch
 import tyro
 
+from benchmarks.timing import seconds_of
 from explain.engine import layer_attributions
 from explain.precompute import precompute
 from model_zoo import build_model
@@ -87,12 +86,6 @@ def resident() -> dict[str, float]:
     """Memory of this process in GiB: VmRSS now, VmHWM at most so far (of this program only, unlike getrusage)."""
     status = Path("/proc/self/status").read_text()
     return {name: int(size) / 2**20 for name, size in re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", status)}
-
-
-def seconds_of(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
 
 
 def single_maps(run: Run, count: int, device: torch.device) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,6 @@ Without --run, a run of ResNet18 with random weights and images is made, which h
 
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 from torch import Tensor, nn
 
 from benchmarks.precompute_speed import make_run
+from benchmarks.timing import seconds_of
 from explain.engine import layer_attributions, upsample
 from explain.judging import Autocast
 from explain.quality import measure
@@ -58,12 +58,6 @@ def theirs(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> n
     scaled = ((maps - least) / (most - least)).numpy()
     classes = [ClassifierOutputSoftmaxTarget(code) for code in targets.tolist()]
     return 2 * ROADCombined()(images, scaled, classes, model)
-
-
-def seconds_of(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
 
 
 def compare_road(run: Run, config: Config) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

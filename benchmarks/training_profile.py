@@ -6,7 +6,6 @@ python -m benchmarks.training_profile --model resnet18
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import tyro
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.timing import matmul_rate, seconds_of
 from benchmarks.training_speed import IMAGES, our_loop
 from model_zoo.device import choose_precision, keep_freed_memory
 from run_store.metrics import METRICS_COLUMNS
@@ -36,18 +36,6 @@ KINDS = {
     "addition": ("aten::add",),
     "copies (im2col's patches, bfloat16 weights, layouts)": ("aten::copy_",),
 }
-
-
-def matmul_rate(dtype: torch.dtype, side: int = 4096) -> float:
-    """FLOP/s of multiplying two square matrices: the best of five."""
-    one, other = torch.randn(2, side, side).to(dtype)
-    return 2 * side**3 / min(seconds_of(lambda: one @ other) for _ in range(5))
-
-
-def seconds_of(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
 
 
 def profiled(loop: Loop, side: int, steps: int) -> tuple[dict[str, float], list[float], float]:
@@ -111,8 +99,9 @@ def main(
     model: str = "resnet18", batch_size: int = 128, sides: tuple[int, ...] = (16, 24, 32), steps: int = 20
 ) -> None:
     keep_freed_memory()
-    dtype = choose_precision("auto", torch.device("cpu"))
-    rate = matmul_rate(dtype)
+    device = torch.device("cpu")
+    dtype = choose_precision("auto", device)
+    rate = matmul_rate(device, dtype)
     precision = str(dtype).removeprefix("torch.")
     print(f"matrix multiplication in {precision}: {rate / 1e9:.0f} GFLOP/s, {torch.get_num_threads()} threads\n")
     loop = our_loop(TrainConfig(model=model, batch_size=batch_size, precision=precision))
