@@ -3,12 +3,14 @@
 import math
 import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
-from run_store.run import Run, RunRecord, is_locked
+from run_store.run import MODEL_FILE, Run, RunRecord, is_locked
 from training import train as train_module
 from training.loop import Loop
 from training.recipe import TrainConfig, TrainingError, triangular
@@ -126,3 +128,14 @@ def test_an_alternating_flip_shows_every_image_from_both_sides_in_two_epochs(tin
     assert 0.3 < len(mirrored[0]) / len(originals) < 0.7
     assert mirrored[1] == set(originals.values()) - mirrored[0]
     assert mirrored[2] == mirrored[0]
+
+
+def test_a_compiled_network_trains_as_the_plain_one(shapes, tmp_path, monkeypatch):
+    """The arithmetic is left as it is (backend "eager"): compiling it takes minutes, and GPUs are what it is for."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    plain = Run(train(replace(QUICK, precision="float32", run=tmp_path / "plain")))
+    compiled = Run(train(replace(QUICK, precision="float32", compile=True, run=tmp_path / "compiled")))
+    assert load_file(compiled.path / MODEL_FILE).keys() == load_file(plain.path / MODEL_FILE).keys()
+    (row,), (other,) = compiled.metrics(), plain.metrics()
+    assert row.train_loss == pytest.approx(other.train_loss, rel=1e-4)
+    assert row.test_loss == pytest.approx(other.test_loss, rel=1e-2)

@@ -1,6 +1,7 @@
 """The training steps of one model: batches, updates, and the look at whether the loss is still a number."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,8 @@ class Loop:
         self.batch_size = min(config.batch_size, len(self.labels))
         if self.batch_size % self.world.size:
             raise TrainingError(f"--batch-size {self.batch_size} cannot be divided among {self.world.size} processes.")
-        self.network = self.world.wrapped(self.model)
+        network = self.world.wrapped(self.model)
+        self.network = torch.compile(network) if config.compile else network  # maps and predictions: self.model
         self.steps_per_epoch = len(self.labels) // self.batch_size
         self.optimizer = make_optimizer(self.model, config)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -122,7 +124,8 @@ class Loop:
 
         They are of this process's part of the batch; the update is of all of it.
         """
-        with Im2col(), torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        few_pixels = nullcontext() if self.config.compile else Im2col()
+        with few_pixels, torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits = self.network(images)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
         self.optimizer.zero_grad()

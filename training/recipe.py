@@ -58,6 +58,8 @@ class TrainConfig:
     """first third of the epochs at half, second third at three quarters of the resolution; from 3 epochs on"""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """arithmetic of the training step; auto: bfloat16 where the processor multiplies in it"""
+    compile: bool = False
+    """compile the network for the training step (torch.compile); did not pay on the CPUs that were measured"""
     threads: int | None = None
     """CPU threads; default: one a core. The same number gives the same weights"""
     image_size: int | None = None
