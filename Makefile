@@ -25,6 +25,8 @@ lint: $(DEVELOPMENT)
 bench: $(DEVELOPMENT)  ## every figure of benchmarks/RESULTS.md that takes minutes, not hours
 	$(BIN)/python -m benchmarks.folder_loading
 	$(BIN)/python -m benchmarks.training_speed
+	$(BIN)/python -m benchmarks.training_profile
+	$(BIN)/python -m benchmarks.im2col_speed
 	$(BIN)/python -m benchmarks.demo_runs
 	$(BIN)/python -m benchmarks.shortcut_methods
 	$(BIN)/python -m benchmarks.dashboard_speed

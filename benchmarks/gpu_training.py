@@ -38,6 +38,7 @@ def main(
     compile: bool = True,
 ) -> None:
     """Train a run for each seed, named beforehand; unfinished ones go on, finished ones are only read."""
+    arithmetic = "compiled" if compile else "eager"
     device = choose_device("auto")
     dtype = choose_precision("auto", device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
@@ -47,8 +48,10 @@ def main(
     config = replace(config, epochs=epochs or config.epochs, resume=True)
     lines, accuracies = [], []
     for seed in seeds:
-        run = Run(runs / f"{recipe}_{model}_seed{seed}")
+        settings = (Path(dataset).name, recipe, model, config.epochs, image_size, arithmetic, seed)
+        run = Run(runs / "_".join(map(str, settings)))
         if not run.path.exists() or run.state != "complete":
+            torch.compiler.reset()  # so that each seed's first epoch says what compiling takes
             train(replace(config, seed=seed, run=run.path))
         rows = run.metrics()
         accuracies.append(rows[-1].test_accuracy)

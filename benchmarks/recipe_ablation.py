@@ -29,12 +29,12 @@ def main(
 ) -> None:
     """Train `model` with the options of each variant, a run for each seed; finished runs are not trained again.
 
-    `jobs` trainings run at once, sharing the processor's cores: small models have no use for many.
-
-    A variant names options of training.train without their dashes; an empty one is the defaults.
+    A variant names options of training.train without their dashes; an empty one is the defaults. `jobs` trainings run
+    at once, sharing the processor's cores: small models have no use for many.
     """
     common = ["--dataset", dataset, "--model", model, "--epochs", str(epochs), "--held-out", str(held_out)]
-    common += ["--threads", str(max(1, (os.cpu_count() or 1) // jobs))]
+    if jobs > 1:
+        common += ["--threads", str(max(1, (os.cpu_count() or 1) // jobs))]
     if dataset.startswith("folder:"):
         common += ["--image-size", str(image_size)]
     head = "| options | held-out accuracy, mean | min–max | loss | seeds |"
@@ -44,12 +44,15 @@ def main(
             variant: [pool.submit(trained, runs, [*common, *_options(variant)], seed) for seed in seeds]
             for variant in variants
         }
-        for variant, seeds_runs in trainings.items():
-            last = [training.result().metrics()[-1] for training in seeds_runs]
-            accuracy = [epoch.test_accuracy for epoch in last]
-            loss = statistics.mean(epoch.test_loss for epoch in last)
-            spread = f"{statistics.mean(accuracy):.2%} | {min(accuracy):.2%}–{max(accuracy):.2%}"
-            print(f"| {variant or 'the defaults'} | {spread} | {loss:.3f} | {len(seeds)} |", flush=True)
+        try:
+            for variant, of_seeds in trainings.items():
+                last = [training.result().metrics()[-1] for training in of_seeds]
+                accuracy = [epoch.test_accuracy for epoch in last]
+                loss = statistics.mean(epoch.test_loss for epoch in last)
+                spread = f"{statistics.mean(accuracy):.2%} | {min(accuracy):.2%}–{max(accuracy):.2%}"
+                print(f"| {variant or 'the defaults'} | {spread} | {loss:.3f} | {len(seeds)} |", flush=True)
+        finally:
+            pool.shutdown(cancel_futures=True)  # one that failed, or Ctrl-C, ends the others too
 
 
 def _options(variant: str) -> list[str]:

@@ -28,13 +28,13 @@ from training.world import ALONE
 TEST_IMAGES = 10_000
 WARM_UP = 12  # steps until the memory that is kept has found its places
 KINDS = {
-    "convolution": ("convolution",),
-    "im2col's matrix multiplication": ("aten::mm",),
-    "normalisation": ("batch_norm",),
+    "convolution": ("mkldnn_convolution", "convolution_backward"),
+    "im2col's matrix multiplication": ("mm",),
+    "normalisation": ("native_batch_norm", "native_batch_norm_backward"),
     "activation": ("clamp_min", "threshold_backward"),
-    "optimizer": ("_fused_sgd",),
-    "addition": ("aten::add",),
-    "copies (im2col's patches, bfloat16 weights, layouts)": ("aten::copy_",),
+    "optimizer": ("_fused_sgd_",),
+    "addition": ("add", "add_"),
+    "copies (im2col's patches, bfloat16 weights, layouts)": ("copy_",),
 }
 
 
@@ -58,7 +58,7 @@ def profiled(loop: Loop, side: int, steps: int) -> tuple[dict[str, float], list[
     events = watched.key_averages()
     total = sum(event.self_cpu_time_total for event in events)
     shares = {
-        kind: sum(event.self_cpu_time_total for event in events if any(part in event.key for part in parts)) / total
+        kind: sum(event.self_cpu_time_total for event in events if event.key.removeprefix("aten::") in parts) / total
         for kind, parts in KINDS.items()
     }
     shares = {kind: share * (1 - preparing) for kind, share in shares.items()}
@@ -68,7 +68,7 @@ def profiled(loop: Loop, side: int, steps: int) -> tuple[dict[str, float], list[
 
 def _endless(loop: Loop, side: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     while True:
-        yield from loop.batches(side)
+        yield from loop.batches(side, epoch=1)
 
 
 def rest_of_an_epoch(loop: Loop, rounds: int) -> dict[str, list[float]]:

@@ -112,6 +112,6 @@ def test_the_images_named_are_mirrored_and_no_others():
     image = torch.arange(12).reshape(3, 4)
     named = torch.tensor([True, False, False, True])
     images = stacked(image, 4)
-    result = augment(images, torch.Generator(), padding=0, flip=True, cutout=0, mirrored=named)
+    result = augmented(images, flip=named)
     assert torch.equal(result[named], images[named].flip(2))
     assert torch.equal(result[~named], images[~named])

@@ -2,12 +2,18 @@
 
 import pytest
 import torch
+from test_loop import RECORD
 from torch import nn
+from torch.nn import functional
 
 from model_zoo import build_model
 from training import im2col
 from training.im2col import Im2col
+from training.inference import infer
+from training.loop import Loop
+from training.recipe import TrainConfig
 
+WEIGHT = torch.randn(4, 4, 3, 3)
 CASES = {
     "3×3": (nn.Conv2d(5, 7, 3, padding=1, bias=False), 3),
     "with bias": (nn.Conv2d(5, 7, 3, padding=1), 3),
@@ -67,14 +73,22 @@ def test_values_and_gradients_are_those_of_the_convolution(case, layout, multipl
         nn.Conv2d(4, 4, (3, 1), padding=(1, 0)),
         nn.Conv2d(4, 4, 3, padding=1, stride=(1, 2)),
         nn.Conv2d(4, 4, 1, padding=1),
+        lambda images: functional.conv2d(images, WEIGHT),
+        lambda images: functional.conv2d(images, WEIGHT, None, 1, 1),
+        lambda images: functional.conv2d(images, WEIGHT, None, 1, 1, (1, 1), 1),
+        lambda images: functional.conv2d(images, WEIGHT, padding=1),
     ],
     ids=str,
 )
-def test_an_unusual_convolution_is_the_same_too(convolution):
-    images = torch.randn(2, 4, 3, 3)
+def test_an_unusual_convolution_is_the_same_too(convolution, monkeypatch):
+    monkeypatch.setattr(im2col, "most_pixels", lambda: 10**6)
+    images = torch.randn(2, 4, 6, 6, requires_grad=True)
+    expected, found = convolution(images), None
     with Im2col():
         found = convolution(images)
-    torch.testing.assert_close(found, convolution(images))
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(*(torch.autograd.grad(result.sum(), images) for result in (found, expected)), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_large_image_goes_the_usual_way(multiplied):
@@ -99,6 +113,16 @@ def test_a_resnet_has_the_gradients_it_had(multiplied):
     assert len(multiplied) >= 5
     for one, other in zip(expected, found, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_a_training_step_and_a_prediction_use_it(multiplied, tiny_data):
+    network = build_model("resnet18_narrow", 10)
+    loop = Loop(TrainConfig(batch_size=8), network, tiny_data, RECORD)
+    loop.step(*next(loop.batches(16, epoch=1)))
+    assert multiplied
+    multiplied.clear()
+    infer(network, tiny_data.test.images[:2, :16, :16], RECORD.mean, RECORD.std, head=None)
+    assert multiplied
 
 
 def test_arithmetic_follows_autocast_and_weights_keep_their_own():

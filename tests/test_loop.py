@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import replace
 from functools import partial
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -69,7 +70,7 @@ def test_the_loss_with_label_smoothing_by_hand(tiny_data):
 def test_an_epoch_sees_every_image_once_in_another_order_each_time(loop, tiny_data):
     orders = []
     for _ in range(2):
-        batches = list(loop.batches(32))
+        batches = list(loop.batches(32, epoch=1))
         assert [tuple(images.shape) for images, _ in batches] == [(32, 3, 32, 32)] * 4
         pixels = torch.cat([images for images, _ in batches]).permute(0, 2, 3, 1).mul(255).round().to(torch.uint8)
         seen = [image.numpy().tobytes() for image in pixels.contiguous()]
@@ -84,11 +85,11 @@ def test_an_epoch_sees_every_image_once_in_another_order_each_time(loop, tiny_da
 def test_what_does_not_fill_a_batch_is_not_trained_on(tiny_data):
     # 128 images in batches of 127 would leave one over, which batch normalisation cannot take at 1×1 pixels.
     loop = Loop(replace(PLAIN, batch_size=127), Constant(0.0, 0.0), tiny_data, RECORD)
-    assert [len(labels) for _, labels in loop.batches(32)] == [127]
+    assert [len(labels) for _, labels in loop.batches(32, epoch=1)] == [127]
 
 
 def test_images_are_interpolated_when_the_resolution_is_lower(loop):
-    images, _ = next(loop.batches(16))
+    images, _ = next(loop.batches(16, epoch=1))
     assert images.shape == (32, 3, 16, 16)
     assert images.is_contiguous(memory_format=torch.channels_last)
 
@@ -132,9 +133,11 @@ def test_an_alternating_flip_shows_every_image_from_both_sides_in_two_epochs(tin
 
 def test_a_compiled_network_trains_as_the_plain_one(shapes, tmp_path, monkeypatch):
     """The arithmetic is left as it is (backend "eager"): compiling it takes minutes, and GPUs are what it is for."""
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    compiling = Mock(side_effect=partial(torch.compile, backend="eager"))
+    monkeypatch.setattr(torch, "compile", compiling)
     plain = Run(train(replace(QUICK, precision="float32", run=tmp_path / "plain")))
     compiled = Run(train(replace(QUICK, precision="float32", compile=True, run=tmp_path / "compiled")))
+    assert compiling.call_count == 1
     assert load_file(compiled.path / MODEL_FILE).keys() == load_file(plain.path / MODEL_FILE).keys()
     (row,), (other,) = compiled.metrics(), plain.metrics()
     assert row.train_loss == pytest.approx(other.train_loss, rel=1e-4)

@@ -25,6 +25,7 @@ def config(tiny_folder, data_dir, tmp_path):
         batch_size=64,
         learning_rate=0.05,
         cutout=8,
+        alternating_flip=True,
         threads=1,
         run=tmp_path / "run",
     )

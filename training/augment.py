@@ -9,15 +9,14 @@ def augment(
     generator: torch.Generator,
     *,
     padding: int,
-    flip: bool,
+    flip: bool | Tensor,
     cutout: int,
-    mirrored: Tensor | None = None,
 ) -> Tensor:
     """uint8 N×H×W×C → the same shape and type, every image moved, mirrored and covered on its own.
 
     padding: each image is shifted by −padding … +padding pixels down and right, uniformly; what comes in is the
-    image's reflection (without repeating the edge). flip: mirrored left to right with probability ½, or
-    those of which `mirrored`, bool N, says so.
+    image's reflection (without repeating the edge). flip: mirrored left to right, with probability ½, or
+    those that a tensor, bool N, names.
     cutout: side in pixels of a square set to mid grey, centred anywhere in the image (DeVries & Taylor 2017); 0: none.
     The generator lives on the CPU, so the same seed draws the same numbers for every device.
     """
@@ -25,8 +24,8 @@ def augment(
     draw = _Draw(count, generator, images.device)
     rows = _reflect(torch.arange(height, device=images.device) + draw.integers(-padding, padding), height)
     columns = _reflect(torch.arange(width, device=images.device) + draw.integers(-padding, padding), width)
-    if flip:
-        mirror = draw.integers(0, 1) == 1 if mirrored is None else mirrored[:, None]
+    if flip is not False:
+        mirror = draw.integers(0, 1) == 1 if flip is True else flip[:, None]
         columns = torch.where(mirror, columns.flip(1), columns)
     index = torch.arange(count, device=images.device)
     moved = images[index[:, None, None], rows[:, :, None], columns[:, None, :]]

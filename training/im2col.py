@@ -1,5 +1,6 @@
 """Convolutions whose result has a few pixels, as matrix multiplications: on a CPU those are up to six times faster."""
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -9,20 +10,23 @@ from torch.nn import functional
 from torch.nn.grad import conv2d_input
 from torch.overrides import TorchFunctionMode
 
-# benchmarks/RESULTS.md ("Where a training step's time goes") has the measurements behind the two sides.
-MOST_PIXELS = 4**2 if torch.cpu.get_capabilities().get("amx_bf16") else 3**2
+
+@cache
+def most_pixels() -> int:
+    """Of a result that is multiplied: benchmarks/RESULTS.md ("Where a training step's time goes") says why."""
+    return 4**2 if torch.cpu.get_capabilities().get("amx_bf16") else 3**2
 
 
 class Im2col(TorchFunctionMode):
     """While it is entered, torch.conv2d of CPU tensors gathers the image patches (im2col) and multiplies matrices.
 
-    Only where the result has at most MOST_PIXELS, there is one group, no dilation, and the stride and the zero padding
-    are the same in both directions; all other calls go their usual way. Values and gradients are those of torch.conv2d
-    but for rounding. The arithmetic follows autocast, as that of torch.conv2d does.
+    Only where nn.Conv2d calls it, the result has at most `most_pixels`, there is one group, no dilation, and the stride
+    and the zero padding are the same in both directions; all other calls go their usual way. Values and gradients are
+    those of torch.conv2d but for rounding. The arithmetic follows autocast, as that of torch.conv2d does.
     """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function is not torch.conv2d or kwargs or not _pays(*args):
+        if function is not torch.conv2d or len(args) != 7 or not _pays(*args):
             return function(*args, **(kwargs or {}))
         images, weight, bias, stride, padding, *_ = args
         if torch.is_autocast_enabled("cpu"):
@@ -32,21 +36,16 @@ class Im2col(TorchFunctionMode):
 
 
 def _pays(images: Tensor, weight: Tensor, _bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
-    """As nn.Conv2d calls torch.conv2d: pairs of numbers, but for padding, which may be a word."""
-    if images.device.type != "cpu" or images.ndim != 4 or groups != 1 or dilation != (1, 1):
+    pairs = (stride, padding, dilation)  # where it is nn.Conv2d that calls; padding may also be a word
+    if images.device.type != "cpu" or images.ndim != 4 or groups != 1 or not all(isinstance(p, tuple) for p in pairs):
         return False
-    if (
-        isinstance(padding, str)
-        or stride[0] != stride[1]
-        or padding[0] != padding[1]
-        or padding[0] >= min(weight.shape[2:])
-    ):
+    if dilation != (1, 1) or stride[0] != stride[1] or padding[0] != padding[1]:
         return False
     height, width = (
         (side + 2 * padding[0] - kernel) // stride[0] + 1
         for side, kernel in zip(images.shape[2:], weight.shape[2:], strict=True)
     )
-    return 0 < height * width <= MOST_PIXELS
+    return 0 < height * width <= most_pixels()
 
 
 class _Convolution(torch.autograd.Function):

@@ -47,7 +47,7 @@ class Loop:
         if self.batch_size % self.world.size:
             raise TrainingError(f"--batch-size {self.batch_size} cannot be divided among {self.world.size} processes.")
         network = self.world.wrapped(self.model)
-        self.network = torch.compile(network) if config.compile else network  # maps and predictions: self.model
+        self.network = torch.compile(network, dynamic=False) if config.compile else network
         self.steps_per_epoch = len(self.labels) // self.batch_size
         self.optimizer = make_optimizer(self.model, config)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -97,7 +97,7 @@ class Loop:
             "learning_rate": learning_rate,
         }
 
-    def batches(self, size: int, epoch: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, size: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """This process's part of shuffled, augmented batches, normalised float32 B×3×size×size.
 
         What does not fill a batch waits for the next epoch, so that batch normalisation never sees a single image.
@@ -105,14 +105,15 @@ class Loop:
         config = self.config
         order = torch.randperm(len(self.labels), generator=self.generator).to(self.images.device)
         for index in order[: self.steps_per_epoch * self.batch_size].split(self.batch_size):
-            mirrored = self.mirrored_first[index] ^ (epoch % 2 == 0) if config.alternating_flip else None
+            flip: bool | Tensor = config.flip
+            if flip and config.alternating_flip:
+                flip = self.mirrored_first[index] ^ (epoch % 2 == 0)
             pixels = augment(
                 self.images[index],
                 self.generator,
                 padding=config.crop_padding,
-                flip=config.flip,
+                flip=flip,
                 cutout=config.cutout,
-                mirrored=mirrored,
             )
             images = normalize(self.world.part(pixels), self.record.mean, self.record.std)
             if size != self.record.input_size:

@@ -136,11 +136,10 @@ def _reopen(run: Path, record: RunRecord) -> RunWriter:
     started = Run(run)
     if started.state == "complete":
         raise TrainingError(f"{run} is complete, there is nothing to resume.")
-    defaults = asdict(TrainConfig())  # of settings that the run is older than
     before, now = (
-        {**defaults, **entry.recipe, "data": entry.fingerprints, "device": entry.device}
-        for entry in (started.record, record)
+        {**entry.recipe, "data": entry.fingerprints, "device": entry.device} for entry in (started.record, record)
     )
+    before = asdict(TrainConfig()) | before  # the run may be older than an option
     changed = [name for name in now if name not in FREE_TO_CHANGE and before.get(name) != now[name]]
     if changed:
         said = ", ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in changed)
