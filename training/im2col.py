@@ -1,4 +1,4 @@
-"""Convolutions whose result has a few pixels, as matrix multiplications: on a CPU those are up to six times faster."""
+"""Convolutions whose result has a few pixels, as matrix multiplications: on a CPU those are up to four times faster."""
 
 from functools import cache
 from typing import Any
