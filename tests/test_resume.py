@@ -135,7 +135,7 @@ def test_other_settings_are_refused_and_named(config):
 
 def test_maps_may_be_asked_for_when_a_run_goes_on_also_one_older_than_this_and_another_option(config):
     run = interrupted(config, 3)
-    recipe = {name: value for name, value in run.record.recipe.items() if name not in ("maps", "alternating_flip")}
+    recipe = {name: value for name, value in run.record.recipe.items() if name not in ("maps", "warmup")}
     (run.path / RECORD_FILE).write_text(replace(run.record, recipe=recipe).to_json())
     train(replace(config, resume=True, maps=True))
     assert are_written(Run(config.run), "gradcam", "layer4", "label")
