@@ -4,14 +4,7 @@ import torch
 from torch import Tensor
 
 
-def augment(
-    images: Tensor,
-    generator: torch.Generator,
-    *,
-    padding: int,
-    flip: bool | Tensor,
-    cutout: int,
-) -> Tensor:
+def augment(images: Tensor, generator: torch.Generator, *, padding: int, flip: bool | Tensor, cutout: int) -> Tensor:
     """uint8 N×H×W×C → the same shape and type, every image moved, mirrored and covered on its own.
 
     padding: each image is shifted by −padding … +padding pixels down and right, uniformly; what comes in is the

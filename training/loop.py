@@ -109,11 +109,7 @@ class Loop:
             if flip and config.alternating_flip:
                 flip = self.mirrored_first[index] ^ (epoch % 2 == 0)
             pixels = augment(
-                self.images[index],
-                self.generator,
-                padding=config.crop_padding,
-                flip=flip,
-                cutout=config.cutout,
+                self.images[index], self.generator, padding=config.crop_padding, flip=flip, cutout=config.cutout
             )
             images = normalize(self.world.part(pixels), self.record.mean, self.record.std)
             if size != self.record.input_size:
