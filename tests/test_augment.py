@@ -1,10 +1,10 @@
-"""Augmentation moves, mirrors and covers what it says, over its whole range, and each image on its own."""
+"""Augmentation moves, mirrors, covers and mixes what it says, over its whole range."""
 
 import pytest
 import torch
 from torch.nn import functional
 
-from training.augment import augment
+from training.augment import augment, mix
 
 
 def augmented(images, padding=0, flip=False, cutout=0, seed=0):
@@ -115,3 +115,49 @@ def test_the_images_named_are_mirrored_and_no_others():
     result = augmented(images, flip=named)
     assert torch.equal(result[named], images[named].flip(2))
     assert torch.equal(result[~named], images[~named])
+
+
+def mixed(how, seed=0, side=16):
+    """Four images, each all of the number that is its class, mixed: B×side×side (one channel of it), targets."""
+    images = torch.arange(4.0)[:, None, None, None].expand(-1, 3, side, side).clone()
+    result, targets = mix(images, torch.arange(4), torch.Generator().manual_seed(seed), how=how, classes=5)
+    assert torch.equal(images[:, 0, 0, 0], torch.arange(4.0))
+    assert (result == result[:, :1]).all()
+    return result[:, 0], targets
+
+
+@pytest.mark.parametrize("how", ["mixup", "cutmix"])
+def test_the_target_of_a_mixed_image_is_the_share_of_each_class_in_it(how):
+    images, targets = mixed(how)
+    assert targets.shape == (4, 5)
+    assert torch.allclose(targets.sum(1), torch.ones(4))
+    assert ((targets > 0).sum(1) == 2).all()  # its own and its neighbour's
+    assert torch.allclose(images.mean((1, 2)), targets @ torch.arange(5.0))
+    own = targets.diagonal()
+    assert torch.equal(own, own[:1].expand(4))  # one share for the batch
+
+
+def test_mixup_blends_and_cutmix_puts_in_a_rectangle():
+    blended, _ = mixed("mixup")
+    assert (blended == blended[:, :1, :1]).all()
+    for seed in range(20):
+        images, targets = mixed("cutmix", seed)
+        foreign = images[1] == 0
+        assert (foreign | (images[1] == 1)).all()
+        assert foreign.sum() == foreign.any(0).sum() * foreign.any(1).sum()
+        assert foreign.float().mean().item() == pytest.approx(targets[1, 0].item())
+
+
+def test_shares_are_uniform_and_every_pixel_is_put_in():
+    """Beta(1, 1) has the mean 1/2 and the variance 1/12."""
+    shares = torch.stack([mixed("mixup", seed)[1][0, 0] for seed in range(1000)])
+    assert shares.mean().item() == pytest.approx(1 / 2, abs=4 * (1 / 12 / 1000) ** 0.5)
+    assert shares.var().item() == pytest.approx(1 / 12, rel=0.15)
+    assert torch.stack([mixed("cutmix", seed)[0][1] == 0 for seed in range(50)]).any(0).all()
+
+
+def test_mixing_is_drawn_from_its_generator_alone():
+    state = torch.get_rng_state()
+    first, again, other = (mixed("cutmix", seed)[0] for seed in (3, 3, 4))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), state)

@@ -67,6 +67,24 @@ def test_the_loss_with_label_smoothing_by_hand(tiny_data):
     assert hits.item() == 4
 
 
+def test_the_loss_and_the_hits_of_mixed_images_by_hand(tiny_data):
+    loop = Loop(replace(PLAIN, mix="mixup", label_smoothing=0.0), Constant(math.log(3.0), 0.0), tiny_data, RECORD)
+    loop._set_learning_rate(0)
+    # Probabilities 3/4 and 1/4; the answer is always class 0, which has the larger share of the first image only.
+    loss, hits = loop.step(torch.zeros(2, 3, 8, 8), torch.tensor([[0.8, 0.2], [0.4, 0.6]]))
+    assert loss.item() == pytest.approx(-0.6 * math.log(3 / 4) - 0.4 * math.log(1 / 4))
+    assert hits.item() == 1
+
+
+def test_batches_are_mixed_on_request_at_the_resolution_of_the_epoch(tiny_data):
+    record = replace(RECORD, class_names=tuple("abcdefghij"))
+    loop = Loop(replace(PLAIN, mix="cutmix"), Constant(*[0.0] * 10), tiny_data, record)
+    for images, targets in loop.batches(16, epoch=1):
+        assert images.shape == (32, 3, 16, 16) and images.is_contiguous(memory_format=torch.channels_last)
+        assert targets.shape == (32, 10) and torch.allclose(targets.sum(1), torch.ones(32))
+        loop.step(images, targets)
+
+
 def test_an_epoch_sees_every_image_once_in_another_order_each_time(loop, tiny_data):
     orders = []
     for _ in range(2):

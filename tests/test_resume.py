@@ -26,6 +26,7 @@ def config(tiny_folder, data_dir, tmp_path):
         learning_rate=0.05,
         cutout=8,
         alternating_flip=True,
+        mix="cutmix",
         threads=1,
         run=tmp_path / "run",
     )

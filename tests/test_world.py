@@ -53,8 +53,8 @@ def largest_difference(run, other):
 
 def test_without_batch_norm_two_processes_train_what_one_does(start):
     """Sums in another order, so rounding: float32 has 24 bits, and there are four steps."""
-    one, _ = finished(*start("one", processes=1, model=NO_BATCH_NORM))
-    two, said = finished(*start("two", model=NO_BATCH_NORM))
+    one, _ = finished(*start("one", "--mix", "mixup", processes=1, model=NO_BATCH_NORM))
+    two, said = finished(*start("two", "--mix", "mixup", model=NO_BATCH_NORM))
     assert largest_difference(one, two) < 1e-5
     assert said.count("epoch   1/2") == 1 and said.count("Done:") == 1  # only the first process speaks
     for mine, others in zip(two.metrics(), one.metrics(), strict=True):

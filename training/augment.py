@@ -1,7 +1,10 @@
-"""Random crop, flip and cutout of a whole batch at once, on the device that holds the images."""
+"""Random crop, flip, cutout, MixUp and CutMix of a whole batch at once, on the device that holds the images."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor
+from torchvision.transforms.v2 import CutMix, MixUp
 
 
 def augment(images: Tensor, generator: torch.Generator, *, padding: int, flip: bool | Tensor, cutout: int) -> Tensor:
@@ -23,6 +26,22 @@ def augment(images: Tensor, generator: torch.Generator, *, padding: int, flip: b
     index = torch.arange(count, device=images.device)
     moved = images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
     return _cut_out(moved, draw, cutout) if cutout else moved
+
+
+def mix(
+    images: Tensor, labels: Tensor, generator: torch.Generator, *, how: Literal["mixup", "cutmix"], classes: int
+) -> tuple[Tensor, Tensor]:
+    """float B×C×H×W, int64 B → the same shape, every image mixed with its neighbour in the batch, and B×classes: the
+    share of each class in it.
+
+    mixup: their mean, weighted by a share that is uniform in 0–1 (Zhang et al. 2018); cutmix: a rectangle that covers
+    such a share, or less at the border, comes from the neighbour (Yun et al. 2019). Share and place are one for the
+    batch. `generator` as in `augment`.
+    """
+    mixing = {"mixup": MixUp, "cutmix": CutMix}[how](alpha=1.0, num_classes=classes)
+    with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        return mixing(images, labels)
 
 
 class _Draw:

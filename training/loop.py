@@ -14,7 +14,7 @@ from tqdm import tqdm
 from image_data import ImageData
 from model_zoo import normalize
 from run_store.run import RunRecord
-from training.augment import augment
+from training.augment import augment, mix
 from training.im2col import Im2col
 from training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
 from training.world import ALONE, World
@@ -76,9 +76,9 @@ class Loop:
         size = resolution(self.config, epoch, self.record.input_size)
         self.model.train()
         sums: list[Tensor] = []  # a step each: loss times processes, right answers
-        for step, (images, labels) in enumerate(self.batches(size, epoch), start=(epoch - 1) * self.steps_per_epoch):
+        for step, batch in enumerate(self.batches(size, epoch), start=(epoch - 1) * self.steps_per_epoch):
             learning_rate = self._set_learning_rate(step)
-            sums.append(torch.stack(self.step(images, labels)))
+            sums.append(torch.stack(self.step(*batch)))
             if len(sums) % REPORT_STEPS == 0 or len(sums) == self.steps_per_epoch:
                 last = (len(sums) - 1) // REPORT_STEPS * REPORT_STEPS
                 sums[last:] = self.world.sum(torch.stack(sums[last:]))
@@ -98,8 +98,9 @@ class Loop:
         }
 
     def batches(self, size: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's part of shuffled, augmented batches, normalised float32 B×3×size×size.
+        """This process's part of shuffled, augmented batches, normalised float32 B×3×size×size, and what they show.
 
+        That is the labels, int64 B, or with --mix the share of each class, float32 B×classes.
         What does not fill a batch waits for the next epoch, so that batch normalisation never sees a single image.
         """
         config = self.config
@@ -111,23 +112,29 @@ class Loop:
             pixels = augment(
                 self.images[index], self.generator, padding=config.crop_padding, flip=flip, cutout=config.cutout
             )
-            images = normalize(self.world.part(pixels), self.record.mean, self.record.std)
+            images, targets = normalize(pixels, self.record.mean, self.record.std), self.labels[index]
             if size != self.record.input_size:
                 images = functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
-            yield images.contiguous(memory_format=torch.channels_last), self.world.part(self.labels[index])
+            if config.mix:
+                classes = len(self.record.class_names)
+                images, targets = mix(images, targets, self.generator, how=config.mix, classes=classes)
+            part = self.world.part(images)
+            yield part.contiguous(memory_format=torch.channels_last), self.world.part(targets)
 
-    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """One update of the weights; the loss and the number of right answers before it, both float32, on the device.
 
-        They are of this process's part of the batch; the update is of all of it.
+        They are of this process's part of the batch; the update is of all of it. Of mixed images the right answer is
+        the class of the larger share.
         """
         few_pixels = nullcontext() if self.config.compile else Im2col()
         with few_pixels, torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits = self.network(images)
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+        loss = functional.cross_entropy(logits.float(), targets, label_smoothing=self.config.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        labels = targets.argmax(dim=1) if self.config.mix else targets
         return loss.detach(), (logits.detach().argmax(dim=1) == labels).sum().float()
 
     def _set_learning_rate(self, step: int) -> float:

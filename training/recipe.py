@@ -54,6 +54,8 @@ class TrainConfig:
     """with --flip: mirror each image in every other epoch, where otherwise chance decides"""
     cutout: int = 0
     """side of a grey square that covers part of each image, pixels; 0: none"""
+    mix: Literal["mixup", "cutmix"] | None = None
+    """mix each image of a batch, and its target, with another: blended, or a rectangle of it put in; Beta(1, 1)"""
     progressive: bool = False
     """first third of the epochs at half, second third at three quarters of the resolution; from 3 epochs on"""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
