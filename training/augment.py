@@ -39,8 +39,8 @@ def mix(
     batch. `generator` as in `augment`.
     """
     mixing = {"mixup": MixUp, "cutmix": CutMix}[how](alpha=1.0, num_classes=classes)
-    with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    with torch.random.fork_rng(devices=[]):  # torchvision draws from the CPU's global one
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         return mixing(images, labels)
 
 
