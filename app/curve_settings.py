@@ -1,6 +1,7 @@
 """What the Curves view shows: which runs and quantities, how they are drawn, and the files to take along."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -16,6 +17,12 @@ _SHOWN, _QUANTITIES, _SMOOTHING, _AXIS = "curves_shown", "curves_quantities", "c
 def shown_names(names: Sequence[str], selection: Selection) -> list[str]:
     default = [name for name in names if name in (selection.run, selection.beside, *names[:DEFAULT_SHOWN])]
     return [name for name in selection.shown if name in names] or default
+
+
+def curve_options(rows: Sequence[Progress], selection: Selection) -> dict[str, Any]:
+    """How the curves are drawn: options of `learning_curves`."""
+    sizes = {row.title: row.record.full_size_from for row in rows if row.record and row.record.full_size_from > 1}
+    return {"full_size_from": sizes, "smoothing": selection.smoothing / 100, "logarithmic": selection.logarithmic}
 
 
 def draw_curve_settings(titles: Mapping[str, str], rows: Sequence[Progress]) -> None:
@@ -84,8 +91,7 @@ def _draw_files(selection: Selection, rows: Sequence[Progress]) -> None:
     )
 
     def drawn() -> dict[str, object]:
-        options = {"smoothing": selection.smoothing / 100, "logarithmic": selection.logarithmic}
-        return curves_picture(metrics, selection.quantities, colours, **options)
+        return curves_picture(metrics, selection.quantities, colours, **curve_options(rows, selection))
 
     files: tuple[tuple[str, str, str, Callable[[], bytes]], ...] = (
         ("csv", "Data (CSV)", "text/csv", lambda: curves_csv(metrics)),

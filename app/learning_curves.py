@@ -58,12 +58,14 @@ def learning_curves(
     quantity: str,
     colours: Mapping[str, str],
     *,
+    full_size_from: Mapping[str, int] | None = None,
     smoothing: float = 0.0,
     logarithmic: bool = False,
     legend: bool = False,
 ) -> dict[str, Any]:
     """quantity: a key of QUANTITIES. Dashed: train; solid: test, or the only line. Data stand in "datasets" as rows.
 
+    full_size_from: by run name, the epoch to mark with a dotted rule, where it has begun (RunRecord.full_size_from).
     smoothing: weight of the past in an exponential moving average, 0 up to 1; then the values themselves are drawn
     faintly behind it. The hover rule always reads the values themselves. logarithmic: the value axis, where it can be.
     legend: for a picture that stands alone; on the page, one legend stands beside all charts.
@@ -71,7 +73,7 @@ def learning_curves(
     shown = QUANTITIES[quantity]
     is_log = logarithmic and shown.is_positive
     points, readings = f"points of {quantity}", f"readings of {quantity}"
-    epoch = {"field": "epoch", "type": "quantitative", "title": "epoch", "scale": {"nice": False}}
+    epoch = {"field": "epoch", "type": "quantitative", "title": "epoch", "scale": {"nice": False, "zero": False}}
     runs = {"domain": list(metrics), "range": [colours[name] for name in metrics]}
     dash = {"domain": list(shown.lines), "range": [[5, 4] if line == "train" else [1, 0] for line in shown.lines]}
     encoding: dict[str, dict[str, Any]] = {
@@ -95,13 +97,25 @@ def learning_curves(
         "mark": {"type": "point", "filled": True, "size": 28, "opacity": 1, "aria": False},
         "encoding": {channel: encoding[channel] for channel in ("x", "y", "color")},
     }
+    full_size = {
+        "transform": [{"filter": "datum.is_first_full"}],
+        "mark": {"type": "rule", "strokeDash": [1, 3], "aria": False},
+        "encoding": {channel: encoding[channel] for channel in ("x", "color")},
+    }
+    marked = full_size_from or {}
     return {
         "$schema": SCHEMA,
         "height": 260,
         **BARE,
-        "datasets": {points: _points(metrics, shown, smoothing, is_log), readings: _readings(metrics, shown)},
+        "datasets": {points: _points(metrics, shown, marked, smoothing, is_log), readings: _readings(metrics, shown)},
         "data": {"name": points},
-        "layer": [*([behind] if smoothing else []), line, first_epoch, _hover_rule(metrics, quantity, epoch, readings)],
+        "layer": [
+            *([behind] if smoothing else []),
+            *([full_size] if marked else []),
+            line,
+            first_epoch,
+            _hover_rule(metrics, quantity, epoch, readings),
+        ],
     }
 
 
@@ -146,13 +160,17 @@ def _hover_rule(metrics: Metrics, quantity: str, epoch: Mapping[str, Any], readi
     }
 
 
-def _points(metrics: Metrics, quantity: Quantity, smoothing: float, is_log: bool) -> Rows:
-    """Rows: run, epoch, line, value, raw; `alone` marks a run's only epoch, which would be a line without length."""
+def _points(metrics: Metrics, quantity: Quantity, marked: Mapping[str, int], smoothing: float, is_log: bool) -> Rows:
+    """Rows: run, epoch, line, value, raw; `alone` marks a run's only epoch, which would be a line without length.
+
+    is_first_full: at the epochs of `marked`.
+    """
     rows: Rows = []
     for (name, epochs), (line, value_of) in product(metrics.items(), quantity.lines.items()):
         raw = [value_of(epoch) for epoch in epochs]
         for epoch, value, average in zip(epochs, raw, smoothed(raw, smoothing), strict=True):
             row = {"run": name, "epoch": epoch.epoch, "line": line, "alone": len(epochs) == 1}
+            row["is_first_full"] = epoch.epoch == marked.get(name)
             rows.append(row | {"value": _drawable(average, is_log), "raw": _drawable(value, is_log)})
     return rows
 

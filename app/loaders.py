@@ -119,11 +119,11 @@ def matrix_spec(class_names: tuple[str, ...], dark: bool, is_large: bool) -> dic
 
 
 def curves_spec(
-    shown: Mapping[str, Run], quantity: str, colours: Mapping[str, str], smoothing: int, logarithmic: bool
+    shown: Mapping[str, Run], quantity: str, colours: Mapping[str, str], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Vega-Lite of the learning curves with their data, by title; smoothing in percent. Raises RunError."""
+    """Vega-Lite of the learning curves with their data, by title; options: of `learning_curves`. Raises RunError."""
     key = tuple((title, str(run.path), file_stamps(run, METRICS_FILE), colours[title]) for title, run in shown.items())
-    return _curves_spec(key, quantity, smoothing, logarithmic)
+    return _curves_spec(key, quantity, options)
 
 
 @st.cache_resource(show_spinner=False)
@@ -236,11 +236,11 @@ def _masks(path: str, stamp: Stamp) -> np.ndarray | None:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _curves_spec(
-    shown: tuple[tuple[str, str, Stamp, str], ...], quantity: str, smoothing: int, logarithmic: bool
+    shown: tuple[tuple[str, str, Stamp, str], ...], quantity: str, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     metrics = {title: _metrics(path, stamp) for title, path, stamp, _ in shown}
     colours = {title: colour for title, *_, colour in shown}
-    spec = learning_curves(metrics, quantity, colours, smoothing=smoothing / 100, logarithmic=logarithmic)
+    spec = learning_curves(metrics, quantity, colours, **options)
     return spec | {"datasets": {name: arrow_rows(rows) for name, rows in spec["datasets"].items()}}
 
 

@@ -34,6 +34,7 @@ class RunRecord:
     threads: int
     device: str
     created: str  # ISO 8601, UTC
+    full_size_from: int = 1  # first epoch trained on images of input_size; those before it saw smaller ones
     git_commit: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     state: RecordedState = "running"
@@ -74,7 +75,7 @@ def _check(known: dict[str, Any]) -> None:
     """Raise TypeError, naming the field, where a value is not what RunRecord says; turn lists into tuples."""
     for name in ("model", "dataset", "device", "created", "git_commit", "state", "reason"):
         _require(name, isinstance(known.get(name, ""), str))
-    for name in ("input_size", "parameters", "seed", "threads"):
+    for name in ("input_size", "parameters", "seed", "threads", "full_size_from"):
         _require(name, isinstance(known.get(name, 0), int))
     for name, kind in (("fingerprints", str), ("image_counts", int), ("packages", str), ("recipe", object)):
         values = known.get(name, {})
@@ -88,6 +89,7 @@ def _check(known: dict[str, Any]) -> None:
     _require("mean", len(known["mean"]) == 3 and all(0 <= value <= 1 for value in known["mean"]))
     _require("std", len(known["std"]) == 3 and all(0 < value <= 1 for value in known["std"]))
     _require("input_size", known.get("input_size", 1) > 0)
+    _require("full_size_from", known.get("full_size_from", 1) > 0)
     _require("state", known.get("state", "running") in get_args(RecordedState))
 
 

@@ -64,6 +64,15 @@ def test_only_a_single_epoch_is_drawn_as_a_point():
     assert {row["run"] for row in points("loss") if row["alone"]} == {"<b>x</b>"}
 
 
+def test_a_dotted_rule_marks_where_a_run_begins_to_train_on_images_of_full_size():
+    assert len(marks(curves("loss"), "rule")) == 1  # that of the pointer
+    spec = curves("loss", full_size_from={"a.b[0]": 2, "<b>x</b>": 3})  # the second run has not come so far
+    dotted, _ = marks(spec, "rule")
+    assert dotted["mark"]["strokeDash"] and dotted["transform"] == [{"filter": "datum.is_first_full"}]
+    marked = {(row["run"], row["epoch"]) for row in spec["datasets"]["points of loss"] if row["is_first_full"]}
+    assert marked == {("a.b[0]", 2)}
+
+
 def test_the_hover_rule_reads_the_values_of_all_runs_at_an_epoch():
     spec = curves("accuracy", smoothing=0.9)
     (rule,) = marks(spec, "rule")
@@ -105,7 +114,7 @@ def test_a_logarithmic_axis_is_for_what_is_positive_and_leaves_out_zero():
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_the_specification_is_vega_lite(quantity):
-    spec = curves(quantity, smoothing=0.5, logarithmic=True)
+    spec = curves(quantity, smoothing=0.5, logarithmic=True, full_size_from={"a.b[0]": 2})
     assert isinstance(alt.Chart.from_dict(spec, validate=True), alt.LayerChart)
     with pytest.raises(ValidationError):
         alt.Chart.from_dict(spec | {"height": {"step": "tall"}}, validate=True)
@@ -128,6 +137,9 @@ def test_the_charts_leave_as_pictures_with_axes_and_legends():
     alone = curves_svg(curves_picture(RUNS, ("loss",), COLOURS, smoothing=0.5)).decode()
     assert svg.count(dashed) == alone.count(dashed) > 0  # the only line of the gap is solid
     assert curves_png(specification).startswith(b"\x89PNG")
+    assert 'stroke-dasharray="1,3"' not in alone
+    marked = curves_svg(curves_picture(RUNS, ("loss",), COLOURS, full_size_from={"a.b[0]": 2})).decode()
+    assert 'stroke-dasharray="1,3"' in marked
 
 
 def test_rows_reach_the_browser_with_their_gaps_and_also_where_there_are_none():

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from model_zoo import build_model
-from training.recipe import TrainConfig, TrainingError, make_optimizer, resolution
+from training.recipe import TrainConfig, TrainingError, full_size_from, make_optimizer, resolution
 from training.recipe import triangular as learning_rate
 
 
@@ -64,6 +64,11 @@ def test_progressive_resolution_by_thirds():
     config = TrainConfig(epochs=20, progressive=True)
     assert [resolution(config, epoch, 96) for epoch in (1, 7, 8, 14, 15, 20)] == [48, 48, 72, 72, 96, 96]
     assert {resolution(TrainConfig(epochs=6), epoch, 32) for epoch in range(1, 7)} == {32}
+
+
+def test_the_first_epoch_at_full_size_opens_the_last_third():
+    assert [full_size_from(TrainConfig(epochs=epochs, progressive=True)) for epochs in (3, 4, 6, 23)] == [3, 4, 5, 17]
+    assert full_size_from(TrainConfig(epochs=6)) == 1
 
 
 @pytest.mark.parametrize(

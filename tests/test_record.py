@@ -14,8 +14,9 @@ from run_store.run import Run, RunError
     [
         {"model": 3}, {"layers": []}, {"layers": "layer1"}, {"class_names": [1, 2]}, {"class_names": ["a", "a"]},
         {"mean": [0.5, 0.5]}, {"mean": [0.5, 0.5, None]}, {"mean": [0, 0, 10**400]}, {"std": [0.1, 0.0, 0.1]},
-        {"std": [float("nan")] * 3}, {"input_size": 0}, {"input_size": "32"}, {"state": "paused"}, {"recipe": []},
-        {"fingerprints": {"test": 1}}, {"image_counts": {"test": "many"}}, {"created": None}, {"packages": 1},
+        {"std": [float("nan")] * 3}, {"input_size": 0}, {"input_size": "32"}, {"full_size_from": 0},
+        {"state": "paused"}, {"recipe": []}, {"fingerprints": {"test": 1}},
+        {"image_counts": {"test": "many"}}, {"created": None}, {"packages": 1},
     ],
 )  # fmt: skip
 def test_a_record_with_a_wrong_value_names_the_field(tiny_run_copy, changes):

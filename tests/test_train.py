@@ -105,7 +105,9 @@ def test_the_record_rebuilds_the_training(tiny_run, tiny_folder):
     record = json.loads(content(tiny_run, "run.json"))
     assert record["schema_version"] == 1 and record["state"] == "complete"
     assert record["dataset"] == f"folder:{tiny_folder}" and record["image_counts"] == {"train": 128, "test": 64}
-    assert record["recipe"]["epochs"] == 2 and record["recipe"]["learning_rate"] == 0.05
+    assert (
+        record["full_size_from"] == 1 and record["recipe"]["epochs"] == 2 and record["recipe"]["learning_rate"] == 0.05
+    )
     assert (record["seed"], record["threads"], record["device"], record["input_size"]) == (0, 1, "cpu", 32)
     assert torch.__version__.startswith(record["packages"]["torch"])
     assert record["layers"] == ["layer1", "layer2", "layer3", "layer4"] and record["parameters"] == 701_466
@@ -163,6 +165,11 @@ def test_another_seed_gives_other_weights(shapes, tmp_path):
 def test_masks_of_planted_shapes_are_kept(shapes, tiny_data, tmp_path):
     run = Run(train(replace(QUICK, run=tmp_path / "run")))
     assert np.array_equal(run.masks(), tiny_data.test.masks) and run.masks().any()
+
+
+def test_a_progressive_run_says_from_which_epoch_on_its_images_had_their_full_size(shapes, tmp_path):
+    run = Run(train(replace(QUICK, epochs=3, progressive=True, run=tmp_path / "run")))
+    assert run.record.full_size_from == 3 and len(run.metrics()) == 3
 
 
 def test_large_images_are_kept_as_thumbnails_that_name_their_originals(tmp_path, data_dir, random_numbers):

@@ -36,7 +36,7 @@ from training.event_files import FOLDER, event_files
 from training.inference import predict_together, stored_images, test_figures
 from training.loop import Loop
 from training.new_run import choose_layers, default_run, first_look, surroundings
-from training.recipe import RECIPES, TrainConfig, TrainingError, resolution
+from training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution
 from training.world import World
 
 # A single process applies the run's own thread count again.
@@ -257,6 +257,7 @@ def _record(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         recipe={name: str(value) if isinstance(value, Path) else value for name, value in recipe.items()},
         seed=config.seed,
+        full_size_from=full_size_from(config),
         **surroundings(device),
     )
 

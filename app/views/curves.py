@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import loaders, run_list
-from app.curve_settings import draw_curve_settings, shown_names
+from app.curve_settings import curve_options, draw_curve_settings, shown_names
 from app.learning_curves import QUANTITIES
 from app.run_table import Progress, draw_runs, read_progress
 from app.state import Selection, current_selection
@@ -19,9 +19,10 @@ FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while non
 def draw_charts(rows: Sequence[Progress], selection: Selection) -> None:
     chosen, drawn = selection.quantities, [row for row in rows if row.metrics]
     runs, colours = {row.title: row.run for row in drawn}, {row.title: row.colour for row in drawn}
+    options = curve_options(drawn, selection)
     for pair in (chosen[start : start + 2] for start in range(0, len(chosen), 2)):
         for column, quantity in zip(st.columns(min(2, len(chosen)), gap="medium"), pair, strict=False):
-            spec = loaders.curves_spec(runs, quantity, colours, selection.smoothing, selection.logarithmic)
+            spec = loaders.curves_spec(runs, quantity, colours, options)
             lines = " and ".join(filter(None, QUANTITIES[quantity].lines))
             column.vega_lite_chart(
                 spec,
@@ -29,6 +30,11 @@ def draw_charts(rows: Sequence[Progress], selection: Selection) -> None:
                 key=f"curves_{quantity}",
                 alt=f"{lines} {quantity} by epoch".strip().capitalize(),
             )
+    if options["full_size_from"]:
+        st.caption(
+            "Dotted: from there on a run trains on images of full size. Until then they are smaller than the test "
+            "images, so a gap between train and test is no sign of overfitting."
+        )
 
 
 def explain_empty(rows: Sequence[Progress]) -> str:
