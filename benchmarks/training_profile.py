@@ -71,22 +71,23 @@ def _endless(loop: Loop, side: int) -> Iterator[tuple[torch.Tensor, torch.Tensor
         yield from loop.batches(side, epoch=1)
 
 
-def rest_of_an_epoch(loop: Loop, rounds: int) -> dict[str, list[float]]:
-    """Seconds, as training.train spends them after each epoch."""
+def rest_of_an_epoch(loop: Loop, sides: Sequence[int], rounds: int) -> dict[tuple[str, int | None], list[float]]:
+    """Seconds, as training.train spends them after each epoch; by what is done and the side of the images, if any."""
     test = replace(
         loop.data.test, images=loop.data.test.images[:TEST_IMAGES], labels=loop.data.test.labels[:TEST_IMAGES]
     )
     row = dict.fromkeys(METRICS_COLUMNS, 0.0)
-    seconds: dict[str, list[float]] = {}
+    seconds: dict[tuple[str, int | None], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, RunWriter.create(Path(folder) / "run", loop.record) as writer:
-        ways: dict[str, Callable[[], object]] = {
-            f"test split in {str(dtype).removeprefix('torch.')}": lambda dtype=dtype: test_figures(
-                predict_together(loop.model, test, loop.record, ALONE, dtype)[0]
+        looks = dict.fromkeys([*((loop.dtype, side) for side in sides), (torch.float32, sides[-1])])
+        ways: dict[tuple[str, int | None], Callable[[], object]] = {
+            (f"test split in {str(dtype).removeprefix('torch.')}", side): lambda dtype=dtype, side=side: test_figures(
+                predict_together(loop.model, test, loop.record, ALONE, dtype, side)[0]
             )
-            for dtype in dict.fromkeys((loop.dtype, torch.float32))
+            for dtype, side in looks
         }
-        ways["checkpoint"] = lambda: writer.save_checkpoint(loop.state() | {"metrics": []})
-        ways["metrics"] = lambda: writer.append_metrics(row)
+        ways["checkpoint", None] = lambda: writer.save_checkpoint(loop.state() | {"metrics": []})
+        ways["metrics", None] = lambda: writer.append_metrics(row)
         for turn in range(rounds + 1):
             for name, way in ways.items():
                 taken = seconds_of(way)
@@ -118,10 +119,14 @@ def main(
     reached = [flop / statistics.median(seconds) / rate for _, seconds, flop in found]
     print_row("of the matrix multiplication's rate", [f"{share:.0%}" for share in reached])
     print(f"\n| after each epoch | seconds, median (min–max) | of an epoch at {head} |\n|{'---|' * (len(sides) + 2)}")
-    for name, values in rest_of_an_epoch(loop, rounds=3).items():
+    for (name, of_side), values in rest_of_an_epoch(loop, sides, rounds=3).items():
         taken = statistics.median(values)
-        shares = [taken / (taken + IMAGES / statistics.median(speed)) for speed in speeds]
-        print_row(name, [f"{taken:.2f} ({min(values):.2f}–{max(values):.2f})", *(f"{share:.1%}" for share in shares)])
+        shares = [
+            f"{taken / (taken + IMAGES / statistics.median(speed)):.1%}" if of_side in (None, side) else ""
+            for side, speed in zip(sides, speeds, strict=True)
+        ]
+        title = f"{name} at {of_side}×{of_side}" if of_side else name
+        print_row(title, [f"{taken:.2f} ({min(values):.2f}–{max(values):.2f})", *shares])
 
 
 def print_row(name: str, cells: Sequence[str]) -> None:

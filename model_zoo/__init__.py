@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from model_zoo.published import imagenet_resnet18, timm_spec, torchvision_spec
 from model_zoo.resnet import ResNet
@@ -54,13 +55,19 @@ def build_model(name: str, num_classes: int, input_size: int | None = None) -> n
     return model_spec(name, input_size).build(num_classes)
 
 
-def normalize(images: np.ndarray | Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def normalize(
+    images: np.ndarray | Tensor, mean: Sequence[float], std: Sequence[float], side: int | None = None
+) -> Tensor:
     """uint8 N×H×W×3 → float32 N×3×H×W (channels last in memory), (x / 255 - mean) / std on the images' device.
 
+    `side`: brought to N×3×side×side, bilinear with antialiasing, where they have another size.
     `mean` and `std` are of the training split, a value a channel, in the range 0–1.
     Training, evaluation and the app all call this, so that no one can show a model pixels it was not trained on.
     """
     pixels = torch.as_tensor(images).float()
     scale = torch.as_tensor(std, device=pixels.device) * 255
     shift = torch.as_tensor(mean, device=pixels.device) * 255
-    return ((pixels - shift) / scale).permute(0, 3, 1, 2)
+    normalized = ((pixels - shift) / scale).permute(0, 3, 1, 2)
+    if side is None or normalized.shape[2:] == (side, side):
+        return normalized
+    return functional.interpolate(normalized, size=(side, side), mode="bilinear", antialias=True)

@@ -34,7 +34,7 @@ class RunRecord:
     threads: int
     device: str
     created: str  # ISO 8601, UTC
-    full_size_from: int = 1  # first epoch trained on images of input_size; those before it saw smaller ones
+    full_size_from: int = 1  # first epoch whose images, train and test, have input_size; before it they are smaller
     git_commit: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     state: RecordedState = "running"

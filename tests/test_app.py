@@ -247,10 +247,10 @@ def test_the_table_of_runs_has_a_column_for_each_setting_that_differs(runs):
 def test_curves_say_from_where_on_a_run_trained_on_images_of_full_size(runs, complete_run):
     shutil.copytree(complete_run, runs / "large_throughout")
     app = open_view("curves")
-    assert "overfitting" not in text_of(app) and "is_first_full" not in charts_of(app)[0].proto.spec
+    assert "smaller" not in text_of(app) and "is_first_full" not in charts_of(app)[0].proto.spec
     complete(runs / "larger_and_larger", full_size_from=3)
     app = open_view("curves")
-    assert "no sign of overfitting" in text_of(app)
+    assert "trained and tested on smaller ones" in text_of(app)
     assert all("is_first_full" in chart.proto.spec for chart in charts_of(app))
 
 

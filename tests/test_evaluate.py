@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from torch.nn import functional
 
 from run_store.run import Run, RunError
 from run_store.writer import RunWriter
@@ -42,6 +43,16 @@ def test_the_model_sees_each_image_normalised_in_eval_mode_whatever_the_batch(ti
     np.testing.assert_allclose(logits, expected, atol=1e-4)
     head = model.fc  # the features are what it turns into the logits
     np.testing.assert_allclose(features @ head.weight.numpy().T + head.bias.numpy(), expected, atol=1e-4)
+
+
+def test_the_model_sees_reduced_images_on_request(tiny_run, tiny_data):
+    run = Run(tiny_run)
+    model, images = run.load_model(), tiny_data.test.images
+    with torch.no_grad():
+        reduced = functional.interpolate(run.to_input(images), (16, 16), mode="bilinear", antialias=True)
+        expected = model(reduced)
+    logits, _ = infer(model, images, run.record.mean, run.record.std, "fc", side=16)
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("damage", [lambda file: file.unlink(), fill_with_other_bytes], ids=["deleted", "other bytes"])

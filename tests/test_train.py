@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from image_data import ImageData, decode_image
 from model_zoo import build_model
+from model_zoo.resnet import ResNet
 from run_store.maps import are_written
 from run_store.metrics import METRICS_COLUMNS
 from run_store.run import Run, RunError
@@ -166,8 +167,18 @@ def test_masks_of_planted_shapes_are_kept(shapes, tiny_data, tmp_path):
     assert np.array_equal(run.masks(), tiny_data.test.masks) and run.masks().any()
 
 
-def test_a_progressive_run_says_from_which_epoch_on_its_images_had_their_full_size(shapes, tmp_path):
+def test_a_progressive_run_trains_and_tests_at_a_growing_resolution_and_says_where_it_is_full(
+    shapes, tmp_path, monkeypatch
+):
+    seen, forward = [], ResNet.forward
+
+    def watched(model, images):
+        seen.append((model.training, images.shape[2]))
+        return forward(model, images)
+
+    monkeypatch.setattr(ResNet, "forward", watched)
     run = Run(train(replace(QUICK, epochs=3, progressive=True, run=tmp_path / "run")))
+    assert list(dict.fromkeys(seen)) == [(mode, side) for side in (16, 24, 32) for mode in (True, False)]
     assert run.record.full_size_from == 3 and len(run.metrics()) == 3
 
 

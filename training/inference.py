@@ -31,11 +31,13 @@ def infer(
     dtype: torch.dtype = torch.float32,
     batch_size: int | None = None,
     progress: Progress | None = None,
+    side: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits float32 N×C and penultimate features float32 N×D of uint8 images N×H×W×3, in eval mode, one view each.
 
     `head` names the layer whose input the features are, averaged over places or tokens where it has several; without
-    one they are the logits. `dtype` is the arithmetic (autocast). The training flag of the model is restored.
+    one they are the logits. `dtype` is the arithmetic (autocast), `side` as in `normalize`. The training flag of the
+    model is restored.
     """
     device = next(model.parameters()).device
     batch_size = batch_size or max(1, min(MOST_IMAGES, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
@@ -55,7 +57,7 @@ def infer(
             for start in range(0, len(images), batch_size):
                 pixels = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
                 seen.clear()
-                logits.append(model(normalize(pixels, mean, std)).float().cpu())
+                logits.append(model(normalize(pixels, mean, std, side)).float().cpu())
                 features.append(seen[-1].float().cpu() if seen else logits[-1])
                 if progress:
                     progress(len(pixels))
@@ -83,19 +85,29 @@ def predict(
 
 
 def predict_together(
-    model: nn.Module, split: ImageSplit, record: RunRecord, world: World, dtype: torch.dtype = torch.float32
+    model: nn.Module,
+    split: ImageSplit,
+    record: RunRecord,
+    world: World,
+    dtype: torch.dtype = torch.float32,
+    side: int | None = None,
 ) -> tuple[pa.Table, np.ndarray] | None:
-    """`predict`, each process of `world` a part of the images; None in all but the first."""
-    parts = _infer(model, world.part(split.images), record, dtype)
+    """`predict`, each process of `world` a part of the images, seen at `side` pixels; None in all but the first."""
+    parts = _infer(model, world.part(split.images), record, dtype, side=side)
     logits, features = map(world.gather, parts)
     return None if logits is None or features is None else _table(split, logits, features)
 
 
 def _infer(
-    model: nn.Module, images: np.ndarray, record: RunRecord, dtype: torch.dtype, progress: Progress | None = None
+    model: nn.Module,
+    images: np.ndarray,
+    record: RunRecord,
+    dtype: torch.dtype,
+    progress: Progress | None = None,
+    side: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     head = find_head(model, len(record.class_names))
-    return infer(model, images, record.mean, record.std, head, dtype, progress=progress)
+    return infer(model, images, record.mean, record.std, head, dtype, progress=progress, side=side)
 
 
 def _table(split: ImageSplit, logits: np.ndarray, features: np.ndarray) -> tuple[pa.Table, np.ndarray]:

@@ -112,9 +112,7 @@ class Loop:
             pixels = augment(
                 self.images[index], self.generator, padding=config.crop_padding, flip=flip, cutout=config.cutout
             )
-            images, targets = normalize(pixels, self.record.mean, self.record.std), self.labels[index]
-            if size != self.record.input_size:
-                images = functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+            images, targets = normalize(pixels, self.record.mean, self.record.std, size), self.labels[index]
             if config.mix:
                 classes = len(self.record.class_names)
                 images, targets = mix(images, targets, self.generator, how=config.mix, classes=classes)

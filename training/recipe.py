@@ -135,11 +135,11 @@ def triangular(step: int, steps: int, peak: float, warmup: float) -> float:
 
 
 def resolution(config: TrainConfig, epoch: int, full: int) -> int:
-    """Side in pixels of the training images in `epoch` (from 1); the test split is always seen at `full`."""
+    """Side in pixels of the images in `epoch` (from 1), those of the test split too; in the last it is `full`."""
     third = 3 * (epoch - 1) // config.epochs
     return full * (third + 2) // 4 if config.progressive and third < 2 else full
 
 
 def full_size_from(config: TrainConfig) -> int:
-    """The first epoch (from 1) whose training images are not reduced."""
+    """The first epoch (from 1) whose images are not reduced."""
     return next(epoch for epoch in range(1, config.epochs + 1) if resolution(config, epoch, 4) == 4)

@@ -169,7 +169,8 @@ def _fit(loop: Loop, writer: RunWriter | None) -> None:
             row = {"epoch": epoch, **loop.train_epoch(epoch, progress)}
             # The last epoch is judged by the very predictions that the run will show, in float32.
             dtype = torch.float32 if epoch == config.epochs else loop.dtype
-            found = predict_together(loop.model, data.test, record, loop.world, dtype)
+            side = resolution(config, epoch, record.input_size)
+            found = predict_together(loop.model, data.test, record, loop.world, dtype, side)
             if writer is None or found is None:
                 continue
             row |= test_figures(found[0]) | {"seconds": time.perf_counter() - start}

@@ -32,8 +32,7 @@ def draw_charts(rows: Sequence[Progress], selection: Selection) -> None:
             )
     if options["full_size_from"]:
         st.caption(
-            "Dotted: from there on a run trains on images of full size. Until then they are smaller than the test "
-            "images, so a gap between train and test is no sign of overfitting."
+            "Dotted: from there on a run sees images of full size. Until then it is trained and tested on smaller ones."
         )
 
 
