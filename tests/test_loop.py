@@ -2,6 +2,7 @@
 
 import math
 import re
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from unittest.mock import Mock
@@ -55,6 +56,18 @@ def test_the_optimizer_follows_the_schedule(loop):
         loop._set_learning_rate(step)
         assert loop.optimizer.param_groups[0]["lr"] == triangular(step, steps, 0.1, 0.25)
         assert loop.optimizer.param_groups[1]["lr"] == loop.optimizer.param_groups[0]["lr"]
+
+
+def test_later_steps_leave_a_state_alone(loop):
+    first, second, *_ = loop.batches(32, epoch=1)
+    loop.step(*first)
+    state = loop.state()
+    before = deepcopy(state)
+    loop.step(*second)
+    assert torch.equal(state["model"]["logits"], before["model"]["logits"])
+    momentum, momentum_before = (of["optimizer"]["state"][0]["momentum_buffer"] for of in (state, before))
+    assert torch.equal(momentum, momentum_before)
+    assert not torch.equal(state["model"]["logits"], loop.model.logits)
 
 
 def test_the_loss_with_label_smoothing_by_hand(tiny_data):

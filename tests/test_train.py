@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -25,6 +26,7 @@ from run_store.metrics import METRICS_COLUMNS
 from run_store.run import Run, RunError
 from run_store.writer import RunWriter
 from training import train as train_module
+from training.loop import Loop
 from training.recipe import RECIPES, TrainConfig, TrainingError
 from training.train import main, parse, train
 
@@ -238,6 +240,24 @@ def test_ctrl_c_while_maps_are_computed_leaves_a_complete_run_and_says_how_to_go
     )
     assert code == 130 and f"write its maps with: python -m explain.precompute --run {tmp_path / 'run'}" in said
     assert Run(tmp_path / "run").state == "complete"
+
+
+def test_an_epoch_is_written_while_the_next_one_trains(shapes, tmp_path, monkeypatch):
+    train_epoch, save_checkpoint, second_began = Loop.train_epoch, RunWriter.save_checkpoint, Event()
+
+    def train_epoch_and_tell(self, epoch, progress):
+        if epoch == 2:
+            second_began.set()
+        return train_epoch(self, epoch, progress)
+
+    def save_later(self, state):
+        assert second_began.wait(timeout=60)
+        save_checkpoint(self, state)
+
+    monkeypatch.setattr(Loop, "train_epoch", train_epoch_and_tell)
+    monkeypatch.setattr(RunWriter, "save_checkpoint", save_later)
+    run = Run(train(replace(QUICK, epochs=2, run=tmp_path / "run")))
+    assert [row.epoch for row in run.metrics()] == [1, 2]
 
 
 @pytest.mark.parametrize("method", ["save_images", "save_checkpoint", "append_metrics", "save_model", "complete"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,13 +57,14 @@ class Loop:
         self.torch = torch.cuda if device.type == "cuda" else torch  # whose random numbers dropout takes
 
     def state(self) -> dict[str, Any]:
-        """What a training needs to go on, as plain tensors and numbers."""
-        return {
+        """What a training needs to go on, as numbers and tensors on the CPU, which later steps leave alone."""
+        state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "random": self.torch.get_rng_state(),
         }
+        return {name: _copied(value) for name, value in state.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
@@ -156,3 +158,9 @@ class Loop:
             f"learning rate {self._set_learning_rate(step):.4g}; the last good epoch is kept. "
             "Try a lower --learning-rate."
         )
+
+
+def _copied(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {name: _copied(value) for name, value in state.items()}
+    return state.to("cpu", copy=True) if isinstance(state, Tensor) else deepcopy(state)

@@ -13,9 +13,11 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -151,6 +153,7 @@ def _fit(loop: Loop, writer: RunWriter | None) -> None:
     """Train up to the last epoch, writing each epoch to the run, and seal it with its predictions.
 
     Goes on after the run's last finished epoch, where it has one. writer: of the first process, None in the others.
+    An epoch is written while the next one trains, and the line that says so is printed when it has been.
     """
     config, data, record = loop.config, loop.data, loop.record
     rows = _resume(loop, writer) if writer else []
@@ -163,7 +166,15 @@ def _fit(loop: Loop, writer: RunWriter | None) -> None:
     progress = tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05, disable=writer is None)
     progress.update(finished * images)
     folder = writer.path / FOLDER if writer and config.tensorboard else None
-    with event_files(folder, rows) as add_event, progress:
+    with event_files(folder, rows) as add_event, progress, ThreadPoolExecutor(1) as background:
+
+        def commit(writer: RunWriter, state: dict[str, Any], row: dict[str, float]) -> None:
+            writer.save_checkpoint(state)
+            writer.append_metrics(row)
+            add_event(row)
+            progress.write(_epoch_line(row, config.epochs, images))
+
+        committed = background.submit(lambda: None)
         for epoch in range(finished + 1, config.epochs + 1):
             start = time.perf_counter()
             row = {"epoch": epoch, **loop.train_epoch(epoch, progress)}
@@ -173,14 +184,14 @@ def _fit(loop: Loop, writer: RunWriter | None) -> None:
             found = predict_together(loop.model, data.test, record, loop.world, dtype, side)
             if writer is None or found is None:
                 continue
+            state = loop.state()
             row |= test_figures(found[0]) | {"seconds": time.perf_counter() - start}
             if not math.isfinite(row["test_loss"]):  # the last update of an epoch is seen by no training loss
                 raise loop.diverged(epoch * loop.steps_per_epoch - 1)
             rows.append([row[name] for name in METRICS_COLUMNS])
-            writer.save_checkpoint(loop.state() | {"metrics": rows})
-            writer.append_metrics(row)
-            add_event(row)
-            progress.write(_epoch_line(row, config.epochs, images))
+            committed.result()
+            committed = background.submit(commit, writer, state | {"metrics": rows[:]}, row)
+        committed.result()
     if finished == config.epochs:  # resumed after the last epoch
         found = predict_together(loop.model, data.test, record, loop.world)
     if writer and found:
