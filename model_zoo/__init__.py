@@ -65,8 +65,7 @@ def normalize(
     Training, evaluation and the app all call this, so that no one can show a model pixels it was not trained on.
     """
     pixels = torch.as_tensor(images).float()
-    scale = torch.as_tensor(std, device=pixels.device) * 255
-    shift = torch.as_tensor(mean, device=pixels.device) * 255
+    scale, shift = ((255 * torch.as_tensor(values)).to(pixels.device, non_blocking=True) for values in (std, mean))
     normalized = ((pixels - shift) / scale).permute(0, 3, 1, 2)
     if side is None or normalized.shape[2:] == (side, side):
         return normalized

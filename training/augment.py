@@ -52,7 +52,8 @@ class _Draw:
 
     def integers(self, low: int, high: int) -> Tensor:
         """Both ends included."""
-        return torch.randint(low, high + 1, (self.count, 1), generator=self.generator).to(self.device)
+        drawn = torch.randint(low, high + 1, (self.count, 1), generator=self.generator)
+        return drawn.to(self.device, non_blocking=True)  # otherwise every draw waits for the GPU's last step
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:

@@ -17,7 +17,7 @@ from training.im2col import Im2col
 from training.world import World
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
-MOST_IMAGES = 500  # of a batch, however small they are
+MOST_IMAGES = {"cpu": 500, "cuda": 2000}  # of a batch, however small they are
 
 Progress = Callable[[int], object]  # called with the number of images done since the last call
 
@@ -40,7 +40,8 @@ def infer(
     model is restored.
     """
     device = next(model.parameters()).device
-    batch_size = batch_size or max(1, min(MOST_IMAGES, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
+    most = MOST_IMAGES[device.type]
+    batch_size = batch_size or max(1, min(most, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
     logits: list[Tensor] = []
     features: list[Tensor] = []
     seen: list[Tensor] = []
@@ -57,13 +58,13 @@ def infer(
             for start in range(0, len(images), batch_size):
                 pixels = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
                 seen.clear()
-                logits.append(model(normalize(pixels, mean, std, side)).float().cpu())
-                features.append(seen[-1].float().cpu() if seen else logits[-1])
+                logits.append(model(normalize(pixels, mean, std, side)).float())
+                features.append(seen[-1].float() if seen else logits[-1])
                 if progress:
                     progress(len(pixels))
     finally:
         model.train(was_training)
-    return torch.cat(logits).numpy(), torch.cat(features).numpy()
+    return torch.cat(logits).cpu().numpy(), torch.cat(features).cpu().numpy()
 
 
 def _vectors(head: nn.Module, inputs: Tensor) -> Tensor:

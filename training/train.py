@@ -69,6 +69,7 @@ def _train(config: TrainConfig, spec: ModelSpec, device: torch.device, world: Wo
     threads = Run(run).record.threads if is_begun and world.size == 1 else config.threads
     torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // world.local_size))
     keep_freed_memory()
+    torch.backends.cudnn.benchmark = True  # a GPU tries its convolutions once, as all batches have the same shape
     with world.first_alone():
         data = _load_data(config, spec.input_size)
     if world.size > len(data.test):
