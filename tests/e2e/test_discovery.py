@@ -37,6 +37,7 @@ def shares_on_tag(page, masks, place):
     index = tile.get_attribute("data-index")
     if place:
         tile.click()  # 4, 5
+        await_query(page, image=index)  # until then the maps are those of the image before
     page.locator(f'.st-key-pixels_compare_image img[alt^="Test image {index}:"]').wait_for()
     on_tag = masks[int(index)] == TAG
     light = [image_pixels(picture).astype(float).sum(axis=2) for picture in await_maps(page, 2)]
