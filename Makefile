@@ -35,10 +35,10 @@ bench: $(DEVELOPMENT)  ## every figure of benchmarks/RESULTS.md that takes minut
 	$(BIN)/python -m benchmarks.precompute_speed
 	$(BIN)/python -m benchmarks.quality_speed
 
-$(RUNTIME): requirements.txt
+$(RUNTIME): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sightline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --requirement requirements.txt
+	$(BIN)/pip install --quiet --editable .
 	@touch $@
 
 $(DEVELOPMENT): requirements-dev.txt $(RUNTIME)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import loaders, processes
-from app.map_loaders import METHODS
-from app.state import Selection
-from app.text import escape_markdown
-from explain.belief import CONTROL_WORDS, equals, headline, interval, ranking, unfaithful
-from explain.measures import MEASURES
-from run_store.quality import INPUT, QualityRow
-from run_store.run import Run, RunError
+from sightline.app import loaders, processes
+from sightline.app.map_loaders import METHODS
+from sightline.app.state import Selection
+from sightline.app.text import escape_markdown
+from sightline.explain.belief import CONTROL_WORDS, equals, headline, interval, ranking, unfaithful
+from sightline.explain.measures import MEASURES
+from sightline.run_store.quality import INPUT, QualityRow
+from sightline.run_store.run import Run, RunError
 
 _QUESTION = ":gray[**Which layer to believe?**]"
 MEASURED = ("gradcam", "hirescam", "layercam", "gradcam++")  # by the button: pixel methods take too long to wait for
@@ -103,11 +103,11 @@ def draw_measuring(run: Run) -> None:
         icon=":material/straighten:",
         key="measure",
         on_click=processes.start,
-        args=(key, "explain.quality", *arguments),
+        args=(key, "sightline.explain.quality", *arguments),
     )
     if words := processes.failure(key):
         st.error(f"It could not be measured. {escape_markdown(words)}", icon=":material/error:")
-    st.code(f"python -m explain.quality --run {run.path}", language=None, wrap_lines=True)
+    st.code(f"sightline quality --run {run.path}", language=None, wrap_lines=True)
 
 
 @st.fragment(run_every=1.0)

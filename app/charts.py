@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pyarrow as pa
 
-from app.learning_curves import BARE
+from sightline.app.learning_curves import BARE
 
 MATRIX_HUE = "#0b7fab"
 MORE_HUE = "#c8571b"  # of what a difference has more; less has MATRIX_HUE

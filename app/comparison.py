@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import loaders, run_list
-from app.bars import Bar
-from app.inspector import draw_image
-from app.map_grid import grid_html
-from app.map_loaders import METHODS
-from app.predicted_map import predicted_cells
-from app.state import Selection
-from app.subject import split_image
-from app.text import count, escape_markdown, percent
-from run_store.comparison import Comparison
-from run_store.run import Run, RunError
+from sightline.app import loaders, run_list
+from sightline.app.bars import Bar
+from sightline.app.inspector import draw_image
+from sightline.app.map_grid import grid_html
+from sightline.app.map_loaders import METHODS
+from sightline.app.predicted_map import predicted_cells
+from sightline.app.state import Selection
+from sightline.app.subject import split_image
+from sightline.app.text import count, escape_markdown, percent
+from sightline.run_store.comparison import Comparison
+from sightline.run_store.run import Run, RunError
 
 SHOWN_PAIRS = 8
 LIKELY = 0.05  # what chance does as often as this, or more often, is not held against it

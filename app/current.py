@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from app.state import Selection
-from run_store.predictions import Predictions
+from sightline.app.state import Selection
+from sightline.run_store.predictions import Predictions
 
 PAGE_SIZE = 24  # images, unless the screen holds more
 

@@ -5,9 +5,9 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.learning_curves import Metrics, learning_curves, picture
-from app.text import no_formula
-from run_store.metrics import METRICS_COLUMNS
+from sightline.app.learning_curves import Metrics, learning_curves, picture
+from sightline.app.text import no_formula
+from sightline.run_store.metrics import METRICS_COLUMNS
 
 VEGA_LITE = "6.4"  # of those that vl-convert brings, the newest of the schema's generation
 SCALE = 2  # pixels of a PNG to a point

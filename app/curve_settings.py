@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from app.curve_files import curves_csv, curves_picture, curves_png, curves_svg
-from app.learning_curves import QUANTITIES
-from app.run_table import Progress, draw_legend
-from app.state import Selection, change_selection, current_selection
+from sightline.app.curve_files import curves_csv, curves_picture, curves_png, curves_svg
+from sightline.app.learning_curves import QUANTITIES
+from sightline.app.run_table import Progress, draw_legend
+from sightline.app.state import Selection, change_selection, current_selection
 
 DEFAULT_SHOWN = 4
 _SHOWN, _QUANTITIES, _SMOOTHING, _AXIS = "curves_shown", "curves_quantities", "curves_smoothing", "curves_axis"

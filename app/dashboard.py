@@ -4,10 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import loaders, run_list
-from app.introduction import draw_introduction
-from app.shell import draw_header, draw_no_runs, draw_notices
-from app.state import read_selection
+from sightline.app import loaders, run_list
+from sightline.app.introduction import draw_introduction
+from sightline.app.shell import draw_header, draw_no_runs, draw_notices
+from sightline.app.state import read_selection
 
 STYLE = Path(__file__).parent / "style.css"
 

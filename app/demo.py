@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from app import processes
+from sightline.app import processes
 
 
 def train_demo(runs: Path) -> None:
     """Train the two demo runs in this folder, unless that is being done."""
-    processes.start(_key(runs), "training.demo", "--runs", str(runs.absolute()))
+    processes.start(_key(runs), "sightline.training.demo", "--runs", str(runs.absolute()))
 
 
 def is_training(runs: Path) -> bool:

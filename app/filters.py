@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.charts import MOST_DRAWN
-from app.current import CurrentSet
-from app.state import Selection, change_selection, current_selection
-from app.text import count, counted, escape_markdown, no_formula, percent
-from run_store.predictions import ORDERS, REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
+from sightline.app.charts import MOST_DRAWN
+from sightline.app.current import CurrentSet
+from sightline.app.state import Selection, change_selection, current_selection
+from sightline.app.text import count, counted, escape_markdown, no_formula, percent
+from sightline.run_store.predictions import ORDERS, REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
 
 _OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app.text import percent
-from app.thumbnails import thumbnail_url
-from run_store.predictions import Predictions
-from run_store.run import Run
+from sightline.app.text import percent
+from sightline.app.thumbnails import thumbnail_url
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.run import Run
 
 PAGER_HEIGHT = 64  # pixels that the window has to keep free below the tiles
 

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app import map_loaders
-from app.inspector import draw_image
-from app.state import Selection, change_selection
-from app.subject import Subject
-from app.text import escape_markdown, percent
-from run_store.run import Run, RunError
+from sightline.app import map_loaders
+from sightline.app.inspector import draw_image
+from sightline.app.state import Selection, change_selection
+from sightline.app.subject import Subject
+from sightline.app.text import escape_markdown, percent
+from sightline.run_store.run import Run, RunError
 
 _SWITCH = "layers_hide"
 _LAYER = "layers_hide_layer"

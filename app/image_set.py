@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from app.current import PAGE_SIZE, CurrentSet
-from app.gallery import draw_gallery
-from app.state import Selection, change_selection
+from sightline.app.current import PAGE_SIZE, CurrentSet
+from sightline.app.gallery import draw_gallery
+from sightline.app.state import Selection, change_selection
 
 MOST_IMAGES = 120  # on a page, however large the screen
 

@@ -5,15 +5,15 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from app import loaders
-from app.bars import Bar, Kind, draw_bars
-from app.current import CurrentSet
-from app.state import change_selection
-from app.subject import Subject, split_image
-from app.text import count, escape_markdown, percent
-from app.thumbnails import png
-from run_store.predictions import Predictions
-from run_store.run import Run
+from sightline.app import loaders
+from sightline.app.bars import Bar, Kind, draw_bars
+from sightline.app.current import CurrentSet
+from sightline.app.state import change_selection
+from sightline.app.subject import Subject, split_image
+from sightline.app.text import count, escape_markdown, percent
+from sightline.app.thumbnails import png
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.run import Run
 
 SHOWN_CLASSES = 5
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from run_store.metrics import Epoch
+from sightline.run_store.metrics import Epoch
 
 # Told apart by the colour-blind, and visible on white and on near-black.
 RUN_COLOURS = ("#0b7fab", "#d1495b", "#2a9d6f", "#c77b0a", "#8e6cc0", "#6b7f8c", "#b85c9e", "#4f9ad6")

@@ -21,13 +21,13 @@ import pyarrow as pa
 import streamlit as st
 from pyarrow.json import ParseOptions, read_json
 
-from app.learning_curves import learning_curves
-from run_store.comparison import Comparison
-from run_store.metrics import Epoch
-from run_store.neighbours import nearest, unit_rows
-from run_store.predictions import Predictions
-from run_store.quality import QualityRow, read_quality
-from run_store.run import (
+from sightline.app.learning_curves import learning_curves
+from sightline.run_store.comparison import Comparison
+from sightline.run_store.metrics import Epoch
+from sightline.run_store.neighbours import nearest, unit_rows
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.quality import QualityRow, read_quality
+from sightline.run_store.run import (
     FEATURES_FILE,
     IMAGES_FILE,
     MASKS_FILE,
@@ -111,7 +111,7 @@ def images_token(run: Run) -> str:
 @st.cache_data(max_entries=32, show_spinner=False)
 def matrix_spec(class_names: tuple[str, ...], dark: bool, is_large: bool) -> dict[str, Any]:
     """Vega-Lite of the confusion matrix without its data: Altair takes longer to write it than a click may last."""
-    from app.charts import confusion_cells, confusion_matrix  # which import Altair and pandas
+    from sightline.app.charts import confusion_cells, confusion_matrix  # which import Altair and pandas
 
     nothing = confusion_cells(np.zeros((1, 1), int), class_names[:1])
     spec = confusion_matrix(nothing, class_names, dark=dark, is_large=is_large).to_dict()
@@ -132,7 +132,7 @@ def warm_up(delay: float = 3.0) -> threading.Thread:
 
     def load() -> None:
         time.sleep(delay)
-        for name in ("app.charts", "explain.engine"):  # which import Altair and pandas, and torch
+        for name in ("sightline.app.charts", "sightline.explain.engine"):  # which import Altair and pandas, and torch
             import_module(name)
         gc.collect()
         gc.freeze()  # from then on a full collection, in which nobody is answered, takes some 15 ms instead of 190
@@ -179,7 +179,7 @@ def _reason(run: Run, state: State) -> str:
 
 def _resume_hint(run: Run) -> str:
     if run.record.evaluated_only:
-        return f"Finish it with: python -m training.evaluate --run {run.path}"
+        return f"Finish it with: sightline evaluate --run {run.path}"
     return f"The same command with --run {run.path} --resume goes on after its last finished epoch."
 
 

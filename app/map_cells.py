@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.map_loaders import METHODS, Maps, Score
-from app.maps import extremes, strongest
-from app.state import CLASS_TARGET
-from app.subject import Subject
-from app.text import percent
-from explain.verdicts import Verdict, judge
+from sightline.app.map_loaders import METHODS, Maps, Score
+from sightline.app.maps import extremes, strongest
+from sightline.app.state import CLASS_TARGET
+from sightline.app.subject import Subject
+from sightline.app.text import percent
+from sightline.explain.verdicts import Verdict, judge
 
 UNCHECKED = Verdict(
     "not checked",

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from app.map_cells import Cell, Cells, Row
-from app.map_loaders import METHODS
-from app.maps import colours_for, overlay
-from app.state import Selection
-from app.subject import Subject
+from sightline.app.map_cells import Cell, Cells, Row
+from sightline.app.map_loaders import METHODS
+from sightline.app.maps import colours_for, overlay
+from sightline.app.state import Selection
+from sightline.app.subject import Subject
 
 _SIDE = 256  # pixels of a map
 _GAP = 16

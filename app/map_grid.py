@@ -12,11 +12,11 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from app.map_cells import Cell, Cells, Row
-from app.maps import colours_for, paint
-from app.state import Selection
-from app.thumbnails import png
-from run_store.run import THUMBNAIL_SIZE
+from sightline.app.map_cells import Cell, Cells, Row
+from sightline.app.maps import colours_for, paint
+from sightline.app.state import Selection
+from sightline.app.thumbnails import png
+from sightline.run_store.run import THUMBNAIL_SIZE
 
 
 def grid_html(cells: Cells, pixels: np.ndarray, shown: Selection, method: str) -> str:

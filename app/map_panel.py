@@ -4,17 +4,17 @@ from functools import partial
 
 import streamlit as st
 
-from app import map_loaders
-from app.belief import unfaithful_layers
-from app.map_cells import Cells, class_rows, make_cells, rows_of, scores_to_judge, share_scale
-from app.map_files import file_name, grid_png, maps_npz
-from app.map_grid import classes_html, grid_html
-from app.map_loaders import METHODS, Computed
-from app.state import Selection, change_selection
-from app.subject import Subject
-from app.text import count, escape_markdown
-from explain.methods import LAYER_METHODS
-from run_store.run import Run, RunError
+from sightline.app import map_loaders
+from sightline.app.belief import unfaithful_layers
+from sightline.app.map_cells import Cells, class_rows, make_cells, rows_of, scores_to_judge, share_scale
+from sightline.app.map_files import file_name, grid_png, maps_npz
+from sightline.app.map_grid import classes_html, grid_html
+from sightline.app.map_loaders import METHODS, Computed
+from sightline.app.state import Selection, change_selection
+from sightline.app.subject import Subject
+from sightline.app.text import count, escape_markdown
+from sightline.explain.methods import LAYER_METHODS
+from sightline.run_store.run import Run, RunError
 
 MOST_CLASSES = 20
 _ALL_CLASSES = "layers_all_classes"

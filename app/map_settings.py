@@ -5,14 +5,14 @@ from typing import Any
 
 import streamlit as st
 
-from app import map_loaders
-from app.map_loaders import METHODS
-from app.maps import CELLS, COLOURS, SCALES, SIGNS, colours_for
-from app.state import CLASS_TARGET, TARGETS, Selection, change_selection
-from app.text import escape_markdown
-from explain.methods import PIXEL_METHODS
-from run_store.quality import INPUT
-from run_store.run import Run, RunError, RunRecord
+from sightline.app import map_loaders
+from sightline.app.map_loaders import METHODS
+from sightline.app.maps import CELLS, COLOURS, SCALES, SIGNS, colours_for
+from sightline.app.state import CLASS_TARGET, TARGETS, Selection, change_selection
+from sightline.app.text import escape_markdown
+from sightline.explain.methods import PIXEL_METHODS
+from sightline.run_store.quality import INPUT
+from sightline.run_store.run import Run, RunError, RunRecord
 
 MOST_LAYERS = 8
 WORDS = {

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import pyarrow as pa
 import streamlit as st
 
-from app import loaders
-from app.bars import Bar, draw_bars
-from app.charts import CELL_SELECTION, MOST_DRAWN, confusion_cells
-from app.filters import draw_class_search
-from app.state import Selection, current_selection, write_selection
-from app.text import count, percent
-from run_store.predictions import Predictions
+from sightline.app import loaders
+from sightline.app.bars import Bar, draw_bars
+from sightline.app.charts import CELL_SELECTION, MOST_DRAWN, confusion_cells
+from sightline.app.filters import draw_class_search
+from sightline.app.state import Selection, current_selection, write_selection
+from sightline.app.text import count, percent
+from sightline.run_store.predictions import Predictions
 
 _PAIRS = "mistakes_pairs"
 _CLASSES = "mistakes_classes"

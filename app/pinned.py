@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from app import loaders, run_list
-from app.map_cells import targets_of
-from app.map_panel import draw_grid
-from app.map_settings import resolve
-from app.state import Selection
-from app.subject import Subject, split_image
-from app.text import escape_markdown, percent
-from run_store.run import Run
+from sightline.app import loaders, run_list
+from sightline.app.map_cells import targets_of
+from sightline.app.map_panel import draw_grid
+from sightline.app.map_settings import resolve
+from sightline.app.state import Selection
+from sightline.app.subject import Subject, split_image
+from sightline.app.text import escape_markdown, percent
+from sightline.run_store.run import Run
 
 
 def pinned_run(run: Run, selection: Selection) -> Run | None:

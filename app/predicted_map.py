@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from app import loaders, map_loaders
-from app.belief import unfaithful_layers
-from app.inspector import draw_image
-from app.map_cells import Cells, Row, make_cells, scores_to_judge
-from app.map_grid import grid_html
-from app.map_loaders import METHODS
-from app.map_settings import resolve
-from app.state import Selection, change_selection
-from app.subject import Subject
-from app.text import escape_markdown, percent
-from run_store.run import Run, RunError
+from sightline.app import loaders, map_loaders
+from sightline.app.belief import unfaithful_layers
+from sightline.app.inspector import draw_image
+from sightline.app.map_cells import Cells, Row, make_cells, scores_to_judge
+from sightline.app.map_grid import grid_html
+from sightline.app.map_loaders import METHODS
+from sightline.app.map_settings import resolve
+from sightline.app.state import Selection, change_selection
+from sightline.app.subject import Subject
+from sightline.app.text import escape_markdown, percent
+from sightline.run_store.run import Run, RunError
 
 _TOGGLE = "mistakes_map"
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-ROOT = Path(__file__).parent.parent
+import sightline
+
+ROOT = Path(sightline.__file__).resolve().parent.parent  # where a process finds the package, installed or not
 Key = tuple[str, Path]
 _STOPPED = (130, -signal.SIGTERM)  # exit codes of a command that was told to stop, after and before it listens
 _TAIL = 4096  # bytes of what a process has said that are looked at
@@ -42,7 +44,9 @@ def start(key: Key, module: str, *arguments: str) -> None:
         if is_running(key):
             return
         said = TemporaryFile()  # noqa: SIM115 (a with would close it before the process has written its last words)
-        process = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT, stderr=said)
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        command = [sys.executable, "-m", module, *arguments]
+        process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stderr=said)
         _started[key] = process, said
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from app.loaders import Stamp, file_stamp, file_stamps, record, status
-from app.state import RunFacts
-from run_store.note import NOTE_FILE, RunNote
-from run_store.run import RECORD_FILE, Run, RunError, list_runs
+from sightline.app.loaders import Stamp, file_stamp, file_stamps, record, status
+from sightline.app.state import RunFacts
+from sightline.run_store.note import NOTE_FILE, RunNote
+from sightline.run_store.run import RECORD_FILE, Run, RunError, list_runs
 
 RUNS_VARIABLE = "SIGHTLINE_RUNS"
 SETTLED = 10**9  # nanoseconds: two changes of a folder that follow each other at once may have the same time

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from app import run_list
-from app.text import escape_markdown
-from run_store.note import MOST_NAME, MOST_TEXT, RunNote, write_note
-from run_store.run import Run, RunError
+from sightline.app import run_list
+from sightline.app.text import escape_markdown
+from sightline.run_store.note import MOST_NAME, MOST_TEXT, RunNote, write_note
+from sightline.run_store.run import Run, RunError
 
 _RUN = "notes_run"
 

@@ -9,14 +9,14 @@ from html import escape
 
 import streamlit as st
 
-from app import loaders, run_list, trainings
-from app.learning_curves import RUN_COLOURS
-from app.loaders import RunStatus, file_stamp
-from app.run_notes import draw_note_editor
-from app.shell import STATE_WORDS
-from app.text import count, duration, percent
-from run_store.metrics import Epoch
-from run_store.run import METRICS_FILE, Run, RunError, RunRecord
+from sightline.app import loaders, run_list, trainings
+from sightline.app.learning_curves import RUN_COLOURS
+from sightline.app.loaders import RunStatus, file_stamp
+from sightline.app.run_notes import draw_note_editor
+from sightline.app.shell import STATE_WORDS
+from sightline.app.text import count, duration, percent
+from sightline.run_store.metrics import Epoch
+from sightline.run_store.run import METRICS_FILE, Run, RunError, RunRecord
 
 # Of a recipe: what has a column, or changes no weight.
 _NO_SETTINGS = ("run", "resume", "maps", "tensorboard", "dataset", "model")

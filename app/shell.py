@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from app import demo, loaders, run_list, trainings
-from app.loaders import RunStatus
-from app.state import CLASS_TARGET, TARGETS, Selection, change_selection, current_selection
-from app.text import escape_markdown
-from run_store.run import Run, RunError, RunRecord
+from sightline.app import demo, loaders, run_list, trainings
+from sightline.app.loaders import RunStatus
+from sightline.app.state import CLASS_TARGET, TARGETS, Selection, change_selection, current_selection
+from sightline.app.text import escape_markdown
+from sightline.run_store.run import Run, RunError, RunRecord
 
 _PICKER, _SECOND = "shell_run", "shell_second"
 
@@ -134,7 +134,7 @@ def draw_no_runs(root: Path) -> None:
         st.markdown("The demo trains two small models on generated shapes, in under two minutes:")
         draw_demo(root)
         st.markdown("Or train a model of your own:")
-        st.code("python -m training.train --dataset folder:DIR --model resnet18 --epochs 20", language=None)
+        st.code("sightline train --dataset folder:DIR --model resnet18 --epochs 20", language=None)
 
 
 @st.fragment(run_every=1.0)

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app import loaders
-from app.gallery import draw_gallery, gallery_items
-from app.state import change_selection
-from app.text import count, escape_markdown
-from run_store.predictions import Predictions
-from run_store.run import Run, RunError
+from sightline.app import loaders
+from sightline.app.gallery import draw_gallery, gallery_items
+from sightline.app.state import change_selection
+from sightline.app.text import count, escape_markdown
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.run import Run, RunError
 
 SHOWN = 4
 _KEY = "similar_gallery"

@@ -8,12 +8,12 @@ from urllib.parse import unquote
 
 import streamlit as st
 
-from app.learning_curves import QUANTITIES
-from app.maps import CELLS, COLOURS, SCALES, SIGNS
-from explain.measures import MEASURES
-from explain.methods import LAYER_METHODS, PIXEL_METHODS
-from run_store.comparison import Change
-from run_store.predictions import ORDERS, Condition, Filter, Outcome, Range
+from sightline.app.learning_curves import QUANTITIES
+from sightline.app.maps import CELLS, COLOURS, SCALES, SIGNS
+from sightline.explain.measures import MEASURES
+from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.run_store.comparison import Change
+from sightline.run_store.predictions import ORDERS, Condition, Filter, Outcome, Range
 
 DEFAULT_ORDER = next(iter(ORDERS))
 TARGETS = (
@@ -243,7 +243,7 @@ def _shorten(text: str, length: int = 40) -> str:
 
 def read_selection() -> tuple[Selection, list[str]]:
     """The selection in the address bar, checked against the runs that there are; and what was ignored."""
-    from app import run_list
+    from sightline.app import run_list
 
     query = {key: st.query_params.get_all(key) for key in st.query_params}
     facts = run_list.run_facts()

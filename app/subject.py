@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from app.text import count
-from run_store.predictions import Predictions
+from sightline.app.text import count
+from sightline.run_store.predictions import Predictions
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from starlette.routing import Route
 if TYPE_CHECKING:
     import numpy as np
 
-    from run_store.run import Run
+    from sightline.run_store.run import Run
 
 
 def thumbnail_url(run: "Run", index: int, base_path: str = "") -> str:
     """base_path: Streamlit's server.baseUrlPath."""
-    from app.loaders import images_token
+    from sightline.app.loaders import images_token
 
     prefix = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
     return f"{prefix}/app/static/thumb/{quote(run.name, safe='')}/{images_token(run)}/{index}.png"
@@ -37,9 +37,9 @@ def png(image: "np.ndarray") -> bytes:
 
 def serve_thumbnail(request: Request) -> Response:
     """An outdated token is refused: under it, a browser would keep the wrong image for a year."""
-    from app.loaders import images, images_token
-    from app.run_list import find_run
-    from run_store.run import RunError
+    from sightline.app.loaders import images, images_token
+    from sightline.app.run_list import find_run
+    from sightline.run_store.run import RunError
 
     run = find_run(request.path_params["run"])
     if run is None or request.path_params["token"] != images_token(run):

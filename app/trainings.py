@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import loaders, processes
-from app.text import escape_markdown
-from run_store.note import MOST_NAME
-from run_store.run import RECORD_FILE, Run
+from sightline.app import loaders, processes
+from sightline.app.text import escape_markdown
+from sightline.run_store.note import MOST_NAME
+from sightline.run_store.run import RECORD_FILE, Run
 
 _WHAT = "training"
 _MODEL = "resnet18_narrow"  # what is quick enough to be watched
@@ -43,7 +43,7 @@ def draw_new(root: Path) -> None:
     place = st.popover("Train", icon=":material/add:", type="tertiary", key="training_new", on_change="rerun", width=90)
     if not place.open:
         return
-    from model_zoo import MODELS  # imports torch
+    from sightline.model_zoo import MODELS  # imports torch
 
     with place, st.form("train", border=False):
         left, right = st.columns(2)
@@ -52,7 +52,7 @@ def draw_new(root: Path) -> None:
         epochs = left.number_input("Epochs", 1, value=10)
         free = next(f"training-{number}" for number in count(1) if not (root / f"training-{number}").exists())
         name = right.text_input("Name of the run", free, max_chars=MOST_NAME).strip()
-        st.caption("Other settings: `python -m training.train --help`. It ends with this server, and can be resumed.")
+        st.caption("Other settings: `sightline train --help`. It ends with this server, and can be resumed.")
         if st.form_submit_button("Start", type="primary"):
             if not name or Path(name).name != name or (root / name).exists():
                 st.error("Choose a name that no run has yet, without slashes.")
@@ -91,12 +91,12 @@ def options(recipe: Mapping[str, Any]) -> list[str]:
 
 def _start(path: Path, dataset: str, model: str, epochs: int) -> None:
     arguments = ("--dataset", dataset, "--model", model, "--epochs", str(epochs), "--run", str(path.absolute()))
-    processes.start(_key(path), "training.train", *arguments)
+    processes.start(_key(path), "sightline.training.train", *arguments)
 
 
 def _resume(run: Run) -> None:
     arguments = (*options(loaders.record(run).recipe), "--run", str(run.path.absolute()), "--resume")
-    processes.start(_key(run.path), "training.train", *arguments)
+    processes.start(_key(run.path), "sightline.training.train", *arguments)
 
 
 def _stop(run: Run) -> None:

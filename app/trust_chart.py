@@ -5,10 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.learning_curves import BARE, RUN_COLOURS, SCHEMA
-from explain.belief import interval
-from explain.measures import MEASURES
-from run_store.quality import QualityRow
+from sightline.app.learning_curves import BARE, RUN_COLOURS, SCHEMA
+from sightline.explain.belief import interval
+from sightline.explain.measures import MEASURES
+from sightline.run_store.quality import QualityRow
 
 MAP_SELECTION = "map"
 CONTROL_COLOUR = "#8b949c"

@@ -8,13 +8,13 @@ import numpy as np
 import streamlit as st
 from PIL import Image, UnidentifiedImageError
 
-from app import map_loaders
-from app.inspector import draw_subject
-from app.subject import Subject
-from app.text import escape_markdown
-from image_data import DataError
-from image_data.decode import decode, failure_reason
-from run_store.run import Run, RunError, RunRecord
+from sightline.app import map_loaders
+from sightline.app.inspector import draw_subject
+from sightline.app.subject import Subject
+from sightline.app.text import escape_markdown
+from sightline.image_data import DataError
+from sightline.image_data.decode import decode, failure_reason
+from sightline.run_store.run import Run, RunError, RunRecord
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 EXTENSIONS = ("png", "jpg", "jpeg", "webp")

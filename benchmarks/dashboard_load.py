@@ -42,9 +42,9 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from app.text import count
 from benchmarks.dashboard_speed import DASHBOARD, WARM_UP, fabricate_run, row, start_server
 from benchmarks.websocket_page import Page, measure, open_page
+from sightline.app.text import count
 
 GALLERY, MATRIX = "mistakes_gallery", "mistakes_matrix"
 HEADLINE = re.compile(r"\*\*[^*]+\*\* :gray\[of .*?(mistakes|hits|test images)")

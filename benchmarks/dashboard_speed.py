@@ -34,9 +34,9 @@ import numpy as np
 import tyro
 
 from benchmarks.websocket_page import PATIENCE, measure, open_page
-from run_store.predictions_file import predictions_table
-from run_store.run import RunRecord
-from run_store.writer import RunWriter
+from sightline.run_store.predictions_file import predictions_table
+from sightline.run_store.run import RunRecord
+from sightline.run_store.writer import RunWriter
 
 ROOT = Path(__file__).resolve().parent.parent
 DASHBOARD = ROOT / "app" / "main.py"
@@ -102,7 +102,7 @@ def fabricate_run(
         if with_model:
             import torch
 
-            from model_zoo import build_model
+            from sightline.model_zoo import build_model
 
             with torch.random.fork_rng():
                 torch.manual_seed(0)
@@ -234,7 +234,7 @@ def main() -> None:
         for name in ("live", "precomputed"):
             fabricate_run(runs / name, MAPPED_IMAGES, model="resnet18", with_model=True)
         subprocess.run(
-            [sys.executable, "-m", "explain.precompute", "--run", runs / "precomputed"], cwd=ROOT, check=True
+            [sys.executable, "-m", "sightline.explain.precompute", "--run", runs / "precomputed"], cwd=ROOT, check=True
         )
         clicks["next image, its maps computed live"] = asyncio.run(measure_maps(config, runs, "live"))
         clicks["next image, its maps precomputed"] = asyncio.run(measure_maps(config, runs, "precomputed"))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import tyro
 
-from image_data.planted_shapes import VARIANTS
-from run_store.run import Run
+from sightline.image_data.planted_shapes import VARIANTS
+from sightline.run_store.run import Run
 
 
 def main(seeds: tuple[int, ...] = (0, 1, 2)) -> None:
@@ -22,7 +22,7 @@ def main(seeds: tuple[int, ...] = (0, 1, 2)) -> None:
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
-            command = [sys.executable, "-m", "training.demo", "--runs", folder, "--seed", str(seed)]
+            command = [sys.executable, "-m", "sightline.training.demo", "--runs", folder, "--seed", str(seed)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             seconds.append(time.perf_counter() - start)
             wrong = [f"{1 - Run(Path(folder) / f'demo-{name}').predictions().accuracy:.1%}" for name in VARIANTS]

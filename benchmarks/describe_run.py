@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from run_store.run import Run
+from sightline.run_store.run import Run
 
 
 def main(run: Path) -> None:

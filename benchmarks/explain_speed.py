@@ -21,9 +21,9 @@ import torch
 import tyro
 from torch import Tensor, nn
 
-from explain.engine import layer_attributions
-from model_zoo import build_model, normalize
-from model_zoo.device import choose_device
+from sightline.explain.engine import layer_attributions
+from sightline.model_zoo import build_model, normalize
+from sightline.model_zoo.device import choose_device
 
 CLASSES, SIDE = 10, 32
 STAGES = ("layer1", "layer2", "layer3", "layer4")

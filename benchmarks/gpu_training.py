@@ -14,11 +14,11 @@ import tyro
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.timing import matmul_rate, seconds_of
-from model_zoo import build_model
-from model_zoo.device import choose_device, choose_precision
-from run_store.run import Run
-from training.recipe import RECIPES
-from training.train import train
+from sightline.model_zoo import build_model
+from sightline.model_zoo.device import choose_device, choose_precision
+from sightline.run_store.run import Run
+from sightline.training.recipe import RECIPES
+from sightline.training.train import train
 
 
 def training_flop(model: str, classes: int, side: int) -> int:

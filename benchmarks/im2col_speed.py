@@ -14,8 +14,8 @@ import tyro
 from torch import nn
 
 from benchmarks.timing import seconds_of
-from model_zoo.device import keep_freed_memory
-from training import im2col
+from sightline.model_zoo.device import keep_freed_memory
+from sightline.training import im2col
 
 # Channels in and out, pixels a side of the input, stride: ResNet18's for images of 16, 24 and 32 pixels.
 SHAPES = (

@@ -17,13 +17,22 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from run_store.run import MODEL_FILE, RECORD_FILE, Run
+from sightline.run_store.run import MODEL_FILE, RECORD_FILE, Run
 
 OPTIONS = "--dataset planted-shapes --model resnet18_narrow --resume"
 
 
 def training(path: Path, epochs: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "training.train", *OPTIONS.split(), "--epochs", str(epochs), "--run", str(path)]
+    command = [
+        sys.executable,
+        "-m",
+        "sightline.training.train",
+        *OPTIONS.split(),
+        "--epochs",
+        str(epochs),
+        "--run",
+        str(path),
+    ]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 

@@ -20,14 +20,14 @@ import torch
 import tyro
 
 from benchmarks.timing import seconds_of
-from explain.engine import layer_attributions
-from explain.precompute import precompute
-from model_zoo import build_model
-from model_zoo.device import choose_device, keep_freed_memory
-from run_store.maps import read_map, remove_maps
-from run_store.predictions_file import predictions_table
-from run_store.run import Run, RunRecord
-from run_store.writer import RunWriter
+from sightline.explain.engine import layer_attributions
+from sightline.explain.precompute import precompute
+from sightline.model_zoo import build_model
+from sightline.model_zoo.device import choose_device, keep_freed_memory
+from sightline.run_store.maps import read_map, remove_maps
+from sightline.run_store.predictions_file import predictions_table
+from sightline.run_store.run import Run, RunRecord
+from sightline.run_store.writer import RunWriter
 
 CLASSES, SIDE = 10, 32
 LAYERS = ("layer1", "layer2", "layer3", "layer4")

@@ -26,14 +26,14 @@ from torch import Tensor, nn
 
 from benchmarks.precompute_speed import make_run
 from benchmarks.timing import seconds_of
-from explain.engine import layer_attributions, upsample
-from explain.judging import Autocast
-from explain.quality import measure
-from explain.removal import road_gap
-from explain.sample import draw_sample
-from model_zoo.device import choose_precision, keep_freed_memory
-from run_store.run import QUALITY_FILE, Run
-from run_store.writer import RunWriter
+from sightline.explain.engine import layer_attributions, upsample
+from sightline.explain.judging import Autocast
+from sightline.explain.quality import measure
+from sightline.explain.removal import road_gap
+from sightline.explain.sample import draw_sample
+from sightline.model_zoo.device import choose_precision, keep_freed_memory
+from sightline.run_store.run import QUALITY_FILE, Run
+from sightline.run_store.writer import RunWriter
 
 METHODS = ("gradcam", "hirescam", "layercam")
 LARGEST_GAP = 0.05

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tyro
 
-from run_store.run import Run
+from sightline.run_store.run import Run
 
 
 def main(
@@ -64,7 +64,16 @@ def trained(runs: Path, options: list[str], seed: int) -> Run:
     name = "_".join(option.lstrip("-").replace(":", "_").replace("/", "_") for option in [*options, f"seed{seed}"])
     run = Run(runs / name)
     if not run.path.exists() or run.state != "complete":
-        command = [sys.executable, "-m", "training.train", *options, "--seed", str(seed), "--run", str(run.path)]
+        command = [
+            sys.executable,
+            "-m",
+            "sightline.training.train",
+            *options,
+            "--seed",
+            str(seed),
+            "--run",
+            str(run.path),
+        ]
         command += ["--resume"] * run.path.exists()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return run

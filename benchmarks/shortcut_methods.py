@@ -19,17 +19,17 @@ import pandas as pd
 import torch
 import tyro
 
-from explain.controls import CONTROLS
-from explain.engine import upsample
-from explain.judging import LIMITS, Kind, attributions
-from explain.localisation import tag_minus_decoy
-from explain.methods import LAYER_METHODS, PIXEL_METHODS
-from explain.quality import METHODS, kinds_that_share_passes
-from explain.sample import draw_sample
-from image_data.planted_shapes import VARIANTS
-from image_data.splits import DECOY, TAG
-from run_store.run import Run, list_runs
-from training.demo import DemoConfig, train_demo
+from sightline.explain.controls import CONTROLS
+from sightline.explain.engine import upsample
+from sightline.explain.judging import LIMITS, Kind, attributions
+from sightline.explain.localisation import tag_minus_decoy
+from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.quality import METHODS, kinds_that_share_passes
+from sightline.explain.sample import draw_sample
+from sightline.image_data.planted_shapes import VARIANTS
+from sightline.image_data.splits import DECOY, TAG
+from sightline.run_store.run import Run, list_runs
+from sightline.training.demo import DemoConfig, train_demo
 
 SIGNIFICANT = 0.01
 COLOURS = ("#0b6a8f", "#c2551f")

@@ -21,12 +21,12 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from tqdm import tqdm
 
-from image_data import ImageData, ImageSplit
-from model_zoo import build_model
-from model_zoo.device import keep_freed_memory
-from run_store.run import RunRecord
-from training.loop import Loop
-from training.recipe import TrainConfig
+from sightline.image_data import ImageData, ImageSplit
+from sightline.model_zoo import build_model
+from sightline.model_zoo.device import keep_freed_memory
+from sightline.run_store.run import RunRecord
+from sightline.training.loop import Loop
+from sightline.training.recipe import TrainConfig
 
 IMAGES, CLASSES, SIDE = 50_000, 10, 32
 NAMES = tuple(f"class {code}" for code in range(CLASSES))

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from explain.measures import MEASURES
-from run_store.quality import INPUT, QualityRow
+from sightline.explain.measures import MEASURES
+from sightline.run_store.quality import INPUT, QualityRow
 
 LEAST_GAP = 0.01  # of probability: less than a point is nothing that anybody would call faithful
 CONTROL_WORDS = {"random": "random numbers", "sobel": "an edge detector", "gaussian": "a blob in the middle"}

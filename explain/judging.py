@@ -9,18 +9,18 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from explain.controls import CONTROLS
-from explain.engine import attributions_by_method, upsample
-from explain.localisation import gridpg, positive_share, tag_minus_decoy
-from explain.methods import LAYER_METHODS, PIXEL_METHODS
-from explain.pixels import pixel_attributions
-from explain.randomisation import Attribute, randomisation, smooth
-from explain.removal import deletion, drop_and_increase, insertion, road_gap
-from explain.sample import Sample
-from explain.similarity import pearson
-from image_data.splits import DECOY, OBJECT, TAG
-from model_zoo.device import choose_precision
-from run_store.quality import INPUT
+from sightline.explain.controls import CONTROLS
+from sightline.explain.engine import attributions_by_method, upsample
+from sightline.explain.localisation import gridpg, positive_share, tag_minus_decoy
+from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.pixels import pixel_attributions
+from sightline.explain.randomisation import Attribute, randomisation, smooth
+from sightline.explain.removal import deletion, drop_and_increase, insertion, road_gap
+from sightline.explain.sample import Sample
+from sightline.explain.similarity import pearson
+from sightline.image_data.splits import DECOY, OBJECT, TAG
+from sightline.model_zoo.device import choose_precision
+from sightline.run_store.quality import INPUT
 
 IMAGE_MEMORY = 64 * 2**20  # bytes of images at once; the engine divides them further
 CHUNK = 64  # images, at most, between two moves of the progress

@@ -4,10 +4,10 @@ import torch
 from captum.attr import IntegratedGradients, Occlusion
 from torch import Tensor, nn
 
-from explain.engine import check_logits, class_columns
-from explain.errors import ExplainError
-from explain.methods import PIXEL_METHODS
-from explain.recording import eager, exclusive
+from sightline.explain.engine import check_logits, class_columns
+from sightline.explain.errors import ExplainError
+from sightline.explain.methods import PIXEL_METHODS
+from sightline.explain.recording import eager, exclusive
 
 STEPS = 50  # of the path of Integrated Gradients
 WINDOWS_PER_SIDE = 8  # an occluding window is this share of a side; the next one starts half a window on

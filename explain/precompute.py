@@ -1,6 +1,6 @@
 """Attribution maps of a whole test split, written into its run: the app then shows them without computing.
 
-python -m explain.precompute --run runs/NAME [--layers layer3,layer4] [--targets predicted,label] [--method gradcam]
+sightline precompute --run runs/NAME [--layers layer3,layer4] [--targets predicted,label] [--method gradcam]
 
 Ctrl-C loses nothing: the same command goes on where it stopped.
 """
@@ -17,16 +17,16 @@ import tyro
 from torch import nn
 from tqdm import tqdm
 
-from explain.engine import layer_attributions
-from explain.errors import ExplainError
-from explain.methods import LAYER_METHODS
-from explain.options import name_of, names
-from model_zoo import ModelError
-from model_zoo.device import choose_device, keep_freed_memory
-from run_store.command import ending_in_a_sentence
-from run_store.maps import TARGETS, MapsWriter, are_written
-from run_store.run import Run, RunError
-from run_store.writer import RunWriter
+from sightline.explain.engine import layer_attributions
+from sightline.explain.errors import ExplainError
+from sightline.explain.methods import LAYER_METHODS
+from sightline.explain.options import name_of, names
+from sightline.model_zoo import ModelError
+from sightline.model_zoo.device import choose_device, keep_freed_memory
+from sightline.run_store.command import ending_in_a_sentence
+from sightline.run_store.maps import TARGETS, MapsWriter, are_written
+from sightline.run_store.run import Run, RunError
+from sightline.run_store.writer import RunWriter
 
 EXPLAIN_ERRORS = (ExplainError, ModelError, RunError, OSError, MemoryError, torch.OutOfMemoryError)
 
@@ -132,7 +132,7 @@ def _device(model: nn.Module) -> torch.device:
 
 
 def main() -> None:
-    config = tyro.cli(PrecomputeConfig, prog="python -m explain.precompute")
+    config = tyro.cli(PrecomputeConfig, prog="sightline precompute")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
     with ending_in_a_sentence(
         *EXPLAIN_ERRORS, interrupted="what was computed is kept, and the same command goes on with the rest."

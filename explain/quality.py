@@ -1,6 +1,6 @@
 """Measure how far a run's maps may be believed, beside maps that know nothing: quality.csv in the run.
 
-python -m explain.quality --run runs/NAME [--layers layer3,layer4] [--methods gradcam,hirescam] [--images 500]
+sightline quality --run runs/NAME [--layers layer3,layer4] [--methods gradcam,hirescam] [--images 500]
 
 Ctrl-C keeps every kind of map that is finished: the same command goes on with the rest.
 """
@@ -18,21 +18,21 @@ import tyro
 from torch import nn
 from tqdm import tqdm
 
-from explain.bootstrap import bootstrap_mean
-from explain.controls import CONTROLS
-from explain.engine import layer_attributions, probabilities
-from explain.errors import ExplainError
-from explain.judging import Kind, Values, device_of, judge, measures_of
-from explain.measures import MEASURES
-from explain.methods import LAYER_METHODS, PIXEL_METHODS
-from explain.options import names
-from explain.precompute import EXPLAIN_ERRORS
-from explain.sample import LEAST_IMAGES, Sample, draw_sample
-from model_zoo.device import choose_device, keep_freed_memory
-from run_store.command import ending_in_a_sentence
-from run_store.quality import INPUT, QualityRow, read_quality, write_quality
-from run_store.run import QUALITY_FILE, Run
-from run_store.writer import RunWriter
+from sightline.explain.bootstrap import bootstrap_mean
+from sightline.explain.controls import CONTROLS
+from sightline.explain.engine import layer_attributions, probabilities
+from sightline.explain.errors import ExplainError
+from sightline.explain.judging import Kind, Values, device_of, judge, measures_of
+from sightline.explain.measures import MEASURES
+from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.options import names
+from sightline.explain.precompute import EXPLAIN_ERRORS
+from sightline.explain.sample import LEAST_IMAGES, Sample, draw_sample
+from sightline.model_zoo.device import choose_device, keep_freed_memory
+from sightline.run_store.command import ending_in_a_sentence
+from sightline.run_store.quality import INPUT, QualityRow, read_quality, write_quality
+from sightline.run_store.run import QUALITY_FILE, Run
+from sightline.run_store.writer import RunWriter
 
 METHODS = ("gradcam", "hirescam", "layercam", "gradcam++", *PIXEL_METHODS)
 EXAMPLES = 4  # images named in each figure's row, best and worst
@@ -153,7 +153,7 @@ def _examples(measure: str, numbers: np.ndarray, sample: Sample) -> tuple[tuple[
 
 
 def main() -> None:
-    config = tyro.cli(QualityConfig, prog="python -m explain.quality")
+    config = tyro.cli(QualityConfig, prog="sightline quality")
     if config.images < LEAST_IMAGES:
         print(f"Error: --images {config.images}: choose {LEAST_IMAGES} or more.", file=sys.stderr)
         sys.exit(2)

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explain.errors import ExplainError
-from explain.localisation import CELLS, assemble, choose_mosaics
-from run_store.run import Run
+from sightline.explain.errors import ExplainError
+from sightline.explain.localisation import CELLS, assemble, choose_mosaics
+from sightline.run_store.run import Run
 
 LEAST_IMAGES = 10  # of fewer, resampling says nothing about others
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from image_data.decode import decode_image
-from image_data.splits import DataError, ImageData, ImageSplit, content_fingerprint, hold_out
+from sightline.image_data.decode import decode_image
+from sightline.image_data.splits import DataError, ImageData, ImageSplit, content_fingerprint, hold_out
 
 __all__ = [
     "DataError",
@@ -61,10 +61,10 @@ def load_image_data(
             "leave the image size out, or use folder:DIR."
         )
     if kind == "cifar10":
-        from image_data.cifar10 import load_cifar10
+        from sightline.image_data.cifar10 import load_cifar10
 
         return load_cifar10(data_dir)
-    from image_data.planted_shapes import planted_shapes
+    from sightline.image_data.planted_shapes import planted_shapes
 
     return planted_shapes(argument or "honest")
 
@@ -97,7 +97,7 @@ def _load_folder(
     strict: bool,
     progress: Progress | None,
 ) -> tuple[dict[str, ImageSplit], tuple[str, ...]]:
-    from image_data.folder import IMAGE_SIZES, load_folder
+    from sightline.image_data.folder import IMAGE_SIZES, load_folder
 
     if image_size is None:
         raise DataError(

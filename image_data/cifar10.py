@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from image_data.splits import DataError, ImageData, ImageSplit, content_fingerprint
+from sightline.image_data.splits import DataError, ImageData, ImageSplit, content_fingerprint
 
 if TYPE_CHECKING:
     from torchvision.datasets import CIFAR10

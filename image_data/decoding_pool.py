@@ -23,11 +23,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from image_data.decode import decode, failure_reason
+import sightline
+from sightline.image_data.decode import decode, failure_reason
 
 PROCESSES_FROM = 3000  # files; below, starting the workers takes longer than they save
 BATCH = 128  # files
-_WORKER = "import sys; sys.path.insert(0, sys.argv[1]); from image_data.decoding_pool import serve; serve()"
+_WORKER = "import sys; sys.path.insert(0, sys.argv[1]); from sightline.image_data.decoding_pool import serve; serve()"
 
 
 class Failure(NamedTuple):
@@ -95,7 +96,7 @@ class DecodingPool:
     def _start_worker(self) -> None:
         self._local.worker = None
         if self._use_processes:
-            root = str(Path(__file__).resolve().parent.parent)
+            root = str(Path(sightline.__file__).resolve().parent.parent)
             try:
                 worker = subprocess.Popen(
                     [sys.executable, "-c", _WORKER, root],

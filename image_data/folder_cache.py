@@ -24,10 +24,10 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from image_data.decode import DECODER_VERSION
-from image_data.decoding_pool import Batch, Failure
-from image_data.folder_listing import FolderListing
-from image_data.splits import content_fingerprint
+from sightline.image_data.decode import DECODER_VERSION
+from sightline.image_data.decoding_pool import Batch, Failure
+from sightline.image_data.folder_listing import FolderListing
+from sightline.image_data.splits import content_fingerprint
 
 _FORMAT = 1  # of an entry; rises when older entries can no longer be read
 _UNFINISHED = ".building-"

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_data.decode import EXTENSIONS
-from image_data.splits import DataError
+from sightline.image_data.decode import EXTENSIONS
+from sightline.image_data.splits import DataError
 
 SPLITS = ("train", "test")
 LAYOUT = "train/<class>/ and test/<class>/ with images in them"  # for messages; test/ alone will do to evaluate

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_data.shape_outlines import signed_distance
-from image_data.splits import DECOY, OBJECT, TAG, DataError, ImageData, ImageSplit, content_fingerprint
+from sightline.image_data.shape_outlines import signed_distance
+from sightline.image_data.splits import DECOY, OBJECT, TAG, DataError, ImageData, ImageSplit, content_fingerprint
 
 CLASS_NAMES = ("circle", "square", "triangle", "star", "ring", "cross", "diamond", "heart", "moon", "arrow")
 VARIANTS = ("honest", "shortcut")

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model_zoo.published import imagenet_resnet18, timm_spec, torchvision_spec
-from model_zoo.resnet import ResNet
-from model_zoo.spec import ModelError, ModelSpec, find_head
-from model_zoo.weights import load_pretrained, load_weights, read_weights, restore
+from sightline.model_zoo.published import imagenet_resnet18, timm_spec, torchvision_spec
+from sightline.model_zoo.resnet import ResNet
+from sightline.model_zoo.spec import ModelError, ModelSpec, find_head
+from sightline.model_zoo.weights import load_pretrained, load_weights, read_weights, restore
 
 __all__ = [
     "MODELS",

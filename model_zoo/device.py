@@ -5,7 +5,7 @@ import platform
 
 import torch
 
-from model_zoo import ModelError
+from sightline.model_zoo import ModelError
 
 
 def choose_device(name: str) -> torch.device:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from model_zoo.spec import ModelError, ModelSpec
+from sightline.model_zoo.spec import ModelError, ModelSpec
 
 # Published with `transform_input`, which turns ImageNet's mean and std into these; and with auxiliary heads, which
 # serve the training only.

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from model_zoo.spec import ModelError, find_head
+from sightline.model_zoo.spec import ModelError, find_head
 
 # Where a checkpoint keeps its weights, in the order in which they are looked for: averaged ones go first, as in timm.
 KEYS = (
@@ -58,7 +58,7 @@ def load_weights(model: nn.Module, file: WeightsFile, num_classes: int, dataset:
     if shape and shape[0] != num_classes:
         raise ModelError(
             f"The weights in {file.path} are for {shape[0]:,} classes, {dataset} has {num_classes:,}: give the "
-            "weights of a model trained on these classes, or train one from them: training.train --pretrained FILE."
+            "weights of a model trained on these classes, or train one from them: sightline train --pretrained FILE."
         )
     _copy(model, weights, file.path)
     return " ".join(notes)

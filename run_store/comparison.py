@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from run_store.predictions import Predictions
+from sightline.run_store.predictions import Predictions
 
 Change = Literal["broken", "fixed", "both wrong", "both right"]
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from run_store.run import Run, RunError
+from sightline.run_store.run import Run, RunError
 
 MAPS_FOLDER = "maps"
 TARGETS = ("predicted", "label")  # columns of the predictions: the class whose logit is explained
@@ -39,7 +39,7 @@ def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.n
     except Exception as error:  # a damaged header makes numpy raise anything, from EOFError to TokenError
         raise RunError(
             f"Run {run.name}: the precomputed maps of {layer} are damaged or of other images. Write them again with: "
-            f"python -m explain.precompute --run {run.path} --layers {layer} --targets {target} --method {method}"
+            f"sightline precompute --run {run.path} --layers {layer} --targets {target} --method {method}"
         ) from error
     return maps[image].astype(np.float32) * scale
 

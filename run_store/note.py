@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from run_store.record import RunError
+from sightline.run_store.record import RunError
 
 NOTE_FILE = "note.json"
 MOST_NAME, MOST_TEXT = 100, 2000  # characters
@@ -34,7 +34,7 @@ def parse_note(text: str) -> RunNote:
 
 def write_note(run: Path, note: RunNote) -> None:
     """Atomically; an empty note leaves no file. Raises RunError where the folder cannot be written."""
-    from run_store.writer import write_atomically
+    from sightline.run_store.writer import write_atomically
 
     file = run / NOTE_FILE
     try:

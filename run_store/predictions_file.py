@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from run_store.predictions import REQUIRED_COLUMNS, Predictions, to_numpy
+from sightline.run_store.predictions import REQUIRED_COLUMNS, Predictions, to_numpy
 
 _FLOAT_COLUMNS = ("confidence", "margin", "loss", "entropy")
 

@@ -1,4 +1,4 @@
-"""quality.csv: how far the maps of a run may be believed, one figure a row, as `explain.quality` measured them."""
+"""quality.csv: how far the maps of a run may be believed, one figure a row, as `sightline quality` measured them."""
 
 import csv
 import hashlib
@@ -6,8 +6,8 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-from run_store.run import MODEL_FILE, QUALITY_FILE, Run, RunError
-from run_store.writer import write_atomically
+from sightline.run_store.run import MODEL_FILE, QUALITY_FILE, Run, RunError
+from sightline.run_store.writer import write_atomically
 
 INPUT = "input"  # the "layer" of maps that have the input's own resolution: pixel methods and controls
 
@@ -104,4 +104,4 @@ def _damaged(run: Run) -> RunError:
 
 
 def _hint(run: Run) -> str:
-    return f"Remove it and measure again with: python -m explain.quality --run {run.path}"
+    return f"Remove it and measure again with: sightline quality --run {run.path}"

@@ -43,7 +43,7 @@ class RunRecord:
 
     @property
     def evaluated_only(self) -> bool:
-        """Made by training.evaluate of a model that was trained elsewhere: there are no epochs."""
+        """Made by `sightline evaluate` of a model that was trained elsewhere: there are no epochs."""
         return "weights" in self.recipe
 
     def to_json(self) -> str:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from run_store.metrics import Epoch, parse_metrics
-from run_store.note import NOTE_FILE, RunNote, parse_note
-from run_store.predictions import Predictions
-from run_store.predictions_file import PredictionsError, read_predictions
-from run_store.record import RECORD_FILE, RunError, RunRecord, parse_record
+from sightline.run_store.metrics import Epoch, parse_metrics
+from sightline.run_store.note import NOTE_FILE, RunNote, parse_note
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.predictions_file import PredictionsError, read_predictions
+from sightline.run_store.record import RECORD_FILE, RunError, RunRecord, parse_record
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -128,7 +128,7 @@ class Run:
         images = self.images()
         if images.shape[1] == self.record.input_size:
             return np.array(images[list(rows)])
-        from image_data import DataError, decode_image
+        from sightline.image_data import DataError, decode_image
 
         predictions = self.predictions()
         if "path" not in predictions.scalars.column_names:
@@ -159,7 +159,7 @@ class Run:
         """The network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen."""
         from safetensors.torch import load_file
 
-        from model_zoo import ModelError, build_model, restore
+        from sightline.model_zoo import ModelError, build_model, restore
 
         self._require(MODEL_FILE)
         try:
@@ -175,13 +175,13 @@ class Run:
 
     def to_input(self, images: np.ndarray) -> "Tensor":
         """uint8 N×H×W×3 → the model's input, float32 N×3×H×W, normalised as in training."""
-        from model_zoo import normalize
+        from sightline.model_zoo import normalize
 
         return normalize(np.array(images), self.record.mean, self.record.std)
 
     @property
     def _rewrite_hint(self) -> str:
-        return f"Write them again with: python -m training.evaluate --run {self.path}"
+        return f"Write them again with: sightline evaluate --run {self.path}"
 
     def _require(self, name: str) -> None:
         if not os.path.isfile(self.path / name):

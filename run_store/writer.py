@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from run_store.maps import remove_maps
-from run_store.metrics import METRICS_COLUMNS, metrics_line
-from run_store.run import (
+from sightline.run_store.maps import remove_maps
+from sightline.run_store.metrics import METRICS_COLUMNS, metrics_line
+from sightline.run_store.run import (
     CHECKPOINT_FILE,
     FEATURES_FILE,
     IMAGES_FILE,

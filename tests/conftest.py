@@ -10,8 +10,8 @@ from image_files import save_folder
 from PIL import Image
 
 from benchmarks.dashboard_speed import fabricate_run
-from image_data import load_image_data
-from image_data.planted_shapes import planted_shapes
+from sightline.image_data import load_image_data
+from sightline.image_data.planted_shapes import planted_shapes
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def data_dir(session_data_dir, monkeypatch):
 @pytest.fixture(scope="session")
 def tiny_run(tiny_folder, session_data_dir, tmp_path_factory):
     """A run directory that the real command line trained for two epochs. Not to be changed: see `tiny_run_copy`."""
-    from training.train import main
+    from sightline.training.train import main
 
     run = tmp_path_factory.mktemp("runs") / "tiny"
     options = f"--model resnet18_narrow --epochs 2 --batch-size 32 --learning-rate 0.05 --threads 1 --run {run}"

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import run_list
-from app.demo import train_demo
-from run_store.predictions_file import predictions_table
-from run_store.run import RunRecord
-from run_store.writer import RunWriter
+from sightline.app import run_list
+from sightline.app.demo import train_demo
+from sightline.run_store.predictions_file import predictions_table
+from sightline.run_store.run import RunRecord
+from sightline.run_store.writer import RunWriter
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("cat", "dog", "owl")
@@ -127,7 +127,7 @@ def gallery_of(app, place=0):
 def test_without_runs_every_view_says_how_to_make_one(runs, view):
     app = open_view(view)
     assert "No runs yet" in text_of(app) and app.button(key="train_demo").label == "Train the demo"
-    assert "training.train" in "".join(code.value for code in app.code)
+    assert "sightline train" in "".join(code.value for code in app.code)
 
 
 class Process:
@@ -153,7 +153,7 @@ def test_a_button_trains_the_demo_once(runs, monkeypatch):
     app = open_view("curves")
     app.button(key="train_demo").click().run()
     assert not app.exception and app.button(key="train_demo").disabled
-    assert started[0].command[1:] == ["-m", "training.demo", "--runs", str(runs)]
+    assert started[0].command[1:] == ["-m", "sightline.training.demo", "--runs", str(runs)]
     train_demo(runs)  # somebody else's click
     assert len(started) == 1
 
@@ -161,8 +161,8 @@ def test_a_button_trains_the_demo_once(runs, monkeypatch):
 def test_the_launcher_trains_the_demo_when_told_to_and_stops_it_in_the_end(runs, monkeypatch):
     calls = []
     monkeypatch.setattr("sys.argv", ["main.py", "--demo", "--runs", str(runs)])
-    monkeypatch.setattr("app.demo.train_demo", lambda runs: calls.append(runs))
-    monkeypatch.setattr("app.processes.stop_all", lambda: calls.append("stop"))
+    monkeypatch.setattr("sightline.app.demo.train_demo", lambda runs: calls.append(runs))
+    monkeypatch.setattr("sightline.app.processes.stop_all", lambda: calls.append("stop"))
     launcher = runpy.run_path(str(ROOT / "app" / "main.py"))
 
     async def serve():
@@ -318,7 +318,7 @@ def test_a_prediction_table_of_another_length_than_the_images_is_named(runs, com
     shutil.copytree(complete_run, runs / "run")
     np.save(runs / "run" / "images.npy", np.zeros((7, 8, 8, 3), np.uint8))
     said = text_of(open_view("mistakes")).replace("\\", "")
-    assert "60 rows" in said and "7 images" in said and "training.evaluate --run" in said
+    assert "60 rows" in said and "7 images" in said and "sightline evaluate --run" in said
 
 
 def test_a_torn_last_line_of_metrics_is_left_out(runs, complete_run):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from training.augment import augment, mix
+from sightline.training.augment import augment, mix
 
 
 def augmented(images, padding=0, flip=False, cutout=0, seed=0):

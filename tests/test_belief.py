@@ -2,8 +2,8 @@
 
 import pytest
 
-from explain.belief import equals, headline, interval, ranking, unfaithful
-from run_store.quality import QualityRow
+from sightline.explain.belief import equals, headline, interval, ranking, unfaithful
+from sightline.run_store.quality import QualityRow
 
 
 def row(method, layer, measure, low, high, control=False, n=100):

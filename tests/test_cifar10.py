@@ -11,8 +11,8 @@ import urllib.request
 import numpy as np
 import pytest
 
-from image_data import DataError, load_image_data
-from image_data import cifar10 as module
+from sightline.image_data import DataError, load_image_data
+from sightline.image_data import cifar10 as module
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")

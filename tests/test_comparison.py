@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from app.charts import difference_cells
-from app.comparison import changed_bars, rows_of, verdict_words, with_both
-from app.state import Selection
-from run_store.comparison import Comparison
-from run_store.predictions import Predictions
+from sightline.app.charts import difference_cells
+from sightline.app.comparison import changed_bars, rows_of, verdict_words, with_both
+from sightline.app.state import Selection
+from sightline.run_store.comparison import Comparison
+from sightline.run_store.predictions import Predictions
 
 NAMES = ("cat", "dog", "owl")
 LABELS = [0, 0, 1, 1, 2, 2]

@@ -2,8 +2,8 @@ import asyncio
 import socket
 from urllib.request import urlopen
 
-from app.connections import answer_at_once
 from benchmarks.dashboard_speed import ROOT, serve
+from sightline.app.connections import answer_at_once
 
 APP = """
 import os, socket, sys
@@ -48,7 +48,7 @@ def test_streamlit_has_bound_its_socket_when_the_app_starts(tmp_path):
 
 
 def test_an_app_starts_where_open_files_cannot_be_listed(monkeypatch):
-    monkeypatch.setattr("app.connections.OPEN_FILES", "/nowhere")
+    monkeypatch.setattr("sightline.app.connections.OPEN_FILES", "/nowhere")
 
     async def start():
         async with answer_at_once(None):

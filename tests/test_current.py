@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from app.current import PAGE_SIZE, current_set
-from app.state import Selection
-from app.text import duration
-from run_store.predictions_file import predictions_table, read_predictions
+from sightline.app.current import PAGE_SIZE, current_set
+from sightline.app.state import Selection
+from sightline.app.text import duration
+from sightline.run_store.predictions_file import predictions_table, read_predictions
 
 
 @pytest.fixture

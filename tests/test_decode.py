@@ -5,7 +5,7 @@ import pytest
 from image_files import save
 from PIL import Image
 
-from image_data import DataError, decode_image
+from sightline.image_data import DataError, decode_image
 
 RED, GREEN, BLUE, WHITE = [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]
 

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import tyro
 
-from run_store.run import Run
-from training import demo
-from training.demo import DemoConfig, train_demo
-from training.recipe import TrainConfig, TrainingError
+from sightline.run_store.run import Run
+from sightline.training import demo
+from sightline.training.demo import DemoConfig, train_demo
+from sightline.training.recipe import TrainConfig, TrainingError
 
 
 class FakeTraining:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from model_zoo import ModelError
-from model_zoo.device import choose_device, choose_precision
+from sightline.model_zoo import ModelError
+from sightline.model_zoo.device import choose_device, choose_precision
 
 
 @pytest.mark.parametrize(

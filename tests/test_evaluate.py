@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from run_store.run import Run, RunError
-from run_store.writer import RunWriter
-from training import evaluate as evaluate_module
-from training.evaluate import EvaluateConfig, evaluate, main
-from training.inference import infer, stored_images
-from training.recipe import TrainConfig
-from training.train import train
+from sightline.run_store.run import Run, RunError
+from sightline.run_store.writer import RunWriter
+from sightline.training import evaluate as evaluate_module
+from sightline.training.evaluate import EvaluateConfig, evaluate, main
+from sightline.training.inference import infer, stored_images
+from sightline.training.recipe import TrainConfig
+from sightline.training.train import train
 
 pytestmark = pytest.mark.usefixtures("data_dir")
 WRITTEN = ("predictions.parquet", "images.npy", "features.npy")
@@ -124,7 +124,7 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_old_predictions(tiny_run_copy, 
         raise OSError(28, "No space left on device")
 
     before = pq.read_table(tiny_run_copy / "predictions.parquet")
-    monkeypatch.setattr("run_store.writer.os.fsync", disk_full)
+    monkeypatch.setattr("sightline.run_store.writer.os.fsync", disk_full)
     with pytest.raises(RunError, match="could not be written: No space left on device"):
         evaluate(EvaluateConfig(tiny_run_copy, device="cpu"))
     assert pq.read_table(tiny_run_copy / "predictions.parquet").equals(before)

@@ -14,13 +14,13 @@ from torch import nn
 from torchvision import models
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
 
-from explain.engine import layer_attributions
-from model_zoo import ModelError, build_model
-from run_store.run import Run, RunError
-from training import imported
-from training.evaluate import EvaluateConfig, evaluate, main
-from training.recipe import TrainConfig
-from training.train import train
+from sightline.explain.engine import layer_attributions
+from sightline.model_zoo import ModelError, build_model
+from sightline.run_store.run import Run, RunError
+from sightline.training import imported
+from sightline.training.evaluate import EvaluateConfig, evaluate, main
+from sightline.training.recipe import TrainConfig
+from sightline.training.train import train
 
 pytestmark = pytest.mark.usefixtures("data_dir")
 CLASSES = ("cat", "dog", "owl")
@@ -49,7 +49,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def command(monkeypatch, tmp_path):
-    """Run training.evaluate as from the command line; returns the run's directory."""
+    """Run `sightline evaluate` as from the command line; returns the run's directory."""
 
     def run(*options, run=tmp_path / "photos"):
         given = [str(option) for option in (*options, "--run", run, "--device", "cpu")]
@@ -143,7 +143,7 @@ def test_our_own_model_needs_the_mean_and_std_it_was_trained_with(photos, tmp_pa
 
 
 def test_embedded_data_sets_work_too(tmp_path, monkeypatch, command, tiny_data):
-    monkeypatch.setattr("image_data.planted_shapes.planted_shapes", lambda variant: tiny_data)
+    monkeypatch.setattr("sightline.image_data.planted_shapes.planted_shapes", lambda variant: tiny_data)
     torch.save(build_model("resnet18_narrow", 10).state_dict(), tmp_path / "w.pt")
     weights = ("--model", "resnet18_narrow", "--weights", tmp_path / "w.pt", "--dataset", "planted-shapes")
     run = command(*weights, *OWN_NUMBERS)
@@ -226,7 +226,7 @@ def test_a_run_that_ended_early_says_how_it_is_finished_and_is(photos, weights, 
     config = EvaluateConfig(tmp_path / "run", "timm:test_resnet", weights, f"folder:{photos}", device="cpu")
     with monkeypatch.context() as patch:
         patch.setattr(imported, "predict", fail)
-        with pytest.raises((KeyboardInterrupt, RunError), match="python -m training.evaluate --run .*run"):
+        with pytest.raises((KeyboardInterrupt, RunError), match="sightline evaluate --run .*run"):
             evaluate(config)
     assert Run(tmp_path / "run").state == "failed"
     evaluate(EvaluateConfig(tmp_path / "run", device="cpu"))
@@ -246,7 +246,7 @@ def test_the_name_of_a_run_is_a_plain_file_name(photos, weights, tmp_path, monke
 
 
 def test_a_published_architecture_can_be_trained_from_such_weights(tiny_data, weights, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("image_data.planted_shapes.planted_shapes", lambda variant: tiny_data)
+    monkeypatch.setattr("sightline.image_data.planted_shapes.planted_shapes", lambda variant: tiny_data)
     config = TrainConfig(model="timm:test_resnet", epochs=1, threads=1, run=tmp_path / "run", pretrained=weights)
     run = Run(train(config))
     assert "another number of classes: fc.weight, fc.bias start from fresh weights" in capsys.readouterr().out

@@ -3,7 +3,7 @@
 import pytest
 from test_app import begin, charts_of, complete, open_view, text_of
 
-from run_store.metrics import METRICS_COLUMNS
+from sightline.run_store.metrics import METRICS_COLUMNS
 
 RECIPE = {"weights": "resnet.pt", "dataset": "folder:photos"}
 
@@ -38,4 +38,4 @@ def test_its_neighbours_keep_their_curves(runs, evaluated_run):
 def test_an_evaluation_that_stopped_says_how_to_finish_it(runs):
     begin(runs / "photos", epochs=0, recipe=RECIPE).__exit__()
     said = text_of(open_view("curves")).replace("\\", "")
-    assert f"The evaluation stopped before its end. Finish it with: python -m training.evaluate --run {runs}" in said
+    assert f"The evaluation stopped before its end. Finish it with: sightline evaluate --run {runs}" in said

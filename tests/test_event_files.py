@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from run_store.run import Run
-from training import recipe
-from training.event_files import TAGS
-from training.loop import Loop
-from training.recipe import TrainConfig, TrainingError
-from training.train import train
+from sightline.run_store.run import Run
+from sightline.training import recipe
+from sightline.training.event_files import TAGS
+from sightline.training.loop import Loop
+from sightline.training.recipe import TrainConfig, TrainingError
+from sightline.training.train import train
 
 
 def scalars(run):

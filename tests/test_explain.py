@@ -9,10 +9,10 @@ from captum.attr import LayerGradCam
 from tiny_networks import Hand
 from torch import nn
 
-from explain import engine
-from explain.engine import ExplainError, attributions_by_method, layer_attributions, probabilities, upsample
-from explain.recording import first_non_finite
-from model_zoo import build_model
+from sightline.explain import engine
+from sightline.explain.engine import ExplainError, attributions_by_method, layer_attributions, probabilities, upsample
+from sightline.explain.recording import first_non_finite
+from sightline.model_zoo import build_model
 
 
 class Broken(Hand):

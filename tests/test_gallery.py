@@ -8,20 +8,20 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.bars import Bar
-from app.current import current_set
-from app.filters import chips, headline, set_as_csv, slider_scale
-from app.gallery import gallery_items
-from app.inspector import probability_bars
-from app.overview import class_bars, pair_bars, toggle
-from app.state import Selection
-from app.subject import split_image
-from app.text import count, duration, escape_markdown, percent
-from app.thumbnails import ROUTES, thumbnail_url
-from run_store.predictions import Range
-from run_store.predictions_file import predictions_table
-from run_store.run import Run, RunRecord
-from run_store.writer import RunWriter
+from sightline.app.bars import Bar
+from sightline.app.current import current_set
+from sightline.app.filters import chips, headline, set_as_csv, slider_scale
+from sightline.app.gallery import gallery_items
+from sightline.app.inspector import probability_bars
+from sightline.app.overview import class_bars, pair_bars, toggle
+from sightline.app.state import Selection
+from sightline.app.subject import split_image
+from sightline.app.text import count, duration, escape_markdown, percent
+from sightline.app.thumbnails import ROUTES, thumbnail_url
+from sightline.run_store.predictions import Range
+from sightline.run_store.predictions_file import predictions_table
+from sightline.run_store.run import Run, RunRecord
+from sightline.run_store.writer import RunWriter
 
 NAMES = ("cat", "<img src=x onerror=alert(1)>", "=1+1")
 LABELS = np.array([0, 0, 1, 1, 2, 2])

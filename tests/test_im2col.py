@@ -6,12 +6,12 @@ from test_loop import RECORD
 from torch import nn
 from torch.nn import functional
 
-from model_zoo import build_model
-from training import im2col
-from training.im2col import Im2col
-from training.inference import infer
-from training.loop import Loop
-from training.recipe import TrainConfig
+from sightline.model_zoo import build_model
+from sightline.training import im2col
+from sightline.training.im2col import Im2col
+from sightline.training.inference import infer
+from sightline.training.loop import Loop
+from sightline.training.recipe import TrainConfig
 
 WEIGHT = torch.randn(4, 4, 3, 3)
 CASES = {

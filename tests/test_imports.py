@@ -17,22 +17,18 @@ MAY_IMPORT = {
     "training": {"training", "explain", "run_store", "image_data", "model_zoo"},
     "app": {"app", "explain", "run_store", "image_data", "model_zoo"},
 }
-OURS = {*MAY_IMPORT, "tests", "benchmarks"}
 LATE = {"torch", "torchvision", "captum", "timm"}
 TORCH_FREE = (
-    "explain.belief",
-    "explain.measures",
-    "explain.methods",
-    "explain.verdicts",
+    "sightline.explain.belief",
+    "sightline.explain.measures",
+    "sightline.explain.methods",
+    "sightline.explain.verdicts",
 )  # what the app needs before torch is loaded
 FILES = [file.relative_to(ROOT) for package in MAY_IMPORT for file in sorted((ROOT / package).rglob("*.py"))]
 LIGHT_FILES = [file for file in FILES if file.parts[0] in ("image_data", "run_store", "app")]
 SCRIPTS = {Path("app/main.py"), Path("app/dashboard.py")}  # Streamlit runs these, and the views
-MODULES = [
-    ".".join(file.with_suffix("").parts).removesuffix(".__init__")
-    for file in FILES
-    if file not in SCRIPTS and "views" not in file.parts
-]
+NAMES = {file: ".".join(("sightline", *file.with_suffix("").parts)).removesuffix(".__init__") for file in FILES}
+MODULES = [name for file, name in NAMES.items() if file not in SCRIPTS and "views" not in file.parts]
 
 
 def imported(nodes):
@@ -45,7 +41,9 @@ def imported(nodes):
 
 
 def package(module):
-    return module.split(".")[0]
+    """Of ours the package inside sightline, of others the top level."""
+    first, *rest = module.split(".")
+    return rest[0] if first == "sightline" and rest else first
 
 
 def at_import(tree):
@@ -72,27 +70,29 @@ def run(program, folder=ROOT):
 
 def test_the_packages_are_where_this_test_looks():
     assert {file.parts[0] for file in FILES} == MAY_IMPORT.keys()
+    links = {link.name: link for link in (ROOT / "sightline").iterdir() if link.is_symlink()}
+    assert links.keys() == MAY_IMPORT.keys()
+    assert all(os.readlink(link) == f"../{name}" for name, link in links.items())
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_imports_run_one_way(file):
-    ours = {package(module) for module in imported(ast.walk(parsed(file)))} & OURS
-    assert ours <= MAY_IMPORT[file.parts[0]]
+    modules = {module for module in imported(ast.walk(parsed(file))) if package(module) in MAY_IMPORT}
+    assert {package(module) for module in modules} <= MAY_IMPORT[file.parts[0]]
+    assert not {"tests", "benchmarks"} & {package(module) for module in imported(ast.walk(parsed(file)))}
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_our_modules_are_imported_by_their_full_names(file):
-    siblings = {path.stem for path in (ROOT / file).parent.glob("*.py")} | {
-        path.stem for path in ROOT.glob("app/**/*.py")
-    }
-    # app/state.py must not become a second module `state`, since its folder is on the path too.
-    bare = [module for module in imported(ast.walk(parsed(file))) if module in siblings - OURS or module[0] == "."]
-    assert bare == []
+    # A module that is imported by two names would be two modules.
+    siblings = {path.stem for path in (ROOT / file).parent.glob("*.py")} | {path.stem for path in ROOT.glob("app/*.py")}
+    bare = siblings | MAY_IMPORT.keys()
+    assert [
+        module for module in imported(ast.walk(parsed(file))) if module.split(".")[0] in bare or module[0] == "."
+    ] == []
 
 
-@pytest.mark.parametrize(
-    "file", [file for file in FILES if file.parts[0] in ("image_data", "run_store", "app")], ids=str
-)
+@pytest.mark.parametrize("file", LIGHT_FILES, ids=str)
 def test_torch_and_captum_are_imported_inside_functions_only(file):
     late = LATE | {"model_zoo", "explain"}  # which import them, but for what the app needs to name methods
     early = [module for module in imported(at_import(parsed(file))) if module not in TORCH_FREE]
@@ -101,7 +101,9 @@ def test_torch_and_captum_are_imported_inside_functions_only(file):
 
 def test_reading_runs_and_images_does_not_load_torch():
     program = (
-        "import sys, image_data, run_store.run, run_store.predictions, run_store.writer, image_data.planted_shapes\n"
+        "import sys, sightline, sightline.command\n"
+        "from sightline import image_data\n"
+        "from sightline.run_store import run, predictions, writer\n"
         f"import {', '.join(TORCH_FREE)}\n"
         f"print(sorted({LATE} & sys.modules.keys()))"
     )

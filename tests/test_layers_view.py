@@ -11,13 +11,13 @@ import pytest
 from app_pages import checked, open_page
 from PIL import Image
 
-from app.upload import read_upload
 from benchmarks.dashboard_speed import LAYERS, fabricate_run
-from explain.methods import LAYER_METHODS, PIXEL_METHODS
-from image_data import DataError
-from image_data.decode import decode
-from run_store.maps import MapsWriter
-from run_store.run import Run
+from sightline.app.upload import read_upload
+from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.image_data import DataError
+from sightline.image_data.decode import decode
+from sightline.run_store.maps import MapsWriter
+from sightline.run_store.run import Run
 
 NAMES = ("cat", "dog", "owl")
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "![x](http://a.b/c.png)")
@@ -248,7 +248,7 @@ def test_any_layer_with_a_map_can_be_added_and_is_listed_with_its_size(run):
 
 
 def test_the_network_is_not_asked_for_its_layers_until_somebody_wants_to_choose(run, monkeypatch):
-    from explain import grids
+    from sightline.explain import grids
 
     monkeypatch.setattr(grids, "map_layers", None)
     assert len(maps_of(open_layers(image=str(WRONG)))) == 3 * len(LAYERS)
@@ -285,7 +285,7 @@ def test_a_pixel_method_has_one_column_at_the_size_of_the_input(run, method):
 def test_the_difference_of_a_method_that_is_not_linear_is_the_map_of_the_difference(run):
     import torch
 
-    from explain.engine import layer_attributions
+    from sightline.explain.engine import layer_attributions
 
     opened = Run(run)
     label, predicted = (int(opened.predictions().column(name)[WRONG]) for name in ("label", "predicted"))
@@ -383,7 +383,7 @@ def test_all_classes_at_the_deepest_layer_come_likeliest_first(run):
 
 
 def precompute(run, method="gradcam", targets=("predicted", "label"), value=7.0):
-    """As explain.precompute does, but with maps that no network would return."""
+    """As `sightline precompute` does, but with maps that no network would return."""
     for layer, side in zip(LAYERS, (32, 16, 8, 4), strict=True):
         for target in targets:
             writer = MapsWriter(Run(run), method, layer, target, (side, side))
@@ -423,7 +423,7 @@ def test_maps_of_another_network_are_named(run):
         shutil.copy(run / "maps/gradcam/layer4" / f"predicted.{kind}", run / "maps/gradcam/layer1")
         (run / "maps/gradcam/layer1" / f"label.{kind}").unlink()
     app = open_layers(image=str(WRONG))
-    assert "of another network" in warnings_of(app) and "explain.precompute" in warnings_of(app)
+    assert "of another network" in warnings_of(app) and "sightline precompute" in warnings_of(app)
 
 
 def test_damaged_maps_are_named_and_computed_again(run):
@@ -431,7 +431,7 @@ def test_damaged_maps_are_named_and_computed_again(run):
     for file in (run / "maps").rglob("*.npy"):
         file.write_bytes(b"other bytes")
     app = open_layers(image=str(WRONG))
-    assert len(pictures_of(app)) and "explain.precompute" in warnings_of(app)
+    assert len(pictures_of(app)) and "sightline precompute" in warnings_of(app)
 
 
 def uploaded(app, name, content):

@@ -2,10 +2,10 @@ import altair as alt
 import pytest
 from jsonschema import ValidationError
 
-from app.curve_files import curves_csv, curves_picture, curves_png, curves_svg
-from app.learning_curves import QUANTITIES, learning_curves, smoothed
-from app.loaders import arrow_rows
-from run_store.metrics import Epoch
+from sightline.app.curve_files import curves_csv, curves_picture, curves_png, curves_svg
+from sightline.app.learning_curves import QUANTITIES, learning_curves, smoothed
+from sightline.app.loaders import arrow_rows
+from sightline.run_store.metrics import Epoch
 
 NAN = float("nan")
 RUNS = {

@@ -5,9 +5,16 @@ import pytest
 import torch
 from torch import nn
 
-from explain.controls import CONTROLS
-from explain.engine import layer_attributions
-from explain.localisation import assemble, choose_mosaics, gridpg, mosaic_cells, positive_share, tag_minus_decoy
+from sightline.explain.controls import CONTROLS
+from sightline.explain.engine import layer_attributions
+from sightline.explain.localisation import (
+    assemble,
+    choose_mosaics,
+    gridpg,
+    mosaic_cells,
+    positive_share,
+    tag_minus_decoy,
+)
 
 
 class ReadsColours(nn.Module):

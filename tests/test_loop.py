@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from run_store.run import MODEL_FILE, Run, RunRecord, is_locked
-from training import train as train_module
-from training.loop import Loop
-from training.recipe import TrainConfig, TrainingError, triangular
-from training.train import train
+from sightline.run_store.run import MODEL_FILE, Run, RunRecord, is_locked
+from sightline.training import train as train_module
+from sightline.training.loop import Loop
+from sightline.training.recipe import TrainConfig, TrainingError, triangular
+from sightline.training.train import train
 
 QUICK = TrainConfig(model="resnet18_narrow", epochs=1, batch_size=32, threads=1, device="cpu", learning_rate=0.05)
 RECORD = RunRecord(
@@ -137,7 +137,7 @@ def test_a_loss_that_is_not_finite_fails_the_run_with_step_and_learning_rate(sha
 
 
 def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(shapes, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.loop.triangular", lambda step, *_: 0.01 if step < 5 else 1e30)
+    monkeypatch.setattr("sightline.training.loop.triangular", lambda step, *_: 0.01 if step < 5 else 1e30)
     with pytest.raises(TrainingError):
         train(replace(QUICK, epochs=3, run=tmp_path / "run"))
     run = Run(tmp_path / "run")

@@ -6,9 +6,9 @@ import shutil
 import pytest
 from app_pages import edit_predicted, open_page
 
-from app.charts import MOST_DRAWN
-from app.overview import MANY_PAIRS, MOST_ROWS
 from benchmarks.dashboard_speed import fabricate_run
+from sightline.app.charts import MOST_DRAWN
+from sightline.app.overview import MANY_PAIRS, MOST_ROWS
 
 CLASSES = 1000
 IMAGES = (

@@ -7,7 +7,7 @@ from torchvision import models as torchvision_models
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from model_zoo import MODELS, ModelError, build_model, find_head, model_spec, normalize
+from sightline.model_zoo import MODELS, ModelError, build_model, find_head, model_spec, normalize
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

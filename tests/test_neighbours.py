@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from run_store.neighbours import nearest, unit_rows
+from sightline.run_store.neighbours import nearest, unit_rows
 
 FEATURES = np.array([[3, 4], [0, 2], [-3, -4], [4, 3], [0, 0], [6, 8], [np.inf, 1], [np.nan, 1]], np.float16)
 

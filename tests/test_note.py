@@ -2,8 +2,8 @@
 
 import pytest
 
-from run_store.note import RunNote, write_note
-from run_store.run import Run, RunError
+from sightline.run_store.note import RunNote, write_note
+from sightline.run_store.run import Run, RunError
 
 NOTE = RunNote("Künstler 🎨", "two\nlines", hidden=True)
 

@@ -9,8 +9,8 @@ from app_pages import checked, edit_record, open_page
 from odd_runs import ODD_RUNS, make_odd_run
 
 from benchmarks.dashboard_speed import fabricate_run
-from run_store.run import RunRecord
-from run_store.writer import RunWriter
+from sightline.run_store.run import RunRecord
+from sightline.run_store.writer import RunWriter
 
 VIEWS = ("curves", "mistakes", "layers", "trust", "compare")
 NAMES = ("cat", "dog", "owl")

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from explain.engine import ExplainError
-from explain.methods import PIXEL_METHODS
-from explain.pixels import pixel_attributions
+from sightline.explain.engine import ExplainError
+from sightline.explain.methods import PIXEL_METHODS
+from sightline.explain.pixels import pixel_attributions
 
 
 @pytest.fixture

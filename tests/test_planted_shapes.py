@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from image_data import DataError, content_fingerprint
-from image_data import planted_shapes as module
-from image_data.shape_outlines import signed_distance
+from sightline.image_data import DataError, content_fingerprint
+from sightline.image_data import planted_shapes as module
+from sightline.image_data.shape_outlines import signed_distance
 
 OBJECT, TAG, DECOY = 1, 2, 4
 planted_shapes = module.planted_shapes

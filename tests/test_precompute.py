@@ -9,14 +9,14 @@ import torch
 from captum.attr import LayerGradCam
 from PIL import Image
 
-from explain import precompute as precompute_module
-from explain.precompute import precompute
-from image_data import decode_image
-from model_zoo import build_model
-from run_store.maps import read_map
-from run_store.predictions_file import predictions_table
-from run_store.run import Run, RunError, RunRecord
-from run_store.writer import RunWriter
+from sightline.explain import precompute as precompute_module
+from sightline.explain.precompute import precompute
+from sightline.image_data import decode_image
+from sightline.model_zoo import build_model
+from sightline.run_store.maps import read_map
+from sightline.run_store.predictions_file import predictions_table
+from sightline.run_store.run import Run, RunError, RunRecord
+from sightline.run_store.writer import RunWriter
 
 LAYERS = ("layer2", "layer4")
 IMAGES, WRONG = 10, (2, 5, 9)
@@ -273,6 +273,6 @@ def test_a_full_disk_is_a_sentence(run, command, monkeypatch):
     def disk_full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("run_store.maps.os.posix_fallocate", disk_full)
+    monkeypatch.setattr("sightline.run_store.maps.os.posix_fallocate", disk_full)
     code, said = command("--run", run.path)
     assert code == 1 and said.endswith("Error: No space left on device.")

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from run_store.predictions import ORDERS, REQUIRED_COLUMNS, Filter, Predictions, Range
-from run_store.predictions_file import PredictionsError, predictions_table, read_predictions
+from sightline.run_store.predictions import ORDERS, REQUIRED_COLUMNS, Filter, Predictions, Range
+from sightline.run_store.predictions_file import PredictionsError, predictions_table, read_predictions
 
 NAMES = ("cat", "dog", "owl")
 # Softmax of the logarithms of 1, 2, 5 is 1/8, 2/8, 5/8.
@@ -196,7 +196,7 @@ def test_foreign_columns_are_numbers_words_or_neither(foreign):
 
 
 def test_a_column_with_too_many_words_is_no_choice(monkeypatch, foreign):
-    monkeypatch.setattr("run_store.predictions.MOST_WORDS", 1)
+    monkeypatch.setattr("sightline.run_store.predictions.MOST_WORDS", 1)
     assert foreign.words == {}
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 from tqdm import tqdm
 
-from app import processes
+from sightline.app import processes
 
 KEY = ("a", "key")
 

@@ -11,21 +11,21 @@ import torch
 from PIL import Image
 from torch import nn
 
-from explain import judging, quality
-from explain.controls import CONTROLS
-from explain.engine import layer_attributions, upsample
-from explain.judging import Autocast, ImageLimits, judge
-from explain.localisation import positive_share
-from explain.measures import MEASURES
-from explain.quality import measure
-from explain.sample import draw_sample
-from explain.similarity import pearson
-from image_data.splits import DECOY, OBJECT, TAG
-from model_zoo import build_model
-from run_store.predictions_file import predictions_table
-from run_store.quality import read_quality
-from run_store.run import Run, RunError, RunRecord
-from run_store.writer import RunWriter
+from sightline.explain import judging, quality
+from sightline.explain.controls import CONTROLS
+from sightline.explain.engine import layer_attributions, upsample
+from sightline.explain.judging import Autocast, ImageLimits, judge
+from sightline.explain.localisation import positive_share
+from sightline.explain.measures import MEASURES
+from sightline.explain.quality import measure
+from sightline.explain.sample import draw_sample
+from sightline.explain.similarity import pearson
+from sightline.image_data.splits import DECOY, OBJECT, TAG
+from sightline.model_zoo import build_model
+from sightline.run_store.predictions_file import predictions_table
+from sightline.run_store.quality import read_quality
+from sightline.run_store.run import Run, RunError, RunRecord
+from sightline.run_store.writer import RunWriter
 
 IMAGES, SIDE, WRONG = 20, 16, 3
 LAYERS = ("layer3", "layer4")
@@ -57,9 +57,9 @@ def make_run(path, classes=5, images=IMAGES, masks=True, side=SIDE, paths=None):
 def quick():
     """Fewer noisy copies and images under random parameters than a report has."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("explain.randomisation.NOISY_DRAWS", 1)
+        patch.setattr("sightline.explain.randomisation.NOISY_DRAWS", 1)
         patch.setattr(judging, "LIMITS", {"layer": ImageLimits(20, 12, 4, 3), "pixel": ImageLimits(8, 6, 2, 1)})
-        patch.setattr("explain.pixels.STEPS", 2)
+        patch.setattr("sightline.explain.pixels.STEPS", 2)
         yield
 
 
@@ -274,7 +274,7 @@ def test_figures_of_other_weights_are_stale_and_say_so(run, command):
     before = (run.path / "quality.csv").read_bytes()
     code, said = command("--run", run.path, "--methods", "gradcam")
     assert code == 1 and "quality.csv is stale, it measured other weights than model.safetensors holds now" in said
-    assert "Remove it and measure again with: python -m explain.quality --run" in said and "\n" not in said
+    assert "Remove it and measure again with: sightline quality --run" in said and "\n" not in said
     assert (run.path / "quality.csv").read_bytes() == before
     with pytest.raises(RunError, match="stale"):
         read_quality(run)

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from explain.controls import CONTROLS
-from explain.engine import layer_attributions
-from explain.randomisation import draw_anew, randomisation, randomised_models, smooth, stages
-from explain.similarity import spearman
-from model_zoo import build_model
+from sightline.explain.controls import CONTROLS
+from sightline.explain.engine import layer_attributions
+from sightline.explain.randomisation import draw_anew, randomisation, randomised_models, smooth, stages
+from sightline.explain.similarity import spearman
+from sightline.model_zoo import build_model
 
 
 @pytest.fixture

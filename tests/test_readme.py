@@ -18,9 +18,9 @@ import timm
 from PIL import Image
 from safetensors.torch import save_file
 
-from image_data.planted_shapes import planted_shapes
-from model_zoo import MODELS, ModelSpec
-from model_zoo.resnet import ResNet
+from sightline.image_data.planted_shapes import planted_shapes
+from sightline.model_zoo import MODELS, ModelSpec
+from sightline.model_zoo.resnet import ResNet
 
 ROOT = Path(__file__).parents[1]
 LEFT_TO_PEOPLE = {"make demo", "make test"}
@@ -42,9 +42,9 @@ def workplace(tmp_path, monkeypatch):
             Image.fromarray(image).save(file)
     save_file(timm.create_model("resnet18", num_classes=10).state_dict(), tmp_path / "resnet18.safetensors")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("image_data.planted_shapes.planted_shapes", lambda variant: shapes)
+    monkeypatch.setattr("sightline.image_data.planted_shapes.planted_shapes", lambda variant: shapes)
     monkeypatch.setitem(MODELS, "resnet18", ModelSpec(partial(ResNet, (1, 1, 1, 1), width=4)))
-    monkeypatch.setattr("image_data.cifar10.load_cifar10", lambda folder: shapes)
+    monkeypatch.setattr("sightline.image_data.cifar10.load_cifar10", lambda folder: shapes)
     return tmp_path
 
 

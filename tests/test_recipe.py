@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from model_zoo import build_model
-from training.recipe import TrainConfig, TrainingError, full_size_from, make_optimizer, resolution
-from training.recipe import triangular as learning_rate
+from sightline.model_zoo import build_model
+from sightline.training.recipe import TrainConfig, TrainingError, full_size_from, make_optimizer, resolution
+from sightline.training.recipe import triangular as learning_rate
 
 
 def test_the_schedule_of_ten_steps_by_hand():

@@ -5,8 +5,8 @@ import json
 import pytest
 from app_pages import edit_record
 
-from run_store.record import parse_record
-from run_store.run import Run, RunError
+from sightline.run_store.record import parse_record
+from sightline.run_store.run import Run, RunError
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from explain import removal
-from explain.controls import CONTROLS
-from explain.imputation import impute
-from explain.removal import (
+from sightline.explain import removal
+from sightline.explain.controls import CONTROLS
+from sightline.explain.imputation import impute
+from sightline.explain.removal import (
     ENDS_AND_STEPS,
     STEPS,
     blurred,

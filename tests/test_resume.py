@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from run_store import writer
-from run_store.maps import are_written
-from run_store.run import CHECKPOINT_FILE, METRICS_FILE, MODEL_FILE, RECORD_FILE, Run, RunError, list_runs
-from run_store.writer import RunWriter
-from training.loop import Loop
-from training.recipe import TrainConfig, TrainingError
-from training.train import train
+from sightline.run_store import writer
+from sightline.run_store.maps import are_written
+from sightline.run_store.run import CHECKPOINT_FILE, METRICS_FILE, MODEL_FILE, RECORD_FILE, Run, RunError, list_runs
+from sightline.run_store.writer import RunWriter
+from sightline.training.loop import Loop
+from sightline.training.recipe import TrainConfig, TrainingError
+from sightline.training.train import train
 
 WITH_DROPOUT = "torchvision:squeezenet1_1"
 

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from run_store.metrics import METRICS_COLUMNS
-from run_store.run import Run, RunError, list_runs
+from sightline.run_store.metrics import METRICS_COLUMNS
+from sightline.run_store.run import Run, RunError, list_runs
 
 READERS = {
     "record": lambda run: run.record,
@@ -143,7 +143,7 @@ def test_a_failed_run_keeps_its_reason(tiny_run_copy):
 
 def test_a_run_that_lost_a_file_says_how_to_get_it_back(tiny_run_copy):
     (tiny_run_copy / "predictions.parquet").unlink()
-    with pytest.raises(RunError, match=f"lost its.*python -m training.evaluate --run {tiny_run_copy}"):
+    with pytest.raises(RunError, match=f"lost its.*sightline evaluate --run {tiny_run_copy}"):
         Run(tiny_run_copy).predictions()
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from run_store.maps import MapsWriter, are_written, read_map, remove_maps
-from run_store.run import Run, RunError, RunRecord
-from run_store.writer import RunWriter
+from sightline.run_store.maps import MapsWriter, are_written, read_map, remove_maps
+from sightline.run_store.run import Run, RunError, RunRecord
+from sightline.run_store.writer import RunWriter
 
 KEY = ("gradcam", "layer1.0.bn2", "predicted")
 IMAGES, SIZE = 4, (2, 3)
@@ -234,7 +234,7 @@ DAMAGES = {
 def test_damaged_maps_are_a_sentence_that_says_how_to_write_them_again(run, maps, name, damage):
     damage(write(run, maps) / name)
     says = f"--run {run.path} --layers layer1.0.bn2 --targets predicted --method gradcam"
-    with pytest.raises(RunError, match=f"damaged or of other images. .*python -m explain.precompute {says}"):
+    with pytest.raises(RunError, match=f"damaged or of other images. .*sightline precompute {says}"):
         read_map(run, *KEY, 0)
     assert not are_written(run, *KEY)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from image_data import DataError, ImageData, ImageSplit, content_fingerprint, hold_out, load_image_data
+from sightline.image_data import DataError, ImageData, ImageSplit, content_fingerprint, hold_out, load_image_data
 
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
 LABELS = np.array([1, 0], dtype=np.int64)
@@ -123,7 +123,7 @@ def test_data_sets_of_fixed_size_refuse_another_size(name, tmp_path):
 
 def test_planted_shapes_without_a_variant_are_the_honest_ones(monkeypatch):
     asked = []
-    monkeypatch.setattr("image_data.planted_shapes.planted_shapes", asked.append)
+    monkeypatch.setattr("sightline.image_data.planted_shapes.planted_shapes", asked.append)
     for name in ("planted-shapes", "planted-shapes:honest", "planted-shapes:shortcut"):
         load_image_data(name)
     assert asked == ["honest", "honest", "shortcut"]

@@ -1,7 +1,7 @@
 import pytest
 
-from app.state import RunFacts, Selection
-from run_store.predictions import Filter, Range
+from sightline.app.state import RunFacts, Selection
+from sightline.run_store.predictions import Filter, Range
 
 CATS = RunFacts(class_names=("cat", "dog", "a,b&c=d"), images=100)
 FACTS = {"new": CATS, "old run": CATS, "torn": None}

@@ -18,17 +18,17 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from image_data import ImageData, decode_image
-from model_zoo import build_model
-from model_zoo.resnet import ResNet
-from run_store.maps import are_written
-from run_store.metrics import METRICS_COLUMNS
-from run_store.run import Run, RunError
-from run_store.writer import RunWriter
-from training import train as train_module
-from training.loop import Loop
-from training.recipe import RECIPES, TrainConfig, TrainingError
-from training.train import main, parse, train
+from sightline.image_data import ImageData, decode_image
+from sightline.model_zoo import build_model
+from sightline.model_zoo.resnet import ResNet
+from sightline.run_store.maps import are_written
+from sightline.run_store.metrics import METRICS_COLUMNS
+from sightline.run_store.run import Run, RunError
+from sightline.run_store.writer import RunWriter
+from sightline.training import train as train_module
+from sightline.training.loop import Loop
+from sightline.training.recipe import RECIPES, TrainConfig, TrainingError
+from sightline.training.train import main, parse, train
 
 ROOT = Path(__file__).parent.parent
 QUICK = TrainConfig(model="resnet18_narrow", epochs=1, batch_size=32, threads=1, device="cpu", learning_rate=0.05)
@@ -154,7 +154,7 @@ def test_no_choice_is_made_on_the_test_split_and_the_same_seed_gives_the_same_by
         runs.append(train(replace(QUICK, epochs=2, run=tmp_path / name)))
         # Now the first epoch is right about every image of the test split and the last about none.
         monkeypatch.setattr(train_module, "load_image_data", lambda *_, **__: data)
-        monkeypatch.setattr("training.inference.infer", lambda *_, **__: (next(answers), features))
+        monkeypatch.setattr("sightline.training.inference.infer", lambda *_, **__: (next(answers), features))
     assert [row.test_accuracy for row in Run(runs[1]).metrics()] == [1, 0]
     assert content(runs[0]) == content(runs[1])
 
@@ -220,11 +220,11 @@ def test_maps_that_fail_do_not_harm_the_run(shapes, tmp_path, monkeypatch, capsy
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("training.train.precompute", fail)
+    monkeypatch.setattr("sightline.training.train.precompute", fail)
     run = Run(train(replace(QUICK, maps=True, run=tmp_path / "run")))
     assert (run.state, run.record.state) == ("complete", "complete")
     words = {OSError: "No space left on device", RuntimeError: "odd"}[type(error)]
-    later = f"the run is complete; write its maps with: python -m explain.precompute --run {run.path}"
+    later = f"the run is complete; write its maps with: sightline precompute --run {run.path}"
     assert f"Warning: no maps ({words}), but {later}" in capsys.readouterr().err
 
 
@@ -234,11 +234,11 @@ def test_ctrl_c_while_maps_are_computed_leaves_a_complete_run_and_says_how_to_go
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.train.precompute", interrupt)
+    monkeypatch.setattr("sightline.training.train.precompute", interrupt)
     code, said = command(
         "--model", "resnet18_narrow", "--epochs", "1", "--threads", "1", "--maps", "--run", tmp_path / "run"
     )
-    assert code == 130 and f"write its maps with: python -m explain.precompute --run {tmp_path / 'run'}" in said
+    assert code == 130 and f"write its maps with: sightline precompute --run {tmp_path / 'run'}" in said
     assert Run(tmp_path / "run").state == "complete"
 
 
@@ -332,7 +332,7 @@ def test_wrong_usage_exits_with_2(command, arguments):
 def test_ctrl_c_leaves_a_run_that_opens(tiny_folder, data_dir, tmp_path):
     run = Run(tmp_path / "run")
     options = f"--model resnet18_narrow --epochs 1000 --batch-size 32 --threads 1 --run {run.path}".split()
-    program = [sys.executable, "-u", "-m", "training.train", "--dataset", f"folder:{tiny_folder}", *options]
+    program = [sys.executable, "-u", "-m", "sightline.training.train", "--dataset", f"folder:{tiny_folder}", *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(program, cwd=ROOT, env=os.environ | {"SIGHTLINE_DATA": str(data_dir)}, **pipes) as process:
         while "epoch   1/1000" not in (line := process.stdout.readline()):

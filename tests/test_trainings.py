@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from app_pages import checked, edit_record, open_page
 
-from app import loaders, processes, run_table, trainings
-from run_store.run import METRICS_FILE, PREDICTIONS_FILE, Run
-from run_store.writer import RunWriter
-from training.recipe import RECIPES, TrainConfig
-from training.train import parse
+from sightline.app import loaders, processes, run_table, trainings
+from sightline.run_store.run import METRICS_FILE, PREDICTIONS_FILE, Run
+from sightline.run_store.writer import RunWriter
+from sightline.training.recipe import RECIPES, TrainConfig
+from sightline.training.train import parse
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_the_page_of_an_interrupted_run_offers_to_resume_it(interrupted, calls):
     app = open_page("mistakes", run="stopped")
     app.button(key="training_resume").click().run()
     ((key, module, *options),) = calls
-    assert (key, module) == (("training", interrupted.path), "training.train")
+    assert (key, module) == (("training", interrupted.path), "sightline.training.train")
     assert options[-3:] == ["--run", str(interrupted.path), "--resume"]
 
 
@@ -109,7 +109,7 @@ def test_a_new_training_is_started_under_a_name_that_is_free(interrupted, runs, 
     form(app, Images="folder:photos", Model="resnet18", Epochs=3, Name_of_the_run="first try")
     path = runs / "first try"
     options = ("--dataset", "folder:photos", "--model", "resnet18", "--epochs", "3", "--run", str(path))
-    assert calls == [(("training", path), "training.train", *options)]
+    assert calls == [(("training", path), "sightline.training.train", *options)]
 
 
 def test_a_training_that_fails_says_why_until_it_was_read(interrupted, runs):

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from app_pages import checked, open_page
 
-from app import processes
-from explain.measures import MEASURES
-from run_store.quality import QualityRow, write_quality
-from run_store.run import Run
+from sightline.app import processes
+from sightline.explain.measures import MEASURES
+from sightline.run_store.quality import QualityRow, write_quality
+from sightline.run_store.run import Run
 
 LAYERS = ("layer1", "layer4")
 
@@ -81,11 +81,11 @@ def test_what_was_never_measured_says_how_and_a_button_does_it_once(run, monkeyp
     monkeypatch.setattr(processes, "start", lambda *arguments: started.append(arguments))
     for view in ("trust", "layers"):
         app = open_page(view)
-        assert any("python -m explain.quality --run" in code.value for code in app.code)
+        assert any("sightline quality --run" in code.value for code in app.code)
     app.button(key="measure").click().run()
     key = ("quality", run.path)
     options = ("--run", str(run.path), "--methods", "gradcam,hirescam,layercam,gradcam++")
-    assert started == [(key, "explain.quality", *options)]
+    assert started == [(key, "sightline.explain.quality", *options)]
 
 
 def test_while_it_is_measured_the_progress_is_shown_and_it_can_be_stopped(run, monkeypatch):

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from model_zoo import ModelError, build_model, load_pretrained, load_weights, read_weights, restore
-from model_zoo.weights import TABLE_ROWS
+from sightline.model_zoo import ModelError, build_model, load_pretrained, load_weights, read_weights, restore
+from sightline.model_zoo.weights import TABLE_ROWS
 
 
 @pytest.fixture(scope="module")

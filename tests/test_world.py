@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from run_store.run import MODEL_FILE, Run
+from sightline.run_store.run import MODEL_FILE, Run
 
 ROOT = Path(__file__).parent.parent
-ALONE = ("-m", "training.train")
+ALONE = ("-m", "sightline.training.train")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *ALONE, "--")
 NO_BATCH_NORM = "timm:convnext_atto"
 

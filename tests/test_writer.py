@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from run_store import writer as writer_module
-from run_store.metrics import METRICS_COLUMNS
-from run_store.predictions_file import predictions_table
-from run_store.run import Run, RunError, RunRecord, is_locked
-from run_store.writer import RunWriter, write_atomically
+from sightline.run_store import writer as writer_module
+from sightline.run_store.metrics import METRICS_COLUMNS
+from sightline.run_store.predictions_file import predictions_table
+from sightline.run_store.run import Run, RunError, RunRecord, is_locked
+from sightline.run_store.writer import RunWriter, write_atomically
 
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "a,b\n\"c\"", "Ünï ☃", "\udce9 lone surrogate")  # fmt: skip
 ROW = dict(zip(METRICS_COLUMNS, (1, 2.5, 0.25, 2.0, 1 / 3, 0.1, 30.5), strict=True))

@@ -1,6 +1,6 @@
 """Train the two demo runs side by side: the same model on planted shapes, once without and once with the shortcut.
 
-python -m training.demo
+python -m sightline.training.demo
 """
 
 import os
@@ -15,9 +15,9 @@ from typing import IO
 
 import tyro
 
-from image_data.planted_shapes import VARIANTS
-from run_store.run import Run
-from training.recipe import TrainingError
+from sightline.image_data.planted_shapes import VARIANTS
+from sightline.run_store.run import Run
+from sightline.training.recipe import TrainingError
 
 # Chosen so that both runs fit into 100 seconds on two cores; benchmarks/RESULTS.md has the times and accuracies.
 RECIPE = (
@@ -51,7 +51,15 @@ def train_demo(config: DemoConfig) -> list[Path]:
         run = _free_path(config.runs / f"demo-{variant}")
         if run is None:
             continue
-        command = [sys.executable, "-m", "training.train", "--dataset", f"planted-shapes:{variant}", "--run", str(run)]
+        command = [
+            sys.executable,
+            "-m",
+            "sightline.training.train",
+            "--dataset",
+            f"planted-shapes:{variant}",
+            "--run",
+            str(run),
+        ]
         command += [*RECIPE, "--seed", str(config.seed), "--threads", str(threads)]
         errors = TemporaryFile("w+")  # noqa: SIM115  # read when the process ends; a pipe would fill and stop it
         started[run] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, text=True), errors
@@ -84,7 +92,7 @@ def _free_path(path: Path) -> Path | None:
 
 
 def main() -> None:
-    config = tyro.cli(DemoConfig, prog="python -m training.demo")
+    config = tyro.cli(DemoConfig, prog="python -m sightline.training.demo")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs with &
     try:

@@ -1,7 +1,7 @@
 """Predictions of a model over a test split.
 
-python -m training.evaluate --run runs/NAME      writes the predictions of a run again, from its weights
-python -m training.evaluate --model timm:resnet50 --weights FILE --dataset folder:DIR --run runs/NAME
+sightline evaluate --run runs/NAME      writes the predictions of a run again, from its weights
+sightline evaluate --model timm:resnet50 --weights FILE --dataset folder:DIR --run runs/NAME
                                                  makes a run of a model that was trained elsewhere
 """
 
@@ -15,16 +15,16 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from explain.errors import ExplainError
-from image_data import DataError, ImageSplit, hold_out, load_image_data, load_test_split
-from model_zoo import ModelError, model_spec
-from model_zoo.device import choose_device
-from run_store.command import ending_in_a_sentence, one_line
-from run_store.run import Run, RunError
-from run_store.writer import RunWriter
-from training.imported import import_model
-from training.inference import predict, stored_images, test_figures
-from training.recipe import TrainingError
+from sightline.explain.errors import ExplainError
+from sightline.image_data import DataError, ImageSplit, hold_out, load_image_data, load_test_split
+from sightline.model_zoo import ModelError, model_spec
+from sightline.model_zoo.device import choose_device
+from sightline.run_store.command import ending_in_a_sentence, one_line
+from sightline.run_store.run import Run, RunError
+from sightline.run_store.writer import RunWriter
+from sightline.training.imported import import_model
+from sightline.training.inference import predict, stored_images, test_figures
+from sightline.training.recipe import TrainingError
 
 USER_ERRORS = (DataError, ExplainError, ModelError, RunError, TrainingError)
 RESOURCE_ERRORS = (OSError, MemoryError, torch.OutOfMemoryError)  # a full disk, a full memory
@@ -74,7 +74,7 @@ class EvaluateConfig:
                 raise UsageError("Give --run for an existing run, or --model, --weights and --dataset for a new one.")
             return
         if self.weights is None or self.dataset is None:
-            raise UsageError("--model needs --weights FILE and --dataset; to train it, use training.train.")
+            raise UsageError("--model needs --weights FILE and --dataset; to train it, use sightline train.")
         if self.image_size is not None and not 8 <= self.image_size <= 1024:
             raise UsageError(f"--image-size {self.image_size} is out of range; it may be 8 to 1024.")
         if (self.mean is None) != (self.std is None):
@@ -146,7 +146,7 @@ def _test_split(run: Run) -> ImageSplit:
 
 
 def main() -> None:
-    config = tyro.cli(EvaluateConfig, prog="python -m training.evaluate")
+    config = tyro.cli(EvaluateConfig, prog="sightline evaluate")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
     try:
         with ending_in_a_sentence(*COMMAND_ERRORS, interrupted="no prediction was changed."):

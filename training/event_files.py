@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from run_store.metrics import METRICS_COLUMNS
+from sightline.run_store.metrics import METRICS_COLUMNS
 
 FOLDER = "tensorboard"  # in the run directory
 TAGS = {

@@ -12,17 +12,17 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from image_data import ImageSplit, load_test_split
-from model_zoo import ModelSpec, build_model, load_weights, model_spec, normalize, read_weights
-from model_zoo.device import choose_device
-from run_store.command import one_line
-from run_store.run import RunError, RunRecord
-from run_store.writer import RunWriter
-from training.inference import predict, stored_images
-from training.new_run import choose_layers, default_run, first_look, surroundings
+from sightline.image_data import ImageSplit, load_test_split
+from sightline.model_zoo import ModelSpec, build_model, load_weights, model_spec, normalize, read_weights
+from sightline.model_zoo.device import choose_device
+from sightline.run_store.command import one_line
+from sightline.run_store.run import RunError, RunRecord
+from sightline.run_store.writer import RunWriter
+from sightline.training.inference import predict, stored_images
+from sightline.training.new_run import choose_layers, default_run, first_look, surroundings
 
 if TYPE_CHECKING:
-    from training.evaluate import EvaluateConfig
+    from sightline.training.evaluate import EvaluateConfig
 
 
 def import_model(config: "EvaluateConfig") -> tuple[Path, pa.Table]:
@@ -91,7 +91,7 @@ def _record(config: "EvaluateConfig", spec: ModelSpec, test: ImageSplit, model: 
 
 def _predict(model: nn.Module, test: ImageSplit, writer: RunWriter) -> pa.Table:
     """Write weights, images and predictions; where that ends early, the run says how to finish it."""
-    later = f"finish the run with: python -m training.evaluate --run {writer.path}"
+    later = f"finish the run with: sightline evaluate --run {writer.path}"
     try:
         writer.save_model(model)
         writer.save_images(stored_images(test), test.masks)

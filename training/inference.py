@@ -9,12 +9,12 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor, nn
 
-from image_data import ImageSplit
-from model_zoo import find_head, normalize
-from run_store.predictions_file import predictions_table
-from run_store.run import RunRecord
-from training.im2col import Im2col
-from training.world import World
+from sightline.image_data import ImageSplit
+from sightline.model_zoo import find_head, normalize
+from sightline.run_store.predictions_file import predictions_table
+from sightline.run_store.run import RunRecord
+from sightline.training.im2col import Im2col
+from sightline.training.world import World
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
 MOST_IMAGES = {"cpu": 500, "cuda": 2000}  # of a batch, however small they are
@@ -126,7 +126,7 @@ def stored_images(split: ImageSplit) -> np.ndarray:
     """The images a run keeps, uint8 N×H×W×3: the model's input itself, or thumbnails of it where that is large."""
     from PIL import Image
 
-    from run_store.run import THUMBNAIL_SIZE
+    from sightline.run_store.run import THUMBNAIL_SIZE
 
     if split.images.shape[1] <= THUMBNAIL_SIZE:
         return split.images

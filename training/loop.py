@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from image_data import ImageData
-from model_zoo import normalize
-from run_store.run import RunRecord
-from training.augment import augment, mix
-from training.im2col import Im2col
-from training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
-from training.world import ALONE, World
+from sightline.image_data import ImageData
+from sightline.model_zoo import normalize
+from sightline.run_store.run import RunRecord
+from sightline.training.augment import augment, mix
+from sightline.training.im2col import Im2col
+from sightline.training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
+from sightline.training.world import ALONE, World
 
 REPORT_STEPS = 10  # steps between two looks at the loss: each look waits for the device
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from explain.grids import map_layers, suggest_layers
-from explain.recording import first_non_finite
-from model_zoo import ModelError
-from run_store.command import one_line
+from sightline.explain.grids import map_layers, suggest_layers
+from sightline.explain.recording import first_non_finite
+from sightline.model_zoo import ModelError
+from sightline.run_store.command import one_line
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy")
 

@@ -76,7 +76,7 @@ class TrainConfig:
     tensorboard: bool = False
     """also write the metrics as event files, which TensorBoard opens, into the run; needs the package tensorboard"""
     maps: bool = False
-    """in the end, compute the attribution maps of the whole test split, as explain.precompute does"""
+    """in the end, compute the attribution maps of the whole test split, as `sightline precompute` does"""
 
     def check(self) -> None:
         """Raise TrainingError for a value outside its range."""

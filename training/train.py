@@ -1,8 +1,8 @@
 """Train a classifier, write its run directory.
 
-python -m training.train --dataset planted-shapes --model resnet18_narrow --epochs 10
-python -m training.train --dataset cifar10 --recipe fast --run runs/cifar10
-python -m training.train --dataset folder:DIR --model resnet18 --epochs 20 --run runs/photos [--resume]
+sightline train --dataset planted-shapes --model resnet18_narrow --epochs 10
+sightline train --dataset cifar10 --recipe fast --run runs/cifar10
+sightline train --dataset folder:DIR --model resnet18 --epochs 20 --run runs/photos [--resume]
 torchrun --standalone --nproc-per-node 2 -m training.train -- --dataset folder:DIR --run runs/photos
 """
 
@@ -25,21 +25,21 @@ import tyro
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from explain.precompute import EXPLAIN_ERRORS, precompute
-from image_data import ImageData, hold_out, load_image_data
-from model_zoo import ModelError, ModelSpec, build_model, load_pretrained, model_spec, normalize
-from model_zoo.device import choose_device, choose_precision, keep_freed_memory
-from run_store.command import ending_in_a_sentence, one_line
-from run_store.metrics import METRICS_COLUMNS
-from run_store.run import CHECKPOINT_FILE, RECORD_FILE, Run, RunRecord
-from run_store.writer import RunWriter
-from training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
-from training.event_files import FOLDER, event_files
-from training.inference import predict_together, stored_images, test_figures
-from training.loop import Loop
-from training.new_run import choose_layers, default_run, first_look, surroundings
-from training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution
-from training.world import World
+from sightline.explain.precompute import EXPLAIN_ERRORS, precompute
+from sightline.image_data import ImageData, hold_out, load_image_data
+from sightline.model_zoo import ModelError, ModelSpec, build_model, load_pretrained, model_spec, normalize
+from sightline.model_zoo.device import choose_device, choose_precision, keep_freed_memory
+from sightline.run_store.command import ending_in_a_sentence, one_line
+from sightline.run_store.metrics import METRICS_COLUMNS
+from sightline.run_store.run import CHECKPOINT_FILE, RECORD_FILE, Run, RunRecord
+from sightline.run_store.writer import RunWriter
+from sightline.training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
+from sightline.training.event_files import FOLDER, event_files
+from sightline.training.inference import predict_together, stored_images, test_figures
+from sightline.training.loop import Loop
+from sightline.training.new_run import choose_layers, default_run, first_look, surroundings
+from sightline.training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution
+from sightline.training.world import World
 
 # A single process applies the run's own thread count again.
 FREE_TO_CHANGE = ("run", "resume", "recipe", "threads", "processes", "tensorboard", "maps")
@@ -50,7 +50,7 @@ def parse(arguments: Sequence[str] | None = None) -> TrainConfig:
     before = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     before.add_argument("--recipe", nargs="?")
     named = RECIPES.get(before.parse_known_args(arguments)[0].recipe, TrainConfig())
-    return tyro.cli(TrainConfig, prog="python -m training.train", args=arguments, default=named)
+    return tyro.cli(TrainConfig, prog="sightline train", args=arguments, default=named)
 
 
 def train(config: TrainConfig) -> Path:
@@ -125,7 +125,7 @@ def _refuse_one_size(config: TrainConfig, model: nn.Module, images: Tensor, clas
 
 def _precompute_maps(run: Run, device: torch.device) -> None:
     """Only warn where it fails: the run is complete without its maps."""
-    later = f"the run is complete; write its maps with: python -m explain.precompute --run {run.path}"
+    later = f"the run is complete; write its maps with: sightline precompute --run {run.path}"
     try:
         print(precompute(run, device=device))
     except KeyboardInterrupt:

@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from training.recipe import TrainingError
+from sightline.training.recipe import TrainingError
 
 _PATIENCE = 5  # seconds
 T = TypeVar("T")

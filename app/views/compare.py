@@ -4,20 +4,20 @@ from typing import get_args
 
 import streamlit as st
 
-from app import loaders, run_list
-from app.charts import MOST_DRAWN, difference_cells
-from app.comparison import changed_bars, draw_both, rows_of, verdict_words, with_both
-from app.current import CurrentSet, place_in
-from app.filters import draw_chips, draw_order
-from app.gallery import gallery_items
-from app.image_set import draw_image_set, page_size
-from app.inspector import draw_title
-from app.overview import draw_matrix, draw_pairs
-from app.shell import draw_missing, draw_run, with_second_run
-from app.state import Selection, change_selection
-from app.text import count, escape_markdown
-from run_store.comparison import Change, Comparison
-from run_store.run import Run
+from sightline.app import loaders, run_list
+from sightline.app.charts import MOST_DRAWN, difference_cells
+from sightline.app.comparison import changed_bars, draw_both, rows_of, verdict_words, with_both
+from sightline.app.current import CurrentSet, place_in
+from sightline.app.filters import draw_chips, draw_order
+from sightline.app.gallery import gallery_items
+from sightline.app.image_set import draw_image_set, page_size
+from sightline.app.inspector import draw_title
+from sightline.app.overview import draw_matrix, draw_pairs
+from sightline.app.shell import draw_missing, draw_run, with_second_run
+from sightline.app.state import Selection, change_selection
+from sightline.app.text import count, escape_markdown
+from sightline.run_store.comparison import Change, Comparison
+from sightline.run_store.run import Run
 
 _CHANGE, _GALLERY = "compare_change", "compare_gallery"
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import streamlit as st
 
-from app import loaders, run_list
-from app.curve_settings import curve_options, draw_curve_settings, shown_names
-from app.learning_curves import QUANTITIES
-from app.run_table import Progress, draw_runs, read_progress
-from app.state import Selection, current_selection
-from app.text import escape_markdown
-from run_store.run import RunError
+from sightline.app import loaders, run_list
+from sightline.app.curve_settings import curve_options, draw_curve_settings, shown_names
+from sightline.app.learning_curves import QUANTITIES
+from sightline.app.run_table import Progress, draw_runs, read_progress
+from sightline.app.state import Selection, current_selection
+from sightline.app.text import escape_markdown
+from sightline.run_store.run import RunError
 
 FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; pandas would read a text
 

@@ -2,21 +2,21 @@
 
 import streamlit as st
 
-from app import loaders
-from app.belief import draw_belief
-from app.current import current_set
-from app.hide import draw_hiding
-from app.inspector import draw_inspector
-from app.map_cells import targets_of
-from app.map_panel import draw_maps
-from app.map_settings import draw_settings, resolve
-from app.pinned import draw_pinned_maps
-from app.shell import draw_run
-from app.state import Selection
-from app.subject import split_image
-from app.text import escape_markdown
-from app.upload import draw_uploaded, draw_uploader, uploaded_subject
-from run_store.run import Run
+from sightline.app import loaders
+from sightline.app.belief import draw_belief
+from sightline.app.current import current_set
+from sightline.app.hide import draw_hiding
+from sightline.app.inspector import draw_inspector
+from sightline.app.map_cells import targets_of
+from sightline.app.map_panel import draw_maps
+from sightline.app.map_settings import draw_settings, resolve
+from sightline.app.pinned import draw_pinned_maps
+from sightline.app.shell import draw_run
+from sightline.app.state import Selection
+from sightline.app.subject import split_image
+from sightline.app.text import escape_markdown
+from sightline.app.upload import draw_uploaded, draw_uploader, uploaded_subject
+from sightline.run_store.run import Run
 
 
 def draw(run: Run, selection: Selection) -> None:

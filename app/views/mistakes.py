@@ -2,20 +2,20 @@
 
 import streamlit as st
 
-from app import loaders
-from app.current import CurrentSet, current_set
-from app.filters import draw_filters, draw_headline, explain_nothing
-from app.gallery import gallery_items
-from app.image_set import draw_image_set, page_size
-from app.inspector import draw_inspector
-from app.overview import draw_confusion, draw_tables
-from app.pinned import draw_pinned_guess
-from app.predicted_map import draw_picture
-from app.shell import draw_run
-from app.similar import draw_similar
-from app.state import Selection
-from run_store.predictions import Predictions
-from run_store.run import Run
+from sightline.app import loaders
+from sightline.app.current import CurrentSet, current_set
+from sightline.app.filters import draw_filters, draw_headline, explain_nothing
+from sightline.app.gallery import gallery_items
+from sightline.app.image_set import draw_image_set, page_size
+from sightline.app.inspector import draw_inspector
+from sightline.app.overview import draw_confusion, draw_tables
+from sightline.app.pinned import draw_pinned_guess
+from sightline.app.predicted_map import draw_picture
+from sightline.app.shell import draw_run
+from sightline.app.similar import draw_similar
+from sightline.app.state import Selection
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.run import Run
 
 _GALLERY = "mistakes_gallery"
 

@@ -5,19 +5,19 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from app import loaders
-from app.belief import draw_measuring, map_words, run_sentence
-from app.gallery import draw_gallery, gallery_items
-from app.map_loaders import METHODS
-from app.shell import draw_run
-from app.state import Selection, change_selection
-from app.text import counted, escape_markdown
-from app.trust_chart import MAP_SELECTION, best_first, method_colours, trust_chart, trust_rows
-from explain.belief import figure, headline, interval, ranking
-from explain.measures import MEASURES
-from run_store.predictions import Predictions
-from run_store.quality import INPUT, QualityRow
-from run_store.run import QUALITY_FILE, Run, RunError
+from sightline.app import loaders
+from sightline.app.belief import draw_measuring, map_words, run_sentence
+from sightline.app.gallery import draw_gallery, gallery_items
+from sightline.app.map_loaders import METHODS
+from sightline.app.shell import draw_run
+from sightline.app.state import Selection, change_selection
+from sightline.app.text import counted, escape_markdown
+from sightline.app.trust_chart import MAP_SELECTION, best_first, method_colours, trust_chart, trust_rows
+from sightline.explain.belief import figure, headline, interval, ranking
+from sightline.explain.measures import MEASURES
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.quality import INPUT, QualityRow
+from sightline.run_store.run import QUALITY_FILE, Run, RunError
 
 _MEASURE, _MAP = "trust_measure", "trust_map"
 Map = tuple[str, str]  # method and layer

@@ -30,9 +30,9 @@ from browser_page import (
 )
 from PIL import Image
 
-from app.learning_curves import RUN_COLOURS
 from benchmarks.dashboard_speed import LAYERS, LINES, ROOT, serve
-from run_store.run import Run, is_locked
+from sightline.app.learning_curves import RUN_COLOURS
+from sightline.run_store.run import Run, is_locked
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 SELECTED_CELL = f'{CHART} .mark-rect path[stroke="#d1495b"]'

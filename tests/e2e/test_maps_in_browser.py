@@ -17,7 +17,7 @@ from browser_page import (
 from PIL import Image
 
 from benchmarks.dashboard_speed import LAYERS
-from run_store.run import Run
+from sightline.run_store.run import Run
 
 VERDICT = ".map-grid .verdict"
 SCROLLS_SIDEWAYS = (

@@ -14,9 +14,9 @@ from browser_page import (
 )
 
 from benchmarks.dashboard_speed import LAYERS, ROOT, fabricate_run, serve
-from explain.quality import measure
-from run_store.quality import read_quality
-from run_store.run import Run
+from sightline.explain.quality import measure
+from sightline.run_store.quality import read_quality
+from sightline.run_store.run import Run
 
 IMAGES = 20
 KINDS = len(LAYERS) + 3  # with the controls

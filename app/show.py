@@ -1,0 +1,41 @@
+"""Open the dashboard.
+
+sightline show [--runs DIR]
+"""
+
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+
+@dataclass(frozen=True)
+class ShowConfig:
+    """Open the dashboard in a browser; Ctrl-C ends it."""
+
+    runs: Path | None = None
+    """the folder of runs; default: $SIGHTLINE_RUNS, else ./runs"""
+    port: int = 8501
+    """on which it listens, on this machine only"""
+    browser: bool = True
+    """open a browser, too"""
+
+
+def streamlit_arguments(config: ShowConfig) -> list[str]:
+    """Return the command line of Streamlit that serves the dashboard as `config` says."""
+    launcher = Path(__file__).resolve().with_name("main.py")
+    options = [f"--server.port={config.port}", f"--server.headless={'false' if config.browser else 'true'}"]
+    runs = [] if config.runs is None else ["--", "--runs", str(config.runs)]
+    return ["streamlit", "run", str(launcher), *options, *runs]
+
+
+def main() -> None:
+    """Serve the dashboard until Ctrl-C."""
+    sys.argv = streamlit_arguments(tyro.cli(ShowConfig, prog="sightline show"))
+    runpy.run_module("streamlit", run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
