@@ -97,7 +97,7 @@ def _load_folder(
     strict: bool,
     progress: Progress | None,
 ) -> tuple[dict[str, ImageSplit], tuple[str, ...]]:
-    from sightline.image_data.folder import IMAGE_SIZES, load_folder
+    from sightline.image_data.folder.load import IMAGE_SIZES, load_folder
 
     if image_size is None:
         raise DataError(

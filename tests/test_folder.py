@@ -10,7 +10,8 @@ import pytest
 from image_files import save
 from PIL import Image
 
-from sightline.image_data import DataError, content_fingerprint, decoding_pool, load_image_data
+from sightline.image_data import DataError, content_fingerprint, load_image_data
+from sightline.image_data.folder import decoding_pool
 
 
 def test_images_labels_and_paths_belong_together(load, folder):

@@ -10,7 +10,8 @@ import pytest
 from image_files import save
 from PIL import Image
 
-from sightline.image_data import decoding_pool, load_image_data
+from sightline.image_data import load_image_data
+from sightline.image_data.folder import decoding_pool
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ def test_full_disk_is_done_without(load, monkeypatch, tmp_path):
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sightline.image_data.folder_cache._npy_header", full)
+    monkeypatch.setattr("sightline.image_data.folder.cache._npy_header", full)
     data = load()
     assert len(data.train) == 6 and "No space left" in data.warnings[0]
     assert list((tmp_path / "data" / "cache").iterdir()) == []

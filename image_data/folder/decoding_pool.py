@@ -28,7 +28,9 @@ from sightline.image_data.decode import decode, failure_reason
 
 PROCESSES_FROM = 3000  # files; below, starting the workers takes longer than they save
 BATCH = 128  # files
-_WORKER = "import sys; sys.path.insert(0, sys.argv[1]); from sightline.image_data.decoding_pool import serve; serve()"
+_WORKER = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from sightline.image_data.folder.decoding_pool import serve; serve()"
+)
 
 
 class Failure(NamedTuple):

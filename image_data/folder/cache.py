@@ -25,8 +25,8 @@ import PIL
 from numpy.typing import NDArray
 
 from sightline.image_data.decode import DECODER_VERSION
-from sightline.image_data.decoding_pool import Batch, Failure
-from sightline.image_data.folder_listing import FolderListing
+from sightline.image_data.folder.decoding_pool import Batch, Failure
+from sightline.image_data.folder.listing import FolderListing
 from sightline.image_data.splits import content_fingerprint
 
 _FORMAT = 1  # of an entry; rises when older entries can no longer be read

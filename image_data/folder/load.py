@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sightline.image_data import folder_cache
-from sightline.image_data.decoding_pool import Batch, DecodingPool
-from sightline.image_data.folder_cache import DecodedFolder
-from sightline.image_data.folder_listing import SPLITS, FolderListing, list_folder, refuse_empty_classes, summarise
+from sightline.image_data.folder import cache as folder_cache
+from sightline.image_data.folder.cache import DecodedFolder
+from sightline.image_data.folder.decoding_pool import Batch, DecodingPool
+from sightline.image_data.folder.listing import SPLITS, FolderListing, list_folder, refuse_empty_classes, summarise
 from sightline.image_data.splits import DataError, ImageSplit
 
 IMAGE_SIZES = (8, 1024)  # the smallest and the largest that may be asked for

@@ -1,0 +1,1 @@
+"""Images in folders: listed, decoded by many workers, and cached."""
