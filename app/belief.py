@@ -8,8 +8,8 @@ from sightline.app import loaders, processes
 from sightline.app.map_loaders import METHODS
 from sightline.app.state import Selection
 from sightline.app.text import escape_markdown
-from sightline.explain.belief import CONTROL_WORDS, equals, headline, interval, ranking, unfaithful
-from sightline.explain.measures import MEASURES
+from sightline.explain.judging.belief import CONTROL_WORDS, equals, headline, interval, ranking, unfaithful
+from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.quality import INPUT, QualityRow
 from sightline.run_store.run import Run, RunError
 

@@ -132,7 +132,10 @@ def warm_up(delay: float = 3.0) -> threading.Thread:
 
     def load() -> None:
         time.sleep(delay)
-        for name in ("sightline.app.charts", "sightline.explain.engine"):  # which import Altair and pandas, and torch
+        for name in (
+            "sightline.app.charts",
+            "sightline.explain.attribution.engine",
+        ):  # which import Altair and pandas, and torch
             import_module(name)
         gc.collect()
         gc.freeze()  # from then on a full collection, in which nobody is answered, takes some 15 ms instead of 190

@@ -10,7 +10,7 @@ from sightline.app.maps import extremes, strongest
 from sightline.app.state import CLASS_TARGET
 from sightline.app.subject import Subject
 from sightline.app.text import percent
-from sightline.explain.verdicts import Verdict, judge
+from sightline.explain.judging.verdicts import Verdict, judge
 
 UNCHECKED = Verdict(
     "not checked",

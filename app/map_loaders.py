@@ -13,7 +13,7 @@ import streamlit as st
 
 from sightline.app.loaders import Stamp, file_stamps
 from sightline.app.subject import Subject
-from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS, Method
+from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS, Method
 from sightline.run_store.maps import read_map
 from sightline.run_store.quality import INPUT
 from sightline.run_store.run import IMAGES_FILE, MODEL_FILE, PREDICTIONS_FILE, RECORD_FILE, Run, RunError
@@ -21,7 +21,7 @@ from sightline.run_store.run import IMAGES_FILE, MODEL_FILE, PREDICTIONS_FILE, R
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from sightline.explain.hiding import Hidden
+    from sightline.explain.judging.hiding import Hidden
 
 METHODS: Mapping[str, Method] = LAYER_METHODS | PIXEL_METHODS
 
@@ -131,7 +131,7 @@ def _key(subject: Subject) -> int | str:
 @contextmanager
 def _explaining(run: Run) -> Iterator[None]:
     """Every ExplainError becomes a RunError that names the run."""
-    from sightline.explain.errors import ExplainError
+    from sightline.explain.attribution.errors import ExplainError
 
     try:
         yield
@@ -161,7 +161,9 @@ def _computed(
     _pixels: np.ndarray,
 ) -> tuple[Maps, float]:
     """And the seconds that it took, without those for loading torch and the model."""
-    import_module("sightline.explain.pixels" if method in PIXEL_METHODS else "sightline.explain.engine")
+    import_module(
+        "sightline.explain.attribution.pixels" if method in PIXEL_METHODS else "sightline.explain.attribution.engine"
+    )
     run = Run(Path(path))
     model, images = _model(path, stamps), run.to_input(_model_pixels(run, key, _pixels))
     start = time.perf_counter()
@@ -180,8 +182,8 @@ def _attributions(
     """Of one image; scores: single classes, or differences, not both."""
     from torch import tensor
 
-    from sightline.explain.engine import layer_attributions
-    from sightline.explain.pixels import pixel_attributions
+    from sightline.explain.attribution.engine import layer_attributions
+    from sightline.explain.attribution.pixels import pixel_attributions
 
     plus = tensor([[score[0] for score in scores]])
     minus = None if scores[0][1] is None else tensor([[score[1] for score in scores]])
@@ -198,7 +200,7 @@ def _attributions(
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _map_layers(path: str, stamps: Stamp) -> dict[str, tuple[int, int]]:
-    from sightline.explain.grids import map_layers
+    from sightline.explain.attribution.grids import map_layers
 
     run = Run(Path(path))
     side = run.record.input_size
@@ -210,7 +212,7 @@ def _map_layers(path: str, stamps: Stamp) -> dict[str, tuple[int, int]]:
 def _hidden(
     path: str, stamps: Stamp, key: int | str, method: str, layer: str, _pixels: np.ndarray, _values: np.ndarray
 ) -> "Hidden":
-    from sightline.explain.hiding import hide_hottest
+    from sightline.explain.judging.hiding import hide_hottest
 
     run = Run(Path(path))
     with _explaining(run):
@@ -219,7 +221,7 @@ def _hidden(
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def _probabilities(path: str, stamps: Stamp, token: str, _pixels: np.ndarray) -> np.ndarray:
-    from sightline.explain.engine import probabilities
+    from sightline.explain.attribution.engine import probabilities
 
     run = Run(Path(path))
     return probabilities(_model(path, stamps), run.to_input(_pixels[None]))[0].double().numpy()
@@ -227,7 +229,7 @@ def _probabilities(path: str, stamps: Stamp, token: str, _pixels: np.ndarray) ->
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def _where_not_finite(path: str, stamps: Stamp, key: int | str, _pixels: np.ndarray) -> str:
-    from sightline.explain.recording import first_non_finite
+    from sightline.explain.attribution.recording import first_non_finite
 
     run = Run(Path(path))
     return first_non_finite(_model(path, stamps), run.to_input(_model_pixels(run, key, _pixels)))

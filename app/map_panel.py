@@ -13,7 +13,7 @@ from sightline.app.map_loaders import METHODS, Computed
 from sightline.app.state import Selection, change_selection
 from sightline.app.subject import Subject
 from sightline.app.text import count, escape_markdown
-from sightline.explain.methods import LAYER_METHODS
+from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.run_store.run import Run, RunError
 
 MOST_CLASSES = 20

@@ -10,7 +10,7 @@ from sightline.app.map_loaders import METHODS
 from sightline.app.maps import CELLS, COLOURS, SCALES, SIGNS, colours_for
 from sightline.app.state import CLASS_TARGET, TARGETS, Selection, change_selection
 from sightline.app.text import escape_markdown
-from sightline.explain.methods import PIXEL_METHODS
+from sightline.explain.attribution.methods import PIXEL_METHODS
 from sightline.run_store.quality import INPUT
 from sightline.run_store.run import Run, RunError, RunRecord
 

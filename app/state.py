@@ -10,8 +10,8 @@ import streamlit as st
 
 from sightline.app.learning_curves import QUANTITIES
 from sightline.app.maps import CELLS, COLOURS, SCALES, SIGNS
-from sightline.explain.measures import MEASURES
-from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.comparison import Change
 from sightline.run_store.predictions import ORDERS, Condition, Filter, Outcome, Range
 

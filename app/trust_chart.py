@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from sightline.app.learning_curves import BARE, RUN_COLOURS, SCHEMA
-from sightline.explain.belief import interval
-from sightline.explain.measures import MEASURES
+from sightline.explain.judging.belief import interval
+from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.quality import QualityRow
 
 MAP_SELECTION = "map"

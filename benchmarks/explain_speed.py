@@ -21,7 +21,7 @@ import torch
 import tyro
 from torch import Tensor, nn
 
-from sightline.explain.engine import layer_attributions
+from sightline.explain.attribution.engine import layer_attributions
 from sightline.model_zoo import build_model, normalize
 from sightline.model_zoo.device import choose_device
 

@@ -20,7 +20,7 @@ import torch
 import tyro
 
 from benchmarks.timing import seconds_of
-from sightline.explain.engine import layer_attributions
+from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.precompute import precompute
 from sightline.model_zoo import build_model
 from sightline.model_zoo.device import choose_device, keep_freed_memory

@@ -26,11 +26,11 @@ from torch import Tensor, nn
 
 from benchmarks.precompute_speed import make_run
 from benchmarks.timing import seconds_of
-from sightline.explain.engine import layer_attributions, upsample
-from sightline.explain.judging import Autocast
+from sightline.explain.attribution.engine import layer_attributions, upsample
+from sightline.explain.judging.measuring import Autocast
+from sightline.explain.judging.removal import road_gap
+from sightline.explain.judging.sample import draw_sample
 from sightline.explain.quality import measure
-from sightline.explain.removal import road_gap
-from sightline.explain.sample import draw_sample
 from sightline.model_zoo.device import choose_precision, keep_freed_memory
 from sightline.run_store.run import QUALITY_FILE, Run
 from sightline.run_store.writer import RunWriter

@@ -19,13 +19,13 @@ import pandas as pd
 import torch
 import tyro
 
-from sightline.explain.controls import CONTROLS
-from sightline.explain.engine import upsample
-from sightline.explain.judging import LIMITS, Kind, attributions
-from sightline.explain.localisation import tag_minus_decoy
-from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.attribution.engine import upsample
+from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.judging.controls import CONTROLS
+from sightline.explain.judging.localisation import tag_minus_decoy
+from sightline.explain.judging.measuring import LIMITS, Kind, attributions
+from sightline.explain.judging.sample import draw_sample
 from sightline.explain.quality import METHODS, kinds_that_share_passes
-from sightline.explain.sample import draw_sample
 from sightline.image_data.planted_shapes import VARIANTS
 from sightline.image_data.splits import DECOY, TAG
 from sightline.run_store.run import Run, list_runs

@@ -17,9 +17,9 @@ import tyro
 from torch import nn
 from tqdm import tqdm
 
-from sightline.explain.engine import layer_attributions
-from sightline.explain.errors import ExplainError
-from sightline.explain.methods import LAYER_METHODS
+from sightline.explain.attribution.engine import layer_attributions
+from sightline.explain.attribution.errors import ExplainError
+from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.explain.options import name_of, names
 from sightline.model_zoo import ModelError
 from sightline.model_zoo.device import choose_device, keep_freed_memory

@@ -18,16 +18,16 @@ import tyro
 from torch import nn
 from tqdm import tqdm
 
-from sightline.explain.bootstrap import bootstrap_mean
-from sightline.explain.controls import CONTROLS
-from sightline.explain.engine import layer_attributions, probabilities
-from sightline.explain.errors import ExplainError
-from sightline.explain.judging import Kind, Values, device_of, judge, measures_of
-from sightline.explain.measures import MEASURES
-from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.attribution.engine import layer_attributions, probabilities
+from sightline.explain.attribution.errors import ExplainError
+from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.judging.bootstrap import bootstrap_mean
+from sightline.explain.judging.controls import CONTROLS
+from sightline.explain.judging.measures import MEASURES
+from sightline.explain.judging.measuring import Kind, Values, device_of, judge, measures_of
+from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
 from sightline.explain.options import names
 from sightline.explain.precompute import EXPLAIN_ERRORS
-from sightline.explain.sample import LEAST_IMAGES, Sample, draw_sample
 from sightline.model_zoo.device import choose_device, keep_freed_memory
 from sightline.run_store.command import ending_in_a_sentence
 from sightline.run_store.quality import INPUT, QualityRow, read_quality, write_quality

@@ -8,9 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from sightline.explain.imputation import impute
-from sightline.explain.randomisation import randomisation, smooth
-from sightline.explain.removal import STEPS, blurred, deletion, drop_and_increase, insertion, removal_curve, road_gap
+from sightline.explain.judging.imputation import impute
+from sightline.explain.judging.randomisation import randomisation, smooth
+from sightline.explain.judging.removal import (
+    STEPS,
+    blurred,
+    deletion,
+    drop_and_increase,
+    insertion,
+    removal_curve,
+    road_gap,
+)
 
 DRAWS = 30  # noisy copies
 SIDE = 20  # 400 pixels: a tenth is a whole number for all, who round differently
@@ -78,7 +86,7 @@ def as_numpy(images, targets, maps):
 
 def test_road_is_that_of_quantus(quantus, small, images, targets, maps, monkeypatch):
     """Quantus knows the accuracy with the most relevant pixels imputed; with two classes that is a probability > ½."""
-    monkeypatch.setattr("sightline.explain.imputation.NOISE", 0.0)
+    monkeypatch.setattr("sightline.explain.judging.imputation.NOISE", 0.0)
     percentages = [round(100 * share) for share in STEPS]
     settings = {"abs": False, "normalise": False, "disable_warnings": True}
     judge = quantus.ROAD(percentages=percentages, noise=0.0, **settings)
@@ -148,7 +156,7 @@ def test_smooth_randomisation_is_the_smooth_mprt_of_quantus_but_for_the_noise(
     Whatever explanation it is given, Quantus 0.6 averages plain gradients here; so do we in this test.
     """
     np.random.seed(0)
-    monkeypatch.setattr("sightline.explain.randomisation.NOISY_DRAWS", DRAWS)
+    monkeypatch.setattr("sightline.explain.judging.randomisation.NOISY_DRAWS", DRAWS)
 
     def gradient(model, images):
         images = images.clone().requires_grad_()

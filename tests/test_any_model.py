@@ -9,8 +9,8 @@ from captum.attr import LayerGradCam
 from torch import nn
 from torchvision import models
 
-from sightline.explain.engine import ExplainError, layer_attributions
-from sightline.explain.grids import fold, map_layers, suggest_layers
+from sightline.explain.attribution.engine import ExplainError, layer_attributions
+from sightline.explain.attribution.grids import fold, map_layers, suggest_layers
 
 CLASSES = 5
 

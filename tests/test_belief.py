@@ -2,7 +2,7 @@
 
 import pytest
 
-from sightline.explain.belief import equals, headline, interval, ranking, unfaithful
+from sightline.explain.judging.belief import equals, headline, interval, ranking, unfaithful
 from sightline.run_store.quality import QualityRow
 
 

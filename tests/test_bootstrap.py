@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sightline.explain.bootstrap import bootstrap_mean
+from sightline.explain.judging.bootstrap import bootstrap_mean
 
 
 def test_values_that_all_agree_leave_no_doubt():

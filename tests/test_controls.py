@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sightline.explain.controls import CONTROLS, centred_gaussian, sobel_edges, uniform_random
+from sightline.explain.judging.controls import CONTROLS, centred_gaussian, sobel_edges, uniform_random
 
 
 @pytest.mark.parametrize("name", CONTROLS)

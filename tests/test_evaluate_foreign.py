@@ -14,7 +14,7 @@ from torch import nn
 from torchvision import models
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
 
-from sightline.explain.engine import layer_attributions
+from sightline.explain.attribution.engine import layer_attributions
 from sightline.model_zoo import ModelError, build_model
 from sightline.run_store.run import Run, RunError
 from sightline.training import imported

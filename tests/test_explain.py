@@ -9,9 +9,15 @@ from captum.attr import LayerGradCam
 from tiny_networks import Hand
 from torch import nn
 
-from sightline.explain import engine
-from sightline.explain.engine import ExplainError, attributions_by_method, layer_attributions, probabilities, upsample
-from sightline.explain.recording import first_non_finite
+from sightline.explain.attribution import engine
+from sightline.explain.attribution.engine import (
+    ExplainError,
+    attributions_by_method,
+    layer_attributions,
+    probabilities,
+    upsample,
+)
+from sightline.explain.attribution.recording import first_non_finite
 from sightline.model_zoo import build_model
 
 

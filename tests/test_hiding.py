@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from sightline.explain.hiding import hide_hottest, hottest
-from sightline.explain.imputation import NOISE, impute
+from sightline.explain.judging.hiding import hide_hottest, hottest
+from sightline.explain.judging.imputation import NOISE, impute
 
 
 def solved_directly(image, hidden):
@@ -32,7 +32,7 @@ def solved_directly(image, hidden):
 
 @pytest.fixture
 def noiseless(monkeypatch):
-    monkeypatch.setattr("sightline.explain.imputation.NOISE", 0.0)
+    monkeypatch.setattr("sightline.explain.judging.imputation.NOISE", 0.0)
 
 
 def test_hidden_pixels_agree_with_a_direct_solution(noiseless):

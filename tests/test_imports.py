@@ -19,10 +19,10 @@ MAY_IMPORT = {
 }
 LATE = {"torch", "torchvision", "captum", "timm"}
 TORCH_FREE = (
-    "sightline.explain.belief",
-    "sightline.explain.measures",
-    "sightline.explain.methods",
-    "sightline.explain.verdicts",
+    "sightline.explain.judging.belief",
+    "sightline.explain.judging.measures",
+    "sightline.explain.attribution.methods",
+    "sightline.explain.judging.verdicts",
 )  # what the app needs before torch is loaded
 FILES = [file.relative_to(ROOT) for package in MAY_IMPORT for file in sorted((ROOT / package).rglob("*.py"))]
 LIGHT_FILES = [file for file in FILES if file.parts[0] in ("image_data", "run_store", "app")]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.dashboard_speed import LAYERS, fabricate_run
 from sightline.app.upload import read_upload
-from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.image_data import DataError
 from sightline.image_data.decode import decode
 from sightline.run_store.maps import MapsWriter
@@ -248,7 +248,7 @@ def test_any_layer_with_a_map_can_be_added_and_is_listed_with_its_size(run):
 
 
 def test_the_network_is_not_asked_for_its_layers_until_somebody_wants_to_choose(run, monkeypatch):
-    from sightline.explain import grids
+    from sightline.explain.attribution import grids
 
     monkeypatch.setattr(grids, "map_layers", None)
     assert len(maps_of(open_layers(image=str(WRONG)))) == 3 * len(LAYERS)
@@ -285,7 +285,7 @@ def test_a_pixel_method_has_one_column_at_the_size_of_the_input(run, method):
 def test_the_difference_of_a_method_that_is_not_linear_is_the_map_of_the_difference(run):
     import torch
 
-    from sightline.explain.engine import layer_attributions
+    from sightline.explain.attribution.engine import layer_attributions
 
     opened = Run(run)
     label, predicted = (int(opened.predictions().column(name)[WRONG]) for name in ("label", "predicted"))

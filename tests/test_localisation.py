@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from sightline.explain.controls import CONTROLS
-from sightline.explain.engine import layer_attributions
-from sightline.explain.localisation import (
+from sightline.explain.attribution.engine import layer_attributions
+from sightline.explain.judging.controls import CONTROLS
+from sightline.explain.judging.localisation import (
     assemble,
     choose_mosaics,
     gridpg,

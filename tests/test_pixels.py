@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from sightline.explain.engine import ExplainError
-from sightline.explain.methods import PIXEL_METHODS
-from sightline.explain.pixels import pixel_attributions
+from sightline.explain.attribution.engine import ExplainError
+from sightline.explain.attribution.methods import PIXEL_METHODS
+from sightline.explain.attribution.pixels import pixel_attributions
 
 
 @pytest.fixture

@@ -11,15 +11,16 @@ import torch
 from PIL import Image
 from torch import nn
 
-from sightline.explain import judging, quality
-from sightline.explain.controls import CONTROLS
-from sightline.explain.engine import layer_attributions, upsample
-from sightline.explain.judging import Autocast, ImageLimits, judge
-from sightline.explain.localisation import positive_share
-from sightline.explain.measures import MEASURES
+from sightline.explain import quality
+from sightline.explain.attribution.engine import layer_attributions, upsample
+from sightline.explain.judging import measuring
+from sightline.explain.judging.controls import CONTROLS
+from sightline.explain.judging.localisation import positive_share
+from sightline.explain.judging.measures import MEASURES
+from sightline.explain.judging.measuring import Autocast, ImageLimits, judge
+from sightline.explain.judging.sample import draw_sample
+from sightline.explain.judging.similarity import pearson
 from sightline.explain.quality import measure
-from sightline.explain.sample import draw_sample
-from sightline.explain.similarity import pearson
 from sightline.image_data.splits import DECOY, OBJECT, TAG
 from sightline.model_zoo import build_model
 from sightline.run_store.predictions_file import predictions_table
@@ -57,9 +58,9 @@ def make_run(path, classes=5, images=IMAGES, masks=True, side=SIDE, paths=None):
 def quick():
     """Fewer noisy copies and images under random parameters than a report has."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sightline.explain.randomisation.NOISY_DRAWS", 1)
+        patch.setattr("sightline.explain.judging.randomisation.NOISY_DRAWS", 1)
         patch.setattr(judging, "LIMITS", {"layer": ImageLimits(20, 12, 4, 3), "pixel": ImageLimits(8, 6, 2, 1)})
-        patch.setattr("sightline.explain.pixels.STEPS", 2)
+        patch.setattr("sightline.explain.attribution.pixels.STEPS", 2)
         yield
 
 
@@ -90,7 +91,7 @@ def judged(monkeypatch):
     def judge(model, sample, kinds, progress):
         for kind in kinds:
             begun.append(kind)
-            counts = {name: len(sample) for name in judging.measures_of(sample)}
+            counts = {name: len(sample) for name in measuring.measures_of(sample)}
             counts |= {"gridpg": len(sample.mosaics)} if "gridpg" in counts else {}
             yield kind, {name: np.arange(float(number)) for name, number in counts.items()}
 
@@ -159,7 +160,7 @@ def test_pixel_methods_are_measured_at_the_inputs_resolution_on_fewer_images(bar
 
 def test_two_methods_of_one_map_are_judged_once(bare_run, quick, monkeypatch):
     """HiResCAM is Grad-CAM before pooling and a linear layer, and nowhere else."""
-    calls, road_gap = [], judging.road_gap
+    calls, road_gap = [], measuring.road_gap
     monkeypatch.setattr(judging, "road_gap", lambda *judged, **seed: calls.append(1) or road_gap(*judged, **seed))
     kinds = [(method, layer) for method in ("gradcam", "hirescam") for layer in LAYERS]
     sample, progress = draw_sample(bare_run, 20), quality.tqdm(total=4 * 20)
@@ -177,7 +178,7 @@ def test_curves_in_bfloat16_are_those_of_float32(bare_run):
     model.fc.weight.mul_(8)  # so that the network is sure of something
     quick = Autocast(model, torch.bfloat16)
     assert quick(images).dtype == torch.float32 and not torch.equal(quick(images), model(images))
-    for measured in (judging.road_gap, judging.insertion, judging.deletion):
+    for measured in (measuring.road_gap, measuring.insertion, measuring.deletion):
         exact, found = (measured(one, images, maps, targets) for one in (model, quick))
         assert torch.allclose(found, exact, atol=0.02) and abs((found - exact).mean()) < 2e-3
         assert exact.abs().max() > 0.1
@@ -344,7 +345,7 @@ def test_a_run_of_thumbnails_without_its_originals_is_refused(tmp_path, command,
 
 def test_masks_of_thumbnails_are_stretched_to_the_originals():
     masks = torch.tensor([[[0, 1], [2, 4]]], dtype=torch.uint8)
-    assert judging._resized(masks, (4, 4)).tolist() == [[[0, 0, 1, 1]] * 2 + [[2, 2, 4, 4]] * 2]
+    assert measuring._resized(masks, (4, 4)).tolist() == [[[0, 0, 1, 1]] * 2 + [[2, 2, 4, 4]] * 2]
 
 
 def test_one_class_is_refused(tmp_path, command):

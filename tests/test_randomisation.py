@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from sightline.explain.controls import CONTROLS
-from sightline.explain.engine import layer_attributions
-from sightline.explain.randomisation import draw_anew, randomisation, randomised_models, smooth, stages
-from sightline.explain.similarity import spearman
+from sightline.explain.attribution.engine import layer_attributions
+from sightline.explain.judging.controls import CONTROLS
+from sightline.explain.judging.randomisation import draw_anew, randomisation, randomised_models, smooth, stages
+from sightline.explain.judging.similarity import spearman
 from sightline.model_zoo import build_model
 
 

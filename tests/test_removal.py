@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from sightline.explain import removal
-from sightline.explain.controls import CONTROLS
-from sightline.explain.imputation import impute
-from sightline.explain.removal import (
+from sightline.explain.judging import removal
+from sightline.explain.judging.controls import CONTROLS
+from sightline.explain.judging.imputation import impute
+from sightline.explain.judging.removal import (
     ENDS_AND_STEPS,
     STEPS,
     blurred,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sightline.explain.similarity import pearson, spearman
+from sightline.explain.judging.similarity import pearson, spearman
 
 
 def test_pearson_is_numpys_image_by_image():

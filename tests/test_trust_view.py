@@ -8,7 +8,7 @@ import pytest
 from app_pages import checked, open_page
 
 from sightline.app import processes
-from sightline.explain.measures import MEASURES
+from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
 

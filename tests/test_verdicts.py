@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sightline.explain.verdicts import COARSE_CELLS, FLAT_CONTRAST, SAME_CORRELATION, correlation, judge
+from sightline.explain.judging.verdicts import COARSE_CELLS, FLAT_CONTRAST, SAME_CORRELATION, correlation, judge
 
 RAMP = np.arange(1.0, 17).reshape(4, 4)
 

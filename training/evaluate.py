@@ -15,7 +15,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from sightline.explain.errors import ExplainError
+from sightline.explain.attribution.errors import ExplainError
 from sightline.image_data import DataError, ImageSplit, hold_out, load_image_data, load_test_split
 from sightline.model_zoo import ModelError, model_spec
 from sightline.model_zoo.device import choose_device

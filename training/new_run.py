@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sightline.explain.grids import map_layers, suggest_layers
-from sightline.explain.recording import first_non_finite
+from sightline.explain.attribution.grids import map_layers, suggest_layers
+from sightline.explain.attribution.recording import first_non_finite
 from sightline.model_zoo import ModelError
 from sightline.run_store.command import one_line
 

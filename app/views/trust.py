@@ -13,8 +13,8 @@ from sightline.app.shell import draw_run
 from sightline.app.state import Selection, change_selection
 from sightline.app.text import counted, escape_markdown
 from sightline.app.trust_chart import MAP_SELECTION, best_first, method_colours, trust_chart, trust_rows
-from sightline.explain.belief import figure, headline, interval, ranking
-from sightline.explain.measures import MEASURES
+from sightline.explain.judging.belief import figure, headline, interval, ranking
+from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.quality import INPUT, QualityRow
 from sightline.run_store.run import QUALITY_FILE, Run, RunError

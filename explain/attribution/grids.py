@@ -6,8 +6,8 @@ import re
 import torch
 from torch import Tensor, nn
 
-from sightline.explain.errors import ExplainError
-from sightline.explain.recording import eager, exclusive, recording
+from sightline.explain.attribution.errors import ExplainError
+from sightline.explain.attribution.recording import eager, exclusive, recording
 
 MOST_PREFIX_TOKENS = 8  # class, distillation and register tokens stand before those of the image
 MOST_SUGGESTED = 4

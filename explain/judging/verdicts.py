@@ -36,7 +36,7 @@ def judge(
     is_signed: whether negative values are shown; a positive map is blank when none is above zero.
     predicted and runner_up: the signed maps of the two likeliest classes at the same layer, float h×w, which tell
     whether the layer's maps depend on the class at all. origin: of a value that is not finite, where it arose.
-    unfaithful: why such maps are, see `explain.belief`.
+    unfaithful: why such maps are, see `belief.unfaithful`.
     """
     if not np.isfinite(values).all():
         arose = f"It arose in {origin}." if origin else "It arose in the gradient: every layer's output is finite."

@@ -7,11 +7,11 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from sightline.explain.errors import ExplainError
-from sightline.explain.grids import fold, record_maps
-from sightline.explain.head import pooled_head
-from sightline.explain.methods import LAYER_METHODS, Combine
-from sightline.explain.recording import bytes_of_an_image, eager, exclusive, recording
+from sightline.explain.attribution.errors import ExplainError
+from sightline.explain.attribution.grids import fold, record_maps
+from sightline.explain.attribution.head import pooled_head
+from sightline.explain.attribution.methods import LAYER_METHODS, Combine
+from sightline.explain.attribution.recording import bytes_of_an_image, eager, exclusive, recording
 
 MEMORY = {"cpu": 512 * 2**20, "cuda": 8 * 2**30}  # bytes that the activations of a batch may take
 ALWAYS_FITS = 8  # images: a batch that is not measured first
@@ -121,7 +121,7 @@ def _one_pass(
 
 
 def _by_captum(*batch: Any) -> dict[str, Tensor]:
-    from sightline.explain.captum_methods import captum_layer_maps  # which loads captum, in a second
+    from sightline.explain.attribution.captum_methods import captum_layer_maps  # which loads captum, in a second
 
     return captum_layer_maps(*batch)
 

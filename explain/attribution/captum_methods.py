@@ -6,8 +6,8 @@ import torch
 from captum.attr import LayerGradCam, LayerGradientXActivation
 from torch import Tensor, nn
 
-from sightline.explain.errors import ExplainError
-from sightline.explain.grids import fold
+from sightline.explain.attribution.errors import ExplainError
+from sightline.explain.attribution.grids import fold
 
 CAPTUM_CLASSES = {"captum_gradcam": LayerGradCam, "gradient_x_activation": LayerGradientXActivation}
 

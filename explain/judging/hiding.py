@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sightline.explain.engine import probabilities, upsample
-from sightline.explain.imputation import impute
+from sightline.explain.attribution.engine import probabilities, upsample
+from sightline.explain.judging.imputation import impute
 
 
 @dataclass(frozen=True)

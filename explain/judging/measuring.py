@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sightline.explain.controls import CONTROLS
-from sightline.explain.engine import attributions_by_method, upsample
-from sightline.explain.localisation import gridpg, positive_share, tag_minus_decoy
-from sightline.explain.methods import LAYER_METHODS, PIXEL_METHODS
-from sightline.explain.pixels import pixel_attributions
-from sightline.explain.randomisation import Attribute, randomisation, smooth
-from sightline.explain.removal import deletion, drop_and_increase, insertion, road_gap
-from sightline.explain.sample import Sample
-from sightline.explain.similarity import pearson
+from sightline.explain.attribution.engine import attributions_by_method, upsample
+from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.attribution.pixels import pixel_attributions
+from sightline.explain.judging.controls import CONTROLS
+from sightline.explain.judging.localisation import gridpg, positive_share, tag_minus_decoy
+from sightline.explain.judging.randomisation import Attribute, randomisation, smooth
+from sightline.explain.judging.removal import deletion, drop_and_increase, insertion, road_gap
+from sightline.explain.judging.sample import Sample
+from sightline.explain.judging.similarity import pearson
 from sightline.image_data.splits import DECOY, OBJECT, TAG
 from sightline.model_zoo.device import choose_precision
 from sightline.run_store.quality import INPUT

@@ -7,8 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from sightline.explain.recording import eager
-from sightline.explain.similarity import spearman
+from sightline.explain.attribution.recording import eager
+from sightline.explain.judging.similarity import spearman
 
 NOISE = 0.1  # standard deviation of the smooth variant, as a share of the range of the images' values
 NOISY_DRAWS = 10  # Hedström et al. average 50

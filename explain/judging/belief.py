@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sightline.explain.measures import MEASURES
+from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.quality import INPUT, QualityRow
 
 LEAST_GAP = 0.01  # of probability: less than a point is nothing that anybody would call faithful

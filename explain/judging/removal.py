@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sightline.explain.engine import probabilities
-from sightline.explain.imputation import impute
+from sightline.explain.attribution.engine import probabilities
+from sightline.explain.judging.imputation import impute
 
 STEPS = tuple(step / 10 for step in range(1, 10))  # shares of the pixels, of ROAD
 ENDS_AND_STEPS = (0.0, *STEPS, 1.0)  # of insertion and deletion

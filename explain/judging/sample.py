@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sightline.explain.errors import ExplainError
-from sightline.explain.localisation import CELLS, assemble, choose_mosaics
+from sightline.explain.attribution.errors import ExplainError
+from sightline.explain.judging.localisation import CELLS, assemble, choose_mosaics
 from sightline.run_store.run import Run
 
 LEAST_IMAGES = 10  # of fewer, resampling says nothing about others

@@ -4,10 +4,10 @@ import torch
 from captum.attr import IntegratedGradients, Occlusion
 from torch import Tensor, nn
 
-from sightline.explain.engine import check_logits, class_columns
-from sightline.explain.errors import ExplainError
-from sightline.explain.methods import PIXEL_METHODS
-from sightline.explain.recording import eager, exclusive
+from sightline.explain.attribution.engine import check_logits, class_columns
+from sightline.explain.attribution.errors import ExplainError
+from sightline.explain.attribution.methods import PIXEL_METHODS
+from sightline.explain.attribution.recording import eager, exclusive
 
 STEPS = 50  # of the path of Integrated Gradients
 WINDOWS_PER_SIDE = 8  # an occluding window is this share of a side; the next one starts half a window on
