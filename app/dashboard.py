@@ -4,10 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from sightline.app import loaders, run_list
-from sightline.app.introduction import draw_introduction
-from sightline.app.shell import draw_header, draw_no_runs, draw_notices
-from sightline.app.state import read_selection
+from sightline.app.address.selection import read_selection
+from sightline.app.elements.introduction import draw_introduction
+from sightline.app.elements.shell import draw_header, draw_no_runs, draw_notices
+from sightline.app.runs import loaders, run_list
 
 STYLE = Path(__file__).parent / "style.css"
 
@@ -21,7 +21,7 @@ st.html(STYLE)
 
 VIEWS = ("Curves", "Mistakes", "Layers", "Trust", "Compare")
 pages = [
-    st.Page(f"views/{title.lower()}.py", title=title, url_path=title.lower(), default=title == "Curves")
+    st.Page(f"views/{title.lower()}/page.py", title=title, url_path=title.lower(), default=title == "Curves")
     for title in VIEWS
 ]
 page = st.navigation(pages, position="hidden")

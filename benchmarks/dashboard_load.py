@@ -44,7 +44,7 @@ from tqdm import tqdm
 
 from benchmarks.dashboard_speed import DASHBOARD, WARM_UP, fabricate_run, row, start_server
 from benchmarks.websocket_page import Page, measure, open_page
-from sightline.app.text import count
+from sightline.app.elements.text import count
 
 GALLERY, MATRIX = "mistakes_gallery", "mistakes_matrix"
 HEADLINE = re.compile(r"\*\*[^*]+\*\* :gray\[of .*?(mistakes|hits|test images)")

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
 
@@ -15,7 +16,7 @@ def open_page(view="curves", state=None, **query):
     """A new session at this address. state: of the session before its first answer."""
     app = AppTest.from_file(str(DASHBOARD), default_timeout=60)
     if view != "curves":
-        app.switch_page(f"views/{view}.py")
+        app._page_hash = calc_hash(view)  # switch_page goes by the file's name, which is page.py for all
     for key, value in (state or {}).items():
         app.session_state[key] = value
     for key, value in query.items():

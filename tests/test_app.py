@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sightline.app import run_list
-from sightline.app.demo import train_demo
+from sightline.app.runs import run_list
+from sightline.app.runs.demo import train_demo
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.run import RunRecord
 from sightline.run_store.writer import RunWriter
@@ -81,7 +81,7 @@ def open_view(view, form=False, **query):
     if form:
         app.session_state["filter_form"] = True
     if view != "curves":
-        app.switch_page(f"views/{view}.py")
+        app.switch_page(f"views/{view}/page.py")
     for key, value in query.items():
         app.query_params[key] = value
     app.run()
@@ -161,8 +161,8 @@ def test_a_button_trains_the_demo_once(runs, monkeypatch):
 def test_the_launcher_trains_the_demo_when_told_to_and_stops_it_in_the_end(runs, monkeypatch):
     calls = []
     monkeypatch.setattr("sys.argv", ["main.py", "--demo", "--runs", str(runs)])
-    monkeypatch.setattr("sightline.app.demo.train_demo", lambda runs: calls.append(runs))
-    monkeypatch.setattr("sightline.app.processes.stop_all", lambda: calls.append("stop"))
+    monkeypatch.setattr("sightline.app.runs.demo.train_demo", lambda runs: calls.append(runs))
+    monkeypatch.setattr("sightline.app.runs.processes.stop_all", lambda: calls.append("stop"))
     launcher = runpy.run_path(str(ROOT / "app" / "main.py"))
 
     async def serve():

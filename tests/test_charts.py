@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sightline.app.charts import confusion_cells, confusion_matrix, difference_cells
+from sightline.app.elements.matrix_chart import confusion_cells, confusion_matrix, difference_cells
 
 # rows true, columns predicted
 CONFUSION = np.array([[8, 2, 0], [1, 6, 3], [0, 0, 0]])

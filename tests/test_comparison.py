@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sightline.app.charts import difference_cells
-from sightline.app.comparison import changed_bars, rows_of, verdict_words, with_both
-from sightline.app.state import Selection
+from sightline.app.address.selection import Selection
+from sightline.app.elements.matrix_chart import difference_cells
+from sightline.app.views.compare.changes import changed_bars, rows_of, verdict_words, with_both
 from sightline.run_store.comparison import Comparison
 from sightline.run_store.predictions import Predictions
 

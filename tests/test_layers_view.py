@@ -12,7 +12,7 @@ from app_pages import checked, open_page
 from PIL import Image
 
 from benchmarks.dashboard_speed import LAYERS, fabricate_run
-from sightline.app.upload import read_upload
+from sightline.app.views.layers.upload import read_upload
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.image_data import DataError
 from sightline.image_data.decode import decode

@@ -2,9 +2,9 @@ import altair as alt
 import pytest
 from jsonschema import ValidationError
 
-from sightline.app.curve_files import curves_csv, curves_picture, curves_png, curves_svg
-from sightline.app.learning_curves import QUANTITIES, learning_curves, smoothed
-from sightline.app.loaders import arrow_rows
+from sightline.app.elements.learning_curves import QUANTITIES, learning_curves, smoothed
+from sightline.app.runs.loaders import arrow_rows
+from sightline.app.views.curves.files import curves_csv, curves_picture, curves_png, curves_svg
 from sightline.run_store.metrics import Epoch
 
 NAN = float("nan")

@@ -7,8 +7,8 @@ import pytest
 from app_pages import edit_predicted, open_page
 
 from benchmarks.dashboard_speed import fabricate_run
-from sightline.app.charts import MOST_DRAWN
-from sightline.app.overview import MANY_PAIRS, MOST_ROWS
+from sightline.app.elements.matrix_chart import MOST_DRAWN
+from sightline.app.views.mistakes.overview import MANY_PAIRS, MOST_ROWS
 
 CLASSES = 1000
 IMAGES = (

@@ -7,10 +7,10 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from sightline.app.map_cells import class_rows, make_cells, rows_of, scores_to_judge, share_scale, targets_of
-from sightline.app.map_files import file_name, grid_png, maps_npz
-from sightline.app.state import Selection
-from sightline.app.subject import Subject
+from sightline.app.address.selection import Selection
+from sightline.app.elements.subject import Subject
+from sightline.app.maps.cells import class_rows, make_cells, rows_of, scores_to_judge, share_scale, targets_of
+from sightline.app.maps.files import file_name, grid_png, maps_npz
 
 NAMES = ("cat", "dog", "../../owl")
 LAYERS = ("layer1", "layer2")

@@ -6,7 +6,7 @@ import time
 import pytest
 from tqdm import tqdm
 
-from sightline.app import processes
+from sightline.app.runs import processes
 
 KEY = ("a", "key")
 

@@ -59,7 +59,7 @@ def quick():
     """Fewer noisy copies and images under random parameters than a report has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sightline.explain.judging.randomisation.NOISY_DRAWS", 1)
-        patch.setattr(judging, "LIMITS", {"layer": ImageLimits(20, 12, 4, 3), "pixel": ImageLimits(8, 6, 2, 1)})
+        patch.setattr(measuring, "LIMITS", {"layer": ImageLimits(20, 12, 4, 3), "pixel": ImageLimits(8, 6, 2, 1)})
         patch.setattr("sightline.explain.attribution.pixels.STEPS", 2)
         yield
 
@@ -161,7 +161,7 @@ def test_pixel_methods_are_measured_at_the_inputs_resolution_on_fewer_images(bar
 def test_two_methods_of_one_map_are_judged_once(bare_run, quick, monkeypatch):
     """HiResCAM is Grad-CAM before pooling and a linear layer, and nowhere else."""
     calls, road_gap = [], measuring.road_gap
-    monkeypatch.setattr(judging, "road_gap", lambda *judged, **seed: calls.append(1) or road_gap(*judged, **seed))
+    monkeypatch.setattr(measuring, "road_gap", lambda *judged, **seed: calls.append(1) or road_gap(*judged, **seed))
     kinds = [(method, layer) for method in ("gradcam", "hirescam") for layer in LAYERS]
     sample, progress = draw_sample(bare_run, 20), quality.tqdm(total=4 * 20)
     found = dict(judge(bare_run.load_model(), sample, kinds, progress))

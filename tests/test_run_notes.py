@@ -7,7 +7,7 @@ import shutil
 import pytest
 from app_pages import checked, open_page
 
-from sightline.app.introduction import COOKIE
+from sightline.app.elements.introduction import COOKIE
 
 
 @pytest.fixture

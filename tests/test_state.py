@@ -1,6 +1,6 @@
 import pytest
 
-from sightline.app.state import RunFacts, Selection
+from sightline.app.address.selection import RunFacts, Selection
 from sightline.run_store.predictions import Filter, Range
 
 CATS = RunFacts(class_names=("cat", "dog", "a,b&c=d"), images=100)

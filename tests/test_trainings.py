@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from app_pages import checked, edit_record, open_page
 
-from sightline.app import loaders, processes, run_table, trainings
+from sightline.app.runs import loaders, processes, trainings
+from sightline.app.views.curves import run_table
 from sightline.run_store.run import METRICS_FILE, PREDICTIONS_FILE, Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.recipe import RECIPES, TrainConfig

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from app_pages import checked, open_page
 
-from sightline.app import processes
+from sightline.app.runs import processes
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run

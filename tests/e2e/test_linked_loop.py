@@ -31,7 +31,7 @@ from browser_page import (
 from PIL import Image
 
 from benchmarks.dashboard_speed import LAYERS, LINES, ROOT, serve
-from sightline.app.learning_curves import RUN_COLOURS
+from sightline.app.elements.learning_curves import RUN_COLOURS
 from sightline.run_store.run import Run, is_locked
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"

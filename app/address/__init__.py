@@ -1,0 +1,1 @@
+"""What is selected, and how the address bar keeps it."""

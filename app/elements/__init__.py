@@ -1,0 +1,1 @@
+"""What several views show: header, gallery, matrix, bars, filters, inspector."""

@@ -1,0 +1,247 @@
+"""The current set's headline, filters as removable chips, order and download."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from sightline.app.address.selection import Selection, change_selection, current_selection
+from sightline.app.elements.current_set import CurrentSet
+from sightline.app.elements.matrix_chart import MOST_DRAWN
+from sightline.app.elements.text import count, counted, escape_markdown, no_formula, percent
+from sightline.run_store.predictions import ORDERS, REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
+
+_OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
+
+
+def draw_headline(predictions: Predictions, current: CurrentSet, selection: Selection) -> None:
+    with st.container(key="headline", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        st.markdown(headline(predictions, len(current.rows), selection), width="stretch")
+        draw_order(selection)
+        st.download_button(
+            "CSV",
+            data=lambda: set_as_csv(predictions, current.rows),
+            file_name=f"{_file_name(selection.run)}_{selection.outcome}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            key="mistakes_csv",
+            on_click="ignore",
+            type="tertiary",
+        )
+
+
+def draw_order(selection: Selection) -> None:
+    st.session_state["mistakes_order"] = selection.order
+    st.selectbox(
+        "Order",
+        list(ORDERS),
+        key="mistakes_order",
+        label_visibility="collapsed",
+        on_change=_take,
+        args=("mistakes_order", "order"),
+        width=178,
+    )
+
+
+def headline(predictions: Predictions, shown: int, selection: Selection) -> str:
+    """“41 of 386 mistakes, 2 000 test images”, in Markdown."""
+    mistakes, images = int(predictions.wrong.sum()), len(predictions)
+    whole = {"wrong": counted(mistakes, "mistake"), "right": counted(images - mistakes, "hit"), "all": ""}
+    of = f"of {', '.join(filter(None, (whole[selection.outcome], counted(images, 'test image'))))}"
+    return f"**{count(shown)}** :gray[{of}]"
+
+
+def draw_filters(predictions: Predictions, selection: Selection) -> None:
+    wanted = selection.filter(predictions.class_names)
+    images = predictions.outcome_counts(wanted)
+    with st.container(key="filters", horizontal=True, vertical_alignment="center", gap="small"):
+        st.session_state["mistakes_outcome"] = selection.outcome
+        st.segmented_control(
+            "Show",
+            list(_OUTCOMES),
+            format_func=lambda outcome: f"{_OUTCOMES[outcome]} {count(images[outcome])}",
+            key="mistakes_outcome",
+            label_visibility="collapsed",
+            required=True,
+            on_change=_take,
+            args=("mistakes_outcome", "outcome"),
+        )
+        draw_chips(predictions, selection)
+        form = st.popover(
+            "Filter", icon=":material/filter_alt:", type="tertiary", width=110, key="filter_form", on_change="rerun"
+        )
+        if form.open:  # drawing it takes longer than all other filters
+            with form:
+                _draw_filter_form(predictions, wanted, selection)
+
+
+def explain_nothing(selection: Selection) -> str:
+    """Why the current set is empty, and what to do."""
+    if selection.outcome == "all" or selection.label or selection.predicted or selection.columns:
+        return "No image passes these filters. Remove one of the chips above."
+    other = "Right" if selection.outcome == "wrong" else "Wrong"
+    return f"No test image was predicted {selection.outcome}: choose “{other}” or “All”."
+
+
+def draw_chips(predictions: Predictions, selection: Selection) -> None:
+    for number, (text, undo) in enumerate(chips(predictions, selection)):
+        st.button(
+            escape_markdown(text),
+            icon=":material/close:",  # not in the words: of long ones, the end is not shown
+            icon_position="right",
+            help="Remove this filter",
+            key=f"chip_{number}",
+            on_click=change_selection,
+            kwargs=undo,
+        )
+
+
+def chips(predictions: Predictions, selection: Selection) -> list[tuple[str, dict[str, Any]]]:
+    """Each filter in words, with the change that removes it."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    if selection.label is not None:
+        found.append((f"true: {selection.label}", {"label": None}))
+    if selection.predicted is not None:
+        found.append((f"predicted: {selection.predicted}", {"predicted": None}))
+    for name, asked in selection.columns:
+        missing = "" if predictions.has(name, asked) else " (not in this run)"
+        found.append((f"{in_words(name, asked)}{missing}", {"columns": selection.ask(name, None)}))
+    return found
+
+
+def in_words(name: str, asked: Condition) -> str:
+    """“confidence ≥ 90 %”, “loss 0.5–2”, “camera: left”."""
+    if isinstance(asked, str):
+        return f"{name}: {asked}"
+    low, high = (percent(end, 0) if name == "confidence" else f"{end:.4g}" for end in (asked.low, asked.high))
+    if not math.isfinite(asked.high):
+        return f"{name} ≥ {low}"
+    return f"{name} ≤ {high}" if not math.isfinite(asked.low) else f"{name} {low}–{high}"
+
+
+def _draw_filter_form(predictions: Predictions, wanted: Filter, selection: Selection) -> None:
+    """A widget for every column, two beside each other."""
+    places = st.columns(2)
+    if len(predictions.class_names) <= MOST_DRAWN:  # else they stand in the place of the confusion matrix
+        _draw_classes(places, predictions, wanted)
+    for number, name in enumerate(predictions.numbers):
+        _draw_range(places[number % 2], name, predictions, selection)
+    for number, name in enumerate(predictions.words, len(predictions.numbers)):
+        _draw_words(places[number % 2], name, predictions, wanted)
+
+
+def draw_class_search(predictions: Predictions, selection: Selection) -> None:
+    st.caption(f"{count(len(predictions.class_names))} classes: search one, or choose a pair below.")
+    _draw_classes([st.container(), st.container()], predictions, selection.filter(predictions.class_names))
+
+
+def _draw_classes(places: Sequence[DeltaGenerator], predictions: Predictions, wanted: Filter) -> None:
+    _draw_class(places[0], "True class", "label", predictions, wanted)
+    _draw_class(places[1], "Predicted class", "predicted", predictions, wanted)
+
+
+def _draw_class(
+    place: DeltaGenerator, title: str, name: Literal["label", "predicted"], predictions: Predictions, wanted: Filter
+) -> None:
+    key, names, images = f"mistakes_{name}", predictions.class_names, predictions.class_counts(name, wanted)
+    st.session_state[key] = getattr(wanted, name)
+    place.selectbox(
+        title,
+        range(len(names)),
+        format_func=lambda code: f"{names[code]} · {count(int(images[code]))}",
+        index=None,
+        placeholder="any class",
+        key=key,
+        on_change=lambda: change_selection(**{name: None if (code := st.session_state[key]) is None else names[code]}),
+    )
+
+
+def _draw_words(place: DeltaGenerator, name: str, predictions: Predictions, wanted: Filter) -> None:
+    key, words = f"mistakes_column_{name}", predictions.words[name].words
+    images = dict(zip(words, predictions.word_counts(name, wanted), strict=True))
+    asked = dict(wanted.columns).get(name)
+    st.session_state[key] = asked if asked in images else None
+    place.selectbox(
+        escape_markdown(name),
+        sorted(words),
+        format_func=lambda word: f"{word} · {count(images[word])}",
+        index=None,
+        placeholder="any",
+        key=key,
+        on_change=lambda: _ask(name, st.session_state[key]),
+    )
+
+
+def _draw_range(place: DeltaGenerator, name: str, predictions: Predictions, selection: Selection) -> None:
+    """A slider over all values of the column; at its ends it asks for nothing, so that no NaN is left out."""
+    scale = (0.0, 100.0, 1.0) if name == "confidence" else slider_scale(predictions.ends(name))
+    if scale is None:
+        return
+    key, unit = f"mistakes_column_{name}", 100 if name == "confidence" else 1
+    low, high, step = scale
+    asked = dict(selection.columns).get(name)
+    ends = (asked.low * unit, asked.high * unit) if isinstance(asked, Range) else (low, high)
+    st.session_state[key] = tuple(min(max(end, low), high) for end in ends)
+
+    def take() -> None:
+        chosen = st.session_state[key]
+        start = chosen[0] / unit if chosen[0] > low else -math.inf
+        end = chosen[1] / unit if chosen[1] < high else math.inf
+        _ask(name, None if math.isinf(start) and math.isinf(end) else Range(start, end))
+
+    place.slider(
+        escape_markdown(name.capitalize() if name in REQUIRED_COLUMNS else name),
+        low,
+        high,
+        step=step,
+        key=key,
+        format="%d %%" if name == "confidence" else "%.4g",
+        on_change=take,
+    )
+
+
+def slider_scale(values: np.ndarray) -> tuple[float, float, float] | None:
+    """Least and greatest value, moved out to a whole number of steps, and the step: a power of ten, 10 to 100 of them.
+
+    None where there is nothing to choose, or no number for the span.
+    """
+    finite = values[np.isfinite(values)].astype(np.float64)
+    span = float(finite.max() / 2 - finite.min() / 2) * 2 if len(finite) else 0.0
+    if not 1e-300 < span < math.inf:
+        return None
+    exponent = math.floor(math.log10(span)) - 1
+    step = 10.0**exponent
+    low, high = (
+        round(side(end / step) * step, -exponent)
+        for side, end in ((math.floor, finite.min()), (math.ceil, finite.max()))
+    )
+    return low, high, step
+
+
+def _ask(name: str, condition: Condition | None) -> None:
+    change_selection(columns=current_selection().ask(name, condition))
+
+
+def _take(key: str, name: str) -> None:
+    """The widget's new value becomes the selection's."""
+    change_selection(**{name: st.session_state[key]})
+
+
+def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
+    """index, label, predicted (names), confidence, margin, loss, entropy, extra columns, a probability a class."""
+    table = predictions.table.iloc[rows].reset_index(drop=True)
+    names = np.array([no_formula(name) for name in predictions.class_names], dtype=object)
+    for column in ("label", "predicted"):
+        table[column] = names[table[column].to_numpy()]
+    probabilities = pd.DataFrame(
+        predictions.probabilities[rows].astype(np.float32), columns=[f"p({name})" for name in predictions.class_names]
+    )
+    return pd.concat([table, probabilities], axis=1).to_csv(index=False, float_format="%.6g").encode()
+
+
+def _file_name(text: str | None) -> str:
+    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text or "run")

@@ -1,0 +1,226 @@
+"""The gallery: one element for a page of thumbnails, with mouse, arrow keys and text alternatives."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from sightline.app.elements.text import percent
+from sightline.app.elements.thumbnails import thumbnail_url
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.run import Run
+
+PAGER_HEIGHT = 64  # pixels that the window has to keep free below the tiles
+
+_HTML = '<div class="grid"></div>\n'
+
+_CSS = """
+:host { display: block; }
+.grid { container-type: inline-size; display: block; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(94px, 1fr)); gap: 4px; }
+@container (max-width: 420px) { .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
+.tile {
+  box-sizing: border-box; min-width: 0; padding: 4px 4px 3px; border: 2px solid transparent;
+  border-radius: var(--st-base-radius); cursor: pointer; color: var(--st-text-color);
+  font: 400 11px/1.35 var(--st-font);
+}
+.tile:hover { background: var(--st-secondary-background-color); }
+.tile[aria-selected="true"] { border-color: var(--st-primary-color); }
+.tile:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
+img {
+  display: block; width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
+  border-radius: 4px; background: var(--st-secondary-background-color); overflow: hidden; font-size: 9px;
+}
+.caption { display: flex; gap: 4px; margin-top: 3px; white-space: nowrap; }
+.names { display: flex; flex: 1 1 auto; min-width: 0; white-space: pre; }
+.names span { flex: 0 1 auto; min-width: 10px; overflow: hidden; text-overflow: ellipsis; }
+.names .arrow { flex: none; min-width: 0; }
+.confidence { flex: none; opacity: .68; font-variant-numeric: tabular-nums; }
+.predicted { font-weight: 600; }
+@container (max-width: 420px) { .names .true, .confidence { display: none; } }
+.wrong .predicted { color: light-dark(#b5451b, #f0936b); }
+.right .predicted { color: light-dark(#1f7a4d, #6cc79a); }
+"""
+
+_JS = """
+const columnsOf = (tiles) => getComputedStyle(tiles).gridTemplateColumns.split(" ").length
+
+function makeTile(item) {
+  const tile = document.createElement("div")
+  tile.setAttribute("role", "option")
+  const image = document.createElement("img")
+  image.draggable = false
+  image.decoding = "async"
+  const caption = document.createElement("div")
+  caption.className = "caption"
+  const names = document.createElement("span")
+  names.className = "names"
+  const confidence = document.createElement("span")
+  confidence.className = "confidence"
+  caption.append(names, confidence)
+  tile.append(image, caption)
+  return tile
+}
+
+function fillTile(tile, item) {
+  tile.className = "tile " + (item.wrong ? "wrong" : "right")
+  tile.dataset.index = item.index
+  tile.title = item.alt
+  const image = tile.querySelector("img")
+  if (image.getAttribute("src") !== item.url) image.src = item.url
+  image.alt = item.alt
+  const part = (text, className) => {
+    const made = document.createElement("span")
+    made.textContent = text
+    made.className = className
+    made.dir = "auto"
+    return made
+  }
+  const changed = item.true !== item.predicted
+  const before = changed ? [part(item.true, "true"), part(" → ", "arrow")] : item.wrong ? [] : [part("✓ ", "arrow")]
+  tile.querySelector(".names").replaceChildren(...before, part(item.predicted, "predicted"))
+  tile.querySelector(".confidence").textContent = item.confidence
+}
+
+export default function (component) {
+  const { data, parentElement, setStateValue, setTriggerValue } = component
+  const grid = parentElement.querySelector(".grid")
+  const words = { role: "listbox", "aria-orientation": "horizontal", "aria-label": data.label }
+  Object.entries(words).forEach(([name, value]) => grid.setAttribute(name, value))
+  let tiles = grid.querySelector(".tiles")
+  if (!tiles) {
+    tiles = document.createElement("div")
+    tiles.className = "tiles"
+    tiles.setAttribute("role", "presentation")
+    grid.append(tiles)
+  }
+  const all = () => Array.from(tiles.children)
+  while (tiles.children.length > data.items.length) tiles.lastChild.remove()
+  while (tiles.children.length < data.items.length) tiles.append(makeTile())
+  all().forEach((tile, place) => fillTile(tile, data.items[place]))
+
+  const mark = (index) => {
+    const found = all().some((tile) => tile.dataset.index === String(index))
+    all().forEach((tile, place) => {
+      const selected = tile.dataset.index === String(index)
+      tile.setAttribute("aria-selected", String(selected))
+      tile.tabIndex = selected || (!found && place === 0) ? 0 : -1
+    })
+  }
+  mark(data.selected)
+  if (grid.turning && grid.dataset.page !== String(data.page)) {
+    grid.turning = false
+    tiles.querySelector('[aria-selected="true"]')?.focus()
+  }
+  grid.dataset.page = data.page
+
+  // The main block is as large as the window, whenever it changes.
+  const main = grid.getRootNode().host?.closest("[data-testid=stMain]")
+  if (main && data.below !== null && !grid.watch) {
+    grid.watch = new ResizeObserver(() => (grid.isConnected ? tellFits() : grid.watch.disconnect()))
+    grid.watch.observe(main)
+  }
+  const tellFits = () => {
+    const tile = tiles.firstElementChild?.getBoundingClientRect()
+    if (!tile?.height) return
+    const room = window.innerHeight - (tile.top + main.scrollTop) - data.below
+    const fits = columnsOf(tiles) * Math.floor(room / (tile.height + parseFloat(getComputedStyle(tiles).rowGap)))
+    if (fits > 0 && fits !== grid.fits) setStateValue("fits", (grid.fits = fits))
+  }
+
+  // While an arrow key is held down only the place where it comes to rest is worth an answer of the server.
+  const choose = (tile, wait) => {
+    mark(tile.dataset.index)
+    tile.focus()
+    clearTimeout(grid.pending)
+    grid.pending = setTimeout(() => setTriggerValue("pick", Number(tile.dataset.index)), wait)
+  }
+  grid.onclick = (event) => {
+    const tile = event.target.closest(".tile")
+    if (tile) choose(tile, 0)
+  }
+  grid.onkeydown = (event) => {
+    const tile = event.target.closest(".tile")
+    if (!tile || event.ctrlKey || event.metaKey || event.altKey) return
+    const places = all()
+    const place = places.indexOf(tile)
+    const columns = columnsOf(tiles)
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }
+    const goals = { Home: 0, End: places.length - 1 }
+    if (event.key === "Enter") {
+      clearTimeout(grid.pending)
+      setTriggerValue("open", Number(tile.dataset.index))
+    } else if (event.key === " ") {
+      choose(tile, 0)
+    } else if (event.key in goals) {
+      choose(places[goals[event.key]], 120)
+    } else if (event.key in steps) {
+      const goal = places[place + steps[event.key]]
+      if (goal) choose(goal, 120)
+      else if (steps[event.key] > 0 ? data.page < data.pages : data.page > 1) {
+        clearTimeout(grid.pending)
+        grid.turning = true
+        setTriggerValue("turn", steps[event.key] > 0 ? 1 : -1)
+      }
+    } else return
+    event.preventDefault()
+  }
+}
+"""
+
+_COMPONENT = st.components.v2.component("sightline_gallery", html=_HTML, css=_CSS, js=_JS)
+
+
+def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[dict[str, Any]]:
+    """What the browser needs for each row: all of it plain text."""
+    base_path = st.get_option("server.baseUrlPath")
+    names = predictions.class_names
+    labels, guesses = predictions.column("label")[rows], predictions.column("predicted")[rows]
+    confidences = predictions.column("confidence")[rows]
+    items = []
+    for index, label, guess, confidence in zip(rows.tolist(), labels, guesses, confidences, strict=True):
+        verdict = (
+            f"true {names[label]}, predicted {names[guess]}" if label != guess else f"{names[label]}, predicted right"
+        )
+        items.append(
+            {
+                "index": index,
+                "url": thumbnail_url(run, index, base_path),
+                "true": names[label],
+                "predicted": names[guess],
+                "wrong": bool(label != guess),
+                "confidence": f"{100 * confidence:.0f}",
+                "alt": f"Image {index}: {verdict}, confidence {percent(float(confidence))}",
+            }
+        )
+    return items
+
+
+def draw_gallery(
+    items: Sequence[dict[str, Any]],
+    *,
+    selected: int | None,
+    page: int,
+    pages: int,
+    key: str,
+    label: str = "Images of the current set",
+    on_pick: Callable[[], None],
+    on_open: Callable[[], None],
+    on_turn: Callable[[], None],
+    on_fits: Callable[[], None] | None = None,
+) -> Any:
+    """The callbacks read `st.session_state[key]`.
+
+    `.pick` and `.open` are an image's index, `.turn` is 1 or -1; `.fits` says how many images the window has room for,
+    where `on_fits` asks for it.
+    """
+    below = PAGER_HEIGHT if on_fits else None
+    return _COMPONENT(
+        key=key,
+        data={"items": list(items), "selected": selected, "page": page, "pages": pages, "label": label, "below": below},
+        on_pick_change=on_pick,
+        on_open_change=on_open,
+        on_turn_change=on_turn,
+        on_fits_change=on_fits or (lambda: None),
+    )

@@ -1,0 +1,62 @@
+"""A set of images: its gallery, page by page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from sightline.app.address.selection import Selection, change_selection
+from sightline.app.elements.current_set import PAGE_SIZE, CurrentSet
+from sightline.app.elements.gallery import draw_gallery
+
+MOST_IMAGES = 120  # on a page, however large the screen
+
+
+def page_size(key: str) -> int:
+    """How many images the screen holds in this gallery, once the browser has said so."""
+    fits = st.session_state.get(_size_key(key), PAGE_SIZE)
+    return min(max(fits, PAGE_SIZE), MOST_IMAGES)
+
+
+def draw_image_set(items: Sequence[dict[str, Any]], current: CurrentSet, selection: Selection, key: str) -> None:
+    """items: of the page. A click chooses an image, Enter opens it in Layers."""
+    result = draw_gallery(
+        items,
+        selected=current.image,
+        page=current.page,
+        pages=current.pages,
+        key=key,
+        on_pick=lambda: change_selection(image=st.session_state[key].pick),
+        on_open=lambda: None,
+        on_turn=lambda: change_selection(image=current.beside_page(st.session_state[key].turn)),
+        on_fits=lambda: st.session_state.update({_size_key(key): st.session_state[key].fits}),
+    )
+    _draw_pager(current)
+    if result.open is not None:
+        st.switch_page("views/layers/page.py", query_params=selection.change(image=int(result.open)).to_query())
+
+
+def _size_key(key: str) -> str:
+    return f"{key}_fits"  # no widget's, so that it outlives a look at another view
+
+
+def _draw_pager(current: CurrentSet) -> None:
+    with st.container(
+        key="pager", horizontal=True, horizontal_alignment="center", vertical_alignment="center", gap="small"
+    ):
+        for step, icon, name in ((-1, "chevron_left", "Previous"), (0, "", ""), (1, "chevron_right", "Next")):
+            if not step:
+                st.markdown(f":gray[page] {current.page} :gray[of] {current.pages}", width="content")
+                continue
+            image = current.turned(step)
+            st.button(
+                name,
+                icon=f":material/{icon}:",
+                icon_position="left" if step < 0 else "right",
+                key=f"pager_{step}",
+                type="tertiary",
+                disabled=image is None,
+                on_click=change_selection,
+                kwargs={"image": image},
+            )
+        st.caption("arrow keys move, Enter opens Layers", width="content")

@@ -1,0 +1,199 @@
+"""Header, notices and empty pages: what every view shares."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from sightline.app.address.selection import CLASS_TARGET, TARGETS, Selection, change_selection, current_selection
+from sightline.app.elements.text import escape_markdown
+from sightline.app.runs import demo, loaders, run_list, trainings
+from sightline.app.runs.loaders import RunStatus
+from sightline.run_store.run import Run, RunError, RunRecord
+
+_PICKER, _SECOND = "shell_run", "shell_second"
+
+STATE_WORDS = {
+    "running": "training",
+    "interrupted": "interrupted",
+    "complete": "complete",
+    "failed": "failed",
+    "damaged": "damaged",
+}
+
+
+def draw_header(pages: Sequence[Any], current: Any, selection: Selection) -> None:
+    """Brand, one link a view, which carries the selection along, and the run pickers."""
+    with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        st.html('<div class="brand"><span></span>Sightline</div>', width="content")
+        with st.container(key="nav", horizontal=True, gap="small", width="content", wrap=False):
+            for page in pages:
+                with st.container(
+                    key=f"nav_{page.title}{'_here' if page.title == current.title else ''}", width="content"
+                ):
+                    query = with_second_run(selection) if page.title == "Compare" else selection
+                    st.page_link(page, label=page.title, query_params=query.to_query(), width="content")
+        _draw_run_pickers(with_second_run(selection) if current.title == "Compare" else selection)
+
+
+def with_second_run(selection: Selection) -> Selection:
+    """With the newest run that can be compared, where none is pinned.
+
+    The link to Compare has it too: a copied address names both runs, also when another one has come since.
+    """
+    run = run_list.find_run(selection.run)
+    if selection.beside is not None or run is None:
+        return selection
+    return replace(selection, beside=next((other.name for other in run_list.comparable_runs(run)), None))
+
+
+def _draw_run_pickers(selection: Selection) -> None:
+    runs, titles = run_list.listed_runs(selection.run, selection.beside), run_list.titles()
+    states = {run.name: STATE_WORDS[loaders.status(run).state] for run in runs}
+    others = [name for name in states if name != selection.run]
+    if not states:
+        return
+
+    def words(name: str) -> str:
+        return titles[name] if states[name] == "complete" else f"{titles[name]} · {states[name]}"
+
+    st.session_state[_PICKER] = selection.run
+    st.session_state[_SECOND] = selection.beside if selection.beside in others else None
+    with st.container(key="run_picker", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        st.selectbox(
+            "Run",
+            list(states),
+            format_func=words,
+            key=_PICKER,
+            on_change=_change_run,
+            label_visibility="collapsed",
+            filter_mode="contains",
+            width=300,
+        )
+        if others:
+            st.selectbox(
+                "Second run",
+                others,
+                index=None,
+                format_func=words,
+                placeholder="Pin a second run",
+                key=_SECOND,
+                on_change=lambda: change_selection(beside=st.session_state[_SECOND]),
+                label_visibility="collapsed",
+                filter_mode="contains",
+                width=220,
+            )
+
+
+def _change_run() -> None:
+    """Keep what also exists in the other run: classes of the same name, the image of the same test split."""
+    selection, name = current_selection(), st.session_state[_PICKER]
+    facts = run_list.run_facts().get(name)
+    changes: dict[str, Any] = {"run": name}
+    if facts is not None:
+        changes |= {key: None for key in ("label", "predicted") if getattr(selection, key) not in facts.class_names}
+        if _model(name) != _model(selection.run):  # the layers of another network have other names
+            changes |= {"layers": (), "hide": None}
+        classes = {CLASS_TARGET + name for name in facts.class_names}
+        changes["targets"] = tuple(target for target in selection.targets if target in classes.union(TARGETS))
+    splits = [run_list.test_split(run) if run else "" for run in map(run_list.find_run, (selection.run, name))]
+    if splits[0] and splits[0] == splits[1]:
+        changes["image"] = selection.image
+    change_selection(**changes)
+
+
+def _record(name: str | None) -> RunRecord | None:
+    try:
+        run = run_list.find_run(name)
+        return loaders.record(run) if run else None
+    except RunError:
+        return None
+
+
+def _model(name: str | None) -> str | None:
+    record = _record(name)
+    return record.model if record else None
+
+
+def draw_notices(ignored: Sequence[str]) -> None:
+    if ignored:
+        what = "; ".join(escape_markdown(text) for text in ignored[:4]) + ("; and more" if len(ignored) > 4 else "")
+        st.warning(f"Ignored in the address: {what}. The default is shown instead.", icon=":material/link_off:")
+
+
+def draw_no_runs(root: Path) -> None:
+    """No page is empty without a sentence that says why and what to do."""
+    with st.container(key="panel_empty", border=True):
+        st.subheader("No runs yet", anchor=False)
+        st.markdown(
+            f"Sightline reads the runs in the folder `{_as_code(str(root))}`, and there is none. "
+            "Train one, and its curves grow on this page."
+        )
+        st.markdown("The demo trains two small models on generated shapes, in under two minutes:")
+        draw_demo(root)
+        st.markdown("Or train a model of your own:")
+        st.code("sightline train --dataset folder:DIR --model resnet18 --epochs 20", language=None)
+
+
+@st.fragment(run_every=1.0)
+def draw_demo(root: Path) -> None:
+    """The button that trains the demo, until there is a run to look at."""
+    if run_list.runs():
+        st.rerun()
+    is_training = demo.is_training(root)
+    st.button(
+        "Starting; the first curve is on its way …" if is_training else "Train the demo",
+        key="train_demo",
+        icon=":material/hourglass_empty:" if is_training else ":material/play_arrow:",
+        type="primary",
+        disabled=is_training,
+        on_click=demo.train_demo,
+        args=(root,),
+    )
+    if words := demo.failure(root):
+        st.error(f"The demo could not be trained. {escape_markdown(words)}", icon=":material/error:")
+
+
+def draw_run(draw: Callable[[Run, Selection], None]) -> None:
+    """A view of the chosen run; where it cannot be read, what is missing instead."""
+    selection = current_selection()
+    run = run_list.find_run(selection.run)
+    if run is None:
+        return
+    try:
+        draw(run, selection)
+    except RunError as error:
+        draw_missing(run, error)
+
+
+def draw_missing(run: Run, error: RunError | None = None) -> None:
+    """In place of what needs the predictions of a run that has none: what is missing and what to do."""
+    status = loaders.status(run)
+    with st.container(key="panel_empty", border=True):
+        title, text = _explain_missing(run, status, error)
+        st.subheader(title, anchor=False)
+        st.markdown(text)
+        if status.state == "running" and st.button("Look again", icon=":material/refresh:"):
+            st.rerun()
+        if trainings.can_resume(run):
+            trainings.draw_control(run)
+
+
+def _explain_missing(run: Run, status: RunStatus, error: RunError | None) -> tuple[str, str]:
+    reason = escape_markdown(str(error) if error and status.state == "damaged" else status.reason or str(error or ""))
+    if status.state == "running":
+        return (
+            "Still training",
+            "The predictions are written when the training ends. Until then, Curves shows how it goes.",
+        )
+    if status.state == "interrupted":
+        return "Interrupted", f"This run has no predictions. {reason}"
+    if status.state == "failed":
+        return "The training failed", f"{reason}\n\nCurves shows the epochs before that."
+    return "This run is damaged", f"{reason}"
+
+
+def _as_code(text: str) -> str:
+    return text.replace("`", "'").replace("\n", " ")

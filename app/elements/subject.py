@@ -1,0 +1,71 @@
+"""What is looked at: an image of the test split, or one that the user brought. With what the model thought of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sightline.app.elements.text import count
+from sightline.run_store.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Classes are codes; texts are plain."""
+
+    title: str
+    class_names: tuple[str, ...]
+    probabilities: np.ndarray  # float64 C
+    predicted: int
+    pixels: np.ndarray  # uint8 H×W×3, what people see: a thumbnail where the original is large
+    label: int | None = None  # None: nobody knows
+    image: int | None = None  # its index in the test split
+    token: str = ""  # of an upload, the hash of its pixels
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.label not in (None, self.predicted)
+
+    @cached_property
+    def likeliest(self) -> list[int]:
+        """All classes; the predicted one first, whatever rounding did to the probabilities."""
+        return sorted(
+            range(len(self.class_names)), key=lambda code: (code != self.predicted, -self.probabilities[code])
+        )
+
+    @property
+    def runner_up(self) -> int | None:
+        """None of a model with one class."""
+        return self.likeliest[1] if len(self.likeliest) > 1 else None
+
+    @property
+    def rival(self) -> int | None:
+        """What the prediction is held against: the true class where it is wrong, else the runner-up."""
+        return self.label if self.is_wrong else self.runner_up
+
+    @property
+    def outcome(self) -> str:
+        """“cat taken for dog”"""
+        predicted = self.name(self.predicted)
+        if self.label is None:
+            return f"taken for {predicted}"
+        return f"{self.name(self.label)} taken for {predicted}" if self.is_wrong else f"{predicted}, predicted right"
+
+    def name(self, code: int) -> str:
+        return self.class_names[code]
+
+    def describe(self) -> str:
+        """A text alternative."""
+        predicted = self.name(self.predicted)
+        if self.label is None:
+            return f"{self.title}: predicted {predicted}"
+        return f"Test image {self.image}: true class {self.name(self.label)}, predicted {predicted}"
+
+
+def split_image(predictions: Predictions, image: int, pixels: np.ndarray) -> Subject:
+    """Image `image` of the test split; `pixels` as in Subject."""
+    predicted = int(predictions.column("predicted")[image])
+    p = predictions.probabilities[image].astype(float)
+    p[predicted] = predictions.column("confidence")[image]  # the table keeps it with more digits
+    label = int(predictions.column("label")[image])
+    return Subject(f"Image {count(image)}", predictions.class_names, p, predicted, pixels, label, image)

@@ -1,0 +1,57 @@
+"""Images of a run by URL, so that the gallery costs the script one string each and the browser keeps them.
+
+The launcher imports this before the server answers, so NumPy is imported only where it is used.
+"""
+
+import io
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sightline.run_store.run import Run
+
+
+def thumbnail_url(run: "Run", index: int, base_path: str = "") -> str:
+    """base_path: Streamlit's server.baseUrlPath."""
+    from sightline.app.runs.loaders import images_token
+
+    prefix = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
+    return f"{prefix}/app/static/thumb/{quote(run.name, safe='')}/{images_token(run)}/{index}.png"
+
+
+def png(image: "np.ndarray") -> bytes:
+    """uint8 H×W×3 as PNG."""
+    import numpy as np
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def serve_thumbnail(request: Request) -> Response:
+    """An outdated token is refused: under it, a browser would keep the wrong image for a year."""
+    from sightline.app.runs.loaders import images, images_token
+    from sightline.app.runs.run_list import find_run
+    from sightline.run_store.run import RunError
+
+    run = find_run(request.path_params["run"])
+    if run is None or request.path_params["token"] != images_token(run):
+        return Response(status_code=404)
+    try:
+        pixels = images(run)[request.path_params["index"]]
+    except (RunError, IndexError):
+        return Response(status_code=404)
+    headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return Response(png(pixels), media_type="image/png", headers=headers)
+
+
+_PATH = "/app/static/thumb/{run}/{token}/{index:int}.png"
+# Streamlit puts its own routes under server.baseUrlPath, not those of the app; a proxy may also take the prefix away.
+ROUTES = [Route(_PATH, serve_thumbnail), Route("/{base_path:path}" + _PATH, serve_thumbnail)]

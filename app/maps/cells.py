@@ -1,0 +1,160 @@
+"""What the grid of the Layers view shows, before it is drawn: its rows, and in each cell a map, a scale, a verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sightline.app.address.selection import CLASS_TARGET
+from sightline.app.elements.subject import Subject
+from sightline.app.elements.text import percent
+from sightline.app.maps.compute import METHODS, Maps, Score
+from sightline.app.maps.paint import extremes, strongest
+from sightline.explain.judging.verdicts import Verdict, judge
+
+UNCHECKED = Verdict(
+    "not checked",
+    "Whether other classes have the same map is not known: theirs is not computed.",
+    "Wait until it is, or mend what the message names.",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One explained logit, or the difference of two. Texts are plain; `key` names it in files."""
+
+    key: str
+    title: str
+    subtitle: str
+    score: Score
+    sign: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.title}: {self.subtitle}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """values: float32 h×w, signed; None where there is no map (yet). largest: what has the strongest colour."""
+
+    layer: str
+    row: Row
+    values: np.ndarray | None = None
+    largest: float = 0.0
+    verdict: Verdict | None = None
+
+    @property
+    def extremes(self) -> str:
+        return "" if self.values is None else extremes(self.values, self.row.sign)
+
+    @property
+    def is_drawable(self) -> bool:
+        return self.values is not None and bool(np.isfinite(self.values).all())
+
+
+Cells = Sequence[Sequence[Cell]]  # rows of cells, a cell a layer
+
+
+def targets_of(subject: Subject, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Those that this image has; where none was chosen, the prediction, its rival, and what tells them apart."""
+    rival = () if subject.rival is None else ("true" if subject.is_wrong else "runner-up", "difference")
+    return tuple(target for target in wanted if _has(subject, target)) or ("predicted", *rival)
+
+
+def _has(subject: Subject, target: str) -> bool:
+    needs = {"true": subject.label, "runner-up": subject.runner_up, "difference": subject.rival}
+    return needs.get(target, 0) is not None
+
+
+def rows_of(subject: Subject, targets: Sequence[str], sign: str, method: str) -> list[Row]:
+    """What the targets of `Selection` mean for this image: every one must be among its `targets_of`."""
+    codes = {"predicted": subject.predicted, "true": subject.label, "runner-up": subject.runner_up}
+    codes |= {CLASS_TARGET + name: code for code, name in enumerate(subject.class_names)}
+    return [
+        _difference(subject, sign, method)
+        if target == "difference"
+        else _row(subject, target, codes[target] or 0, sign)
+        for target in targets
+    ]
+
+
+def _row(subject: Subject, target: str, code: int, sign: str) -> Row:
+    key, title = (f"class-{code}", "Class") if target.startswith(CLASS_TARGET) else (target, target.capitalize())
+    share = percent(subject.probabilities[code]).replace(" ", "\u00a0")
+    return Row(key, title, f"{subject.name(code)} {share}", (code, None), sign)
+
+
+def _difference(subject: Subject, sign: str, method: str) -> Row:
+    names = f"{subject.name(subject.predicted)} − {subject.name(subject.rival or 0)}"
+    # Without its negative half a difference would be half a truth, but some methods have none.
+    sign = "signed" if METHODS[method].signed else sign
+    return Row("difference", "Difference", names, (subject.predicted, subject.rival), sign)
+
+
+def class_rows(subject: Subject, count: int, sign: str) -> list[Row]:
+    """A row for each of the likeliest classes."""
+    return [
+        Row(f"class-{code}", subject.name(code), percent(subject.probabilities[code]), (code, None), sign)
+        for code in subject.likeliest[:count]
+    ]
+
+
+def scores_to_judge(subject: Subject) -> list[Score]:
+    """Whatever rows are shown: whether a layer tells classes apart is seen in the two likeliest ones."""
+    return [(code, None) for code in subject.likeliest[:2]]
+
+
+def make_cells(
+    maps: Maps,
+    layers: Sequence[str],
+    rows: Sequence[Row],
+    subject: Subject,
+    scale: str,
+    unfaithful: Mapping[str, str],
+    origin: str = "",
+) -> Cells:
+    """A cell for each row and layer.
+
+    scale "own": every map's maximum has the strongest colour; "row": that of all maps of its row. unfaithful: why
+    the maps of a layer are, by layer. origin: of values that are not finite, see `judge`.
+    """
+    grid = []
+    for row in rows:
+        cells = [Cell(layer, row, maps.get((layer, row.score))) for layer in layers]
+        largest = [0.0 if cell.values is None else strongest(cell.values, row.sign) for cell in cells]
+        shared = max(largest) if scale == "row" else None
+        grid.append(
+            [
+                replace(
+                    cell,
+                    largest=own if shared is None else shared,
+                    verdict=_verdict(cell, maps, subject, unfaithful.get(cell.layer, ""), origin),
+                )
+                for cell, own in zip(cells, largest, strict=True)
+            ]
+        )
+    return grid
+
+
+def _verdict(cell: Cell, maps: Maps, subject: Subject, unfaithful: str, origin: str) -> Verdict | None:
+    if cell.values is None:
+        return None
+    likeliest = [maps.get((cell.layer, score)) for score in scores_to_judge(subject)]
+    predicted, runner_up = (*likeliest, None)[:2]
+    is_signed = cell.row.sign == "signed"
+    verdict = judge(
+        cell.values,
+        is_signed=is_signed,
+        predicted=predicted,
+        runner_up=runner_up,
+        origin=origin,
+        unfaithful=unfaithful,
+    )
+    return UNCHECKED if verdict.name == "ok" and any(values is None for values in likeliest) else verdict
+
+
+def share_scale(cells: Cells) -> Cells:
+    """All maps on one scale."""
+    largest = max((cell.largest for row in cells for cell in row), default=0.0)
+    return [[replace(cell, largest=largest) for cell in row] for row in cells]

@@ -1,0 +1,98 @@
+"""The grid of the Layers view as one element of HTML: a row a class, a column a layer; and all classes side by side.
+
+The input is sent once and lies under every map; each map is a picture of its own in 256 colours, and its opacity is
+a matter of style. So a page of maps weighs little.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+from sightline.app.address.selection import Selection
+from sightline.app.elements.thumbnails import png
+from sightline.app.maps.cells import Cell, Cells, Row
+from sightline.app.maps.paint import colours_for, paint
+from sightline.run_store.run import THUMBNAIL_SIZE
+
+
+def grid_html(cells: Cells, pixels: np.ndarray, shown: Selection, method: str) -> str:
+    """cells: at least one row, of as many cells as `shown` has layers. pixels: the input, uint8 H×W×3.
+
+    The rows of a single layer stand side by side: one column would leave most of a wide page empty.
+    """
+    head = "".join(_layer_title(layer, [row[place] for row in cells]) for place, layer in enumerate(shown.layers))
+    if len(shown.layers) == 1:
+        figures = "".join(_figure(cell, shown, method, is_titled=True) for (cell,) in cells)
+        return _frame("map-grid single", f"--columns:{len(cells)};", pixels, shown, head + figures)
+    body = "".join(_row_title(row[0].row) + "".join(_figure(cell, shown, method) for cell in row) for row in cells)
+    return _frame("map-grid", f"--columns:{len(shown.layers)};", pixels, shown, f"<div></div>{head}{body}")
+
+
+def classes_html(cells: Cells, pixels: np.ndarray, shown: Selection, method: str) -> str:
+    """Maps of many classes at one layer: every row has one cell."""
+    figures = "".join(_figure(cell, shown, method, is_titled=True) for (cell,) in cells)
+    return _frame("map-classes", "", pixels, shown, figures)
+
+
+def _frame(kind: str, style: str, pixels: np.ndarray, shown: Selection, content: str) -> str:
+    classes = f"{kind} {shown.cells}{' hard' if max(pixels.shape) <= THUMBNAIL_SIZE else ''}"
+    style += f"--opacity:{shown.opacity / 100:g};--input:url({_data_url(png(pixels))})"
+    return f'<div class="{classes}" style="{style}">{content}</div>'
+
+
+def _layer_title(layer: str, cells: Sequence[Cell]) -> str:
+    sizes = [f"{cell.values.shape[0]}×{cell.values.shape[1]}" for cell in cells if cell.values is not None]
+    size = f"<span>{sizes[0]}</span>" if sizes else ""
+    return f'<div class="layer" title="{escape(layer)}"><b>{escape(layer)}</b> {size}</div>'
+
+
+def _row_title(row: Row) -> str:
+    return f'<div class="target"><b>{escape(row.title)}</b>{_subtitle(row)}</div>'
+
+
+def _subtitle(row: Row) -> str:
+    words = escape(row.subtitle)
+    return f'<span dir="auto" title="{words}">{words}</span>'
+
+
+def _figure(cell: Cell, shown: Selection, method: str, is_titled: bool = False) -> str:
+    heading = f'<b dir="auto">{escape(cell.row.title)}</b>{_subtitle(cell.row)}' if is_titled else ""
+    verdict = cell.verdict.name if cell.verdict else "no map"
+    words = "; ".join(filter(None, (f"{method} at {cell.layer}, {cell.row.name}", cell.extremes, verdict)))
+    if cell.is_drawable and cell.values is not None:
+        source = _data_url(_bytes(_painted(cell.values, cell, shown)))
+        picture = f'<img alt="{escape(words)}" src="{source}">'
+    else:
+        picture = f'<span role="img" aria-label="{escape(words)}">{"" if cell.verdict else "no map"}</span>'
+    caption = f"<span>{cell.extremes}</span>{_badge(cell)}"
+    return (
+        f'<figure class="map">{heading}<div class="picture">{picture}</div><figcaption>{caption}</figcaption></figure>'
+    )
+
+
+def _badge(cell: Cell) -> str:
+    """The reason is shown while the mouse or the keyboard is on the word, and is always read out with it."""
+    if cell.verdict is None:
+        return ""
+    name, kind = escape(cell.verdict.name), cell.verdict.name.replace(" ", "-")
+    words = escape(f"{cell.verdict.reason} {cell.verdict.advice}".strip() or "It passed every check.")
+    return f'<span class="verdict {kind}" tabindex="0">{name}<span class="reason"> {words}</span></span>'
+
+
+def _painted(values: np.ndarray, cell: Cell, shown: Selection) -> Image.Image:
+    colours = colours_for(cell.row.sign, shown.colours)
+    return paint(values, sign=cell.row.sign, cells=shown.cells, colours=colours, largest=cell.largest)
+
+
+def _bytes(picture: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", compress_level=3)
+    return stream.getvalue()
+
+
+def _data_url(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,125 @@
+"""The middle of the Layers view: the grid of maps, where they came from, all classes, and the downloads."""
+
+from functools import partial
+
+import streamlit as st
+
+from sightline.app.address.selection import Selection, change_selection
+from sightline.app.elements.subject import Subject
+from sightline.app.elements.text import count, escape_markdown
+from sightline.app.maps import compute
+from sightline.app.maps.belief import unfaithful_layers
+from sightline.app.maps.cells import Cells, class_rows, make_cells, rows_of, scores_to_judge, share_scale
+from sightline.app.maps.compute import METHODS, Computed
+from sightline.app.maps.files import file_name, grid_png, maps_npz
+from sightline.app.maps.grid import classes_html, grid_html
+from sightline.explain.attribution.methods import LAYER_METHODS
+from sightline.run_store.run import Run, RunError
+
+MOST_CLASSES = 20
+_ALL_CLASSES = "layers_all_classes"
+_DOWNLOADS = (
+    (".png", "image/png", grid_png, "The grid as one picture"),
+    (".npz", "application/octet-stream", maps_npz, "The raw signed maps, float32, for NumPy"),
+)
+
+
+def draw_maps(run: Run, subject: Subject, shown: Selection) -> None:
+    """The grid, what can be done with it, and the maps of all classes where they are wanted."""
+    if drawn := draw_grid(run, subject, shown):
+        _draw_footer(run, subject, shown, *drawn)
+        if shown.all_classes and shown.method in LAYER_METHODS:
+            _draw_classes(run, subject, shown)
+
+
+def draw_grid(run: Run, subject: Subject, shown: Selection) -> tuple[Cells, str] | None:
+    """The maps, and in words where they come from; None where there are none.
+
+    What was computed ahead of time appears at once, the rest when it is there.
+    """
+    rows = rows_of(subject, shown.targets, shown.sign, shown.method)
+    scores = list(dict.fromkeys([row.score for row in rows] + scores_to_judge(subject)))
+    place = st.empty()
+
+    unfaithful = unfaithful_layers(run, shown.method, shown.layers)
+
+    def show(computed: Computed) -> Cells:
+        cells = make_cells(computed.maps, shown.layers, rows, subject, shown.scale, unfaithful)
+        if any(cell.verdict and cell.verdict.name == "not finite" for row in cells for cell in row):
+            origin = _where_not_finite(run, subject)
+            cells = make_cells(computed.maps, shown.layers, rows, subject, shown.scale, unfaithful, origin)
+        place.html(grid_html(cells, subject.pixels, shown, METHODS[shown.method].title))
+        return cells
+
+    stored = compute.stored_maps(run, subject, shown.method, shown.layers, scores)
+    cells = show(stored) if stored.maps else []
+    try:
+        with st.spinner("Computing maps …"):
+            computed = compute.maps(run, subject, shown.method, shown.layers, scores, stored)
+    except RunError as error:  # the predictions are whole, so the image and its probabilities still stand
+        what = "Not all maps" if stored.maps else "No maps"
+        st.warning(f"{what}: {escape_markdown(str(error))}", icon=":material/layers_clear:")
+        if not stored.maps:
+            return None
+        computed = stored
+    cells = cells if computed is stored else show(computed)
+    if stored.problem:
+        st.warning(f"Computed again: {escape_markdown(stored.problem)}", icon=":material/history:")
+    return cells, _source(stored, computed)
+
+
+def _where_not_finite(run: Run, subject: Subject) -> str:
+    try:
+        return compute.where_not_finite(run, subject)
+    except RunError:  # the maps were computed ahead of time
+        return "the network, which cannot be read now"
+
+
+def _source(stored: Computed, computed: Computed) -> str:
+    if computed.seconds is None:
+        return "Precomputed."
+    words = f"omputed in {computed.seconds:.2f} s."
+    return f"Partly precomputed, the rest c{words}" if stored.maps else f"C{words}"
+
+
+def _draw_footer(run: Run, subject: Subject, shown: Selection, cells: Cells, source: str) -> None:
+    with st.container(
+        key="map_footer", horizontal=True, vertical_alignment="center", horizontal_alignment="right", gap="small"
+    ):
+        st.caption(source, width="stretch")
+        if shown.method in LAYER_METHODS:
+            st.session_state[_ALL_CLASSES] = shown.all_classes
+            st.toggle(
+                f"All classes at {escape_markdown(shown.layers[-1])}",
+                key=_ALL_CLASSES,
+                on_change=lambda: change_selection(all_classes=st.session_state[_ALL_CLASSES]),
+            )
+        for ending, mime, build, words in _DOWNLOADS:
+            st.download_button(
+                f"Download {ending}",
+                data=partial(build, cells, subject, shown, run.name),
+                file_name=file_name(run.name, subject, shown.method, ending),
+                mime=mime,
+                on_click="ignore",
+                key=f"layers_download{ending}",
+                help=words,
+            )
+
+
+def _draw_classes(run: Run, subject: Subject, shown: Selection) -> None:
+    layer, rows = shown.layers[-1], class_rows(subject, MOST_CLASSES, shown.sign)
+    scores = [row.score for row in rows]
+    try:
+        with st.spinner("Computing maps of all classes …"):
+            computed = compute.maps(run, subject, shown.method, (layer,), scores)
+    except RunError as error:
+        st.caption(f"No maps of all classes: {escape_markdown(str(error))}")
+        return
+    cells = make_cells(computed.maps, [layer], rows, subject, "own", unfaithful_layers(run, shown.method, [layer]))
+    cells = share_scale(cells) if shown.scale == "row" else cells
+    which = "all" if len(rows) == len(subject.class_names) else f"the {len(rows)} likeliest of"
+    what = (
+        f"Maps of {which} {count(len(subject.class_names))} classes, likeliest first," if len(rows) > 1 else "The map"
+    )
+    st.caption(f"{what} at {escape_markdown(layer)}.")
+    st.html(classes_html(cells, subject.pixels, shown, METHODS[shown.method].title))

@@ -1,0 +1,38 @@
+"""Rename a run, say something about it, or leave it out of the lists."""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from sightline.app.elements.text import escape_markdown
+from sightline.app.runs import run_list
+from sightline.run_store.note import MOST_NAME, MOST_TEXT, RunNote, write_note
+from sightline.run_store.run import Run, RunError
+
+_RUN = "notes_run"
+
+
+def draw_note_editor(runs: Sequence[Run], titles: Mapping[str, str]) -> None:
+    place = st.popover(
+        "Rename, note, hide", icon=":material/edit:", type="tertiary", key="notes", on_change="rerun", width=180
+    )
+    if not place.open:
+        return
+    with place:
+        name = st.selectbox("Run", [run.name for run in runs], format_func=titles.__getitem__, key=_RUN)
+        run = next(run for run in runs if run.name == name)
+        try:
+            _draw_form(run, run_list.note(run))
+        except RunError as error:
+            st.error(escape_markdown(str(error)))
+
+
+def _draw_form(run: Run, note: RunNote) -> None:
+    """Raises RunError where it cannot be written."""
+    with st.form(f"note_{run.name}", border=False):
+        name = st.text_input("Name", note.name, placeholder=run.name, max_chars=MOST_NAME)
+        text = st.text_area("Note", note.text, max_chars=MOST_TEXT)
+        hidden = st.checkbox("Leave it out of lists and charts", note.hidden)
+        if st.form_submit_button("Save", type="primary"):
+            write_note(run.path, RunNote(" ".join(name.split()), text.strip(), hidden))
+            st.rerun()

@@ -1,0 +1,131 @@
+"""Which runs there are, what people call them, and which of them can be compared."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from sightline.app.address.selection import RunFacts
+from sightline.app.runs.loaders import Stamp, file_stamp, file_stamps, record, status
+from sightline.run_store.note import NOTE_FILE, RunNote
+from sightline.run_store.run import RECORD_FILE, Run, RunError, list_runs
+
+RUNS_VARIABLE = "SIGHTLINE_RUNS"
+SETTLED = 10**9  # nanoseconds: two changes of a folder that follow each other at once may have the same time
+
+
+def runs_root() -> Path:
+    return Path(os.environ.get(RUNS_VARIABLE, "runs"))
+
+
+def runs() -> list[Run]:
+    """Newest first."""
+    root = runs_root()
+    return _runs(str(root), _folder_stamp(root))
+
+
+def find_run(name: str | None) -> Run | None:
+    """Looked up in the list: no path is ever made from a name in a URL."""
+    return next((run for run in runs() if run.name == name), None)
+
+
+def note(run: Run) -> RunNote:
+    """What people say about the run. Raises RunError."""
+    return _note(str(run.path), file_stamps(run, NOTE_FILE))
+
+
+def titles() -> Mapping[str, str]:
+    """Run name → what people call it. Where two are called the same, their names are added."""
+    return _titles(tuple((str(run.path), file_stamps(run, NOTE_FILE)) for run in runs()))
+
+
+def title(run: Run) -> str:
+    return titles().get(run.name, run.name)
+
+
+def listed_runs(*chosen: str | None) -> list[Run]:
+    """Newest first, without those that people have hidden, unless they are chosen."""
+    return [run for run in runs() if run.name in chosen or not _readable_note(run).hidden]
+
+
+def comparable_runs(run: Run) -> list[Run]:
+    """The other complete runs on the same test split, newest first."""
+    others = [other for other in listed_runs() if other.name != run.name and status(other).state == "complete"]
+    return [other for other in others if are_comparable(run, other)]
+
+
+def are_comparable(run: Run, other: Run) -> bool:
+    """Whether both were tested on the same images."""
+    return test_split(run) == test_split(other) != ""
+
+
+def test_split(run: Run) -> str:
+    """The fingerprint of the test split; "" where the record has none, or cannot be read."""
+    try:
+        return str(record(run).fingerprints.get("test") or "")
+    except RunError:
+        return ""
+
+
+def run_facts() -> Mapping[str, RunFacts | None]:
+    """By run name, newest first; None where the record cannot be read."""
+    facts: dict[str, RunFacts | None] = {}
+    for run in runs():
+        try:
+            content = record(run)
+            facts[run.name] = RunFacts(content.class_names, int(content.image_counts.get("test", 0)))
+        except (RunError, TypeError, ValueError):
+            facts[run.name] = None
+    return facts
+
+
+def default_run() -> str | None:
+    """The newest complete run, else the newest; a hidden one only where there is no other."""
+    candidates = listed_runs() or runs()
+    complete = (run.name for run in candidates if status(run).state == "complete")
+    return next(complete, candidates[0].name if candidates else None)
+
+
+def _folder_stamp(root: Path) -> Stamp:
+    changed = file_stamp(root)
+    is_settled = time.time_ns() - changed[1] > SETTLED
+    folders = (_folders if is_settled else _folders.__wrapped__)(str(root), changed)
+    return tuple((name, *file_stamp(record)[1:]) for name, record in folders)
+
+
+@lru_cache(4)
+def _folders(root: str, stamp: tuple[str, int, int]) -> list[tuple[str, Path]]:
+    """Name and record of each. A name that is no Unicode is no run's, and could not be hashed."""
+    try:
+        folders = sorted(entry.path for entry in os.scandir(root) if entry.is_dir())
+    except OSError:
+        return []
+    return [(os.fsencode(folder).decode(errors="replace"), Path(folder) / RECORD_FILE) for folder in folders]
+
+
+@lru_cache(4)
+def _runs(root: str, stamp: Stamp) -> list[Run]:
+    return list_runs(Path(root))
+
+
+@lru_cache(256)
+def _note(path: str, stamp: Stamp) -> RunNote:
+    return Run(Path(path)).note()
+
+
+def _readable_note(run: Run) -> RunNote:
+    """Where it is damaged, it counts as empty."""
+    try:
+        return note(run)
+    except RunError:
+        return RunNote()
+
+
+@lru_cache(4)
+def _titles(notes: tuple[tuple[str, Stamp], ...]) -> dict[str, str]:
+    runs = [Run(Path(path)) for path, _ in notes]
+    called = {run.name: " ".join(_readable_note(run).name.split()) or run.name for run in runs}
+    shared = Counter(called.values())
+    return {name: title if shared[title] == 1 else f"{title} ({name})" for name, title in called.items()}

@@ -1,0 +1,1 @@
+"""One folder a view: page.py, which Streamlit runs, and the parts that only it uses."""

@@ -1,0 +1,111 @@
+"""Parts of the Compare view: the difference in words, its gallery, and the maps of both runs side by side."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from sightline.app.address.selection import Selection
+from sightline.app.elements.bars import Bar
+from sightline.app.elements.inspector import draw_image
+from sightline.app.elements.subject import split_image
+from sightline.app.elements.text import count, escape_markdown, percent
+from sightline.app.maps.compute import METHODS
+from sightline.app.maps.grid import grid_html
+from sightline.app.maps.predicted import predicted_cells
+from sightline.app.runs import loaders, run_list
+from sightline.run_store.comparison import Comparison
+from sightline.run_store.run import Run, RunError
+
+SHOWN_PAIRS = 8
+LIKELY = 0.05  # what chance does as often as this, or more often, is not held against it
+
+
+def verdict_words(comparison: Comparison, before: str, after: str) -> str:
+    """Who is better, and McNemar's test in words; in Markdown."""
+    accuracies = comparison.after.accuracy, comparison.before.accuracy
+    points = 100 * (accuracies[0] - accuracies[1])
+    names = [f"**{escape_markdown(name)}**" for name in (after, before)]
+    how = f"{abs(points):.1f} points {'more' if points > 0 else 'less'}" if abs(points) >= 0.05 else "as many"
+    sentence = f"{names[0]} is right on {percent(accuracies[0])}, {names[1]} on {percent(accuracies[1])}: {how}."
+    fixed, broken = (int(comparison.masks[change].sum()) for change in ("fixed", "broken"))
+    if not fixed + broken:
+        return f"{sentence} They are right on the same images."
+    p = comparison.p_value
+    chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    verdict = "chance alone could well do this" if p >= LIKELY else "chance alone would hardly do this"
+    return (
+        f"{sentence} On {count(fixed + broken)} images only one of them is right: {names[0]} on {count(fixed)}, "
+        f"{names[1]} on {count(broken)}; {verdict} (McNemar's exact test, {chance})."
+    )
+
+
+def with_both(items: Sequence[dict[str, Any]], comparison: Comparison, names: tuple[str, str]) -> list[dict[str, Any]]:
+    """Items of the gallery of the run after, captioned: predicted before → predicted after. names: of both runs."""
+    classes, codes = comparison.before.class_names, comparison.before.column("predicted")
+    found = []
+    for item in items:
+        was = classes[codes[item["index"]]]
+        alt = f"Image {item['index']}: true {item['true']}, {names[0]} predicted {was}, {names[1]} {item['predicted']}"
+        found.append(item | {"true": was, "alt": alt})
+    return found
+
+
+def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selection: Selection) -> None:
+    """The image, then for each run what it was taken for and where that run looked. Raises RunError."""
+    pixels = loaders.images(after)[image]
+    runs = ((before, comparison.before), (after, comparison.after))
+    pairs = [(run, split_image(predictions, image, pixels)) for run, predictions in runs]
+    label = pairs[0][1].name(pairs[0][1].label or 0)
+    left, right = st.columns(2, gap="small", vertical_alignment="center")
+    with left:
+        draw_image(pixels, f"Test image {image}: true class {label}", "compare_image")
+    right.markdown(f":gray[true]  \n**{escape_markdown(label)}**")
+    cells, layers = [], []
+    for run, subject in pairs:
+        try:
+            with st.spinner("Computing maps …"):
+                (row,), layer = predicted_cells(run, subject, selection, run_list.title(run))
+        except RunError as error:
+            st.caption(f"No map of {escape_markdown(run_list.title(run))}: {escape_markdown(str(error))}")
+            continue
+        cells.append(row)
+        layers.append(layer)
+    if cells:
+        shown = selection.change(layers=(" and ".join(dict.fromkeys(layers)),))
+        st.html(grid_html(cells, pixels, shown, METHODS[selection.method].title))
+
+
+def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:
+    """The pairs of classes whose number of mistakes changed most; orange where it grew."""
+    names, shown = comparison.after.class_names, []
+    for label, predicted, images in comparison.most_changed(SHOWN_PAIRS):
+        number = f"{images:+d}".replace("-", "−")
+        shown.append(
+            Bar(
+                names[label],
+                abs(images),
+                (number,),
+                taken_for=names[predicted],
+                id=f"{label}-{predicted}",
+                kind="wrong" if images > 0 else "",
+                title=f"{names[label]} taken for {names[predicted]}: {number} images",
+                selected=(selection.label, selection.predicted) == (names[label], names[predicted]),
+            )
+        )
+    return [replace(bar, value=bar.value / max(bar.value for bar in shown)) for bar in shown]
+
+
+def rows_of(comparison: Comparison, selection: Selection) -> np.ndarray:
+    """The images that changed as chosen, of the chosen true class, and predicted by either run as chosen: int64."""
+    keep = comparison.masks[selection.compared].copy()
+    wanted = selection.filter(comparison.after.class_names)
+    if wanted.label is not None:
+        keep &= comparison.after.column("label") == wanted.label
+    if wanted.predicted is not None:
+        keep &= (comparison.before.column("predicted") == wanted.predicted) | (
+            comparison.after.column("predicted") == wanted.predicted
+        )
+    return comparison.after.in_order(keep, selection.order)

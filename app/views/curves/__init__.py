@@ -1,0 +1,1 @@
+"""How did training go?"""

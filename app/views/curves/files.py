@@ -1,0 +1,41 @@
+"""Learning curves to take along: the data as CSV, the charts as PNG or SVG. No Streamlit here."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sightline.app.elements.learning_curves import Metrics, learning_curves, picture
+from sightline.app.elements.text import no_formula
+from sightline.run_store.metrics import METRICS_COLUMNS
+
+VEGA_LITE = "6.4"  # of those that vl-convert brings, the newest of the schema's generation
+SCALE = 2  # pixels of a PNG to a point
+
+
+def curves_csv(metrics: Metrics) -> bytes:
+    """run, then METRICS_COLUMNS; a row an epoch."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("run", *METRICS_COLUMNS))
+    writer.writerows((no_formula(name), *epoch) for name, epochs in metrics.items() for epoch in epochs)
+    return stream.getvalue().encode()
+
+
+def curves_png(specification: dict[str, Any]) -> bytes:
+    import vl_convert
+
+    return vl_convert.vegalite_to_png(specification, vl_version=VEGA_LITE, scale=SCALE)
+
+
+def curves_svg(specification: dict[str, Any]) -> bytes:
+    import vl_convert
+
+    return vl_convert.vegalite_to_svg(specification, vl_version=VEGA_LITE).encode()
+
+
+def curves_picture(
+    metrics: Metrics, quantities: Sequence[str], colours: Mapping[str, str], **options: Any
+) -> dict[str, Any]:
+    """Vega-Lite of the charts with their legends; options: of `learning_curves`."""
+    return picture([learning_curves(metrics, name, colours, legend=True, **options) for name in quantities])

@@ -1,0 +1,78 @@
+"""How did training go? Loss and accuracy of the shown runs, and the table of all of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from sightline.app.address.selection import Selection, current_selection
+from sightline.app.elements.learning_curves import QUANTITIES
+from sightline.app.elements.text import escape_markdown
+from sightline.app.runs import loaders, run_list
+from sightline.app.views.curves.run_table import Progress, draw_runs, read_progress
+from sightline.app.views.curves.settings import curve_options, draw_curve_settings, shown_names
+from sightline.run_store.run import RunError
+
+FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; pandas would read a text
+
+
+def draw_charts(rows: Sequence[Progress], selection: Selection) -> None:
+    chosen, drawn = selection.quantities, [row for row in rows if row.metrics]
+    runs, colours = {row.title: row.run for row in drawn}, {row.title: row.colour for row in drawn}
+    options = curve_options(drawn, selection)
+    for pair in (chosen[start : start + 2] for start in range(0, len(chosen), 2)):
+        for column, quantity in zip(st.columns(min(2, len(chosen)), gap="medium"), pair, strict=False):
+            spec = loaders.curves_spec(runs, quantity, colours, options)
+            lines = " and ".join(filter(None, QUANTITIES[quantity].lines))
+            column.vega_lite_chart(
+                spec,
+                width="stretch",
+                key=f"curves_{quantity}",
+                alt=f"{lines} {quantity} by epoch".strip().capitalize(),
+            )
+    if options["full_size_from"]:
+        st.caption(
+            "Dotted: from there on a run sees images of full size. Until then it is trained and tested on smaller ones."
+        )
+
+
+def explain_empty(rows: Sequence[Progress]) -> str:
+    problems = [f"{row.title}: {row.problem}" for row in rows if row.problem]
+    waiting = ", ".join(row.title for row in rows if not row.problem)
+    waits = [f"{waiting}: no epoch has ended yet. The curves begin with the first one."] if waiting else []
+    return escape_markdown(" ".join(problems + waits))
+
+
+def draw(before: Any) -> None:
+    """Again and again: the charts follow a run that trains, and the whole page what changes around it."""
+    if page_state() != before:
+        st.rerun()
+    selection = current_selection()
+    progress = read_progress(run_list.runs())
+    listed = {run.name for run in run_list.listed_runs(selection.run, selection.beside, *selection.shown)}
+    titles = {row.name: row.title for row in progress if row.name in listed}
+    shown = shown_names(list(titles), selection)
+    rows = [row for row in progress if row.name in shown]
+    with st.container(key="panel_curves", border=True, gap="small"):
+        draw_curve_settings(titles, rows)
+        try:
+            if any(row.metrics for row in rows):
+                draw_charts(rows, selection)
+            else:
+                st.info(explain_empty(rows), icon=":material/hourglass_empty:")
+        except RunError as error:  # damaged since it was read a moment ago
+            st.warning(escape_markdown(str(error)))
+    with st.container(key="panel_runs", border=True):
+        draw_runs(progress, listed, run_list.find_run(selection.run))
+
+
+def page_state() -> Any:
+    """What the header shows as well, so that a change of it needs the whole page."""
+    selection = current_selection()
+    listed = run_list.listed_runs(selection.run, selection.beside)
+    return selection, run_list.titles(), [(run.name, loaders.status(run).state) for run in listed]
+
+
+state = page_state()
+is_training = any(loaders.status(run).state == "running" for run in run_list.runs())
+st.fragment(draw, run_every=FOLLOW_EVERY if is_training else LOOK_EVERY)(state)

@@ -1,0 +1,169 @@
+"""The table of runs: how far each is, how good, how long it took, and in words what went wrong."""
+
+import math
+import time
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from sightline.app.elements.learning_curves import RUN_COLOURS
+from sightline.app.elements.shell import STATE_WORDS
+from sightline.app.elements.text import count, duration, percent
+from sightline.app.runs import loaders, run_list, trainings
+from sightline.app.runs.loaders import RunStatus, file_stamp
+from sightline.app.runs.notes import draw_note_editor
+from sightline.run_store.metrics import Epoch
+from sightline.run_store.run import METRICS_FILE, Run, RunError, RunRecord
+
+# Of a recipe: what has a column, or changes no weight.
+_NO_SETTINGS = ("run", "resume", "maps", "tensorboard", "dataset", "model")
+STALLED = 5  # times as long as the epoch before, without news
+_COLUMNS = ("run", "state", "test accuracy", "best", "train − test", "epochs", "time", "parameters", "model", "data")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One run as far as it can be read."""
+
+    run: Run
+    title: str  # what people call it
+    status: RunStatus
+    record: RunRecord | None
+    metrics: Sequence[Epoch]
+    problem: str  # why the metrics cannot be read, or that there are none, else empty
+    colour: str
+    silence: float = 0.0  # seconds since metrics.csv was written
+    accuracy: float | None = None  # of the predictions, where no metrics can say it: 0–1
+    note: str = ""  # what people say about it
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+
+def run_colours(runs: Sequence[Run]) -> Mapping[str, str]:
+    """By age, so that a new run changes no other's colour. `runs` are newest first."""
+    return {run.name: RUN_COLOURS[place % len(RUN_COLOURS)] for place, run in enumerate(reversed(runs))}
+
+
+def read_progress(runs: Sequence[Run]) -> list[Progress]:
+    colours, titles = run_colours(runs), run_list.titles()
+    return [_read(run, titles[run.name], colours[run.name]) for run in runs]
+
+
+def _read(run: Run, title: str, colour: str) -> Progress:
+    status, record, problem, accuracy = loaders.status(run), None, "", None
+    metrics: Sequence[Epoch] = ()
+    with suppress(RunError):  # the status says so
+        record = loaders.record(run)
+    try:
+        metrics = loaders.metrics(run)
+        if record and record.evaluated_only:
+            problem = "evaluated only, no training recorded: there are no curves."
+            accuracy = loaders.predictions(run).accuracy if status.state == "complete" else None
+        elif not metrics and status.state == "complete":
+            problem = "metrics.csv is missing or empty: there are no curves."
+    except RunError as error:
+        problem = str(error)
+    try:
+        note = run_list.note(run).text
+    except RunError as error:
+        note = str(error)
+    silence = max(0.0, time.time() - file_stamp(run.path / METRICS_FILE)[1] / 1e9)  # a clock may go backwards
+    return Progress(run, title, status, record, metrics, problem, colour, silence, accuracy, note)
+
+
+def draw_legend(rows: Sequence[Progress]) -> None:
+    runs = "".join(f"<span><i style='background:{row.colour}'></i>{escape(row.title)}</span>" for row in rows)
+    kinds = (("line", "test"), ("line dashed", "train"))
+    lines = "".join(f"<span class='kind'><i class='{style}'></i>{name}</span>" for style, name in kinds)
+    st.html(f"<div class='legend'>{runs}{lines}</div>")
+
+
+def draw_runs(rows: Sequence[Progress], listed: Container[str], chosen: Run | None) -> None:
+    """The table, and above it what can be done about its rows, and about the chosen run.
+
+    listed: the names that are no secret.
+    """
+    hidden = sum(row.name not in listed for row in rows)
+    with st.container(key="runs_head", horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("**Runs**", width="stretch")
+        are_shown = hidden > 0 and st.toggle(f"{hidden} hidden", key="curves_hidden")
+        if chosen:
+            trainings.draw_control(chosen)
+        trainings.draw_new(run_list.runs_root())
+        draw_note_editor([row.run for row in rows], {row.name: row.title for row in rows})
+    trainings.draw_news(run_list.runs_root())
+    draw_run_table([row for row in rows if are_shown or row.name in listed])
+
+
+def draw_run_table(rows: Sequence[Progress]) -> None:
+    settings = differing_settings([row.record for row in rows if row.record and not row.record.evaluated_only])
+    names = (*_COLUMNS, *(name.replace("_", " ") for name in settings))
+    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
+    body = "".join(_row(row, settings) for row in rows)
+    st.html(f"<div class='run-table'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+
+
+def differing_settings(records: Sequence[RunRecord]) -> list[str]:
+    """Of the recipes, what is not the same in all trainings; a setting that one does not have counts as None."""
+    names = dict.fromkeys(name for record in records for name in record.recipe if name not in _NO_SETTINGS)
+    return [name for name in names if len({str(record.recipe.get(name)) for record in records}) > 1]
+
+
+def setting(record: RunRecord | None, name: str) -> str:
+    """0.05 → “0.05”, True → “yes”, None → “–”."""
+    value = record.recipe.get(name) if record else None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _row(row: Progress, settings: Sequence[str]) -> str:
+    texts = figures(row) + [setting(row.record, name) for name in settings]
+    cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
+    folder = f" <span class='note'>{escape(row.name)}</span>" if row.title != row.name else ""
+    name = f"<span class='dot' style='background:{row.colour}'></span>{escape(row.title)}{folder}"
+    what_is = " ".join(dict.fromkeys(filter(None, (row.status.reason, row.problem))))
+    note = "".join(f"<div class='note'>{escape(text)}</div>" for text in (row.note, what_is) if text)
+    state = f"<span class='state {row.status.state}'>{escape(state_words(row))}</span>"
+    return f"<tr><th scope='row'>{name}{note}</th><td>{state}</td>{cells}</tr>"
+
+
+def state_words(row: Progress) -> str:
+    """“training: epoch 3 of 20, 116 images/s, 12 min 5 s left”"""
+    words = STATE_WORDS[row.status.state]
+    planned = row.record.recipe.get("epochs") if row.record else None
+    if row.status.state not in ("running", "interrupted", "failed") or not planned:
+        return words
+    words = f"{words}: epoch {len(row.metrics)} of {planned}"
+    if row.status.state != "running" or not row.record or not row.metrics or not row.metrics[-1].seconds > 0:
+        return words
+    seconds = row.metrics[-1].seconds  # of an epoch, with its evaluation
+    if row.silence > STALLED * seconds:
+        return f"{words}, no news for {duration(row.silence)}, an epoch took {duration(seconds)}"
+    left = max(0.0, (planned - len(row.metrics)) * seconds - row.silence)
+    return f"{words}, {row.record.image_counts['train'] / seconds:.0f} images/s, {duration(left)} left"
+
+
+def figures(row: Progress) -> list[str]:
+    """The cells after the state, in the order of _COLUMNS."""
+    model = [count(row.record.parameters), row.record.model, row.record.dataset] if row.record else ["–"] * 3
+    if not row.metrics:
+        epochs = "–" if row.record and row.record.evaluated_only else "0"
+        return ["–" if row.accuracy is None else percent(row.accuracy), "–", "–", epochs, "–", *model]
+    last = row.metrics[-1]
+    gap = 100 * (last.train_accuracy - last.test_accuracy)
+    known = [epoch for epoch in row.metrics if not math.isnan(epoch.test_accuracy)]
+    best = max(known, key=lambda epoch: epoch.test_accuracy, default=None)
+    return [
+        percent(last.test_accuracy),
+        f"{percent(best.test_accuracy)} ({best.epoch})" if best else "–",
+        f"{gap:+.1f} points".replace("-", "−"),
+        str(last.epoch),
+        duration(sum(epoch.seconds for epoch in row.metrics if not math.isnan(epoch.seconds))),
+        *model,
+    ]

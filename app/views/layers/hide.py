@@ -1,0 +1,56 @@
+"""Hide the hottest tenth of a map and watch the probabilities move: does the network need what the map calls hot?"""
+
+import streamlit as st
+
+from sightline.app.address.selection import Selection, change_selection
+from sightline.app.elements.inspector import draw_image
+from sightline.app.elements.subject import Subject
+from sightline.app.elements.text import escape_markdown, percent
+from sightline.app.maps import compute
+from sightline.run_store.run import Run, RunError
+
+_SWITCH = "layers_hide"
+_LAYER = "layers_hide_layer"
+
+
+def draw_hiding(run: Run, subject: Subject, shown: Selection) -> None:
+    """Computed only while it is switched on; `shown.hide` is the layer, by default the deepest that is shown."""
+    deepest = shown.layers[-1]
+    st.session_state[_SWITCH] = shown.hide is not None
+    st.toggle(
+        "Hide the hottest tenth",
+        key=_SWITCH,
+        help="The tenth of the pixels where the predicted class's map is largest is replaced by its surroundings.",
+        on_change=lambda: change_selection(hide=deepest if st.session_state[_SWITCH] else None),
+    )
+    if shown.hide is None:
+        return
+    layer = shown.hide if shown.hide in shown.layers else deepest
+    if len(shown.layers) > 1:
+        st.session_state[_LAYER] = layer
+        st.selectbox(
+            "at layer",
+            shown.layers,
+            key=_LAYER,
+            on_change=lambda: change_selection(hide=st.session_state[_LAYER]),
+        )
+    try:
+        with st.spinner("Hiding …"):
+            found = compute.hidden(run, subject, shown.method, layer)
+    except RunError as error:
+        st.caption(f"Not computed: {escape_markdown(str(error))}")
+        return
+    codes = [subject.predicted] if subject.rival is None else [subject.predicted, subject.rival]
+    lines = (
+        f"{escape_markdown(subject.name(code))} **{_change(found.before[code], found.hottest[code])}**"
+        for code in codes
+    )
+    st.markdown("  \n".join(lines))
+    st.caption(f"Random tenths instead: {_change(found.before[subject.predicted], found.random[subject.predicted])}")
+    with st.popover("Show what was hidden", width="stretch"):
+        draw_image(found.image, f"The image with its hottest tenth at {layer} hidden", key="hidden")
+
+
+def _change(before: float, after: float) -> str:
+    """“96.2 → 8.4 %”"""
+    return f"{percent(before).removesuffix(' %')} → {percent(after)}"

@@ -1,0 +1,121 @@
+"""An image of one's own: decoded here, kept in the session, never in the address."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from PIL import Image, UnidentifiedImageError
+
+from sightline.app.elements.inspector import draw_subject
+from sightline.app.elements.subject import Subject
+from sightline.app.elements.text import escape_markdown
+from sightline.app.maps import compute
+from sightline.image_data import DataError
+from sightline.image_data.decode import decode, failure_reason
+from sightline.run_store.run import Run, RunError, RunRecord
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+EXTENSIONS = ("png", "jpg", "jpeg", "webp")
+MEGABYTES = 5
+MEGAPIXELS = 25
+_HELD = "layers_upload"
+_TIMES = "layers_upload_times"  # each upload gets a new, empty control
+
+
+@dataclass(frozen=True)
+class Upload:
+    """pixels: uint8 S×S×3, as the model sees it; token: the hash of these."""
+
+    name: str
+    pixels: np.ndarray
+    token: str
+
+
+def read_upload(name: str, content: bytes, input_size: int) -> Upload:
+    """Shorter side to `input_size`, middle cut out, as for every image of a folder.
+
+    Raises DataError with a sentence: another format, too large, or broken.
+    """
+    try:
+        if len(content) > MEGABYTES * 2**20:
+            raise DataError(f"it is larger than {MEGABYTES} MB; save it smaller")
+        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+            if opened.width * opened.height > MEGAPIXELS * 10**6:
+                raise DataError(f"it has more than {MEGAPIXELS} million pixels; make it smaller")
+        pixels = decode(io.BytesIO(content), input_size)
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name} could not be shown: it is no PNG, JPEG or WebP image.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{name} could not be shown: it has more than {MEGAPIXELS} million pixels.") from error
+    except Exception as error:  # a broken file can make a decoder raise anything
+        raise DataError(f"{name} could not be shown: {failure_reason(error)}.") from error
+    return Upload(name, pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+
+
+def held_upload(input_size: int) -> Upload | None:
+    """The session's upload, decoded for this model. Raises DataError once: what cannot be read is dropped."""
+    held: tuple[str, bytes] | None = st.session_state.get(_HELD)
+    if held is None:
+        return None
+    name, content = held
+    try:
+        return read_upload(name, content, input_size)
+    except DataError:
+        drop_upload()
+        raise
+
+
+def drop_upload() -> None:
+    st.session_state.pop(_HELD, None)
+
+
+def uploaded_subject(run: Run, record: RunRecord) -> Subject | None:
+    """The session's upload as this model sees it; None, and a message, where it cannot be shown."""
+    try:
+        upload = held_upload(record.input_size)
+        if upload is None:
+            return None
+        p = compute.probabilities(run, upload.pixels, upload.token)
+    except DataError as error:
+        st.error(escape_markdown(str(error)), icon=":material/broken_image:")
+        return None
+    except RunError as error:
+        drop_upload()
+        st.error(f"The image cannot be shown to the network: {escape_markdown(str(error))}")
+        return None
+    return Subject(upload.name, record.class_names, p, int(p.argmax()), upload.pixels, token=upload.token)
+
+
+def draw_uploaded(subject: Subject) -> None:
+    """In place of the inspector's title and image."""
+    st.markdown(f"**{escape_markdown(subject.title)}**")
+    draw_subject(subject)
+    st.caption("Kept in this session only: the address does not carry it.")
+    st.button(
+        "Back to the test split",
+        icon=":material/arrow_back:",
+        key="layers_back",
+        on_click=drop_upload,
+        width="stretch",
+    )
+
+
+def draw_uploader() -> None:
+    key = f"layers_file_{st.session_state.get(_TIMES, 0)}"
+    st.file_uploader(
+        "Upload an image of your own",
+        type=list(EXTENSIONS),
+        max_upload_size=MEGABYTES,
+        key=key,
+        on_change=_hold,
+        args=(key,),
+    )
+
+
+def _hold(key: str) -> None:
+    file = st.session_state[key]
+    if file is not None:
+        st.session_state[_HELD] = (file.name, file.getvalue())
+        st.session_state[_TIMES] = st.session_state.get(_TIMES, 0) + 1

@@ -1,0 +1,53 @@
+"""Where does it fail? Confusion on the left, the current set in the middle, the primary image on the right."""
+
+import streamlit as st
+
+from sightline.app.address.selection import Selection
+from sightline.app.elements.current_set import CurrentSet, current_set
+from sightline.app.elements.filters import draw_filters, draw_headline, explain_nothing
+from sightline.app.elements.gallery import gallery_items
+from sightline.app.elements.image_set import draw_image_set, page_size
+from sightline.app.elements.inspector import draw_inspector
+from sightline.app.elements.shell import draw_run
+from sightline.app.maps.pinned import draw_pinned_guess
+from sightline.app.maps.predicted import draw_picture
+from sightline.app.runs import loaders
+from sightline.app.views.mistakes.overview import draw_confusion, draw_tables
+from sightline.app.views.mistakes.similar import draw_similar
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.run import Run
+
+_GALLERY = "mistakes_gallery"
+
+
+def draw(run: Run, selection: Selection) -> None:
+    predictions = loaders.predictions(run)
+    loaders.images(run)
+    current = current_set(predictions, selection, page_size(_GALLERY))
+    left, middle, right = st.columns([300, 650, 260], gap="small")
+    with left:
+        with st.container(key="panel_confusion", border=True, gap="xsmall"):
+            draw_confusion(predictions, selection)
+        with st.container(key="panel_tables", border=True, gap="xsmall"):
+            draw_tables(predictions, selection)
+    with middle, st.container(key="panel_set", border=True, gap="small"):
+        draw_headline(predictions, current, selection)
+        draw_filters(predictions, selection)
+        _draw_set(run, predictions, current, selection)
+    with right, st.container(key="panel_inspector", border=True, gap="small"):
+        draw_inspector(run, predictions, current, picture=lambda subject: draw_picture(run, subject, selection))
+        if current.image is not None:
+            draw_pinned_guess(run, current.image, selection)
+            chosen = selection.change(image=current.image).to_query()
+            st.page_link("views/layers/page.py", label="Where did it look? Open Layers →", query_params=chosen)
+            draw_similar(run, predictions, current.image)
+
+
+def _draw_set(run: Run, predictions: Predictions, current: CurrentSet, selection: Selection) -> None:
+    if not len(current.rows):
+        st.info(explain_nothing(selection), icon=":material/filter_alt_off:")
+        return
+    draw_image_set(gallery_items(run, predictions, current.page_rows), current, selection, key=_GALLERY)
+
+
+draw_run(draw)

@@ -1,0 +1,38 @@
+"""What looks alike to the model: the images nearest to the primary one in its penultimate features."""
+
+import streamlit as st
+
+from sightline.app.address.selection import change_selection
+from sightline.app.elements.gallery import draw_gallery, gallery_items
+from sightline.app.elements.text import count, escape_markdown
+from sightline.app.runs import loaders
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.run import Run, RunError
+
+SHOWN = 4
+_KEY = "similar_gallery"
+
+
+def draw_similar(run: Run, predictions: Predictions, image: int) -> None:
+    """A click makes one of them the primary image."""
+    if len(predictions) < 2:
+        return
+    st.caption("Looks alike to the model")
+    try:
+        rows = loaders.similar(run, image, SHOWN)
+    except RunError as error:
+        st.caption(escape_markdown(str(error)))
+        return
+    draw_gallery(
+        gallery_items(run, predictions, rows),
+        selected=None,
+        page=1,
+        pages=1,
+        key=_KEY,
+        label="Similar images",
+        on_pick=lambda: change_selection(image=st.session_state[_KEY].pick),
+        on_open=lambda: change_selection(image=st.session_state[_KEY].open),
+        on_turn=lambda: None,
+    )
+    if len(predictions) > loaders.MOST_NEIGHBOURS:
+        st.caption(f"Among the first {count(loaders.MOST_NEIGHBOURS)} images.")

@@ -1,0 +1,1 @@
+"""Which layer and which method may I believe?"""

@@ -1,0 +1,193 @@
+"""Which layer and which method may I believe? A sentence and a chart, then every figure, and images to look at."""
+
+from html import escape
+
+import numpy as np
+import streamlit as st
+
+from sightline.app.address.selection import Selection, change_selection
+from sightline.app.elements.gallery import draw_gallery, gallery_items
+from sightline.app.elements.shell import draw_run
+from sightline.app.elements.text import counted, escape_markdown
+from sightline.app.maps.belief import draw_measuring, map_words, run_sentence
+from sightline.app.maps.compute import METHODS
+from sightline.app.runs import loaders
+from sightline.app.views.trust.chart import MAP_SELECTION, best_first, method_colours, trust_chart, trust_rows
+from sightline.explain.judging.belief import figure, headline, interval, ranking
+from sightline.explain.judging.measures import MEASURES
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.quality import INPUT, QualityRow
+from sightline.run_store.run import QUALITY_FILE, Run, RunError
+
+_MEASURE, _MAP = "trust_measure", "trust_map"
+Map = tuple[str, str]  # method and layer
+
+
+def draw(run: Run, selection: Selection) -> None:
+    predictions = loaders.predictions(run)
+    loaders.images(run)
+    try:
+        rows = loaders.quality(run)
+    except RunError as error:
+        st.warning(escape_markdown(str(error)), icon=":material/history:")
+        return
+    if not rows:
+        _draw_nothing_measured(run)
+        return
+    measured = {row.measure for row in rows if row.n}
+    measure = selection.measure if selection.measure in measured else headline(rows)
+    shown = best_first(rows, measure)
+    maps = [(row.method, row.layer) for row in shown if not row.control]
+    chosen = _chosen(rows, maps, selection) if maps else None
+    left, right = st.columns([760, 450], gap="small")
+    with left, st.container(key="panel_figures", border=True, gap="small"):
+        st.markdown(run_sentence(rows))
+        _draw_chart(rows, shown, measure, chosen)
+    with right, st.container(key="panel_measure", border=True, gap="small"):
+        _draw_measure(rows, measure)
+        if chosen:
+            _draw_examples(run, predictions, shown, maps, chosen, selection)
+    _draw_table(run, rows)
+
+
+def _draw_nothing_measured(run: Run) -> None:
+    with st.container(key="panel_empty", border=True):
+        st.subheader("Not measured yet", anchor=False)
+        st.markdown(
+            "A map always looks like an answer. Whether one may be believed is measured on this run's own model and "
+            "images: whether maps point to the right place, whether the model minds losing what they point to, and "
+            "whether they change when the model forgets. Control maps, which know nothing, show what that is worth."
+        )
+        draw_measuring(run)
+
+
+def _chosen(rows: list[QualityRow], maps: list[Map], selection: Selection) -> Map:
+    """Of the maps that were measured what Layers shows, else what is to be believed most."""
+    wanted = [(selection.method, layer) for layer in (*selection.layers[::-1], INPUT)]
+    ranked = [(row.method, row.layer) for row in (*ranking(rows, selection.method), *ranking(rows))]
+    return next((found for found in (*wanted, *ranked) if found in maps), maps[0])
+
+
+def _draw_chart(rows: list[QualityRow], shown: list[QualityRow], measure: str, chosen: Map | None) -> None:
+    key = "_".join(("trust_chart", measure, *(chosen or ())))  # a click on what is chosen must be an event again
+    names = [map_words(row.method, row.layer) for row in shown]
+
+    def take() -> None:
+        for picked in st.session_state[key].selection.get(MAP_SELECTION) or []:
+            if picked["method"] in METHODS:  # and not a control
+                _take((picked["method"], picked["layer"]))
+
+    st.vega_lite_chart(
+        trust_rows(shown, map_words, chosen),
+        trust_chart(shown, names, method_colours(rows)),
+        width="stretch",
+        key=key,
+        on_select=take,
+        selection_mode=MAP_SELECTION,
+        alt=f"{MEASURES[measure].title} of every kind of map, best first, with 95 % intervals",
+    )
+    st.caption("Bars: 95 % bootstrap intervals over images. Grey: control maps, which know neither model nor class.")
+
+
+def _take(chosen: Map) -> None:
+    method, layer = chosen
+    change_selection(method=method, layers=() if layer == INPUT else (layer,))
+
+
+def _draw_measure(rows: list[QualityRow], measure: str) -> None:
+    st.session_state[_MEASURE] = measure
+    st.selectbox(
+        "Measure",
+        [name for name in MEASURES if any(row.measure == name and row.n for row in rows)],
+        format_func=lambda name: MEASURES[name].title,
+        key=_MEASURE,
+        on_change=lambda: change_selection(measure=st.session_state[_MEASURE]),
+    )
+    known = MEASURES[measure]
+    st.markdown(f"{known.deed} {known.figure}")
+    st.caption(f"{known.better.capitalize()} is better. Source: {known.source}.")
+
+
+def _draw_examples(
+    run: Run,
+    predictions: Predictions,
+    shown: list[QualityRow],
+    maps: list[Map],
+    chosen: Map,
+    selection: Selection,
+) -> None:
+    """Images that the chosen map is best and worst for; a click opens one in Layers."""
+    st.session_state[_MAP] = chosen
+    st.selectbox(
+        "Examples of",
+        maps,
+        format_func=lambda choice: map_words(*choice),
+        key=_MAP,
+        on_change=lambda: _take(st.session_state[_MAP]),
+    )
+    row = next(row for row in shown if (row.method, row.layer) == chosen)
+    noun = "mosaic" if row.measure == "gridpg" else "image"
+    st.markdown(f"**{interval(row)}** :gray[on {counted(row.n, noun)}]")
+    if not row.best:
+        st.caption("The figure is the same for all images.")
+        return
+    for title, images in (("Best", row.best), ("Worst", row.worst)):
+        st.caption(f"{title} {noun}{'' if noun == 'mosaic' else 's'} · a click opens Layers")
+        _draw_images(
+            run, predictions, [image for image in images if image < len(predictions)], chosen, selection, title
+        )
+
+
+def _draw_images(
+    run: Run, predictions: Predictions, images: list[int], chosen: Map, selection: Selection, title: str
+) -> None:
+    method, layer = chosen
+    picked = draw_gallery(
+        gallery_items(run, predictions, np.array(images, int)),
+        selected=None,
+        page=1,
+        pages=1,
+        key=f"trust_{title.lower()}",
+        label=f"{title} images",
+        on_pick=lambda: None,
+        on_open=lambda: None,
+        on_turn=lambda: None,
+    )
+    image = picked.pick if picked.pick is not None else picked.open
+    if image is not None:
+        layers = () if layer == INPUT else (layer,)
+        query = selection.change(image=int(image), method=method, layers=layers).to_query()
+        st.switch_page("views/layers/page.py", query_params=query)
+
+
+def _draw_table(run: Run, rows: list[QualityRow]) -> None:
+    with st.container(key="panel_table", border=True, gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("**All figures**", width="stretch")
+            st.download_button(
+                "CSV",
+                data=(run.path / QUALITY_FILE).read_bytes(),
+                file_name=f"{run.name}_{QUALITY_FILE}",
+                mime="text/csv",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+                key="trust_csv",
+            )
+        st.html(_table_html(rows))
+
+
+def _table_html(rows: list[QualityRow]) -> str:
+    """A row a kind of map, a column a measure."""
+    measures = [name for name in MEASURES if any(row.measure == name for row in rows)]
+    head = "".join(f"<th scope='col'>{title}</th>" for title in ("Map", *(MEASURES[name].title for name in measures)))
+    body = ""
+    for one in dict.fromkeys((row.method, row.layer) for row in rows):
+        found = [figure(rows, *one, name) for name in measures]
+        cells = "".join(f"<td>{interval(row) if row else '–'}</td>" for row in found)
+        body += f"<tr><th scope='row'>{escape(map_words(*one))}</th>{cells}</tr>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<div class='figure-table' tabindex='0' role='region' aria-label='All figures'>{table}</div>"
+
+
+draw_run(draw)
