@@ -42,9 +42,10 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from benchmarks.dashboard_speed import DASHBOARD, WARM_UP, fabricate_run, row, start_server
+from benchmarks.dashboard_speed import WARM_UP, row
 from benchmarks.websocket_page import Page, measure, open_page
 from sightline.app.elements.text import count
+from tests.fabricated import LAUNCHER, fabricate_run, start_server
 
 GALLERY, MATRIX = "mistakes_gallery", "mistakes_matrix"
 HEADLINE = re.compile(r"\*\*[^*]+\*\* :gray\[of .*?(mistakes|hits|test images)")
@@ -211,7 +212,7 @@ async def soak(config: Config, address: str, process: int) -> dict[int, float]:
 
 
 def report_kinds(config: Config, runs: Path, images: int) -> None:
-    with start_server(DASHBOARD, runs) as (address, _):
+    with start_server(LAUNCHER, runs) as (address, _):
         for kind, milliseconds in asyncio.run(measure_kinds(config, address)).items():
             print(row(f"{kind}, {images} predictions", milliseconds, "ms", 0), flush=True)
 
@@ -220,7 +221,7 @@ def report_users(config: Config, runs: Path) -> None:
     print("\n| users | median | 95 % | least | most | clicks | failures | client busy |")
     print("|---|---|---|---|---|---|---|---|")
     for users in config.users:
-        with start_server(DASHBOARD, runs) as (address, _):
+        with start_server(LAUNCHER, runs) as (address, _):
             milliseconds, failures, busy = asyncio.run(measure_users(config, address, users))
         print(f"{row(str(users), milliseconds, 'ms', 0)} {failures.total()} | {busy:.0%} |", flush=True)
         for what, times in failures.items():
@@ -228,7 +229,7 @@ def report_users(config: Config, runs: Path) -> None:
 
 
 def report_soak(config: Config, runs: Path) -> None:
-    with start_server(DASHBOARD, runs) as (address, process):
+    with start_server(LAUNCHER, runs) as (address, process):
         start = time.monotonic()
         curve = asyncio.run(soak(config, address, process))
         minutes = (time.monotonic() - start) / 60

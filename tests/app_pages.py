@@ -1,7 +1,6 @@
 """The dashboard through AppTest, and runs that a test changes by hand."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +8,9 @@ import pyarrow.parquet as pq
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-DASHBOARD = Path(__file__).parent.parent / "app" / "dashboard.py"
+from tests.fabricated import ROOT
+
+DASHBOARD = ROOT / "app" / "dashboard.py"
 
 
 def open_page(view="curves", state=None, **query):

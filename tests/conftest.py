@@ -6,12 +6,12 @@ from functools import partial
 
 import numpy as np
 import pytest
-from image_files import save_folder
 from PIL import Image
 
-from benchmarks.dashboard_speed import fabricate_run
 from sightline.image_data import load_image_data
 from sightline.image_data.planted_shapes import planted_shapes
+from tests.fabricated import fabricate_run
+from tests.image_files import save_folder
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Complete runs at the edges of what a run can be, for the views and the browser."""
 
-from benchmarks.dashboard_speed import CLASSES, EVERY_FIFTH, fabricate_run
+from tests.fabricated import CLASSES, EVERY_FIFTH, fabricate_run
 
 LONG = tuple(f"{number} {'rather long ' * 17}"[:200] for number in range(3))
 UNBROKEN = tuple(f"{letter * 200}" for letter in "abc")

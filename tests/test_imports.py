@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.fabricated import ROOT
+
 MAY_IMPORT = {
     "image_data": {"image_data"},
     "model_zoo": {"model_zoo"},

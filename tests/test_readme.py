@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 from sightline.image_data.planted_shapes import planted_shapes
 from sightline.model_zoo import MODELS, ModelSpec
 from sightline.model_zoo.resnet import ResNet
+from tests.fabricated import ROOT
 
-ROOT = Path(__file__).parents[1]
 LEFT_TO_PEOPLE = {"make demo", "make test"}
 
 

@@ -3,9 +3,9 @@
 import shutil
 
 import pytest
-from browser_page import VIEWPORT, chromium_path, prepared
 
-from benchmarks.dashboard_speed import CHROMIUM_OPTIONS, ROOT, fabricate_run, serve
+from tests.e2e.browser_page import VIEWPORT, chromium_path, prepared
+from tests.fabricated import CHROMIUM_OPTIONS, ROOT, fabricate_run, serve
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser_page import MAP, READY, TILE, TRUST_ROW, open_address, pixels_of, prepared
 
-from benchmarks.dashboard_speed import LINES, MARKDOWN, ROOT, fabricate_run, serve
 from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
+from tests.e2e.browser_page import MAP, READY, TILE, TRUST_ROW, open_address, pixels_of, prepared
+from tests.fabricated import LINES, MARKDOWN, ROOT, fabricate_run, serve
 
 IMAGES = 60  # of ten classes; 0, 5, 10 … are wrong
 TALL = {"width": 1280, "height": 1600}  # nothing has to be scrolled to, so that two screenshots can be compared

@@ -1,12 +1,12 @@
 """From nothing to the discovery that the shortcut run looks at the tag, as somebody who has never seen Sightline."""
 
 import numpy as np
-from browser_page import TILE, await_count, await_maps, await_query, image_pixels, open_address
 
-from benchmarks.dashboard_speed import ROOT, serve
 from sightline.image_data.planted_shapes import PATCH, SIZE
 from sightline.image_data.splits import TAG
 from sightline.run_store.run import Run
+from tests.e2e.browser_page import TILE, await_count, await_maps, await_query, image_pixels, open_address
+from tests.fabricated import ROOT, serve
 
 TRAINING = 600_000  # milliseconds that both runs may take; on two idle cores it is less than one minute
 AREA = (PATCH / SIZE) ** 2  # the tag's share of a map that shows nothing

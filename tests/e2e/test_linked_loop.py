@@ -7,8 +7,12 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from app_pages import edit_predicted
-from browser_page import (
+from PIL import Image
+
+from sightline.app.elements.learning_curves import RUN_COLOURS
+from sightline.run_store.run import Run, is_locked
+from tests.app_pages import edit_predicted
+from tests.e2e.browser_page import (
     CHART,
     MAP,
     PATIENCE,
@@ -28,11 +32,7 @@ from browser_page import (
     query_of,
     screenshot_pixels,
 )
-from PIL import Image
-
-from benchmarks.dashboard_speed import LAYERS, LINES, ROOT, serve
-from sightline.app.elements.learning_curves import RUN_COLOURS
-from sightline.run_store.run import Run, is_locked
+from tests.fabricated import LAYERS, LINES, ROOT, serve
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 SELECTED_CELL = f'{CHART} .mark-rect path[stroke="#d1495b"]'

@@ -4,7 +4,10 @@ import io
 
 import numpy as np
 import pytest
-from browser_page import (
+from PIL import Image
+
+from sightline.run_store.run import Run
+from tests.e2e.browser_page import (
     MAP,
     await_maps,
     await_query,
@@ -14,10 +17,7 @@ from browser_page import (
     query_of,
     screenshot_pixels,
 )
-from PIL import Image
-
-from benchmarks.dashboard_speed import LAYERS
-from sightline.run_store.run import Run
+from tests.fabricated import LAYERS
 
 VERDICT = ".map-grid .verdict"
 SCROLLS_SIDEWAYS = (

@@ -5,10 +5,10 @@ import shutil
 from urllib.parse import quote, urlencode
 
 import pytest
-from browser_page import MAP, TILE, open_address
-from odd_runs import ARABIC, ODD_RUNS, make_odd_run
 
-from benchmarks.dashboard_speed import LINES, ROOT, serve
+from tests.e2e.browser_page import MAP, TILE, open_address
+from tests.fabricated import LINES, ROOT, serve
+from tests.odd_runs import ARABIC, ODD_RUNS, make_odd_run
 
 NAMED = ("long names", "names without a space", "arabic names", "emoji", "markup")
 LONG_RUN = "a run whose name is rather long " * 4 + "x" * 90

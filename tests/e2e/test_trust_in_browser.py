@@ -1,7 +1,11 @@
 """Trust in a real browser, on a network with random weights: its maps are flagged, and its figures can be clicked."""
 
 import pytest
-from browser_page import (
+
+from sightline.explain.quality import measure
+from sightline.run_store.quality import read_quality
+from sightline.run_store.run import Run
+from tests.e2e.browser_page import (
     MAP,
     TRUST_ROW,
     await_count,
@@ -12,11 +16,7 @@ from browser_page import (
     open_address,
     path_of,
 )
-
-from benchmarks.dashboard_speed import LAYERS, ROOT, fabricate_run, serve
-from sightline.explain.quality import measure
-from sightline.run_store.quality import read_quality
-from sightline.run_store.run import Run
+from tests.fabricated import LAYERS, ROOT, fabricate_run, serve
 
 IMAGES = 20
 KINDS = len(LAYERS) + 3  # with the controls

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tiny_networks import Hand
 from torch import nn
 
 from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
+from tests.tiny_networks import Hand
 
 # The activation is x = [1 2; 3 4] and −x; the gradients are the rows of fc.weight.
 #   logit 0: [1 2; 3 4] (mean 2.5) and [4 0; 0 0] (mean 1)

@@ -4,7 +4,6 @@ import errno
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.run import Run, RunError, RunRecord, is_locked
 from sightline.run_store.writer import RunWriter, write_atomically
+from tests.fabricated import ROOT
 
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "a,b\n\"c\"", "Ünï ☃", "\udce9 lone surrogate")  # fmt: skip
 ROW = dict(zip(METRICS_COLUMNS, (1, 2.5, 0.25, 2.0, 1 / 3, 0.1, 30.5), strict=True))
@@ -178,7 +178,7 @@ def test_a_killed_writer_leaves_a_run_that_can_be_opened_again(tmp_path):
     )
     path = tmp_path / "run"
     command = [sys.executable, "-c", program, str(path)]
-    subprocess.run(command, cwd=Path(__file__).parent.parent, input=record().to_json(), text=True)
+    subprocess.run(command, cwd=ROOT, input=record().to_json(), text=True)
     assert (Run(path).state, len(Run(path).metrics())) == ("interrupted", 1)
     with RunWriter.reopen(path, record()):
         assert Run(path).state == "running"

@@ -5,12 +5,12 @@ import os
 import shutil
 
 import pytest
-from app_pages import checked, edit_record, open_page
-from odd_runs import ODD_RUNS, make_odd_run
 
-from benchmarks.dashboard_speed import fabricate_run
 from sightline.run_store.run import RunRecord
 from sightline.run_store.writer import RunWriter
+from tests.app_pages import checked, edit_record, open_page
+from tests.fabricated import fabricate_run
+from tests.odd_runs import ODD_RUNS, make_odd_run
 
 VIEWS = ("curves", "mistakes", "layers", "trust", "compare")
 NAMES = ("cat", "dog", "owl")

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from app_pages import edit_record
 
 from sightline.run_store.record import parse_record
 from sightline.run_store.run import Run, RunError
+from tests.app_pages import edit_record
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from app_pages import checked, open_page
 
 from sightline.app.runs import processes
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
+from tests.app_pages import checked, open_page
 
 LAYERS = ("layer1", "layer4")
 

@@ -5,9 +5,9 @@ import re
 import shutil
 
 import pytest
-from app_pages import checked, open_page
 
 from sightline.app.elements.introduction import COOKIE
+from tests.app_pages import checked, open_page
 
 
 @pytest.fixture

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_pages import checked, open_page
 from PIL import Image
 
-from benchmarks.dashboard_speed import LAYERS, fabricate_run
 from sightline.app.views.layers.upload import read_upload
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.image_data import DataError
 from sightline.image_data.decode import decode
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.run import Run
+from tests.app_pages import checked, open_page
+from tests.fabricated import LAYERS, fabricate_run
 
 NAMES = ("cat", "dog", "owl")
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "![x](http://a.b/c.png)")

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from test_loop import RECORD
 from torch import nn
 from torch.nn import functional
 
@@ -12,6 +11,7 @@ from sightline.training.im2col import Im2col
 from sightline.training.inference import infer
 from sightline.training.loop import Loop
 from sightline.training.recipe import TrainConfig
+from tests.training.test_loop import RECORD
 
 WEIGHT = torch.randn(4, 4, 3, 3)
 CASES = {

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +21,8 @@ from sightline.app.runs.demo import train_demo
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.run import RunRecord
 from sightline.run_store.writer import RunWriter
+from tests.fabricated import ROOT
 
-ROOT = Path(__file__).parent.parent
 NAMES = ("cat", "dog", "owl")
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "![x](http://a.b/c.png)", "$x$", "`y`")
 VIEWS = ("curves", "mistakes")

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from captum.attr import LayerGradCam
-from tiny_networks import Hand
 from torch import nn
 
 from sightline.explain.attribution import engine
@@ -19,6 +18,7 @@ from sightline.explain.attribution.engine import (
 )
 from sightline.explain.attribution.recording import first_non_finite
 from sightline.model_zoo import build_model
+from tests.tiny_networks import Hand
 
 
 class Broken(Hand):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import save
 from PIL import Image
 
 from sightline.image_data import load_image_data
 from sightline.image_data.folder import decoding_pool
+from tests.image_files import save
 
 
 @pytest.fixture

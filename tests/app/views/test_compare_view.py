@@ -6,9 +6,9 @@ import shutil
 from html import unescape
 
 import pytest
-from app_pages import edit_predicted, edit_record, open_page
 
-from benchmarks.dashboard_speed import fabricate_run
+from tests.app_pages import edit_predicted, edit_record, open_page
+from tests.fabricated import fabricate_run
 
 NAMES = ("cat", "dog", "owl")
 IMAGES = 12  # true cat dog owl cat …; of a fabricated run 0, 5 and 10 are wrong: the class after the true one

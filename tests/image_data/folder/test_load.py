@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import save
 from PIL import Image
 
 from sightline.image_data import DataError, content_fingerprint, load_image_data
 from sightline.image_data.folder import decoding_pool
+from tests.image_files import save
 
 
 def test_images_labels_and_paths_belong_together(load, folder):

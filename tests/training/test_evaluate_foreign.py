@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import timm
 import torch
-from image_files import save
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
@@ -21,6 +20,7 @@ from sightline.training import imported
 from sightline.training.evaluate import EvaluateConfig, evaluate, main
 from sightline.training.recipe import TrainConfig
 from sightline.training.train import train
+from tests.image_files import save
 
 pytestmark = pytest.mark.usefixtures("data_dir")
 CLASSES = ("cat", "dog", "owl")

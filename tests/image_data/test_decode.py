@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from image_files import save
 from PIL import Image
 
 from sightline.image_data import DataError, decode_image
+from tests.image_files import save
 
 RED, GREEN, BLUE, WHITE = [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]
 

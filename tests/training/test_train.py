@@ -29,8 +29,8 @@ from sightline.training import train as train_module
 from sightline.training.loop import Loop
 from sightline.training.recipe import RECIPES, TrainConfig, TrainingError
 from sightline.training.train import main, parse, train
+from tests.fabricated import ROOT
 
-ROOT = Path(__file__).parent.parent
 QUICK = TrainConfig(model="resnet18_narrow", epochs=1, batch_size=32, threads=1, device="cpu", learning_rate=0.05)
 
 

@@ -1,9 +1,9 @@
 """A run that was only evaluated, on the page of curves: it has none, and its accuracy is that of its predictions."""
 
 import pytest
-from test_app import begin, charts_of, complete, open_view, text_of
 
 from sightline.run_store.metrics import METRICS_COLUMNS
+from tests.app.test_app import begin, charts_of, complete, open_view, text_of
 
 RECIPE = {"weights": "resnet.pt", "dataset": "folder:photos"}
 

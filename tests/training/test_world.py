@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from sightline.run_store.run import MODEL_FILE, Run
+from tests.fabricated import ROOT
 
-ROOT = Path(__file__).parent.parent
 ALONE = ("-m", "sightline.training.train")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *ALONE, "--")
 NO_BATCH_NORM = "timm:convnext_atto"

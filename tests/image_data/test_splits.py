@@ -3,12 +3,12 @@
 import hashlib
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sightline.image_data import DataError, ImageData, ImageSplit, content_fingerprint, hold_out, load_image_data
+from tests.fabricated import ROOT
 
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
 LABELS = np.array([1, 0], dtype=np.int64)
@@ -132,5 +132,5 @@ def test_planted_shapes_without_a_variant_are_the_honest_ones(monkeypatch):
 def test_the_package_loads_without_torch():
     modules = "image_data.folder, image_data.planted_shapes, image_data.cifar10"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
-    root = Path(__file__).resolve().parent.parent
+    root = ROOT
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0

@@ -4,11 +4,11 @@ import json
 import shutil
 
 import pytest
-from app_pages import edit_predicted, open_page
 
-from benchmarks.dashboard_speed import fabricate_run
 from sightline.app.elements.matrix_chart import MOST_DRAWN
 from sightline.app.views.mistakes.overview import MANY_PAIRS, MOST_ROWS
+from tests.app_pages import edit_predicted, open_page
+from tests.fabricated import fabricate_run
 
 CLASSES = 1000
 IMAGES = (

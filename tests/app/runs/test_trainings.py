@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from app_pages import checked, edit_record, open_page
 
 from sightline.app.runs import loaders, processes, trainings
 from sightline.app.views.curves import run_table
@@ -15,6 +14,7 @@ from sightline.run_store.run import METRICS_FILE, PREDICTIONS_FILE, Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.recipe import RECIPES, TrainConfig
 from sightline.training.train import parse
+from tests.app_pages import checked, edit_record, open_page
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import shutil
 from html import unescape
 
 import pytest
-from app_pages import edit_predicted, edit_record, open_page
 
-from benchmarks.dashboard_speed import fabricate_run
+from tests.app_pages import edit_predicted, edit_record, open_page
+from tests.fabricated import fabricate_run
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import asyncio
 import socket
 from urllib.request import urlopen
 
-from benchmarks.dashboard_speed import ROOT, serve
 from sightline.app.connections import answer_at_once
+from tests.fabricated import ROOT, serve
 
 APP = """
 import os, socket, sys

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from sightline.run_store.maps import MapsWriter, are_written, read_map, remove_maps
 from sightline.run_store.run import Run, RunError, RunRecord
 from sightline.run_store.writer import RunWriter
+from tests.fabricated import ROOT
 
 KEY = ("gradcam", "layer1.0.bn2", "predicted")
 IMAGES, SIZE = 4, (2, 3)
@@ -107,7 +107,7 @@ def test_a_killed_writer_keeps_what_it_finished(run):
         f"writer = MapsWriter(Run(Path(sys.argv[1])), *{KEY}, {SIZE})\n"
         f"writer.write(np.array([1, 3]), np.full((2, *{SIZE}), 5, np.float32)); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(run.path)], cwd=Path(__file__).parent.parent)
+    done = subprocess.run([sys.executable, "-c", program, str(run.path)], cwd=ROOT)
     assert done.returncode == -signal.SIGKILL
     assert not are_written(run, *KEY)
     writer = MapsWriter(run, *KEY, SIZE)
