@@ -16,7 +16,7 @@ CODE = """
 import sys, time
 start = time.perf_counter()
 from pathlib import Path
-from image_data import load_image_data
+from sightline.image_data import load_image_data
 data = load_image_data(sys.argv[1], image_size=32, data_dir=Path(sys.argv[2]))
 print(len(data.train) + len(data.test), time.perf_counter() - start)
 """

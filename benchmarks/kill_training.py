@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from sightline.run_store.run import MODEL_FILE, RECORD_FILE, Run
+from sightline.run_store import files
+from sightline.run_store.run import Run
 
 OPTIONS = "--dataset planted-shapes --model resnet18_narrow --resume"
 
@@ -45,7 +46,7 @@ def finish(path: Path, epochs: int) -> None:
 
 def where(run: Run) -> str:
     """How far the killed training had come, by what a reader finds."""
-    if not (run.path / RECORD_FILE).exists():
+    if not (run.path / files.RECORD).exists():
         return "before the run was begun"
     finished = len(run.metrics())
     if run.state not in ("interrupted", "complete"):
@@ -57,8 +58,8 @@ def outcome(run: Run) -> tuple[object, ...]:
     """What must not depend on the kill, but for the predictions."""
     metrics = [epoch._replace(seconds=0) for epoch in run.metrics()]
     # Killed while it wrote its last file, a complete run keeps half of it, until something else is written.
-    files = {file.name for file in run.path.iterdir() if not file.name.startswith(f".{RECORD_FILE}.")}
-    return run.state, (run.path / MODEL_FILE).read_bytes(), metrics, files
+    names = {file.name for file in run.path.iterdir() if not file.name.startswith(f".{files.RECORD}.")}
+    return run.state, (run.path / files.MODEL).read_bytes(), metrics, names
 
 
 def main(kills: int = 30, epochs: int = 3, seed: int = 0) -> None:

@@ -32,7 +32,8 @@ from sightline.explain.judging.removal import road_gap
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.quality import measure
 from sightline.model_zoo.device import choose_precision, keep_freed_memory
-from sightline.run_store.run import QUALITY_FILE, Run
+from sightline.run_store import files
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 
 METHODS = ("gradcam", "hirescam", "layercam")
@@ -94,7 +95,7 @@ def main() -> None:
             run = make_run(path, max(config.report_images, config.road_images, 500))
         else:
             run = Run(Path(shutil.copytree(config.run, path)))
-            (path / QUALITY_FILE).unlink(missing_ok=True)
+            (path / files.QUALITY).unlink(missing_ok=True)
         seconds, differences = compare_road(run, config)
         print(f"{run.record.model}, {torch.get_num_threads()} threads, {config.road_images} images for ROAD")
         print("| what | median | least–most | number |\n|---|---|---|---|")

@@ -20,11 +20,11 @@ from tqdm import tqdm
 from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import LAYER_METHODS
+from sightline.explain.command_line import ending_in_a_sentence
 from sightline.explain.options import name_of, names
 from sightline.model_zoo import ModelError
 from sightline.model_zoo.device import choose_device, keep_freed_memory
-from sightline.run_store.command import ending_in_a_sentence
-from sightline.run_store.maps import TARGETS, MapsWriter, are_written
+from sightline.run_store.maps import PRECOMPUTED_TARGETS, MapsWriter, are_written
 from sightline.run_store.run import Run, RunError
 from sightline.run_store.writer import RunWriter
 
@@ -43,7 +43,7 @@ class PrecomputeConfig:
     """the run directory"""
     layers: Annotated[tuple[str, ...], names()] = ()
     """layers of the network, separated by commas; default: those the run names"""
-    targets: Annotated[tuple[str, ...], names(*TARGETS)] = TARGETS
+    targets: Annotated[tuple[str, ...], names(*PRECOMPUTED_TARGETS)] = PRECOMPUTED_TARGETS
     """classes to explain: predicted, label (the true class), or both, separated by a comma"""
     method: Annotated[str, name_of(LAYER_METHODS)] = "gradcam"
     """how the maps are computed"""
@@ -54,17 +54,17 @@ class PrecomputeConfig:
 def precompute(
     run: Run,
     layers: Sequence[str] = (),
-    targets: Sequence[str] = TARGETS,
+    targets: Sequence[str] = PRECOMPUTED_TARGETS,
     method: str = "gradcam",
     device: torch.device | None = None,
 ) -> str:
     """Write the maps that are missing; the caller holds the run's lock. Returns the sentence to print.
 
-    layers: `named_modules()` names, by default the run's own. targets: of TARGETS. method: a key of LAYER_METHODS.
+    layers: `named_modules()` names, by default the run's own. targets: of PRECOMPUTED_TARGETS.
     device: by default the CPU. Raises one of EXPLAIN_ERRORS.
     """
     layers = tuple(dict.fromkeys(layers or run.record.layers))
-    targets = [target for target in TARGETS if target in targets]  # predicted first: label copies from it
+    targets = [target for target in PRECOMPUTED_TARGETS if target in targets]  # predicted first: label copies from it
     missing = {target: [layer for layer in layers if not are_written(run, method, layer, target)] for target in targets}
     what = f"{run.name}: the {method} maps of {', '.join(layers)} for {' and '.join(targets)}"
     if not any(missing.values()):

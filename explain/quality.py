@@ -21,6 +21,7 @@ from tqdm import tqdm
 from sightline.explain.attribution.engine import layer_attributions, probabilities
 from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.command_line import ending_in_a_sentence
 from sightline.explain.judging.bootstrap import bootstrap_mean
 from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.measures import MEASURES
@@ -29,12 +30,11 @@ from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
 from sightline.explain.options import names
 from sightline.explain.precompute import EXPLAIN_ERRORS
 from sightline.model_zoo.device import choose_device, keep_freed_memory
-from sightline.run_store.command import ending_in_a_sentence
 from sightline.run_store.quality import INPUT, QualityRow, read_quality, write_quality
-from sightline.run_store.run import QUALITY_FILE, Run
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 
-METHODS = ("gradcam", "hirescam", "layercam", "gradcam++", *PIXEL_METHODS)
+MEASURED_METHODS = ("gradcam", "hirescam", "layercam", "gradcam++", *PIXEL_METHODS)
 EXAMPLES = 4  # images named in each figure's row, best and worst
 
 
@@ -46,7 +46,7 @@ class QualityConfig:
     """the run directory"""
     layers: Annotated[tuple[str, ...], names()] = ()
     """layers of the network, separated by commas; default: those the run names"""
-    methods: Annotated[tuple[str, ...], names(*LAYER_METHODS, *PIXEL_METHODS)] = METHODS
+    methods: Annotated[tuple[str, ...], names(*LAYER_METHODS, *PIXEL_METHODS)] = MEASURED_METHODS
     """how the maps are computed, separated by commas; control maps are always measured"""
     images: int = 500
     """of the test split, drawn at random, always the same"""
@@ -57,7 +57,7 @@ class QualityConfig:
 def measure(
     run: Run,
     layers: Sequence[str] = (),
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] = MEASURED_METHODS,
     images: int = 500,
     device: torch.device | None = None,
 ) -> str:
@@ -83,8 +83,8 @@ def measure(
         for kinds in filter(None, todo):
             for kind, values in judge(model, sample, kinds, progress):
                 rows = _replaced(rows, kind, values, sample)
-                write_quality(run, rows)
-    return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {run.path / QUALITY_FILE}.{note}"
+                file = write_quality(run, rows)
+    return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {file}.{note}"
 
 
 def kinds_that_share_passes(methods: Sequence[str], layers: Sequence[str]) -> list[list[Kind]]:

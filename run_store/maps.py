@@ -12,10 +12,11 @@ from typing import Literal
 
 import numpy as np
 
-from sightline.run_store.run import Run, RunError
+from sightline.run_store import files
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
-MAPS_FOLDER = "maps"
-TARGETS = ("predicted", "label")  # columns of the predictions: the class whose logit is explained
+PRECOMPUTED_TARGETS = ("predicted", "label")  # columns of the predictions: the class whose logit is explained
 
 _NAME = re.compile(r"[\w+-][\w.+-]*")  # no separators and no leading dot: it stays inside its folder
 _LONGEST_NAME = 200  # bytes; file systems allow 255, and a suffix follows
@@ -27,10 +28,10 @@ def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.n
 
     Raises RunError where the files are damaged or do not belong to the images of the run.
     """
-    files = _files(run.path, method, layer, target)
+    pair = _files(run.path, method, layer, target)
     images = len(run.images())
     try:
-        maps, scales = _open(files, images, "r")
+        maps, scales = _open(pair, images, "r")
         scale = scales[image]
         if not 0 <= scale < np.inf:  # also NaN
             raise ValueError("no scale")
@@ -46,10 +47,10 @@ def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.n
 
 def are_written(run: Run, method: str, layer: str, target: str) -> bool:
     """Whether these maps are there, whole, for all images of the run."""
-    files = _files(run.path, method, layer, target)
+    pair = _files(run.path, method, layer, target)
     images = len(run.images())
     try:
-        _, scales = _open(files, images, "r")
+        _, scales = _open(pair, images, "r")
     except Exception:  # missing or damaged, see `read_map`
         return False
     return bool(((scales >= 0) & (scales < np.inf)).all())
@@ -57,7 +58,7 @@ def are_written(run: Run, method: str, layer: str, target: str) -> bool:
 
 def remove_maps(path: Path) -> None:
     """Remove all maps of the run at `path`: at once for a reader, since the folder is renamed first."""
-    folder, outdated = path / MAPS_FOLDER, path / f".{MAPS_FOLDER}.outdated"
+    folder, outdated = path / files.MAPS, path / f".{files.MAPS}.outdated"
     shutil.rmtree(outdated, ignore_errors=True)  # of a process that ended while it removed them
     if folder.is_symlink():
         folder.unlink()
@@ -124,16 +125,16 @@ class MapsWriter:
 
 
 def _open(
-    files: list[Path], images: int, mode: Literal["r", "r+"], size: tuple[int, int] | None = None
+    pair: list[Path], images: int, mode: Literal["r", "r+"], size: tuple[int, int] | None = None
 ) -> tuple[np.memmap, np.memmap]:
     """Maps and scales; raises whatever numpy does where they are not of so many images (and of this size)."""
-    maps, scales = (np.lib.format.open_memmap(file, "r") for file in files)
+    maps, scales = (np.lib.format.open_memmap(file, "r") for file in pair)
     if (maps.dtype, maps.ndim, len(maps)) != (np.float16, 3, images) or size not in (None, maps.shape[1:]):
         raise ValueError("not the maps of these images")
     if (scales.dtype, scales.shape) != (np.float32, (images,)):
         raise ValueError("not the scales of these maps")
     if mode == "r+":  # only now: it would fill up a file that is too short
-        maps, scales = (np.lib.format.open_memmap(file, "r+") for file in files)
+        maps, scales = (np.lib.format.open_memmap(file, "r+") for file in pair)
     return maps, scales
 
 
@@ -161,5 +162,5 @@ def _files(path: Path, method: str, layer: str, target: str) -> list[Path]:
                 f"Run {path.name}: {name!r} can be no folder of maps; "
                 "a name is made of letters, digits and the signs _ . + - and does not begin with a dot."
             )
-    folder = path / MAPS_FOLDER / method / layer
+    folder = path / files.MAPS / method / layer
     return [folder / f"{target}.npy", folder / f"{target}.scale.npy"]

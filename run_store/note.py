@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sightline.run_store import files
 from sightline.run_store.record import RunError
 
-NOTE_FILE = "note.json"
 MOST_NAME, MOST_TEXT = 100, 2000  # characters
 
 
@@ -26,22 +26,20 @@ def parse_note(text: str) -> RunNote:
         note = RunNote(**{name: content[name] for name in asdict(RunNote()) if name in content})
         f"{note.name}{note.text}".encode()  # which half a character of an escape is not
     except (ValueError, TypeError, RecursionError) as error:
-        raise RunError(f"{NOTE_FILE} is not valid JSON") from error
+        raise RunError(f"{files.NOTE} is not valid JSON") from error
     if [type(value) for value in asdict(note).values()] != [str, str, bool]:
-        raise RunError(f"{NOTE_FILE} does not hold a name, a text and whether the run is hidden")
+        raise RunError(f"{files.NOTE} does not hold a name, a text and whether the run is hidden")
     return note
 
 
 def write_note(run: Path, note: RunNote) -> None:
     """Atomically; an empty note leaves no file. Raises RunError where the folder cannot be written."""
-    from sightline.run_store.writer import write_atomically
-
-    file = run / NOTE_FILE
+    file = run / files.NOTE
     try:
         if note == RunNote():
             file.unlink(missing_ok=True)
         else:
             content = json.dumps(asdict(note), indent=2, ensure_ascii=False) + "\n"
-            write_atomically(file, content.encode("utf-8", "backslashreplace"))
+            files.write_atomically(file, content.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise RunError(f"The note of run {run.name} cannot be written ({error.strerror}).") from error

@@ -5,9 +5,11 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
-from sightline.run_store.run import MODEL_FILE, QUALITY_FILE, Run, RunError
-from sightline.run_store.writer import write_atomically
+from sightline.run_store import files
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 INPUT = "input"  # the "layer" of maps that have the input's own resolution: pixel methods and controls
 
@@ -39,7 +41,7 @@ def read_quality(run: Run) -> list[QualityRow]:
     Raises RunError where the file is damaged, or stale: of other weights than the run has now.
     """
     try:
-        text = (run.path / QUALITY_FILE).read_text(encoding="utf-8")
+        text = (run.path / files.QUALITY).read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
@@ -52,31 +54,44 @@ def read_quality(run: Run) -> list[QualityRow]:
         raise _damaged(run) from error
     if hashes - {weights_hash(run)}:
         raise RunError(
-            f"Run {run.name}: {QUALITY_FILE} is stale, it measured other weights than {MODEL_FILE} holds now. "
+            f"Run {run.name}: {files.QUALITY} is stale, it measured other weights than {files.MODEL} holds now. "
             f"{_hint(run)}"
         )
     return rows
 
 
-def write_quality(run: Run, rows: Sequence[QualityRow]) -> None:
-    """Replace the file at once; the caller holds the run's lock. Raises RunError for a run without weights."""
+def quality_csv(run: Run) -> bytes:
+    """Return the file as it is, to be taken along. Raises RunError where it is gone."""
+    try:
+        return (run.path / files.QUALITY).read_bytes()
+    except OSError as error:
+        raise _damaged(run) from error
+
+
+def write_quality(run: Run, rows: Sequence[QualityRow]) -> Path:
+    """Replace the file at once, and return it; the caller holds the run's lock.
+
+    Raises RunError for a run without weights.
+    """
     weights = weights_hash(run)
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([*_COLUMNS, _WEIGHTS])
     for row in rows:
         writer.writerow([*(_text(value) for value in asdict(row).values()), weights])
-    write_atomically(run.path / QUALITY_FILE, buffer.getvalue().encode())
+    file = run.path / files.QUALITY
+    files.write_atomically(file, buffer.getvalue().encode())
+    return file
 
 
 def weights_hash(run: Run) -> str:
     """SHA-256 of model.safetensors, 64 hexadecimal digits. Raises RunError where there is none."""
     try:
-        with open(run.path / MODEL_FILE, "rb") as weights:
+        with open(run.path / files.MODEL, "rb") as weights:
             return hashlib.file_digest(weights, "sha256").hexdigest()
     except OSError as error:
         raise RunError(
-            f"Run {run.name} has no {MODEL_FILE}, so there is no model to measure; train it again."
+            f"Run {run.name} has no {files.MODEL}, so there is no model to measure; train it again."
         ) from error
 
 
@@ -100,7 +115,7 @@ def _text(value: object) -> str:
 
 
 def _damaged(run: Run) -> RunError:
-    return RunError(f"Run {run.name}: {QUALITY_FILE} is damaged. {_hint(run)}")
+    return RunError(f"Run {run.name}: {files.QUALITY} is damaged. {_hint(run)}")
 
 
 def _hint(run: Run) -> str:

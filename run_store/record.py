@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from sightline.run_store import files
+
 SCHEMA_VERSION = 1
-RECORD_FILE = "run.json"
 
 RecordedState = Literal["running", "complete", "failed"]
 
@@ -55,12 +56,12 @@ def parse_record(text: str) -> RunRecord:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{RECORD_FILE} is not valid JSON") from error
+        raise RunError(f"{files.RECORD} is not valid JSON") from error
     if not isinstance(content, dict) or "schema_version" not in content:
-        raise RunError(f"{RECORD_FILE} is not a Sightline run record")
+        raise RunError(f"{files.RECORD} is not a Sightline run record")
     if content["schema_version"] != SCHEMA_VERSION:
         raise RunError(
-            f"{RECORD_FILE} has schema version {content['schema_version']!r}, this program reads {SCHEMA_VERSION}; "
+            f"{files.RECORD} has schema version {content['schema_version']!r}, this program reads {SCHEMA_VERSION}; "
             "open the run with the version of Sightline that wrote it, or train it again"
         )
     known = {entry.name: content[entry.name] for entry in fields(RunRecord) if entry.name in content}
@@ -68,7 +69,7 @@ def parse_record(text: str) -> RunRecord:
         _check(known)
         return RunRecord(**known)
     except TypeError as error:
-        raise RunError(f"{RECORD_FILE} lacks a field or holds a wrong value ({error})") from error
+        raise RunError(f"{files.RECORD} lacks a field or holds a wrong value ({error})") from error
 
 
 def _check(known: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 Whatever a crash, a copy or an editor left behind, reading ends in data or a RunError.
 """
 
-import fcntl
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,24 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from sightline.run_store import files
 from sightline.run_store.metrics import Epoch, parse_metrics
-from sightline.run_store.note import NOTE_FILE, RunNote, parse_note
+from sightline.run_store.note import RunNote, parse_note
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.predictions_file import PredictionsError, read_predictions
-from sightline.run_store.record import RECORD_FILE, RunError, RunRecord, parse_record
+from sightline.run_store.record import RunError, RunRecord, parse_record
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-CHECKPOINT_FILE = "resume.pt"
-METRICS_FILE = "metrics.csv"
-MODEL_FILE = "model.safetensors"
-IMAGES_FILE = "images.npy"
-MASKS_FILE = "masks.npy"
-FEATURES_FILE = "features.npy"
-PREDICTIONS_FILE = "predictions.parquet"
-QUALITY_FILE = "quality.csv"
-LOCK_FILE = ".lock"
 
 THUMBNAIL_SIZE = 96  # larger images are kept as square thumbnails of this side, in pixels
 
@@ -47,21 +37,30 @@ class Run:
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def exists(self) -> bool:
+        """Whether a run was begun here: it has a record, damaged or not."""
+        return os.path.isfile(self.path / files.RECORD)
+
+    def stamp(self, reading: files.Reading) -> files.Stamp:
+        """The key under which what is read may be kept: another one as soon as a file behind it changes."""
+        return files.stamp(self.path, reading)
+
     @cached_property
     def record(self) -> RunRecord:
-        return parse_record(self._read_text(RECORD_FILE))
+        return parse_record(self._read_text(files.RECORD))
 
     @property
     def state(self) -> State:
         """A run is complete exactly when its predictions are there and valid; running while its lock is held."""
         try:
             recorded = self.record.state
-            if os.path.exists(self.path / PREDICTIONS_FILE):
+            if os.path.exists(self.path / files.PREDICTIONS):
                 self.predictions()
                 return "complete"
         except RunError:
             return "damaged"
-        if is_locked(self.path):
+        if files.is_locked(self.path):
             return "running"
         if recorded == "complete":
             return "damaged"
@@ -69,58 +68,58 @@ class Run:
 
     def metrics(self) -> list[Epoch]:
         """One an epoch; none before the first epoch ends. A torn last line is left out."""
-        if not os.path.exists(self.path / METRICS_FILE):
+        if not os.path.exists(self.path / files.METRICS):
             return []
         try:
-            return parse_metrics(self._read_text(METRICS_FILE))
+            return parse_metrics(self._read_text(files.METRICS))
         except ValueError as error:
-            raise RunError(f"{METRICS_FILE} of run {self.name} {error}") from error
+            raise RunError(f"{files.METRICS} of run {self.name} {error}") from error
 
     def note(self) -> RunNote:
         """What people say about the run; empty where they said nothing."""
-        if not os.path.exists(self.path / NOTE_FILE):
+        if not os.path.exists(self.path / files.NOTE):
             return RunNote()
         try:
-            return parse_note(self._read_text(NOTE_FILE))
+            return parse_note(self._read_text(files.NOTE))
         except RunError as error:
             raise RunError(f"Run {self.name}: {error}. Mend or remove it.") from error
 
     def predictions(self) -> Predictions:
         """Raises RunError when the table is missing, damaged, or of another length than the images."""
-        self._require(PREDICTIONS_FILE)
+        self._require(files.PREDICTIONS)
         try:
-            predictions = read_predictions(self.path / PREDICTIONS_FILE, self.record.class_names)
+            predictions = read_predictions(self.path / files.PREDICTIONS, self.record.class_names)
         except PredictionsError as error:
             raise RunError(f"Run {self.name}: {error}. {self._rewrite_hint}") from error
         images = len(self.images())
         if len(predictions) != images:
             raise RunError(
-                f"Run {self.name}: {PREDICTIONS_FILE} has {len(predictions)} rows but {IMAGES_FILE} {images} images. "
+                f"Run {self.name}: {files.PREDICTIONS} has {len(predictions)} rows but {files.IMAGES} {images} images. "
                 f"{self._rewrite_hint}"
             )
         return predictions
 
     def images(self) -> np.ndarray:
         """The test split, uint8 N×H×W×3, memory-mapped; thumbnails where the originals are larger than 96 pixels."""
-        images = self._read_array(IMAGES_FILE, np.uint8, 4)
+        images = self._read_array(files.IMAGES, np.uint8, 4)
         if images.shape[3] != 3:
-            raise RunError(f"Run {self.name}: {IMAGES_FILE} does not hold RGB images. {self._rewrite_hint}")
+            raise RunError(f"Run {self.name}: {files.IMAGES} does not hold RGB images. {self._rewrite_hint}")
         return images
 
     def masks(self) -> np.ndarray | None:
         """uint8 N×H×W (bit 1 object, 2 tag, 4 decoy), or None where the data set has none."""
-        if not os.path.exists(self.path / MASKS_FILE):
+        if not os.path.exists(self.path / files.MASKS):
             return None
-        masks = self._read_array(MASKS_FILE, np.uint8, 3)
+        masks = self._read_array(files.MASKS, np.uint8, 3)
         if masks.shape != self.images().shape[:3]:
-            raise RunError(f"Run {self.name}: {MASKS_FILE} and {IMAGES_FILE} do not match. {self._rewrite_hint}")
+            raise RunError(f"Run {self.name}: {files.MASKS} and {files.IMAGES} do not match. {self._rewrite_hint}")
         return masks
 
     def features(self) -> np.ndarray:
         """Penultimate features of the test split, float16 N×D."""
-        features = self._read_array(FEATURES_FILE, np.float16, 2)
+        features = self._read_array(files.FEATURES, np.float16, 2)
         if len(features) != len(self.images()):
-            raise RunError(f"Run {self.name}: {FEATURES_FILE} and {IMAGES_FILE} do not match. {self._rewrite_hint}")
+            raise RunError(f"Run {self.name}: {files.FEATURES} and {files.IMAGES} do not match. {self._rewrite_hint}")
         return features
 
     def model_images(self, rows: Sequence[int]) -> np.ndarray:
@@ -144,16 +143,22 @@ class Run:
                 "Put the images back in place."
             ) from error
 
-    def checkpoint(self) -> dict[str, Any]:
-        """The last finished epoch, as `RunWriter.save_checkpoint` committed it. Raises RunError when there is none."""
+    def checkpoint(self) -> dict[str, Any] | None:
+        """The last finished epoch, as `RunWriter.save_checkpoint` committed it; None where none is finished.
+
+        Raises RunError where it is lost or damaged.
+        """
         import torch
 
-        if not os.path.exists(self.path / CHECKPOINT_FILE):
-            raise RunError(f"Run {self.name} has lost its {CHECKPOINT_FILE}; remove it and train it again.")
+        if not os.path.exists(self.path / files.CHECKPOINT):
+            if not self.metrics():
+                return None
+            raise RunError(f"Run {self.name} has lost its {files.CHECKPOINT}; remove it and train it again.")
         try:
-            return torch.load(self.path / CHECKPOINT_FILE, weights_only=True)
+            checkpoint: dict[str, Any] = torch.load(self.path / files.CHECKPOINT, weights_only=True)
         except Exception as error:  # torch raises many kinds for a damaged file
-            raise RunError(f"Run {self.name}: {CHECKPOINT_FILE} is damaged; train the run again.") from error
+            raise RunError(f"Run {self.name}: {files.CHECKPOINT} is damaged; train the run again.") from error
+        return checkpoint
 
     def load_model(self) -> "nn.Module":
         """The network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen."""
@@ -161,15 +166,15 @@ class Run:
 
         from sightline.model_zoo import ModelError, build_model, restore
 
-        self._require(MODEL_FILE)
+        self._require(files.MODEL)
         try:
             model = build_model(self.record.model, len(self.record.class_names), self.record.input_size)
-            restore(model, load_file(self.path / MODEL_FILE))
+            restore(model, load_file(self.path / files.MODEL))
         except ModelError as error:
             raise RunError(f"Run {self.name}: {error}") from error
         except Exception as error:  # safetensors and load_state_dict raise many kinds for damaged weights
             raise RunError(
-                f"Run {self.name}: {MODEL_FILE} is damaged or of another model; train the run again."
+                f"Run {self.name}: {files.MODEL} is damaged or of another model; train the run again."
             ) from error
         return model.eval().requires_grad_(False)
 
@@ -186,7 +191,7 @@ class Run:
     def _require(self, name: str) -> None:
         if not os.path.isfile(self.path / name):
             if self.record.state == "complete":
-                remedy = "Train the run again." if name == MODEL_FILE else self._rewrite_hint
+                remedy = "Train the run again." if name == files.MODEL else self._rewrite_hint
                 raise RunError(f"Run {self.name} has lost its {name}. {remedy}")
             raise RunError(f"Run {self.name} has no {name} yet; it is written when the training ends.")
 
@@ -199,7 +204,7 @@ class Run:
     def _read_array(self, name: str, dtype: type, dimensions: int) -> np.ndarray:
         self._require(name)
         try:
-            array = np.lib.format.open_memmap(self.path / name, mode="r")
+            array = files.open_array(self.path / name)
         except Exception as error:  # a damaged header makes numpy raise anything, from EOFError to TokenError
             raise RunError(f"Run {self.name}: {name} is damaged. {self._rewrite_hint}") from error
         if array.dtype != dtype or array.ndim != dimensions:
@@ -220,24 +225,12 @@ def list_runs(root: Path) -> list[Run]:
     except OSError:
         return []
     named = [folder for folder in folders if folder.name.encode(errors="ignore").decode() == folder.name]
-    files = [folder / RECORD_FILE for folder in named if os.path.isfile(folder / RECORD_FILE)]
-    return [Run(file.parent) for file in sorted(files, key=_created, reverse=True)]
+    runs = [run for run in map(Run, named) if run.exists]
+    return sorted(runs, key=_created, reverse=True)
 
 
-def _created(record_file: Path) -> str:
+def _created(run: Run) -> str:
     try:
-        return parse_record(record_file.read_text(encoding="utf-8")).created
-    except (RunError, OSError, UnicodeDecodeError):
+        return run.record.created
+    except RunError:
         return ""  # damaged runs go last
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a living process writes this run."""
-    try:
-        with open(path / LOCK_FILE) as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -16,10 +16,10 @@ import tyro
 from tqdm import tqdm
 
 from sightline.explain.attribution.errors import ExplainError
+from sightline.explain.command_line import ending_in_a_sentence, one_line
 from sightline.image_data import DataError, ImageSplit, hold_out, load_image_data, load_test_split
 from sightline.model_zoo import ModelError, model_spec
 from sightline.model_zoo.device import choose_device
-from sightline.run_store.command import ending_in_a_sentence, one_line
 from sightline.run_store.run import Run, RunError
 from sightline.run_store.writer import RunWriter
 from sightline.training.imported import import_model

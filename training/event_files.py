@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sightline.run_store.metrics import METRICS_COLUMNS
 
-FOLDER = "tensorboard"  # in the run directory
 TAGS = {
     "train_loss": "loss/train",
     "test_loss": "loss/test",

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from sightline.explain.command_line import one_line
 from sightline.image_data import ImageSplit, load_test_split
 from sightline.model_zoo import ModelSpec, build_model, load_weights, model_spec, normalize, read_weights
 from sightline.model_zoo.device import choose_device
-from sightline.run_store.command import one_line
 from sightline.run_store.run import RunError, RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.inference import predict, stored_images

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from sightline.explain.attribution.grids import map_layers, suggest_layers
 from sightline.explain.attribution.recording import first_non_finite
+from sightline.explain.command_line import one_line
 from sightline.model_zoo import ModelError
-from sightline.run_store.command import one_line
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy")
 

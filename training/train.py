@@ -25,16 +25,18 @@ import tyro
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from sightline.explain.command_line import ending_in_a_sentence, one_line
 from sightline.explain.precompute import EXPLAIN_ERRORS, precompute
 from sightline.image_data import ImageData, hold_out, load_image_data
 from sightline.model_zoo import ModelError, ModelSpec, build_model, load_pretrained, model_spec, normalize
 from sightline.model_zoo.device import choose_device, choose_precision, keep_freed_memory
-from sightline.run_store.command import ending_in_a_sentence, one_line
+from sightline.run_store.files import EVENTS
 from sightline.run_store.metrics import METRICS_COLUMNS
-from sightline.run_store.run import CHECKPOINT_FILE, RECORD_FILE, Run, RunRecord
+from sightline.run_store.record import RunRecord
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
-from sightline.training.event_files import FOLDER, event_files
+from sightline.training.event_files import event_files
 from sightline.training.inference import predict_together, stored_images, test_figures
 from sightline.training.loop import Loop
 from sightline.training.new_run import choose_layers, default_run, first_look, surroundings
@@ -65,7 +67,7 @@ def train(config: TrainConfig) -> Path:
 
 def _train(config: TrainConfig, spec: ModelSpec, device: torch.device, world: World) -> Path:
     run = config.run or default_run(config.dataset, config.model, f"seed{config.seed}")
-    is_begun = config.resume and os.path.exists(run / RECORD_FILE)  # a run may be killed before it has a record
+    is_begun = config.resume and Run(run).exists  # a run may be killed before it has a record
     threads = Run(run).record.threads if is_begun and world.size == 1 else config.threads
     torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // world.local_size))
     keep_freed_memory()
@@ -166,7 +168,7 @@ def _fit(loop: Loop, writer: RunWriter | None) -> None:
     finished, images = len(rows), loop.steps_per_epoch * loop.batch_size
     progress = tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05, disable=writer is None)
     progress.update(finished * images)
-    folder = writer.path / FOLDER if writer and config.tensorboard else None
+    folder = writer.path / EVENTS if writer and config.tensorboard else None
     with event_files(folder, rows) as add_event, progress, ThreadPoolExecutor(1) as background:
 
         def commit(writer: RunWriter, state: dict[str, Any], row: dict[str, float]) -> None:
@@ -202,9 +204,9 @@ def _fit(loop: Loop, writer: RunWriter | None) -> None:
 
 def _resume(loop: Loop, writer: RunWriter) -> list[list[float]]:
     """Put the last finished epoch, if any, back into `loop`; returns the metrics rows so far."""
-    run, rows = Run(writer.path), []
-    if os.path.exists(run.path / CHECKPOINT_FILE) or run.metrics():
-        checkpoint = run.checkpoint()
+    rows: list[list[float]] = []
+    checkpoint = Run(writer.path).checkpoint()
+    if checkpoint is not None:
         try:
             rows = checkpoint["metrics"]
             loop.restore(checkpoint)

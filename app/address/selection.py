@@ -10,7 +10,7 @@ import streamlit as st
 
 from sightline.app.elements.learning_curves import QUANTITIES
 from sightline.app.maps.paint import CELLS, COLOURS, SCALES, SIGNS
-from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
+from sightline.explain.attribution.methods import LAYER_METHODS, METHODS
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.comparison import Change
 from sightline.run_store.predictions import ORDERS, Condition, Filter, Outcome, Range
@@ -101,7 +101,7 @@ class Selection:
             order=(reader.one("order", {_slug(order) for order in ORDERS}) or _slug(DEFAULT_ORDER)).replace("-", " "),
             image=reader.number("image", 0, known.images if known else None),
             with_map=reader.one("map", ("shown",)) is not None,
-            method=reader.one("method", LAYER_METHODS | PIXEL_METHODS) or cls.method,
+            method=reader.one("method", METHODS) or cls.method,
             layers=reader.many("layer", None),  # the view asks the network which it has
             targets=reader.many("target", targets),
             scale=reader.one("scale", SCALES) or SCALES[0],

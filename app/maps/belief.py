@@ -6,8 +6,8 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.elements.text import escape_markdown
-from sightline.app.maps.compute import METHODS
 from sightline.app.runs import loaders, processes
+from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.belief import CONTROL_WORDS, equals, headline, interval, ranking, unfaithful
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.quality import INPUT, QualityRow

@@ -8,8 +8,9 @@ import numpy as np
 from sightline.app.address.selection import CLASS_TARGET
 from sightline.app.elements.subject import Subject
 from sightline.app.elements.text import percent
-from sightline.app.maps.compute import METHODS, Maps, Score
+from sightline.app.maps.compute import Maps, Score
 from sightline.app.maps.paint import extremes, strongest
+from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.verdicts import Verdict, judge
 
 UNCHECKED = Verdict(

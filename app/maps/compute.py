@@ -12,18 +12,17 @@ import numpy as np
 import streamlit as st
 
 from sightline.app.elements.subject import Subject
-from sightline.app.runs.loaders import Stamp, file_stamps
-from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS, Method
+from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS, Method
+from sightline.run_store.files import Stamp
 from sightline.run_store.maps import read_map
 from sightline.run_store.quality import INPUT
-from sightline.run_store.run import IMAGES_FILE, MODEL_FILE, PREDICTIONS_FILE, RECORD_FILE, Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from sightline.explain.judging.hiding import Hidden
-
-METHODS: Mapping[str, Method] = LAYER_METHODS | PIXEL_METHODS
 
 Score = tuple[int, int | None]  # a class code, or two: the logit of the first, less that of the second
 Maps = Mapping[tuple[str, Score], np.ndarray]  # (layer, score) → float32 h×w, signed
@@ -72,7 +71,7 @@ def maps(
         return stored
     parts = _parts(METHODS[method], [score for _, score in missing])
     lacking = tuple(layer for layer in layers if any(layer == name for name, _ in missing))
-    found, seconds = _computed(str(run.path), _stamps(run), _key(subject), method, lacking, parts, subject.pixels)
+    found, seconds = _computed(str(run.path), run.stamp("maps"), _key(subject), method, lacking, parts, subject.pixels)
     sizes = {layer: values.shape for (layer, _), values in found.items()}
     if any(values.shape != sizes.get(layer, values.shape) for (layer, _), values in stored.maps.items()):
         raise RunError(
@@ -101,27 +100,23 @@ def _with_differences(found: Maps, method: str, layers: Sequence[str], scores: S
 
 def map_layers(run: Run) -> dict[str, tuple[int, int]]:
     """Every layer of the network that has a map → its height and width, in cells. Loads torch. Raises RunError."""
-    return _map_layers(str(run.path), _stamps(run))
+    return _map_layers(str(run.path), run.stamp("maps"))
 
 
 def hidden(run: Run, subject: Subject, method: str, layer: str) -> "Hidden":
     """The hottest tenth of the predicted class's map hidden, and random tenths. Loads torch. Raises RunError."""
     values = maps(run, subject, method, (layer,), [(subject.predicted, None)]).maps[layer, (subject.predicted, None)]
-    return _hidden(str(run.path), _stamps(run), _key(subject), method, layer, subject.pixels, values)
+    return _hidden(str(run.path), run.stamp("maps"), _key(subject), method, layer, subject.pixels, values)
 
 
 def probabilities(run: Run, pixels: np.ndarray, token: str) -> np.ndarray:
     """Of an image of one's own, uint8 S×S×3 → float64 C; token: its hash. Loads torch. Raises RunError."""
-    return _probabilities(str(run.path), _stamps(run), token, pixels)
+    return _probabilities(str(run.path), run.stamp("maps"), token, pixels)
 
 
 def where_not_finite(run: Run, subject: Subject) -> str:
     """The first module whose output is not finite; "" where all are. Loads torch. Raises RunError."""
-    return _where_not_finite(str(run.path), _stamps(run), _key(subject), subject.pixels)
-
-
-def _stamps(run: Run) -> Stamp:
-    return file_stamps(run, RECORD_FILE, MODEL_FILE, IMAGES_FILE, PREDICTIONS_FILE)
+    return _where_not_finite(str(run.path), run.stamp("maps"), _key(subject), subject.pixels)
 
 
 def _key(subject: Subject) -> int | str:

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 from sightline.app.address.selection import Selection
 from sightline.app.elements.subject import Subject
 from sightline.app.maps.cells import Cell, Cells, Row
-from sightline.app.maps.compute import METHODS
 from sightline.app.maps.paint import colours_for, overlay
+from sightline.explain.attribution.methods import METHODS
 
 _SIDE = 256  # pixels of a map
 _GAP = 16

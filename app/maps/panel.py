@@ -10,10 +10,10 @@ from sightline.app.elements.text import count, escape_markdown
 from sightline.app.maps import compute
 from sightline.app.maps.belief import unfaithful_layers
 from sightline.app.maps.cells import Cells, class_rows, make_cells, rows_of, scores_to_judge, share_scale
-from sightline.app.maps.compute import METHODS, Computed
+from sightline.app.maps.compute import Computed
 from sightline.app.maps.files import file_name, grid_png, maps_npz
 from sightline.app.maps.grid import classes_html, grid_html
-from sightline.explain.attribution.methods import LAYER_METHODS
+from sightline.explain.attribution.methods import LAYER_METHODS, METHODS
 from sightline.run_store.run import Run, RunError
 
 MOST_CLASSES = 20

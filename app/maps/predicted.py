@@ -9,10 +9,10 @@ from sightline.app.elements.text import escape_markdown, percent
 from sightline.app.maps import compute
 from sightline.app.maps.belief import unfaithful_layers
 from sightline.app.maps.cells import Cells, Row, make_cells, scores_to_judge
-from sightline.app.maps.compute import METHODS
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.settings import resolve
 from sightline.app.runs import loaders
+from sightline.explain.attribution.methods import METHODS
 from sightline.run_store.run import Run, RunError
 
 _TOGGLE = "mistakes_map"

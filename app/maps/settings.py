@@ -8,9 +8,8 @@ import streamlit as st
 from sightline.app.address.selection import CLASS_TARGET, TARGETS, Selection, change_selection
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
-from sightline.app.maps.compute import METHODS
 from sightline.app.maps.paint import CELLS, COLOURS, SCALES, SIGNS, colours_for
-from sightline.explain.attribution.methods import PIXEL_METHODS
+from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
 from sightline.run_store.quality import INPUT
 from sightline.run_store.run import Run, RunError, RunRecord
 

@@ -1,19 +1,19 @@
 """Which runs there are, what people call them, and which of them can be compared."""
 
 import os
-import time
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from sightline.app.address.selection import RunFacts
-from sightline.app.runs.loaders import Stamp, file_stamp, file_stamps, record, status
-from sightline.run_store.note import NOTE_FILE, RunNote
-from sightline.run_store.run import RECORD_FILE, Run, RunError, list_runs
+from sightline.app.runs.loaders import kept, record, status
+from sightline.run_store.files import Stamp, runs_stamp
+from sightline.run_store.note import RunNote
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run, list_runs
 
 RUNS_VARIABLE = "SIGHTLINE_RUNS"
-SETTLED = 10**9  # nanoseconds: two changes of a folder that follow each other at once may have the same time
 
 
 def runs_root() -> Path:
@@ -23,7 +23,7 @@ def runs_root() -> Path:
 def runs() -> list[Run]:
     """Newest first."""
     root = runs_root()
-    return _runs(str(root), _folder_stamp(root))
+    return _runs(str(root), runs_stamp(root))
 
 
 def find_run(name: str | None) -> Run | None:
@@ -31,14 +31,15 @@ def find_run(name: str | None) -> Run | None:
     return next((run for run in runs() if run.name == name), None)
 
 
+@kept("note", lru_cache(256))
 def note(run: Run) -> RunNote:
-    """What people say about the run. Raises RunError."""
-    return _note(str(run.path), file_stamps(run, NOTE_FILE))
+    """Return what people say about the run. Raises RunError."""
+    return run.note()
 
 
 def titles() -> Mapping[str, str]:
     """Run name → what people call it. Where two are called the same, their names are added."""
-    return _titles(tuple((str(run.path), file_stamps(run, NOTE_FILE)) for run in runs()))
+    return _titles(tuple((str(run.path), run.stamp("note")) for run in runs()))
 
 
 def title(run: Run) -> str:
@@ -88,31 +89,9 @@ def default_run() -> str | None:
     return next(complete, candidates[0].name if candidates else None)
 
 
-def _folder_stamp(root: Path) -> Stamp:
-    changed = file_stamp(root)
-    is_settled = time.time_ns() - changed[1] > SETTLED
-    folders = (_folders if is_settled else _folders.__wrapped__)(str(root), changed)
-    return tuple((name, *file_stamp(record)[1:]) for name, record in folders)
-
-
-@lru_cache(4)
-def _folders(root: str, stamp: tuple[str, int, int]) -> list[tuple[str, Path]]:
-    """Name and record of each. A name that is no Unicode is no run's, and could not be hashed."""
-    try:
-        folders = sorted(entry.path for entry in os.scandir(root) if entry.is_dir())
-    except OSError:
-        return []
-    return [(os.fsencode(folder).decode(errors="replace"), Path(folder) / RECORD_FILE) for folder in folders]
-
-
 @lru_cache(4)
 def _runs(root: str, stamp: Stamp) -> list[Run]:
     return list_runs(Path(root))
-
-
-@lru_cache(256)
-def _note(path: str, stamp: Stamp) -> RunNote:
-    return Run(Path(path)).note()
 
 
 def _readable_note(run: Run) -> RunNote:

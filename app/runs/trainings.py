@@ -10,7 +10,7 @@ import streamlit as st
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import loaders, processes
 from sightline.run_store.note import MOST_NAME
-from sightline.run_store.run import RECORD_FILE, Run
+from sightline.run_store.run import Run
 
 _WHAT = "training"
 _MODEL = "resnet18_narrow"  # what is quick enough to be watched
@@ -67,7 +67,7 @@ def draw_news(root: Path) -> None:
         key = _key(path)
         if path.parent != root.absolute():
             continue
-        if processes.is_running(key) and not (path / RECORD_FILE).exists():
+        if processes.is_running(key) and not Run(path).exists:
             st.caption(f"{escape_markdown(path.name)} is starting …")
         elif words := processes.failure(key):
             with st.container(key=f"training_failed_{path.name}", horizontal=True, vertical_alignment="center"):

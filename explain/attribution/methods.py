@@ -82,3 +82,5 @@ PIXEL_METHODS = {
         "Occlusion", "Zeiler and Fergus 2014, arXiv 1311.2901", "T·(1 + 225): windows of an eighth", True, True, True
     ),
 }
+
+METHODS = LAYER_METHODS | PIXEL_METHODS

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from sightline.app.runs import run_list
 from sightline.app.runs.demo import train_demo
@@ -80,7 +81,7 @@ def open_view(view, form=False, **query):
     if form:
         app.session_state["filter_form"] = True
     if view != "curves":
-        app.switch_page(f"views/{view}/page.py")
+        app._page_hash = calc_hash(view)  # switch_page goes by the file's name, which is page.py for all
     for key, value in query.items():
         app.query_params[key] = value
     app.run()
@@ -183,7 +184,7 @@ def test_a_demo_that_fails_says_why_and_can_be_started_again(runs, monkeypatch):
 
 def test_the_curves_are_drawn_without_torch_pandas_and_altair(complete_run):
     program = (
-        "import os, sys; from streamlit.testing.v1 import AppTest; import app.main;"
+        "import os, sys; from streamlit.testing.v1 import AppTest; import sightline.app.main;"
         f"os.environ['SIGHTLINE_RUNS'] = {str(complete_run.parent)!r};"
         "page = AppTest.from_file('app/dashboard.py', default_timeout=30).run();"
         "assert not page.exception and len(page.get('vega_lite_chart')) == 2;"
@@ -195,7 +196,7 @@ def test_the_curves_are_drawn_without_torch_pandas_and_altair(complete_run):
 
 def test_warming_up_leaves_nothing_for_a_full_collection_to_pass_over():
     program = (
-        "import gc, sys; from app.loaders import warm_up; warm_up(0).join();"
+        "import gc, sys; from sightline.app.runs.loaders import warm_up; warm_up(0).join();"
         "assert {'torch', 'altair'} <= set(sys.modules); assert len(gc.get_objects()) < gc.get_freeze_count() / 100"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -480,7 +481,8 @@ def test_the_launcher_serves_page_and_thumbnails_from_the_folder_it_is_given(com
     program = (
         "import os, sys; from starlette.testclient import TestClient;"
         f"sys.argv = ['main.py', '--runs', {str(complete_run.parent)!r}]; sys.path.insert(0, {str(ROOT)!r});"
-        "from app.main import app; from app import run_list; from app.thumbnails import thumbnail_url;"
+        "from sightline.app.main import app; from sightline.app.runs import run_list;"
+        "from sightline.app.elements.thumbnails import thumbnail_url;"
         "browser = TestClient(app).__enter__(); run = run_list.find_run('run');"
         "found = [browser.get(thumbnail_url(run, 0, base)) for base in ('', 'some/base')];"
         "assert [answer.headers['content-type'] for answer in found] == ['image/png'] * 2, found;"

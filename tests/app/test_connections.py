@@ -12,7 +12,7 @@ import streamlit as st
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 sys.path.insert(0, {root!r})
-from app.connections import answer_at_once
+from sightline.app.connections import answer_at_once
 
 def report(request):
     for number in map(int, os.listdir("/dev/fd")):

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from sightline.app.elements.learning_curves import RUN_COLOURS
-from sightline.run_store.run import Run, is_locked
+from sightline.run_store.files import is_locked
+from sightline.run_store.run import Run
 from tests.app_pages import edit_predicted
 from tests.e2e.browser_page import (
     CHART,

@@ -207,7 +207,10 @@ class Anything:
         ([1, 2], "holds no state dict; save one with torch.save"),
         ({}, "holds no state dict; save one with torch.save"),
         ({"epoch": 3, "lr": 0.1}, r"holds no state dict under a usual name \(it has epoch, lr\)"),
-        (Anything(), r"holds Python objects \(test_weights.Anything\), and those are never loaded; where it was made"),
+        (
+            Anything(),
+            r"holds Python objects \(tests.model_zoo.test_weights.Anything\), and those are never loaded; where it was",
+        ),
         (nn.Linear(2, 2), r"holds Python objects \(torch.nn.modules.linear.Linear\)"),
     ],
 )

@@ -103,7 +103,7 @@ def test_nothing_is_read_before_all_is_written(run, maps):
 def test_a_killed_writer_keeps_what_it_finished(run):
     program = (
         "import os, signal, sys; from pathlib import Path; import numpy as np\n"
-        "from run_store.run import Run; from run_store.maps import MapsWriter\n"
+        "from sightline.run_store.run import Run; from sightline.run_store.maps import MapsWriter\n"
         f"writer = MapsWriter(Run(Path(sys.argv[1])), *{KEY}, {SIZE})\n"
         f"writer.write(np.array([1, 3]), np.full((2, *{SIZE}), 5, np.float32)); os.kill(os.getpid(), signal.SIGKILL)"
     )

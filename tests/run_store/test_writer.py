@@ -8,14 +8,17 @@ import sys
 import numpy as np
 import pytest
 import torch
+from filelock import lock_descriptor
 from safetensors.torch import load_file
 from torch import nn
 
-from sightline.run_store import writer as writer_module
+from sightline.run_store import files
+from sightline.run_store.files import is_locked, write_atomically
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.predictions_file import predictions_table
-from sightline.run_store.run import Run, RunError, RunRecord, is_locked
-from sightline.run_store.writer import RunWriter, write_atomically
+from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.run import Run
+from sightline.run_store.writer import RunWriter
 from tests.fabricated import ROOT
 
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "a,b\n\"c\"", "Ünï ☃", "\udce9 lone surrogate")  # fmt: skip
@@ -32,7 +35,7 @@ def record(**changes):
     return RunRecord(**(values | changes))
 
 
-def files(folder):
+def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -42,12 +45,12 @@ def disk_full(*_):
 
 def fill_disk_at(monkeypatch, name):
     """From now on there is no room for this file."""
-    write = writer_module.write_atomically
+    write = files.write_atomically
 
     def write_or_fail(file, content):
         (disk_full if file.name == name else write)(file, content)
 
-    monkeypatch.setattr(writer_module, "write_atomically", write_or_fail)
+    monkeypatch.setattr(files, "write_atomically", write_or_fail)
 
 
 @pytest.fixture
@@ -72,13 +75,13 @@ def test_a_failed_write_leaves_the_old_content_and_no_temporary_file(tmp_path, m
             patch.setattr(os, step, disk_full)
             with pytest.raises(OSError, match="No space"):
                 write_atomically(file, b"new")
-    assert (file.read_bytes(), files(tmp_path)) == (b"old", ["run.json"])
+    assert (file.read_bytes(), names_in(tmp_path)) == (b"old", ["run.json"])
 
 
 def test_an_atomic_write_replaces_the_content(tmp_path):
     write_atomically(tmp_path / "a", b"old")
     write_atomically(tmp_path / "a", b"new")
-    assert ((tmp_path / "a").read_bytes(), files(tmp_path)) == (b"new", ["a"])
+    assert ((tmp_path / "a").read_bytes(), names_in(tmp_path)) == (b"new", ["a"])
 
 
 def test_a_reader_keeps_its_memory_map_while_the_file_is_replaced(tmp_path):
@@ -133,7 +136,7 @@ def test_new_predictions_remove_the_maps_that_explain_the_old_ones(tmp_path):
             (writer.path / "maps" / "gradcam" / "layer1").mkdir(parents=True)
             (writer.path / "maps" / "gradcam" / "layer1" / "label.npy").write_bytes(b"old")
     assert seen == [False, False]
-    assert [name for name in files(writer.path) if "maps" in name] == ["maps"]  # and no trace of the removed ones
+    assert [name for name in names_in(writer.path) if "maps" in name] == ["maps"]  # and no trace of the removed ones
 
 
 def test_a_run_is_never_overwritten(tmp_path):
@@ -148,7 +151,7 @@ def test_nothing_is_written_beside_foreign_files(tmp_path):
     (tmp_path / "holiday.jpg").write_bytes(b"")
     with pytest.raises(RunError, match="not empty"):
         RunWriter.create(tmp_path, record())
-    assert files(tmp_path) == ["holiday.jpg"]
+    assert names_in(tmp_path) == ["holiday.jpg"]
 
 
 def test_only_one_process_writes_a_run(tmp_path):
@@ -163,16 +166,25 @@ def test_looking_at_the_lock_does_not_keep_a_writer_out(tmp_path, monkeypatch):
     with RunWriter.create(tmp_path / "run", record()) as writer:
         pass
     look = open(writer.path / ".lock")  # noqa: SIM115 (closed by the sleep below)
-    writer_module.fcntl.flock(look, writer_module.fcntl.LOCK_SH)
-    monkeypatch.setattr(writer_module.time, "sleep", lambda _: look.close())
+    assert lock_descriptor(look.fileno(), blocking=False)
+    monkeypatch.setattr(files.time, "sleep", lambda _: look.close())
     with RunWriter.reopen(writer.path, record()):
         assert is_locked(writer.path)
+
+
+def test_another_look_at_the_lock_is_not_taken_for_a_writer(tmp_path, monkeypatch):
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        pass
+    look = open(writer.path / ".lock")  # noqa: SIM115 (closed by the sleep below)
+    assert lock_descriptor(look.fileno(), blocking=False)
+    monkeypatch.setattr(files.time, "sleep", lambda _: look.close())
+    assert not is_locked(writer.path)
 
 
 def test_a_killed_writer_leaves_a_run_that_can_be_opened_again(tmp_path):
     program = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from run_store.record import parse_record; from run_store.writer import RunWriter\n"
+        "from sightline.run_store.record import parse_record; from sightline.run_store.writer import RunWriter\n"
         "writer = RunWriter.create(Path(sys.argv[1]), parse_record(sys.stdin.read()))\n"
         f"writer.append_metrics({ROW}); os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -204,7 +216,7 @@ def test_a_run_that_found_no_room_to_begin_leaves_nothing(tmp_path, monkeypatch,
     fill_disk_at(monkeypatch, name)
     with pytest.raises(RunError, match="No space left on device"):
         RunWriter.create(tmp_path / "run", record())
-    assert files(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 def test_a_run_without_room_for_predictions_is_not_complete(tmp_path, monkeypatch):
@@ -213,7 +225,7 @@ def test_a_run_without_room_for_predictions_is_not_complete(tmp_path, monkeypatc
         with pytest.raises(OSError, match="No space"):
             writer.complete(predictions_table(np.eye(2, dtype=np.float32), np.array([0, 1])), np.zeros((2, 1)))
         writer.fail("No space left on device.")
-    assert files(writer.path) == [".lock", "features.npy", "metrics.csv", "run.json"]
+    assert names_in(writer.path) == [".lock", "features.npy", "metrics.csv", "run.json"]
     assert (Run(writer.path).state, Run(writer.path).record.reason) == ("failed", "No space left on device.")
 
 

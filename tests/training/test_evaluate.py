@@ -124,7 +124,7 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_old_predictions(tiny_run_copy, 
         raise OSError(28, "No space left on device")
 
     before = pq.read_table(tiny_run_copy / "predictions.parquet")
-    monkeypatch.setattr("sightline.run_store.writer.os.fsync", disk_full)
+    monkeypatch.setattr("sightline.run_store.files.os.fsync", disk_full)
     with pytest.raises(RunError, match="could not be written: No space left on device"):
         evaluate(EvaluateConfig(tiny_run_copy, device="cpu"))
     assert pq.read_table(tiny_run_copy / "predictions.parquet").equals(before)

@@ -12,7 +12,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from sightline.run_store.run import MODEL_FILE, Run, RunRecord, is_locked
+from sightline.run_store import files
+from sightline.run_store.files import is_locked
+from sightline.run_store.run import Run, RunRecord
 from sightline.training import train as train_module
 from sightline.training.loop import Loop
 from sightline.training.recipe import TrainConfig, TrainingError, triangular
@@ -169,7 +171,7 @@ def test_a_compiled_network_trains_as_the_plain_one(shapes, tmp_path, monkeypatc
     plain = Run(train(replace(QUICK, precision="float32", run=tmp_path / "plain")))
     compiled = Run(train(replace(QUICK, precision="float32", compile=True, run=tmp_path / "compiled")))
     assert compiling.call_count == 1
-    assert load_file(compiled.path / MODEL_FILE).keys() == load_file(plain.path / MODEL_FILE).keys()
+    assert load_file(compiled.path / files.MODEL).keys() == load_file(plain.path / files.MODEL).keys()
     (row,), (other,) = compiled.metrics(), plain.metrics()
     assert row.train_loss == pytest.approx(other.train_loss, rel=1e-4)
     assert row.test_loss == pytest.approx(other.test_loss, rel=1e-2)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sightline.run_store import writer
+from sightline.run_store import files
 from sightline.run_store.maps import are_written
-from sightline.run_store.run import CHECKPOINT_FILE, METRICS_FILE, MODEL_FILE, RECORD_FILE, Run, RunError, list_runs
+from sightline.run_store.run import Run, RunError, list_runs
 from sightline.run_store.writer import RunWriter
 from sightline.training.loop import Loop
 from sightline.training.recipe import TrainConfig, TrainingError
@@ -51,7 +51,7 @@ def interrupted(config, epoch):
 def assert_same(run, other):
     """Complete, and equal in all but the seconds and what names the run."""
     assert run.state == "complete"
-    assert (run.path / MODEL_FILE).read_bytes() == (other.path / MODEL_FILE).read_bytes()
+    assert (run.path / files.MODEL).read_bytes() == (other.path / files.MODEL).read_bytes()
     assert run.predictions().table.equals(other.predictions().table)
     assert [row._replace(seconds=0) for row in run.metrics()] == [row._replace(seconds=0) for row in other.metrics()]
 
@@ -72,7 +72,7 @@ class Killed(BaseException):
 def kill_at(write, patch):
     """End the process at its `write`-th write, when half of the bytes are in the temporary file, or in metrics.csv."""
     done = []
-    whole, append = writer.write_atomically, RunWriter.append_metrics
+    whole, append = files.write_atomically, RunWriter.append_metrics
 
     def is_last():
         done.append(True)
@@ -86,12 +86,12 @@ def kill_at(write, patch):
 
     def append_metrics(self, row):
         if is_last():
-            with (self.path / METRICS_FILE).open("a") as stream:
+            with (self.path / files.METRICS).open("a") as stream:
                 stream.write("1,2.")
             raise Killed
         append(self, row)
 
-    patch.setattr(writer, "write_atomically", write_atomically)
+    patch.setattr(files, "write_atomically", write_atomically)
     patch.setattr(RunWriter, "append_metrics", append_metrics)
     return done
 
@@ -137,7 +137,7 @@ def test_other_settings_are_refused_and_named(config):
 def test_maps_may_be_asked_for_when_a_run_goes_on_also_one_older_than_this_and_another_option(config):
     run = interrupted(config, 3)
     recipe = {name: value for name, value in run.record.recipe.items() if name not in ("maps", "warmup")}
-    (run.path / RECORD_FILE).write_text(replace(run.record, recipe=recipe).to_json())
+    (run.path / files.RECORD).write_text(replace(run.record, recipe=recipe).to_json())
     train(replace(config, resume=True, maps=True))
     assert are_written(Run(config.run), "gradcam", "layer4", "label")
 
@@ -146,7 +146,7 @@ def test_a_complete_run_and_one_that_lost_its_checkpoint_are_not_resumed(config,
     with pytest.raises(TrainingError, match="is complete, there is nothing to resume"):
         train(replace(config, run=tiny_run, resume=True))
     run = interrupted(config, 2)
-    (run.path / CHECKPOINT_FILE).unlink()
+    (run.path / files.CHECKPOINT).unlink()
     with pytest.raises(RunError, match="run has lost its resume.pt; remove it and train it again"):
         train(replace(config, resume=True))
     assert len(run.metrics()) == 1
@@ -154,17 +154,17 @@ def test_a_complete_run_and_one_that_lost_its_checkpoint_are_not_resumed(config,
 
 def test_another_device_is_refused_since_its_arithmetic_differs(config):
     run = interrupted(config, 2)
-    (run.path / RECORD_FILE).write_text(replace(run.record, device="cuda").to_json())
+    (run.path / files.RECORD).write_text(replace(run.record, device="cuda").to_json())
     with pytest.raises(TrainingError, match="device was cuda, is cpu"):
         train(replace(config, resume=True))
 
 
 def test_a_damaged_checkpoint_is_one_sentence(config):
     run = interrupted(config, 2)
-    (run.path / CHECKPOINT_FILE).write_bytes(b"other bytes")
+    (run.path / files.CHECKPOINT).write_bytes(b"other bytes")
     with pytest.raises(RunError, match="resume.pt is damaged; train the run again"):
         train(replace(config, resume=True))
-    torch.save({"model": {}}, run.path / CHECKPOINT_FILE)
+    torch.save({"model": {}}, run.path / files.CHECKPOINT)
     with pytest.raises(TrainingError, match="resume.pt is damaged; train the run again"):
         train(replace(config, resume=True))
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from sightline.run_store.run import MODEL_FILE, Run
+from sightline.run_store import files
+from sightline.run_store.run import Run
 from tests.fabricated import ROOT
 
 ALONE = ("-m", "sightline.training.train")
@@ -46,7 +47,7 @@ def finished(process, run):
 
 
 def largest_difference(run, other):
-    weights, others = load_file(run.path / MODEL_FILE), load_file(other.path / MODEL_FILE)
+    weights, others = load_file(run.path / files.MODEL), load_file(other.path / files.MODEL)
     assert weights.keys() == others.keys()
     return max(abs(weights[name] - others[name]).max() for name in weights)
 

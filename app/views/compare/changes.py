@@ -12,10 +12,10 @@ from sightline.app.elements.bars import Bar
 from sightline.app.elements.inspector import draw_image
 from sightline.app.elements.subject import split_image
 from sightline.app.elements.text import count, escape_markdown, percent
-from sightline.app.maps.compute import METHODS
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.predicted import predicted_cells
 from sightline.app.runs import loaders, run_list
+from sightline.explain.attribution.methods import METHODS
 from sightline.run_store.comparison import Comparison
 from sightline.run_store.run import Run, RunError
 

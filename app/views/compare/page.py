@@ -10,12 +10,12 @@ from sightline.app.elements.filters import draw_chips, draw_order
 from sightline.app.elements.gallery import gallery_items
 from sightline.app.elements.image_set import draw_image_set, page_size
 from sightline.app.elements.inspector import draw_title
+from sightline.app.elements.matrix import draw_matrix, draw_pairs
 from sightline.app.elements.matrix_chart import MOST_DRAWN, difference_cells
 from sightline.app.elements.shell import draw_missing, draw_run, with_second_run
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders, run_list
 from sightline.app.views.compare.changes import changed_bars, draw_both, rows_of, verdict_words, with_both
-from sightline.app.views.mistakes.overview import draw_matrix, draw_pairs
 from sightline.run_store.comparison import Change, Comparison
 from sightline.run_store.run import Run
 

@@ -6,9 +6,9 @@ from typing import Any
 import streamlit as st
 
 from sightline.app.address.selection import Selection, current_selection
-from sightline.app.elements.learning_curves import QUANTITIES
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import loaders, run_list
+from sightline.app.views.curves.charts import draw_chart
 from sightline.app.views.curves.run_table import Progress, draw_runs, read_progress
 from sightline.app.views.curves.settings import curve_options, draw_curve_settings, shown_names
 from sightline.run_store.run import RunError
@@ -22,14 +22,8 @@ def draw_charts(rows: Sequence[Progress], selection: Selection) -> None:
     options = curve_options(drawn, selection)
     for pair in (chosen[start : start + 2] for start in range(0, len(chosen), 2)):
         for column, quantity in zip(st.columns(min(2, len(chosen)), gap="medium"), pair, strict=False):
-            spec = loaders.curves_spec(runs, quantity, colours, options)
-            lines = " and ".join(filter(None, QUANTITIES[quantity].lines))
-            column.vega_lite_chart(
-                spec,
-                width="stretch",
-                key=f"curves_{quantity}",
-                alt=f"{lines} {quantity} by epoch".strip().capitalize(),
-            )
+            with column:
+                draw_chart(runs, quantity, colours, options)
     if options["full_size_from"]:
         st.caption(
             "Dotted: from there on a run sees images of full size. Until then it is trained and tested on smaller ones."

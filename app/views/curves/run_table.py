@@ -13,10 +13,11 @@ from sightline.app.elements.learning_curves import RUN_COLOURS
 from sightline.app.elements.shell import STATE_WORDS
 from sightline.app.elements.text import count, duration, percent
 from sightline.app.runs import loaders, run_list, trainings
-from sightline.app.runs.loaders import RunStatus, file_stamp
+from sightline.app.runs.loaders import RunStatus
 from sightline.app.runs.notes import draw_note_editor
 from sightline.run_store.metrics import Epoch
-from sightline.run_store.run import METRICS_FILE, Run, RunError, RunRecord
+from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.run import Run
 
 # Of a recipe: what has a column, or changes no weight.
 _NO_SETTINGS = ("run", "resume", "maps", "tensorboard", "dataset", "model")
@@ -72,7 +73,7 @@ def _read(run: Run, title: str, colour: str) -> Progress:
         note = run_list.note(run).text
     except RunError as error:
         note = str(error)
-    silence = max(0.0, time.time() - file_stamp(run.path / METRICS_FILE)[1] / 1e9)  # a clock may go backwards
+    silence = max(0.0, time.time() - run.stamp("metrics")[0][1] / 1e9)  # a clock may go backwards
     return Progress(run, title, status, record, metrics, problem, colour, silence, accuracy, note)
 
 

@@ -1,16 +1,13 @@
 """All predictions of a run at a glance: confusion matrix, most confused pairs, figures by class."""
 
-from collections.abc import Sequence
-
-import pyarrow as pa
 import streamlit as st
 
-from sightline.app.address.selection import Selection, current_selection, write_selection
+from sightline.app.address.selection import Selection
 from sightline.app.elements.bars import Bar, draw_bars
 from sightline.app.elements.filters import draw_class_search
-from sightline.app.elements.matrix_chart import CELL_SELECTION, MOST_DRAWN, confusion_cells
+from sightline.app.elements.matrix import draw_matrix, draw_pairs, take_pair
+from sightline.app.elements.matrix_chart import MOST_DRAWN, confusion_cells
 from sightline.app.elements.text import count, percent
-from sightline.app.runs import loaders
 from sightline.run_store.predictions import Predictions
 
 _PAIRS = "mistakes_pairs"
@@ -43,61 +40,6 @@ def draw_confusion(predictions: Predictions, selection: Selection) -> None:
     draw_matrix(cells, names, selection, "mistakes_matrix", "rows true, columns predicted · click to filter")
 
 
-def draw_matrix(cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str, caption: str) -> None:
-    """cells: see `confusion_matrix`. A click on one filters by its classes; a button shows them all enlarged."""
-    _draw_chart(cells, class_names, selection, name)
-    with st.container(key=f"foot_{name}", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
-        st.caption(caption, width="stretch")
-        if st.button("Enlarge", icon=":material/open_in_full:", key=f"enlarge_{name}", type="tertiary"):
-            _draw_enlarged(cells, class_names, selection, name)
-
-
-@st.dialog("Confusion matrix", width="large")
-def _draw_enlarged(cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str) -> None:
-    if _draw_chart(cells, class_names, selection, name, is_large=True):
-        st.rerun()  # the page, without the dialog
-
-
-def _draw_chart(
-    cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str, is_large: bool = False
-) -> bool:
-    """Whether a cell was clicked."""
-    # Another filter makes another element: a click on the cell that is selected must be an event again.
-    codes = (class_names.index(chosen) if chosen else "" for chosen in (selection.label, selection.predicted))
-    key = "_".join(map(str, (name, *codes, *(["large"] if is_large else []))))
-    event = st.vega_lite_chart(
-        cells,
-        loaders.matrix_spec(class_names, dark=st.context.theme.type == "dark", is_large=is_large),
-        height=max(520, LARGE_ROW * len(class_names)) if is_large else 250,
-        width="stretch",
-        key=key,
-        on_select=lambda: _take_cell(key),
-        selection_mode=CELL_SELECTION,
-        alt="Confusion matrix: rows are true classes, columns predicted ones",
-    )
-    return bool(event.selection.get(CELL_SELECTION))
-
-
-def _take_cell(key: str) -> None:
-    picked = st.session_state[key].selection.get(CELL_SELECTION) or []
-    if picked:
-        _take(picked[0].get("true"), picked[0].get("predicted"))
-
-
-def toggle(selection: Selection, label: str | None, predicted: str | None) -> Selection:
-    """Filter by this pair, or no longer by it. A pair that is right shows the images that are."""
-    if (selection.label, selection.predicted) == (label, predicted):
-        return selection.change(label=None, predicted=None)
-    outcome = selection.outcome
-    if label is not None and predicted is not None and outcome != "all":
-        outcome = "right" if label == predicted else "wrong"
-    return selection.change(label=label, predicted=predicted, outcome=outcome)
-
-
-def _take(label: str | None, predicted: str | None) -> None:
-    write_selection(toggle(current_selection(), label, predicted))
-
-
 def draw_tables(predictions: Predictions, selection: Selection) -> None:
     chosen = st.segmented_control(
         "Table",
@@ -114,7 +56,7 @@ def draw_tables(predictions: Predictions, selection: Selection) -> None:
             key=_CLASSES,
             widths=(42, 46, 36),
             header=("class", "recall", "", "precision", "images"),
-            on_pick=lambda: _take(predictions.class_names[int(st.session_state[_CLASSES].pick)], None),
+            on_pick=lambda: take_pair(predictions.class_names[int(st.session_state[_CLASSES].pick)], None),
         )
         if len(predictions.class_names) > MOST_ROWS:
             st.caption(f"The {MOST_ROWS} of lowest recall.")
@@ -122,18 +64,6 @@ def draw_tables(predictions: Predictions, selection: Selection) -> None:
         draw_pairs(
             pair_bars(predictions, selection), predictions.class_names, _PAIRS, "No such image was predicted wrong."
         )
-
-
-def draw_pairs(bars: Sequence[Bar], class_names: tuple[str, ...], key: str, otherwise: str) -> None:
-    """bars: with ids as in `pair_bars`; a click on one filters by its classes. otherwise: said where there are none."""
-    if not bars:
-        st.caption(otherwise)
-        return
-
-    def take() -> None:
-        _take(*(class_names[int(code)] for code in st.session_state[key].pick.split("-")))
-
-    draw_bars(bars, key=key, widths=(34,), label_share=1.6, on_pick=take)
 
 
 def pair_bars(predictions: Predictions, selection: Selection) -> list[Bar]:

@@ -10,14 +10,15 @@ from sightline.app.elements.gallery import draw_gallery, gallery_items
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.text import counted, escape_markdown
 from sightline.app.maps.belief import draw_measuring, map_words, run_sentence
-from sightline.app.maps.compute import METHODS
 from sightline.app.runs import loaders
 from sightline.app.views.trust.chart import MAP_SELECTION, best_first, method_colours, trust_chart, trust_rows
+from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.belief import figure, headline, interval, ranking
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.predictions import Predictions
-from sightline.run_store.quality import INPUT, QualityRow
-from sightline.run_store.run import QUALITY_FILE, Run, RunError
+from sightline.run_store.quality import INPUT, QualityRow, quality_csv
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 _MEASURE, _MAP = "trust_measure", "trust_map"
 Map = tuple[str, str]  # method and layer
@@ -166,8 +167,8 @@ def _draw_table(run: Run, rows: list[QualityRow]) -> None:
             st.markdown("**All figures**", width="stretch")
             st.download_button(
                 "CSV",
-                data=(run.path / QUALITY_FILE).read_bytes(),
-                file_name=f"{run.name}_{QUALITY_FILE}",
+                data=quality_csv(run),
+                file_name=f"{run.name}_quality.csv",
                 mime="text/csv",
                 icon=":material/download:",
                 type="tertiary",

@@ -3,7 +3,7 @@ import pytest
 from jsonschema import ValidationError
 
 from sightline.app.elements.learning_curves import QUANTITIES, learning_curves, smoothed
-from sightline.app.runs.loaders import arrow_rows
+from sightline.app.views.curves.charts import arrow_rows
 from sightline.app.views.curves.files import curves_csv, curves_picture, curves_png, curves_svg
 from sightline.run_store.metrics import Epoch
 

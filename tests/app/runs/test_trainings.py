@@ -10,7 +10,8 @@ import pytest
 
 from sightline.app.runs import loaders, processes, trainings
 from sightline.app.views.curves import run_table
-from sightline.run_store.run import METRICS_FILE, PREDICTIONS_FILE, Run
+from sightline.run_store import files
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.recipe import RECIPES, TrainConfig
 from sightline.training.train import parse
@@ -29,7 +30,7 @@ def runs(tmp_path, monkeypatch):
 def interrupted(runs, tiny_run, data_dir):
     """As killed after its second and last epoch, before the predictions were written."""
     run = Run(Path(shutil.copytree(tiny_run, runs / "stopped")))
-    (run.path / PREDICTIONS_FILE).unlink()
+    (run.path / files.PREDICTIONS).unlink()
     edit_record(run.path, state="running")
     return run
 
@@ -139,7 +140,7 @@ def test_a_running_training_says_how_fast_it_is_and_a_stalled_one_that_it_is_sil
         row = {"epoch": 1, "train_loss": 2, "train_accuracy": 0.5, "test_loss": 2, "test_accuracy": 0.5}
         writer.restart([[*row.values(), 0.1, 30]])
         now = time.time()
-        os.utime(interrupted.path / METRICS_FILE, (now, now))
+        os.utime(interrupted.path / files.METRICS, (now, now))
         monkeypatch.setattr(run_table.time, "time", lambda: now + silence)
         (progress,) = run_table.read_progress([interrupted])
         assert loaders.status(interrupted).state == "running"

@@ -1,0 +1,131 @@
+"""The files of a run directory: their names, what a reading depends on, and how they are opened, locked and replaced.
+
+No other package names a file of a run.
+"""
+
+import os
+import threading
+import time
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+from filelock import lock_descriptor
+
+RECORD = "run.json"
+METRICS = "metrics.csv"
+CHECKPOINT = "resume.pt"
+MODEL = "model.safetensors"
+IMAGES = "images.npy"
+MASKS = "masks.npy"
+FEATURES = "features.npy"
+PREDICTIONS = "predictions.parquet"
+QUALITY = "quality.csv"
+NOTE = "note.json"
+LOCK = ".lock"
+MAPS = "maps"  # a folder, as is the next
+EVENTS = "tensorboard"
+
+# Under the lock, as the note is not.
+WRITTEN = (RECORD, METRICS, CHECKPOINT, MODEL, IMAGES, MASKS, FEATURES, PREDICTIONS, QUALITY)
+
+Reading = Literal["record", "metrics", "predictions", "images", "masks", "features", "note", "quality", "model", "maps"]
+DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
+    "record": (RECORD,),
+    "metrics": (METRICS,),
+    "predictions": (RECORD, PREDICTIONS, IMAGES),  # and whether the run is complete
+    "images": (IMAGES,),
+    "masks": (MASKS, IMAGES),
+    "features": (FEATURES, IMAGES),
+    "note": (NOTE,),
+    "quality": (QUALITY, MODEL),
+    "model": (RECORD, MODEL),
+    "maps": (RECORD, MODEL, IMAGES, PREDICTIONS),  # of images as the predictions name them
+}
+FileStamp = tuple[str, int, int]
+Stamp = tuple[FileStamp, ...]
+
+_SETTLED = 10**9  # nanoseconds: two changes of a folder that follow each other at once may have the same time
+_LOCK_ATTEMPTS = 5
+_LOOKING = threading.Lock()  # one look of this process at a time, or two would take each other for a writer
+
+
+def file_stamp(file: Path) -> FileStamp:
+    """Return name, modification time (nanoseconds) and size (bytes) of a file: another one once the file changes.
+
+    Time 0 and size −1 where there is no such file.
+    """
+    try:
+        found = os.stat(file)
+    except OSError:
+        return (file.name, 0, -1)
+    return (file.name, found.st_mtime_ns, found.st_size)
+
+
+def stamp(run: Path, reading: Reading) -> Stamp:
+    """Return the stamps of all files that a reading depends on: the key under which it may be kept."""
+    return tuple(file_stamp(run / name) for name in DEPENDS_ON[reading])
+
+
+def runs_stamp(root: Path) -> Stamp:
+    """Return the stamps of the records of all folders in `root`, by folder: another value once a run comes or goes."""
+    changed = file_stamp(root)
+    is_settled = time.time_ns() - changed[1] > _SETTLED
+    folders = (_folders if is_settled else _folders.__wrapped__)(str(root), changed)
+    return tuple((name, *file_stamp(record)[1:]) for name, record in folders)
+
+
+@lru_cache(4)
+def _folders(root: str, stamp: FileStamp) -> list[tuple[str, Path]]:
+    """List name and record of each folder. A name that is no Unicode is no run's, and could not be hashed."""
+    try:
+        folders = sorted(entry.path for entry in os.scandir(root) if entry.is_dir())
+    except OSError:
+        return []
+    return [(os.fsencode(folder).decode(errors="replace"), Path(folder) / RECORD) for folder in folders]
+
+
+def open_array(file: Path) -> np.ndarray:
+    """Map an .npy file into memory, read-only. A damaged header makes NumPy raise anything, from EOFError on."""
+    return np.lib.format.open_memmap(file, mode="r")
+
+
+def write_atomically(file: Path, content: bytes) -> None:
+    """Replace a file so that readers see the old content or the new, also after a power cut. Raises OSError."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def leftovers(run: Path) -> list[Path]:
+    """List the temporary files of a writer that was killed; whoever holds the lock may remove them."""
+    return [file for name in WRITTEN for file in run.glob(f".{name}.*") if file.suffix[1:].isdigit()]
+
+
+def take_lock(run: Path) -> IO[str] | None:
+    """Lock a run until what is returned is closed; None where another process holds it. Raises OSError."""
+    lock = open(run / LOCK, "a")  # noqa: SIM115 (held open as long as the run is written)
+    for _ in range(_LOCK_ATTEMPTS):
+        if lock_descriptor(lock.fileno(), blocking=False):
+            return lock
+        time.sleep(0.05)  # perhaps it was only `is_locked`, which holds the lock for a moment
+    lock.close()
+    return None
+
+
+def is_locked(run: Path) -> bool:
+    """Tell whether a living process writes the run."""
+    with suppress(OSError), _LOOKING, open(run / LOCK) as lock:
+        if lock_descriptor(lock.fileno(), blocking=False):
+            return False
+        time.sleep(0.001)  # another process may look at the same moment: a writer holds the lock for longer
+        return not lock_descriptor(lock.fileno(), blocking=False)
+    return False
