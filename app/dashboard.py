@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from sightline.app.address.selection import read_selection
+from sightline.app.address.url import read_selection, view_file
 from sightline.app.elements.introduction import draw_introduction
 from sightline.app.elements.shell import draw_header, draw_no_runs, draw_notices
 from sightline.app.runs import loaders, run_list
@@ -21,8 +21,7 @@ st.html(STYLE)
 
 VIEWS = ("Curves", "Mistakes", "Layers", "Trust", "Compare")
 pages = [
-    st.Page(f"views/{title.lower()}/page.py", title=title, url_path=title.lower(), default=title == "Curves")
-    for title in VIEWS
+    st.Page(view_file(title.lower()), title=title, url_path=title.lower(), default=title == "Curves") for title in VIEWS
 ]
 page = st.navigation(pages, position="hidden")
 selection, ignored = read_selection()

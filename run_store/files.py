@@ -4,6 +4,7 @@ No other package names a file of a run.
 """
 
 import os
+import re
 import threading
 import time
 from contextlib import suppress
@@ -50,6 +51,15 @@ Stamp = tuple[FileStamp, ...]
 _SETTLED = 10**9  # nanoseconds: two changes of a folder that follow each other at once may have the same time
 _LOCK_ATTEMPTS = 5
 _LOOKING = threading.Lock()  # one look of this process at a time, or two would take each other for a writer
+
+
+def safe_name(*words: str) -> str:
+    """Join words to a file name of letters, digits, dots and dashes: names of runs and files are other people's text.
+
+    >>> safe_name("a/../b <x>", "my holiday.png")
+    'a-..-b-x_my-holiday.png'
+    """
+    return "_".join(re.sub(r"[^\w.-]+", "-", word).strip("-.") for word in words)
 
 
 def file_stamp(file: Path) -> FileStamp:

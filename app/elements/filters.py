@@ -9,10 +9,12 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from sightline.app.address.selection import Selection, change_selection, current_selection
+from sightline.app.address.selection import Selection
+from sightline.app.address.url import change_selection, read_selection, write_selection
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.matrix_chart import MOST_DRAWN
 from sightline.app.elements.text import count, counted, escape_markdown, no_formula, percent
+from sightline.run_store.files import safe_name
 from sightline.run_store.predictions import ORDERS, REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
 
 _OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
@@ -25,7 +27,7 @@ def draw_headline(predictions: Predictions, current: CurrentSet, selection: Sele
         st.download_button(
             "CSV",
             data=lambda: set_as_csv(predictions, current.rows),
-            file_name=f"{_file_name(selection.run)}_{selection.outcome}.csv",
+            file_name=f"{safe_name(selection.run or 'run', selection.outcome)}.csv",
             mime="text/csv",
             icon=":material/download:",
             key="mistakes_csv",
@@ -223,7 +225,8 @@ def slider_scale(values: np.ndarray) -> tuple[float, float, float] | None:
 
 
 def _ask(name: str, condition: Condition | None) -> None:
-    change_selection(columns=current_selection().ask(name, condition))
+    selection, _ = read_selection()
+    write_selection(selection.change(columns=selection.ask(name, condition)))
 
 
 def _take(key: str, name: str) -> None:
@@ -241,7 +244,3 @@ def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
         predictions.probabilities[rows].astype(np.float32), columns=[f"p({name})" for name in predictions.class_names]
     )
     return pd.concat([table, probabilities], axis=1).to_csv(index=False, float_format="%.6g").encode()
-
-
-def _file_name(text: str | None) -> str:
-    return "".join(character if character.isalnum() or character in "-_." else "_" for character in text or "run")

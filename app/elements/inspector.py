@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from sightline.app.address.selection import change_selection
+from sightline.app.address.url import change_selection
 from sightline.app.elements.bars import Bar, Kind, draw_bars
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.subject import Subject, split_image

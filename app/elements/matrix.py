@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from sightline.app.address.selection import Selection, current_selection, write_selection
+from sightline.app.address.selection import Selection
+from sightline.app.address.url import read_selection, write_selection
 from sightline.app.elements.bars import Bar, draw_bars
 from sightline.app.elements.matrix_chart import CELL_SELECTION
 
@@ -67,7 +68,7 @@ def toggle(selection: Selection, label: str | None, predicted: str | None) -> Se
 
 def take_pair(label: str | None, predicted: str | None) -> None:
     """For callbacks: filter by these classes, or no longer by them."""
-    write_selection(toggle(current_selection(), label, predicted))
+    write_selection(toggle(read_selection()[0], label, predicted))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

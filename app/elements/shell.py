@@ -7,8 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.address.selection import CLASS_TARGET, TARGETS, Selection, change_selection, current_selection
+from sightline.app.address.selection import Selection
+from sightline.app.address.url import change_selection, handed_on_selection, read_selection, write_selection
 from sightline.app.elements.text import escape_markdown
+from sightline.app.maps.settings import CLASS_TARGET, TARGETS
 from sightline.app.runs import demo, loaders, run_list, trainings
 from sightline.app.runs.loaders import RunStatus
 from sightline.run_store.run import Run, RunError, RunRecord
@@ -89,8 +91,8 @@ def _draw_run_pickers(selection: Selection) -> None:
 
 def _change_run() -> None:
     """Keep what also exists in the other run: classes of the same name, the image of the same test split."""
-    selection, name = current_selection(), st.session_state[_PICKER]
-    facts = run_list.run_facts().get(name)
+    (selection, _), name = read_selection(), st.session_state[_PICKER]
+    facts = run_list.facts(name)
     changes: dict[str, Any] = {"run": name}
     if facts is not None:
         changes |= {key: None for key in ("label", "predicted") if getattr(selection, key) not in facts.class_names}
@@ -101,7 +103,7 @@ def _change_run() -> None:
     splits = [run_list.test_split(run) if run else "" for run in map(run_list.find_run, (selection.run, name))]
     if splits[0] and splits[0] == splits[1]:
         changes["image"] = selection.image
-    change_selection(**changes)
+    write_selection(selection.change(**changes))
 
 
 def _record(name: str | None) -> RunRecord | None:
@@ -158,7 +160,7 @@ def draw_demo(root: Path) -> None:
 
 def draw_run(draw: Callable[[Run, Selection], None]) -> None:
     """A view of the chosen run; where it cannot be read, what is missing instead."""
-    selection = current_selection()
+    selection = handed_on_selection()
     run = run_list.find_run(selection.run)
     if run is None:
         return

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
     from sightline.run_store.run import Run
 
@@ -25,13 +26,14 @@ def thumbnail_url(run: "Run", index: int, base_path: str = "") -> str:
     return f"{prefix}/app/static/thumb/{quote(run.name, safe='')}/{images_token(run)}/{index}.png"
 
 
-def png(image: "np.ndarray") -> bytes:
-    """uint8 H×W×3 as PNG."""
+def png(image: "np.ndarray | Image.Image") -> bytes:
+    """Encode a picture, or pixels uint8 H×W×3, as PNG."""
     import numpy as np
     from PIL import Image
 
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(np.ascontiguousarray(image))
     stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(stream, "PNG", compress_level=1)
+    picture.save(stream, "PNG", compress_level=3)
     return stream.getvalue()
 
 

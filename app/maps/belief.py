@@ -1,10 +1,10 @@
 """Which maps of a run may be believed, in words; and the button that measures it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
+from sightline.app.address.url import view_file
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import loaders, processes
 from sightline.explain.attribution.methods import METHODS
@@ -33,8 +33,8 @@ def map_words(method: str, layer: str) -> str:
     return METHODS[method].title if layer == INPUT else f"{METHODS[method].title} at {layer}"
 
 
-def draw_belief(run: Run, shown: Selection) -> None:
-    """Beside the maps of one method: which of its layers to believe."""
+def draw_belief(run: Run, method: str, query: Mapping[str, str | list[str]]) -> None:
+    """Say beside the maps of one method which of its layers to believe. query: of the link to Trust."""
     try:
         rows = loaders.quality(run)
     except RunError as error:
@@ -45,9 +45,9 @@ def draw_belief(run: Run, shown: Selection) -> None:
         draw_measuring(run)
         return
     with st.container(key="belief", horizontal=True, vertical_alignment="center", gap="small"):
-        otherwise = f"{METHODS[shown.method].title} was not measured on this run."
-        st.markdown(f"{_QUESTION} {layer_sentences(rows, shown.method) or otherwise}", width="stretch")
-        st.page_link("views/trust/page.py", label="Open Trust →", query_params=shown.to_query(), width="content")
+        otherwise = f"{METHODS[method].title} was not measured on this run."
+        st.markdown(f"{_QUESTION} {layer_sentences(rows, method) or otherwise}", width="stretch")
+        st.page_link(view_file("trust"), label="Open Trust →", query_params=query, width="content")
 
 
 def layer_sentences(rows: Sequence[QualityRow], method: str) -> str:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sightline.app.address.selection import CLASS_TARGET
 from sightline.app.elements.subject import Subject
 from sightline.app.elements.text import percent
 from sightline.app.maps.compute import Maps, Score
 from sightline.app.maps.paint import extremes, strongest
+from sightline.app.maps.settings import CLASS_TARGET, MapSettings
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.verdicts import Verdict, judge
 
@@ -61,6 +61,11 @@ def targets_of(subject: Subject, wanted: Sequence[str]) -> tuple[str, ...]:
     """Those that this image has; where none was chosen, the prediction, its rival, and what tells them apart."""
     rival = () if subject.rival is None else ("true" if subject.is_wrong else "runner-up", "difference")
     return tuple(target for target in wanted if _has(subject, target)) or ("predicted", *rival)
+
+
+def settings_for(subject: Subject, settings: MapSettings) -> MapSettings:
+    """Return the settings with the targets that this image has, see `targets_of`."""
+    return replace(settings, targets=targets_of(subject, settings.targets))
 
 
 def _has(subject: Subject, target: str) -> bool:

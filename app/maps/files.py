@@ -1,17 +1,18 @@
 """What the Layers view lets people take away: the grid as one picture, and the numbers behind it. No Streamlit."""
 
 import io
-import re
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.subject import Subject
+from sightline.app.elements.thumbnails import png
 from sightline.app.maps.cells import Cell, Cells, Row
-from sightline.app.maps.paint import colours_for, overlay
+from sightline.app.maps.paint import overlay
+from sightline.app.maps.settings import MapSettings, colours_for
 from sightline.explain.attribution.methods import METHODS
+from sightline.run_store.files import safe_name
 
 _SIDE = 256  # pixels of a map
 _GAP = 16
@@ -24,15 +25,15 @@ _INK, _SOFT = (28, 31, 35), (98, 102, 108)
 _GOOD, _BAD = (23, 99, 61), (156, 74, 16)
 
 
-def grid_png(cells: Cells, subject: Subject, shown: Selection, run_name: str) -> bytes:
+def grid_png(cells: Cells, subject: Subject, settings: MapSettings, run_name: str) -> bytes:
     """The grid as shown, on white, with titles, raw extremes and verdicts. cells: see `make_cells`."""
-    rows, columns = len(cells), len(shown.layers)
+    rows, columns = len(cells), len(settings.layers)
     width = 2 * _MARGIN + _LABEL + columns * (_SIDE + _GAP) - _GAP
     height = 2 * _MARGIN + _TITLE + _HEAD + rows * (_SIDE + _FOOT)
     sheet = Image.new("RGB", (max(width, 640), height), "white")
     draw = ImageDraw.Draw(sheet)
-    _draw_title(sheet, draw, subject, shown, run_name)
-    for place, layer in enumerate(shown.layers):
+    _draw_title(sheet, draw, subject, settings, run_name)
+    for place, layer in enumerate(settings.layers):
         values = cells[0][place].values
         size = "" if values is None else f" {values.shape[0]}×{values.shape[1]}"
         _write(draw, (_left(place), _MARGIN + _TITLE), layer + size, 17, _INK, _SIDE, bold=True)
@@ -40,13 +41,11 @@ def grid_png(cells: Cells, subject: Subject, shown: Selection, run_name: str) ->
         top = _MARGIN + _TITLE + _HEAD + number * (_SIDE + _FOOT)
         _draw_row_title(draw, row[0].row, top)
         for place, cell in enumerate(row):
-            _draw_cell(sheet, draw, cell, subject.pixels, shown, (_left(place), top))
-    stream = io.BytesIO()
-    sheet.save(stream, "PNG")
-    return stream.getvalue()
+            _draw_cell(sheet, draw, cell, subject.pixels, settings, (_left(place), top))
+    return png(sheet)
 
 
-def maps_npz(cells: Cells, subject: Subject, shown: Selection, run_name: str) -> bytes:
+def maps_npz(cells: Cells, subject: Subject, settings: MapSettings, run_name: str) -> bytes:
     """Every shown map as it was computed: `<layer>/<row>` → float32 h×w, signed, not cut and not scaled.
 
     A row is `predicted`, `true`, `runner-up`, `difference` or `class-<code>`. Beside them: `run`, `method`, `image`
@@ -60,7 +59,7 @@ def maps_npz(cells: Cells, subject: Subject, shown: Selection, run_name: str) ->
     }
     facts = {
         "run": np.array(run_name),
-        "method": np.array(shown.method),
+        "method": np.array(settings.method),
         "image": np.array(-1 if subject.image is None else subject.image),
         "title": np.array(subject.title),
         "classes": np.array(subject.class_names),
@@ -73,9 +72,8 @@ def maps_npz(cells: Cells, subject: Subject, shown: Selection, run_name: str) ->
 
 
 def file_name(run_name: str, subject: Subject, method: str, ending: str) -> str:
-    """Letters, digits and dashes: run names and names of uploads are other people's text."""
-    words = (run_name, subject.title, method)
-    return "_".join(re.sub(r"[^\w.]+", "-", word).strip("-.") for word in words) + ending
+    """Name a file after what is in it."""
+    return safe_name(run_name, subject.title, method) + ending
 
 
 def _left(place: int) -> int:
@@ -83,16 +81,16 @@ def _left(place: int) -> int:
 
 
 def _draw_title(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, subject: Subject, shown: Selection, run_name: str
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, subject: Subject, settings: MapSettings, run_name: str
 ) -> None:
     side = _TITLE - 20
     sheet.paste(Image.fromarray(subject.pixels).resize((side, side), Image.Resampling.NEAREST), (_MARGIN, _MARGIN))
     left, width = _MARGIN + side + _GAP, sheet.width - 2 * _MARGIN - side - _GAP
-    scale = {"own": "each map on its own scale", "row": "one scale a row"}[shown.scale]
-    settings = f"{METHODS[shown.method].title} · {shown.sign} · {scale} · opacity {shown.opacity} %"
+    scale = {"own": "each map on its own scale", "row": "one scale a row"}[settings.scale]
+    words = f"{METHODS[settings.method].title} · {settings.sign} · {scale} · opacity {settings.opacity} %"
     _write(draw, (left, _MARGIN), f"{run_name} · {subject.title}", 20, _INK, width, bold=True)
     _write(draw, (left, _MARGIN + 28), subject.outcome, 16, _INK, width)
-    _write(draw, (left, _MARGIN + 52), settings, 14, _SOFT, width)
+    _write(draw, (left, _MARGIN + 52), words, 14, _SOFT, width)
 
 
 def _draw_row_title(draw: ImageDraw.ImageDraw, row: Row, top: int) -> None:
@@ -106,7 +104,7 @@ def _draw_cell(
     draw: ImageDraw.ImageDraw,
     cell: Cell,
     pixels: np.ndarray,
-    shown: Selection,
+    settings: MapSettings,
     corner: tuple[int, int],
 ) -> None:
     image = np.asarray(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.NEAREST))
@@ -115,9 +113,9 @@ def _draw_cell(
             image,
             cell.values,
             sign=cell.row.sign,
-            cells=shown.cells,
-            colours=colours_for(cell.row.sign, shown.colours),
-            opacity=shown.opacity / 100,
+            cells=settings.cells,
+            colours=colours_for(cell.row.sign, settings.colours),
+            opacity=settings.opacity / 100,
             largest=cell.largest,
         )
     sheet.paste(Image.fromarray(image), corner)

@@ -5,42 +5,44 @@ a matter of style. So a page of maps weighs little.
 """
 
 import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 from PIL import Image
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.thumbnails import png
 from sightline.app.maps.cells import Cell, Cells, Row
-from sightline.app.maps.paint import colours_for, paint
+from sightline.app.maps.paint import paint
+from sightline.app.maps.settings import MapSettings, colours_for
+from sightline.explain.attribution.methods import METHODS
 from sightline.run_store.run import THUMBNAIL_SIZE
 
 
-def grid_html(cells: Cells, pixels: np.ndarray, shown: Selection, method: str) -> str:
-    """cells: at least one row, of as many cells as `shown` has layers. pixels: the input, uint8 H×W×3.
+def grid_html(cells: Cells, pixels: np.ndarray, settings: MapSettings, heads: Sequence[str] | None = None) -> str:
+    """Lay out rows of maps over their input.
 
-    The rows of a single layer stand side by side: one column would leave most of a wide page empty.
+    cells: at least one row, of as many cells as there are `heads`, by default the layers. pixels: the input, uint8
+    H×W×3. The rows of a single column stand side by side: one column would leave most of a wide page empty.
     """
-    head = "".join(_layer_title(layer, [row[place] for row in cells]) for place, layer in enumerate(shown.layers))
-    if len(shown.layers) == 1:
-        figures = "".join(_figure(cell, shown, method, is_titled=True) for (cell,) in cells)
-        return _frame("map-grid single", f"--columns:{len(cells)};", pixels, shown, head + figures)
-    body = "".join(_row_title(row[0].row) + "".join(_figure(cell, shown, method) for cell in row) for row in cells)
-    return _frame("map-grid", f"--columns:{len(shown.layers)};", pixels, shown, f"<div></div>{head}{body}")
+    heads = settings.layers if heads is None else heads
+    head = "".join(_layer_title(layer, [row[place] for row in cells]) for place, layer in enumerate(heads))
+    if len(heads) == 1:
+        figures = "".join(_figure(cell, settings, is_titled=True) for (cell,) in cells)
+        return _frame("map-grid single", f"--columns:{len(cells)};", pixels, settings, head + figures)
+    body = "".join(_row_title(row[0].row) + "".join(_figure(cell, settings) for cell in row) for row in cells)
+    return _frame("map-grid", f"--columns:{len(heads)};", pixels, settings, f"<div></div>{head}{body}")
 
 
-def classes_html(cells: Cells, pixels: np.ndarray, shown: Selection, method: str) -> str:
-    """Maps of many classes at one layer: every row has one cell."""
-    figures = "".join(_figure(cell, shown, method, is_titled=True) for (cell,) in cells)
-    return _frame("map-classes", "", pixels, shown, figures)
+def classes_html(cells: Cells, pixels: np.ndarray, settings: MapSettings) -> str:
+    """Lay out the maps of many classes at one layer: every row has one cell."""
+    figures = "".join(_figure(cell, settings, is_titled=True) for (cell,) in cells)
+    return _frame("map-classes", "", pixels, settings, figures)
 
 
-def _frame(kind: str, style: str, pixels: np.ndarray, shown: Selection, content: str) -> str:
-    classes = f"{kind} {shown.cells}{' hard' if max(pixels.shape) <= THUMBNAIL_SIZE else ''}"
-    style += f"--opacity:{shown.opacity / 100:g};--input:url({_data_url(png(pixels))})"
+def _frame(kind: str, style: str, pixels: np.ndarray, settings: MapSettings, content: str) -> str:
+    classes = f"{kind} {settings.cells}{' hard' if max(pixels.shape) <= THUMBNAIL_SIZE else ''}"
+    style += f"--opacity:{settings.opacity / 100:g};--input:url({_data_url(png(pixels))})"
     return f'<div class="{classes}" style="{style}">{content}</div>'
 
 
@@ -59,12 +61,13 @@ def _subtitle(row: Row) -> str:
     return f'<span dir="auto" title="{words}">{words}</span>'
 
 
-def _figure(cell: Cell, shown: Selection, method: str, is_titled: bool = False) -> str:
+def _figure(cell: Cell, settings: MapSettings, is_titled: bool = False) -> str:
     heading = f'<b dir="auto">{escape(cell.row.title)}</b>{_subtitle(cell.row)}' if is_titled else ""
     verdict = cell.verdict.name if cell.verdict else "no map"
-    words = "; ".join(filter(None, (f"{method} at {cell.layer}, {cell.row.name}", cell.extremes, verdict)))
+    title = METHODS[settings.method].title
+    words = "; ".join(filter(None, (f"{title} at {cell.layer}, {cell.row.name}", cell.extremes, verdict)))
     if cell.is_drawable and cell.values is not None:
-        source = _data_url(_bytes(_painted(cell.values, cell, shown)))
+        source = _data_url(png(_painted(cell.values, cell, settings)))
         picture = f'<img alt="{escape(words)}" src="{source}">'
     else:
         picture = f'<span role="img" aria-label="{escape(words)}">{"" if cell.verdict else "no map"}</span>'
@@ -83,15 +86,9 @@ def _badge(cell: Cell) -> str:
     return f'<span class="verdict {kind}" tabindex="0">{name}<span class="reason"> {words}</span></span>'
 
 
-def _painted(values: np.ndarray, cell: Cell, shown: Selection) -> Image.Image:
-    colours = colours_for(cell.row.sign, shown.colours)
-    return paint(values, sign=cell.row.sign, cells=shown.cells, colours=colours, largest=cell.largest)
-
-
-def _bytes(picture: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, "PNG", compress_level=3)
-    return stream.getvalue()
+def _painted(values: np.ndarray, cell: Cell, settings: MapSettings) -> Image.Image:
+    colours = colours_for(cell.row.sign, settings.colours)
+    return paint(values, sign=cell.row.sign, cells=settings.cells, colours=colours, largest=cell.largest)
 
 
 def _data_url(content: bytes) -> str:

@@ -3,17 +3,7 @@
 import numpy as np
 from PIL import Image
 
-SIGNS = ("positive", "signed")
-CELLS = ("smooth", "true")
-SCALES = ("own", "row")  # whose maximum has the strongest colour: the map's, or that of all maps of its row
-COLOURS = {"positive": ("inferno", "viridis", "cividis"), "signed": ("RdBu_r", "PuOr_r", "BrBG")}  # matplotlib's names
-
 _SMOOTH_SIDE = 160  # pixels a smooth map has at least: the browser stretches it a little further
-
-
-def colours_for(sign: str, wanted: str | None) -> str:
-    """`wanted` where it fits the sign, else the first that does: a signed map needs a scale with a middle."""
-    return wanted if wanted in COLOURS[sign] else COLOURS[sign][0]
 
 
 def strongest(values: np.ndarray, sign: str) -> float:

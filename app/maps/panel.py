@@ -1,10 +1,11 @@
 """The middle of the Layers view: the grid of maps, where they came from, all classes, and the downloads."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection, change_selection
+from sightline.app.address.url import change_selection
 from sightline.app.elements.subject import Subject
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.maps import compute
@@ -13,7 +14,8 @@ from sightline.app.maps.cells import Cells, class_rows, make_cells, rows_of, sco
 from sightline.app.maps.compute import Computed
 from sightline.app.maps.files import file_name, grid_png, maps_npz
 from sightline.app.maps.grid import classes_html, grid_html
-from sightline.explain.attribution.methods import LAYER_METHODS, METHODS
+from sightline.app.maps.settings import MapSettings
+from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.run_store.run import Run, RunError
 
 MOST_CLASSES = 20
@@ -24,38 +26,46 @@ _DOWNLOADS = (
 )
 
 
-def draw_maps(run: Run, subject: Subject, shown: Selection) -> None:
-    """The grid, what can be done with it, and the maps of all classes where they are wanted."""
-    if drawn := draw_grid(run, subject, shown):
-        _draw_footer(run, subject, shown, *drawn)
-        if shown.all_classes and shown.method in LAYER_METHODS:
-            _draw_classes(run, subject, shown)
+@dataclass(frozen=True)
+class Drawn:
+    """A grid as it stands on the page. source: where its maps come from, in words."""
+
+    cells: Cells
+    source: str
 
 
-def draw_grid(run: Run, subject: Subject, shown: Selection) -> tuple[Cells, str] | None:
-    """The maps, and in words where they come from; None where there are none.
+def draw_maps(run: Run, subject: Subject, settings: MapSettings, all_classes: bool) -> None:
+    """Draw the grid, what can be done with it, and the maps of all classes where they are wanted."""
+    if drawn := draw_grid(run, subject, settings):
+        _draw_footer(run, subject, settings, drawn, all_classes)
+        if all_classes and settings.method in LAYER_METHODS:
+            _draw_classes(run, subject, settings)
+
+
+def draw_grid(run: Run, subject: Subject, settings: MapSettings) -> Drawn | None:
+    """Draw the maps, and return them; None where there are none.
 
     What was computed ahead of time appears at once, the rest when it is there.
     """
-    rows = rows_of(subject, shown.targets, shown.sign, shown.method)
+    rows = rows_of(subject, settings.targets, settings.sign, settings.method)
     scores = list(dict.fromkeys([row.score for row in rows] + scores_to_judge(subject)))
     place = st.empty()
 
-    unfaithful = unfaithful_layers(run, shown.method, shown.layers)
+    unfaithful = unfaithful_layers(run, settings.method, settings.layers)
 
     def show(computed: Computed) -> Cells:
-        cells = make_cells(computed.maps, shown.layers, rows, subject, shown.scale, unfaithful)
+        cells = make_cells(computed.maps, settings.layers, rows, subject, settings.scale, unfaithful)
         if any(cell.verdict and cell.verdict.name == "not finite" for row in cells for cell in row):
             origin = _where_not_finite(run, subject)
-            cells = make_cells(computed.maps, shown.layers, rows, subject, shown.scale, unfaithful, origin)
-        place.html(grid_html(cells, subject.pixels, shown, METHODS[shown.method].title))
+            cells = make_cells(computed.maps, settings.layers, rows, subject, settings.scale, unfaithful, origin)
+        place.html(grid_html(cells, subject.pixels, settings))
         return cells
 
-    stored = compute.stored_maps(run, subject, shown.method, shown.layers, scores)
+    stored = compute.stored_maps(run, subject, settings.method, settings.layers, scores)
     cells = show(stored) if stored.maps else []
     try:
         with st.spinner("Computing maps …"):
-            computed = compute.maps(run, subject, shown.method, shown.layers, scores, stored)
+            computed = compute.maps(run, subject, settings.method, settings.layers, scores, stored)
     except RunError as error:  # the predictions are whole, so the image and its probabilities still stand
         what = "Not all maps" if stored.maps else "No maps"
         st.warning(f"{what}: {escape_markdown(str(error))}", icon=":material/layers_clear:")
@@ -65,7 +75,7 @@ def draw_grid(run: Run, subject: Subject, shown: Selection) -> tuple[Cells, str]
     cells = cells if computed is stored else show(computed)
     if stored.problem:
         st.warning(f"Computed again: {escape_markdown(stored.problem)}", icon=":material/history:")
-    return cells, _source(stored, computed)
+    return Drawn(cells, _source(stored, computed))
 
 
 def _where_not_finite(run: Run, subject: Subject) -> str:
@@ -82,23 +92,23 @@ def _source(stored: Computed, computed: Computed) -> str:
     return f"Partly precomputed, the rest c{words}" if stored.maps else f"C{words}"
 
 
-def _draw_footer(run: Run, subject: Subject, shown: Selection, cells: Cells, source: str) -> None:
+def _draw_footer(run: Run, subject: Subject, settings: MapSettings, drawn: Drawn, all_classes: bool) -> None:
     with st.container(
         key="map_footer", horizontal=True, vertical_alignment="center", horizontal_alignment="right", gap="small"
     ):
-        st.caption(source, width="stretch")
-        if shown.method in LAYER_METHODS:
-            st.session_state[_ALL_CLASSES] = shown.all_classes
+        st.caption(drawn.source, width="stretch")
+        if settings.method in LAYER_METHODS:
+            st.session_state[_ALL_CLASSES] = all_classes
             st.toggle(
-                f"All classes at {escape_markdown(shown.layers[-1])}",
+                f"All classes at {escape_markdown(settings.layers[-1])}",
                 key=_ALL_CLASSES,
                 on_change=lambda: change_selection(all_classes=st.session_state[_ALL_CLASSES]),
             )
         for ending, mime, build, words in _DOWNLOADS:
             st.download_button(
                 f"Download {ending}",
-                data=partial(build, cells, subject, shown, run.name),
-                file_name=file_name(run.name, subject, shown.method, ending),
+                data=partial(build, drawn.cells, subject, settings, run.name),
+                file_name=file_name(run.name, subject, settings.method, ending),
                 mime=mime,
                 on_click="ignore",
                 key=f"layers_download{ending}",
@@ -106,20 +116,20 @@ def _draw_footer(run: Run, subject: Subject, shown: Selection, cells: Cells, sou
             )
 
 
-def _draw_classes(run: Run, subject: Subject, shown: Selection) -> None:
-    layer, rows = shown.layers[-1], class_rows(subject, MOST_CLASSES, shown.sign)
+def _draw_classes(run: Run, subject: Subject, settings: MapSettings) -> None:
+    layer, rows = settings.layers[-1], class_rows(subject, MOST_CLASSES, settings.sign)
     scores = [row.score for row in rows]
     try:
         with st.spinner("Computing maps of all classes …"):
-            computed = compute.maps(run, subject, shown.method, (layer,), scores)
+            computed = compute.maps(run, subject, settings.method, (layer,), scores)
     except RunError as error:
         st.caption(f"No maps of all classes: {escape_markdown(str(error))}")
         return
-    cells = make_cells(computed.maps, [layer], rows, subject, "own", unfaithful_layers(run, shown.method, [layer]))
-    cells = share_scale(cells) if shown.scale == "row" else cells
+    cells = make_cells(computed.maps, [layer], rows, subject, "own", unfaithful_layers(run, settings.method, [layer]))
+    cells = share_scale(cells) if settings.scale == "row" else cells
     which = "all" if len(rows) == len(subject.class_names) else f"the {len(rows)} likeliest of"
     what = (
         f"Maps of {which} {count(len(subject.class_names))} classes, likeliest first," if len(rows) > 1 else "The map"
     )
     st.caption(f"{what} at {escape_markdown(layer)}.")
-    st.html(classes_html(cells, subject.pixels, shown, METHODS[shown.method].title))
+    st.html(classes_html(cells, subject.pixels, settings))

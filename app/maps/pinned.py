@@ -5,9 +5,9 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.elements.subject import Subject, split_image
 from sightline.app.elements.text import escape_markdown, percent
-from sightline.app.maps.cells import targets_of
+from sightline.app.maps.cells import settings_for
 from sightline.app.maps.panel import draw_grid
-from sightline.app.maps.settings import resolve
+from sightline.app.maps.resolve import resolve
 from sightline.app.runs import loaders, run_list
 from sightline.run_store.run import Run
 
@@ -39,11 +39,11 @@ def draw_pinned_maps(run: Run, image: int, selection: Selection) -> None:
     if second is None:
         return
     subject = _seen_by(second, image)
-    shown, ignored = resolve(second, loaders.record(second), selection)
+    settings, ignored = resolve(second, selection)
     st.markdown(_guess_words(second, subject))
     if ignored:
         st.caption("It has not all of these layers.")
-    draw_grid(second, subject, shown.change(targets=targets_of(subject, selection.targets)))
+    draw_grid(second, subject, settings_for(subject, settings))
 
 
 def _seen_by(run: Run, image: int) -> Subject:

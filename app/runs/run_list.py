@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from sightline.app.address.selection import RunFacts
+from sightline.app.address.parameters import RunFacts
 from sightline.app.runs.loaders import kept, record, status
 from sightline.run_store.files import Stamp, runs_stamp
 from sightline.run_store.note import RunNote
@@ -70,16 +70,21 @@ def test_split(run: Run) -> str:
         return ""
 
 
-def run_facts() -> Mapping[str, RunFacts | None]:
-    """By run name, newest first; None where the record cannot be read."""
-    facts: dict[str, RunFacts | None] = {}
-    for run in runs():
-        try:
-            content = record(run)
-            facts[run.name] = RunFacts(content.class_names, int(content.image_counts.get("test", 0)))
-        except (RunError, TypeError, ValueError):
-            facts[run.name] = None
-    return facts
+def names() -> set[str]:
+    """Return the names of all runs."""
+    return {run.name for run in runs()}
+
+
+def facts(name: str) -> RunFacts | None:
+    """Return what the address of a run is checked against; None where its record cannot be read."""
+    run = find_run(name)
+    if run is None:
+        return None
+    try:
+        content = record(run)
+        return RunFacts(content.class_names, int(content.image_counts.get("test", 0)))
+    except (RunError, TypeError, ValueError):
+        return None
 
 
 def default_run() -> str | None:

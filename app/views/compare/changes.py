@@ -12,10 +12,10 @@ from sightline.app.elements.bars import Bar
 from sightline.app.elements.inspector import draw_image
 from sightline.app.elements.subject import split_image
 from sightline.app.elements.text import count, escape_markdown, percent
+from sightline.app.maps.cells import Cell
 from sightline.app.maps.grid import grid_html
-from sightline.app.maps.predicted import predicted_cells
+from sightline.app.maps.predicted import predicted_map
 from sightline.app.runs import loaders, run_list
-from sightline.explain.attribution.methods import METHODS
 from sightline.run_store.comparison import Comparison
 from sightline.run_store.run import Run, RunError
 
@@ -63,19 +63,19 @@ def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selec
     with left:
         draw_image(pixels, f"Test image {image}: true class {label}", "compare_image")
     right.markdown(f":gray[true]  \n**{escape_markdown(label)}**")
-    cells, layers = [], []
+    cells: list[Sequence[Cell]] = []
+    layers: list[str] = []
     for run, subject in pairs:
         try:
             with st.spinner("Computing maps …"):
-                (row,), layer = predicted_cells(run, subject, selection, run_list.title(run))
+                (row,), settings = predicted_map(run, subject, selection, run_list.title(run))
         except RunError as error:
             st.caption(f"No map of {escape_markdown(run_list.title(run))}: {escape_markdown(str(error))}")
             continue
         cells.append(row)
-        layers.append(layer)
+        layers += settings.layers
     if cells:
-        shown = selection.change(layers=(" and ".join(dict.fromkeys(layers)),))
-        st.html(grid_html(cells, pixels, shown, METHODS[selection.method].title))
+        st.html(grid_html(cells, pixels, settings, heads=[" and ".join(dict.fromkeys(layers))]))
 
 
 def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:

@@ -4,7 +4,8 @@ from typing import get_args
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection, change_selection
+from sightline.app.address.selection import Selection
+from sightline.app.address.url import change_selection, view_file
 from sightline.app.elements.current_set import CurrentSet, place_in
 from sightline.app.elements.filters import draw_chips, draw_order
 from sightline.app.elements.gallery import gallery_items
@@ -77,7 +78,7 @@ def _draw_changes(before: Run, after: Run, comparison: Comparison, selection: Se
         draw_title(current)
         draw_both(before, after, comparison, current.image, selection)
         chosen = selection.change(image=current.image, beside=before.name).to_query()
-        st.page_link("views/layers/page.py", label="Where did it look? Open Layers →", query_params=chosen)
+        st.page_link(view_file("layers"), label="Where did it look? Open Layers →", query_params=chosen)
 
 
 def _draw_difference(after: Run, comparison: Comparison, selection: Selection) -> None:

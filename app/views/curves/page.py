@@ -5,7 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection, current_selection
+from sightline.app.address.selection import Selection
+from sightline.app.address.url import handed_on_selection
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import loaders, run_list
 from sightline.app.views.curves.charts import draw_chart
@@ -39,16 +40,16 @@ def explain_empty(rows: Sequence[Progress]) -> str:
 
 def draw(before: Any) -> None:
     """Again and again: the charts follow a run that trains, and the whole page what changes around it."""
-    if page_state() != before:
+    selection = handed_on_selection()
+    if page_state(selection) != before:
         st.rerun()
-    selection = current_selection()
     progress = read_progress(run_list.runs())
     listed = {run.name for run in run_list.listed_runs(selection.run, selection.beside, *selection.shown)}
     titles = {row.name: row.title for row in progress if row.name in listed}
     shown = shown_names(list(titles), selection)
     rows = [row for row in progress if row.name in shown]
     with st.container(key="panel_curves", border=True, gap="small"):
-        draw_curve_settings(titles, rows)
+        draw_curve_settings(titles, rows, selection)
         try:
             if any(row.metrics for row in rows):
                 draw_charts(rows, selection)
@@ -60,13 +61,12 @@ def draw(before: Any) -> None:
         draw_runs(progress, listed, run_list.find_run(selection.run))
 
 
-def page_state() -> Any:
-    """What the header shows as well, so that a change of it needs the whole page."""
-    selection = current_selection()
+def page_state(selection: Selection) -> Any:
+    """Return what the header shows as well, so that a change of it needs the whole page."""
     listed = run_list.listed_runs(selection.run, selection.beside)
     return selection, run_list.titles(), [(run.name, loaders.status(run).state) for run in listed]
 
 
-state = page_state()
+state = page_state(handed_on_selection())
 is_training = any(loaders.status(run).state == "running" for run in run_list.runs())
 st.fragment(draw, run_every=FOLLOW_EVERY if is_training else LOOK_EVERY)(state)

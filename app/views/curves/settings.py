@@ -5,7 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection, change_selection, current_selection
+from sightline.app.address.selection import Selection
+from sightline.app.address.url import change_selection
 from sightline.app.elements.learning_curves import QUANTITIES
 from sightline.app.views.curves.files import curves_csv, curves_picture, curves_png, curves_svg
 from sightline.app.views.curves.run_table import Progress, draw_legend
@@ -25,9 +26,8 @@ def curve_options(rows: Sequence[Progress], selection: Selection) -> dict[str, A
     return {"full_size_from": sizes, "smoothing": selection.smoothing / 100, "logarithmic": selection.logarithmic}
 
 
-def draw_curve_settings(titles: Mapping[str, str], rows: Sequence[Progress]) -> None:
-    """titles: of the runs to choose from, by name. rows: what is chosen."""
-    selection = current_selection()
+def draw_curve_settings(titles: Mapping[str, str], rows: Sequence[Progress], selection: Selection) -> None:
+    """Draw the row above the charts. titles: of the runs to choose from, by name. rows: what is chosen."""
     with st.container(key="curves_head", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         draw_legend(rows)
         _draw_quantities(selection)

@@ -2,41 +2,42 @@
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection, change_selection
+from sightline.app.address.url import change_selection
 from sightline.app.elements.inspector import draw_image
 from sightline.app.elements.subject import Subject
 from sightline.app.elements.text import escape_markdown, percent
 from sightline.app.maps import compute
+from sightline.app.maps.settings import MapSettings
 from sightline.run_store.run import Run, RunError
 
 _SWITCH = "layers_hide"
 _LAYER = "layers_hide_layer"
 
 
-def draw_hiding(run: Run, subject: Subject, shown: Selection) -> None:
-    """Computed only while it is switched on; `shown.hide` is the layer, by default the deepest that is shown."""
-    deepest = shown.layers[-1]
-    st.session_state[_SWITCH] = shown.hide is not None
+def draw_hiding(run: Run, subject: Subject, settings: MapSettings, hide: str | None) -> None:
+    """Draw the switch, and while it is on what hiding does. hide: the layer, the deepest where it is not settings."""
+    deepest = settings.layers[-1]
+    st.session_state[_SWITCH] = hide is not None
     st.toggle(
         "Hide the hottest tenth",
         key=_SWITCH,
         help="The tenth of the pixels where the predicted class's map is largest is replaced by its surroundings.",
         on_change=lambda: change_selection(hide=deepest if st.session_state[_SWITCH] else None),
     )
-    if shown.hide is None:
+    if hide is None:
         return
-    layer = shown.hide if shown.hide in shown.layers else deepest
-    if len(shown.layers) > 1:
+    layer = hide if hide in settings.layers else deepest
+    if len(settings.layers) > 1:
         st.session_state[_LAYER] = layer
         st.selectbox(
             "at layer",
-            shown.layers,
+            settings.layers,
             key=_LAYER,
             on_change=lambda: change_selection(hide=st.session_state[_LAYER]),
         )
     try:
         with st.spinner("Hiding …"):
-            found = compute.hidden(run, subject, shown.method, layer)
+            found = compute.hidden(run, subject, settings.method, layer)
     except RunError as error:
         st.caption(f"Not computed: {escape_markdown(str(error))}")
         return

@@ -9,12 +9,13 @@ from sightline.app.elements.shell import draw_run
 from sightline.app.elements.subject import split_image
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.belief import draw_belief
-from sightline.app.maps.cells import targets_of
+from sightline.app.maps.cells import settings_for
 from sightline.app.maps.panel import draw_maps
 from sightline.app.maps.pinned import draw_pinned_maps
-from sightline.app.maps.settings import draw_settings, resolve
+from sightline.app.maps.resolve import resolve
 from sightline.app.runs import loaders
 from sightline.app.views.layers.hide import draw_hiding
+from sightline.app.views.layers.settings import draw_settings
 from sightline.app.views.layers.upload import draw_uploaded, draw_uploader, uploaded_subject
 from sightline.run_store.run import Run
 
@@ -22,7 +23,7 @@ from sightline.run_store.run import Run
 def draw(run: Run, selection: Selection) -> None:
     record, predictions, images = loaders.record(run), loaders.predictions(run), loaders.images(run)
     current = current_set(predictions, selection)
-    shown, ignored = resolve(run, record, selection)
+    settings, ignored = resolve(run, selection)
     for sentence in ignored:
         st.warning(escape_markdown(sentence), icon=":material/link_off:")
     left, middle, right = st.columns([250, 720, 240], gap="small")
@@ -36,21 +37,21 @@ def draw(run: Run, selection: Selection) -> None:
             if current.image is not None:
                 subject = split_image(predictions, current.image, images[current.image])
     if subject is not None:
-        shown = shown.change(targets=targets_of(subject, selection.targets))
+        settings = settings_for(subject, settings)
     with right, st.container(key="panel_map", border=True, gap="small"):
-        draw_settings(run, record, shown)
+        draw_settings(run, record, settings)
     with middle, st.container(key="panel_grid", border=True, gap="small"):
         if subject is not None:
-            draw_maps(run, subject, shown)
+            draw_maps(run, subject, settings, selection.all_classes)
             if subject.image is not None:
                 draw_pinned_maps(run, subject.image, selection)
         else:
             st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
     with right, st.container(key="panel_belief", border=True, gap="small"):
-        draw_belief(run, shown)
+        draw_belief(run, settings.method, selection.to_query())
     with inspector:
         if subject is not None:
-            draw_hiding(run, subject, shown)
+            draw_hiding(run, subject, settings, selection.hide)
         draw_uploader()
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from sightline.app.address.selection import change_selection
+from sightline.app.address.url import change_selection
 from sightline.app.elements.gallery import draw_gallery, gallery_items
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders

@@ -5,7 +5,8 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from sightline.app.address.selection import Selection, change_selection
+from sightline.app.address.selection import Selection
+from sightline.app.address.url import change_selection, view_file
 from sightline.app.elements.gallery import draw_gallery, gallery_items
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.text import counted, escape_markdown
@@ -15,6 +16,7 @@ from sightline.app.views.trust.chart import MAP_SELECTION, best_first, method_co
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.belief import figure, headline, interval, ranking
 from sightline.explain.judging.measures import MEASURES
+from sightline.run_store.files import safe_name
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.quality import INPUT, QualityRow, quality_csv
 from sightline.run_store.record import RunError
@@ -158,7 +160,7 @@ def _draw_images(
     if image is not None:
         layers = () if layer == INPUT else (layer,)
         query = selection.change(image=int(image), method=method, layers=layers).to_query()
-        st.switch_page("views/layers/page.py", query_params=query)
+        st.switch_page(view_file("layers"), query_params=query)
 
 
 def _draw_table(run: Run, rows: list[QualityRow]) -> None:
@@ -168,7 +170,7 @@ def _draw_table(run: Run, rows: list[QualityRow]) -> None:
             st.download_button(
                 "CSV",
                 data=quality_csv(run),
-                file_name=f"{run.name}_quality.csv",
+                file_name=f"{safe_name(run.name)}_quality.csv",
                 mime="text/csv",
                 icon=":material/download:",
                 type="tertiary",

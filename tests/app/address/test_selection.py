@@ -1,6 +1,7 @@
 import pytest
 
-from sightline.app.address.selection import RunFacts, Selection
+from sightline.app.address.parameters import RunFacts
+from sightline.app.address.selection import Selection
 from sightline.run_store.predictions import Filter, Range
 
 CATS = RunFacts(class_names=("cat", "dog", "a,b&c=d"), images=100)
@@ -8,7 +9,7 @@ FACTS = {"new": CATS, "old run": CATS, "torn": None}
 
 
 def read(query, default_run="new"):
-    return Selection.from_query(query, FACTS, default_run)
+    return Selection.from_query(query, FACTS.keys(), FACTS.get, lambda: default_run)
 
 
 def as_query(selection):

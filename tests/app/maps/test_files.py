@@ -1,19 +1,21 @@
 """What people take away from the Layers view, and what its cells hold before they are drawn."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.subject import Subject
 from sightline.app.maps.cells import class_rows, make_cells, rows_of, scores_to_judge, share_scale, targets_of
 from sightline.app.maps.files import file_name, grid_png, maps_npz
+from sightline.app.maps.settings import MapSettings
 
 NAMES = ("cat", "dog", "../../owl")
 LAYERS = ("layer1", "layer2")
+SETTINGS = MapSettings("gradcam", LAYERS, (), "own", "positive", "smooth", "inferno", 60)
 PIXELS = np.full((8, 8, 3), 100, np.uint8)
 
 
@@ -89,7 +91,7 @@ def test_a_map_that_is_missing_has_no_verdict_and_takes_no_scale():
 
 def test_the_arrays_are_the_raw_maps_under_names_that_stay_in_their_file():
     cells = cells_of(("predicted", "class:../../owl", "difference"))
-    content = np.load(io.BytesIO(maps_npz(cells, subject(), Selection(layers=LAYERS), "a run")), allow_pickle=False)
+    content = np.load(io.BytesIO(maps_npz(cells, subject(), SETTINGS, "a run")), allow_pickle=False)
     rows = ("predicted", "class-2", "difference")
     facts = {"run", "method", "image", "title", "classes", "probabilities", "predicted"}
     assert set(content) == {f"{layer}/{row}" for layer in LAYERS for row in rows} | facts
@@ -100,7 +102,7 @@ def test_the_arrays_are_the_raw_maps_under_names_that_stay_in_their_file():
 
 
 def test_the_picture_holds_every_map_in_its_colours_at_its_place():
-    shown = Selection(layers=LAYERS, opacity=100, cells="true", colours="inferno")
+    shown = replace(SETTINGS, opacity=100, cells="true")
     picture = Image.open(io.BytesIO(grid_png(cells_of(("predicted", "true")), subject(), shown, "a run")))
     pixels = np.asarray(picture)
     lowest, highest = (np.rint(255 * np.array(colormaps["inferno"](end)[:3])) for end in (0.0, 1.0))
@@ -111,12 +113,11 @@ def test_the_picture_holds_every_map_in_its_colours_at_its_place():
 
 @pytest.mark.parametrize("names", [("ничего", "猫 " * 80), ("<b>", "\n\n")])
 def test_any_name_can_be_written_into_the_picture(names):
-    shown = Selection(layers=LAYERS)
     odd = Subject(names[1], NAMES, np.array([0.7, 0.2, 0.1]), 0, PIXELS, None, None)
-    content = grid_png(cells_of(("predicted",)), odd, shown, names[0])
+    content = grid_png(cells_of(("predicted",)), odd, SETTINGS, names[0])
     assert (
         Image.open(io.BytesIO(content)).width
-        == Image.open(io.BytesIO(grid_png(cells_of(("predicted",)), subject(), shown, "run"))).width
+        == Image.open(io.BytesIO(grid_png(cells_of(("predicted",)), subject(), SETTINGS, "run"))).width
     )
 
 

@@ -1,0 +1,51 @@
+"""The address bar: the only place where the selection is kept. It is read once a script run, and handed on."""
+
+from typing import Any
+
+import streamlit as st
+
+from sightline.app.address.selection import PARAMETERS, Selection
+from sightline.app.runs import run_list
+
+_HANDED_ON = "selection"
+_KEYS = frozenset(key for parameter in PARAMETERS.values() for key in parameter.keys)
+
+
+def view_file(view: str) -> str:
+    """Return the file that Streamlit runs for a view, for links to it."""
+    return f"views/{view}/page.py"
+
+
+def read_selection() -> tuple[Selection, list[str]]:
+    """Read the address, checked against the runs that there are; beside it, what was ignored.
+
+    For the page around the views, once a script run, and for callbacks: the browser's Back may have changed the
+    address since the script ran. `handed_on_selection` is for everything else.
+    """
+    query = {key: st.query_params.get_all(key) for key in st.query_params}
+    selection, ignored = Selection.from_query(query, run_list.names(), run_list.facts, run_list.default_run)
+    st.session_state[_HANDED_ON] = selection
+    return selection, ignored
+
+
+def handed_on_selection() -> Selection:
+    """Return what was last read from the address, or written to it, in this session."""
+    selection: Selection = st.session_state[_HANDED_ON]
+    return selection
+
+
+def write_selection(selection: Selection) -> None:
+    """Put it into the address bar, as one step of the browser's history. Parameters of others stay."""
+    st.session_state[_HANDED_ON] = selection  # a fragment runs after this without the page around it
+    wanted = selection.to_query()
+    if _KEYS.issuperset(st.query_params):
+        st.query_params.from_dict(wanted)
+        return
+    st.query_params.update(wanted)
+    for key in _KEYS.intersection(st.query_params) - wanted.keys():
+        del st.query_params[key]
+
+
+def change_selection(**changes: Any) -> None:
+    """Change what is named, and keep the rest: for callbacks of widgets."""
+    write_selection(read_selection()[0].change(**changes))
