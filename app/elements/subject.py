@@ -23,6 +23,11 @@ class Subject:
     token: str = ""  # of an upload, the hash of its pixels
 
     @property
+    def key(self) -> int | str:
+        """What tells images of one run apart."""
+        return self.token if self.image is None else self.image
+
+    @property
     def is_wrong(self) -> bool:
         return self.label not in (None, self.predicted)
 

@@ -4,16 +4,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import streamlit as st
 
 from sightline.app.elements.subject import Subject
+from sightline.app.runs.loaders import computed_once, kept
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS, Method
-from sightline.run_store.files import Stamp
 from sightline.run_store.maps import read_map
 from sightline.run_store.quality import INPUT
 from sightline.run_store.record import RunError
@@ -28,9 +27,16 @@ Score = tuple[int, int | None]  # a class code, or two: the logit of the first, 
 Maps = Mapping[tuple[str, Score], np.ndarray]  # (layer, score) → float32 h×w, signed
 
 
+# Pixels are not looked at to tell subjects apart: an image of the split has its number, an upload its hash.
+_of_subjects = partial(computed_once, max_entries=128, hash_funcs={Subject: lambda subject: subject.key})
+
+
 @dataclass(frozen=True)
 class Computed:
-    """seconds: what computing took; None where all was there ahead of time. problem: why what was there is no use."""
+    """Maps, and where they come from.
+
+    seconds: what computing took; None where all was there ahead of time. problem: why what was there is no use.
+    """
 
     maps: Maps
     seconds: float | None = None
@@ -71,7 +77,7 @@ def maps(
         return stored
     parts = _parts(METHODS[method], [score for _, score in missing])
     lacking = tuple(layer for layer in layers if any(layer == name for name, _ in missing))
-    found, seconds = _computed(str(run.path), run.stamp("maps"), _key(subject), method, lacking, parts, subject.pixels)
+    found, seconds = _computed(run, subject, method, lacking, parts)
     sizes = {layer: values.shape for (layer, _), values in found.items()}
     if any(values.shape != sizes.get(layer, values.shape) for (layer, _), values in stored.maps.items()):
         raise RunError(
@@ -98,34 +104,55 @@ def _with_differences(found: Maps, method: str, layers: Sequence[str], scores: S
     return made
 
 
+@kept("maps", computed_once(max_entries=16))
 def map_layers(run: Run) -> dict[str, tuple[int, int]]:
-    """Every layer of the network that has a map → its height and width, in cells. Loads torch. Raises RunError."""
-    return _map_layers(str(run.path), run.stamp("maps"))
+    """Return every layer of the network that has a map → its height and width, in cells.
+
+    Loads torch. Raises RunError.
+    """
+    from sightline.explain.attribution.grids import map_layers
+
+    side = run.record.input_size
+    with _explaining(run):
+        return map_layers(_model(run), run.to_input(np.zeros((1, side, side, 3), np.uint8)))
 
 
 def hidden(run: Run, subject: Subject, method: str, layer: str) -> "Hidden":
-    """The hottest tenth of the predicted class's map hidden, and random tenths. Loads torch. Raises RunError."""
-    values = maps(run, subject, method, (layer,), [(subject.predicted, None)]).maps[layer, (subject.predicted, None)]
-    return _hidden(str(run.path), run.stamp("maps"), _key(subject), method, layer, subject.pixels, values)
+    """Hide the hottest tenth of the predicted class's map, and random tenths. Loads torch. Raises RunError."""
+    score = (subject.predicted, None)
+    return _hidden(run, subject, method, layer, maps(run, subject, method, (layer,), [score]).maps[layer, score])
 
 
-def probabilities(run: Run, pixels: np.ndarray, token: str) -> np.ndarray:
-    """Of an image of one's own, uint8 S×S×3 → float64 C; token: its hash. Loads torch. Raises RunError."""
-    return _probabilities(str(run.path), run.stamp("maps"), token, pixels)
+@kept("maps", _of_subjects())
+def _hidden(run: Run, subject: Subject, method: str, layer: str, values: np.ndarray) -> "Hidden":
+    from sightline.explain.judging.hiding import hide_hottest
+
+    with _explaining(run):
+        return hide_hottest(_model(run), _model_pixels(run, subject)[0], values, run.to_input)
 
 
+@kept("maps", computed_once(max_entries=128))
+def probabilities(run: Run, token: str, pixels: np.ndarray) -> np.ndarray:
+    """Return the probabilities, float64 C, of an image of one's own, uint8 S×S×3; token: its hash.
+
+    Loads torch. Raises RunError.
+    """
+    from sightline.explain.attribution.engine import probabilities
+
+    return probabilities(_model(run), run.to_input(pixels[None]))[0].double().numpy()
+
+
+@kept("maps", _of_subjects())
 def where_not_finite(run: Run, subject: Subject) -> str:
-    """The first module whose output is not finite; "" where all are. Loads torch. Raises RunError."""
-    return _where_not_finite(str(run.path), run.stamp("maps"), _key(subject), subject.pixels)
+    """Return the first module whose output is not finite; "" where all are. Loads torch. Raises RunError."""
+    from sightline.explain.attribution.recording import first_non_finite
 
-
-def _key(subject: Subject) -> int | str:
-    return subject.token if subject.image is None else subject.image
+    return first_non_finite(_model(run), run.to_input(_model_pixels(run, subject)))
 
 
 @contextmanager
 def _explaining(run: Run) -> Iterator[None]:
-    """Every ExplainError becomes a RunError that names the run."""
+    """Turn every ExplainError into a RunError that names the run."""
     from sightline.explain.attribution.errors import ExplainError
 
     try:
@@ -134,33 +161,24 @@ def _explaining(run: Run) -> Iterator[None]:
         raise RunError(f"Run {run.name}: {error}") from error
 
 
-def _model_pixels(run: Run, key: int | str, pixels: np.ndarray) -> np.ndarray:
-    """uint8 1×S×S×3: of the test split what the model saw, of an upload its own."""
-    return run.model_images([key]) if isinstance(key, int) else pixels[None]
+def _model_pixels(run: Run, subject: Subject) -> np.ndarray:
+    """Return uint8 1×S×S×3: of the test split what the model saw, of an upload its own pixels."""
+    return subject.pixels[None] if subject.image is None else run.model_images([subject.image])
 
 
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _model(path: str, stamps: Stamp) -> "nn.Module":
-    """In eval mode on the CPU; shared by all sessions, so explain/ locks it."""
-    return Run(Path(path)).load_model()
+@kept("maps", computed_once(max_entries=3))
+def _model(run: Run) -> "nn.Module":
+    """Load the network, in eval mode on the CPU; all sessions share it, so explain/ locks it."""
+    return run.load_model()
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
+@kept("maps", _of_subjects())
 def _computed(
-    path: str,
-    stamps: Stamp,
-    key: int | str,
-    method: str,
-    layers: tuple[str, ...],
-    scores: tuple[Score, ...],
-    _pixels: np.ndarray,
+    run: Run, subject: Subject, method: str, layers: tuple[str, ...], scores: tuple[Score, ...]
 ) -> tuple[Maps, float]:
-    """And the seconds that it took, without those for loading torch and the model."""
-    import_module(
-        "sightline.explain.attribution.pixels" if method in PIXEL_METHODS else "sightline.explain.attribution.engine"
-    )
-    run = Run(Path(path))
-    model, images = _model(path, stamps), run.to_input(_model_pixels(run, key, _pixels))
+    """Compute maps; beside them the seconds that it took, without those for loading torch and the model."""
+    import_module(f"sightline.explain.attribution.{'pixels' if method in PIXEL_METHODS else 'engine'}")
+    model, images = _model(run), run.to_input(_model_pixels(run, subject))
     start = time.perf_counter()
     singles = [score for score in scores if score[1] is None]
     differences = [score for score in scores if score[1] is not None]
@@ -191,40 +209,3 @@ def _attributions(
         for layer, stack in values.items()
         for score, one in zip(scores, stack[0].float().numpy(), strict=True)
     }
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _map_layers(path: str, stamps: Stamp) -> dict[str, tuple[int, int]]:
-    from sightline.explain.attribution.grids import map_layers
-
-    run = Run(Path(path))
-    side = run.record.input_size
-    with _explaining(run):
-        return map_layers(_model(path, stamps), run.to_input(np.zeros((1, side, side, 3), np.uint8)))
-
-
-@st.cache_resource(max_entries=128, show_spinner=False)
-def _hidden(
-    path: str, stamps: Stamp, key: int | str, method: str, layer: str, _pixels: np.ndarray, _values: np.ndarray
-) -> "Hidden":
-    from sightline.explain.judging.hiding import hide_hottest
-
-    run = Run(Path(path))
-    with _explaining(run):
-        return hide_hottest(_model(path, stamps), _model_pixels(run, key, _pixels)[0], _values, run.to_input)
-
-
-@st.cache_resource(max_entries=128, show_spinner=False)
-def _probabilities(path: str, stamps: Stamp, token: str, _pixels: np.ndarray) -> np.ndarray:
-    from sightline.explain.attribution.engine import probabilities
-
-    run = Run(Path(path))
-    return probabilities(_model(path, stamps), run.to_input(_pixels[None]))[0].double().numpy()
-
-
-@st.cache_resource(max_entries=128, show_spinner=False)
-def _where_not_finite(path: str, stamps: Stamp, key: int | str, _pixels: np.ndarray) -> str:
-    from sightline.explain.attribution.recording import first_non_finite
-
-    run = Run(Path(path))
-    return first_non_finite(_model(path, stamps), run.to_input(_model_pixels(run, key, _pixels)))

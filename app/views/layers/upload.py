@@ -77,7 +77,7 @@ def uploaded_subject(run: Run, record: RunRecord) -> Subject | None:
         upload = held_upload(record.input_size)
         if upload is None:
             return None
-        p = compute.probabilities(run, upload.pixels, upload.token)
+        p = compute.probabilities(run, upload.token, upload.pixels)
     except DataError as error:
         st.error(escape_markdown(str(error)), icon=":material/broken_image:")
         return None
