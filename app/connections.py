@@ -10,7 +10,7 @@ OPEN_FILES = "/dev/fd"
 
 @asynccontextmanager
 async def answer_at_once(app: object) -> AsyncIterator[None]:
-    """Lifespan of the app: set TCP_NODELAY on the server's listening sockets, whose connections inherit it.
+    """Set TCP_NODELAY on the server's listening sockets, whose connections inherit it: a lifespan of the app.
 
     Streamlit binds its socket without naming the protocol, and then asyncio leaves Nagle's algorithm on: every answer
     but a connection's first waits some 40 ms for the browser's delayed acknowledgement (uvicorn issue 3149).

@@ -13,14 +13,14 @@ Change = Literal["broken", "fixed", "both wrong", "both right"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both predict the same N images of the same C classes; the caller sees to it (by the split's fingerprint)."""
+    """Two runs that predict the same N images of the same C classes, as the caller has checked."""
 
     before: Predictions
     after: Predictions
 
     @cached_property
     def masks(self) -> dict[Change, np.ndarray]:
-        """bool N each; every image is in one of them. Broken: right before, wrong after."""
+        """What became of every image, bool N for each change. Broken: right before, wrong after."""
         before, after = self.before.wrong, self.after.wrong
         return {
             "broken": ~before & after,
@@ -31,11 +31,11 @@ class Comparison:
 
     @property
     def confusion_difference(self) -> np.ndarray:
-        """int64 C×C: how many images more each cell has after than before."""
+        """How many images more each cell has after than before, int64 C×C."""
         return self.after.confusion - self.before.confusion
 
     def most_changed(self, count: int) -> list[tuple[int, int, int]]:
-        """The mistakes whose number changed most: codes of the true and the predicted class, and the difference."""
+        """Return the mistakes whose number changed most: codes true and predicted, and the difference."""
         difference = self.confusion_difference
         np.fill_diagonal(difference, 0)
         order = np.argsort(-np.abs(difference), axis=None, kind="stable")[:count]
@@ -44,7 +44,7 @@ class Comparison:
 
     @cached_property
     def p_value(self) -> float:
-        """McNemar's exact test (McNemar 1947), two-sided, 0–1: how often chance would split as unevenly, or more so.
+        """The p-value of McNemar's exact test (McNemar 1947), two-sided, 0–1: how often chance would split as unevenly.
 
         Of the n images on which only one of the two is right, each is as likely to be right if both are equally good.
         """

@@ -24,7 +24,7 @@ _COPIED = 4096  # maps in memory while they are copied
 
 
 def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.ndarray | None:
-    """The signed float32 map h×w of one test image (row of the predictions), or None where none was precomputed.
+    """Return the signed float32 map h×w of one test image (row of the predictions), or None where none was precomputed.
 
     Raises RunError where the files are damaged or do not belong to the images of the run.
     """
@@ -46,7 +46,7 @@ def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.n
 
 
 def are_written(run: Run, method: str, layer: str, target: str) -> bool:
-    """Whether these maps are there, whole, for all images of the run."""
+    """Tell whether these maps are there, whole, for all images of the run."""
     pair = _files(run.path, method, layer, target)
     images = len(run.images())
     try:
@@ -93,11 +93,11 @@ class MapsWriter:
 
     @property
     def todo(self) -> np.ndarray:
-        """bool N: the images whose map is still missing."""
+        """The images whose map is still missing, bool N."""
         return np.isnan(self._scales)
 
     def write(self, rows: np.ndarray, maps: np.ndarray) -> None:
-        """The float32 maps n×h×w of the images `rows` (int n)."""
+        """Write the float32 maps n×h×w of the images `rows` (int n)."""
         largest = np.abs(np.where(np.isfinite(maps), maps, 0)).max(axis=(1, 2))
         is_finite = np.isfinite(maps).all(axis=(1, 2))
         scales = np.where((largest == 0) & ~is_finite, 1, largest).astype(np.float32)  # infinity × 0 would be NaN
@@ -127,7 +127,7 @@ class MapsWriter:
 def _open(
     pair: list[Path], images: int, mode: Literal["r", "r+"], size: tuple[int, int] | None = None
 ) -> tuple[np.memmap, np.memmap]:
-    """Maps and scales; raises whatever numpy does where they are not of so many images (and of this size)."""
+    """Open maps and scales; raises whatever NumPy does where they are not of so many images (and of this size)."""
     maps, scales = (np.lib.format.open_memmap(file, "r") for file in pair)
     if (maps.dtype, maps.ndim, len(maps)) != (np.float16, 3, images) or size not in (None, maps.shape[1:]):
         raise ValueError("not the maps of these images")
@@ -139,7 +139,7 @@ def _open(
 
 
 def _create(file: Path, dtype: type, shape: tuple[int, ...], fill: float) -> np.memmap:
-    """Filled, and with room for all of it: who finds the disk full while writing to mapped memory is killed."""
+    """Make a filled file, with room for all of it: who finds the disk full in mapped memory is killed."""
     new = file.with_name(f"{file.name}.new")  # no one may go on with a file that is not filled yet
     try:
         array = np.lib.format.open_memmap(new, "w+", dtype, shape)
@@ -155,7 +155,10 @@ def _create(file: Path, dtype: type, shape: tuple[int, ...], fill: float) -> np.
 
 
 def _files(path: Path, method: str, layer: str, target: str) -> list[Path]:
-    """The file of the maps and that of their scales. Raises RunError: the names may come from a foreign run.json."""
+    """Return the file of the maps and that of their scales.
+
+    Raises RunError: the names may come from a foreign run.json.
+    """
     for name in (method, layer, target):
         if not _NAME.fullmatch(name) or len(name.encode()) > _LONGEST_NAME:
             raise RunError(

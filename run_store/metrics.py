@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 
 class Epoch(NamedTuple):
-    """One line. Losses in nats, accuracies 0–1; the train figures are of augmented images, with label smoothing."""
+    """One line of the file.
+
+    Losses in nats, accuracies 0–1; the train figures are of augmented images, with label smoothing.
+    """
 
     epoch: int  # from 1
     train_loss: float
@@ -20,12 +23,15 @@ METRICS_COLUMNS = Epoch._fields
 
 
 def metrics_line(row: Sequence[float]) -> str:
-    """Without its newline; `row` has a value for each of METRICS_COLUMNS."""
+    """Write a line without its newline; `row` has a value for each of METRICS_COLUMNS."""
     return ",".join(f"{value:.8g}" for value in row)
 
 
 def parse_metrics(text: str) -> list[Epoch]:
-    """A torn last line is left out. Raises ValueError, whose text ends a sentence that names the file."""
+    """Read the file's text, but for a torn last line.
+
+    Raises ValueError, whose text ends a sentence that names the file.
+    """
     lines = text.split("\n")[:-1]  # what follows the last newline was not finished
     if not lines or tuple(lines[0].split(",")) != METRICS_COLUMNS:
         raise ValueError(f"does not start with the line {','.join(METRICS_COLUMNS)}")

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def unit_rows(features: np.ndarray) -> np.ndarray:
-    """float32 N×D, each row of length 1: the cosine of two is their product. Rows without a direction become 0."""
+    """Scale rows, N×D, to length 1, float32: the cosine of two is their product. Rows without a direction become 0."""
     rows = np.asarray(features, np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -13,7 +13,7 @@ def unit_rows(features: np.ndarray) -> np.ndarray:
 
 
 def nearest(units: np.ndarray, direction: np.ndarray, count: int) -> np.ndarray:
-    """Row numbers (int64) of the `count` rows with the largest cosine to `direction`, largest first; ties by row."""
+    """Return the rows (int64) with the `count` largest cosines to `direction`, largest first; ties by row."""
     cosines = units @ direction
     count = min(count, len(cosines))
     found = np.argpartition(-cosines, count - 1)[:count] if count else np.zeros(0, np.int64)

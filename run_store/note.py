@@ -12,7 +12,7 @@ MOST_NAME, MOST_TEXT = 100, 2000  # characters
 
 @dataclass(frozen=True)
 class RunNote:
-    """name: shown instead of the folder's, where it is not empty. hidden: left out of lists."""
+    """A name that is shown instead of the folder's, a text, and whether the run is left out of lists."""
 
     name: str = ""
     text: str = ""
@@ -20,7 +20,7 @@ class RunNote:
 
 
 def parse_note(text: str) -> RunNote:
-    """Raises RunError. Unknown keys are ignored."""
+    """Read the file's text; unknown keys are ignored. Raises RunError."""
     try:
         content = dict(json.loads(text))
         note = RunNote(**{name: content[name] for name in asdict(RunNote()) if name in content})
@@ -33,7 +33,7 @@ def parse_note(text: str) -> RunNote:
 
 
 def write_note(run: Path, note: RunNote) -> None:
-    """Atomically; an empty note leaves no file. Raises RunError where the folder cannot be written."""
+    """Replace the file at once; an empty note leaves none. Raises RunError where the folder cannot be written."""
     file = run / files.NOTE
     try:
         if note == RunNote():

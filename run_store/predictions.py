@@ -75,15 +75,15 @@ class Predictions:
         return self.scalars.num_rows
 
     def column(self, name: str) -> np.ndarray:
-        """Of `scalars`, converted once; not to be written to."""
+        """Return a column of `scalars`, converted once; not to be written to."""
         return self._once(("column", name), lambda: to_numpy(self.scalars[name]))
 
     def ends(self, name: str) -> np.ndarray:
-        """The least and the greatest of a column's finite values; empty where it has none."""
+        """Return the least and the greatest of a column's finite values; empty where it has none."""
         return self._once(("ends", name), lambda: _finite_ends(self.column(name)))
 
     def _once(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """Computed only the first time: of a million rows, that may take longer than a click is allowed to."""
+        """Compute only the first time: of a million rows, that may take longer than a click is allowed to."""
         if key not in self._kept:
             self._kept[key] = compute()
         return self._kept[key]
@@ -101,7 +101,7 @@ class Predictions:
 
     @cached_property
     def wrong(self) -> np.ndarray:
-        """bool N"""
+        """Which predictions are wrong, bool N."""
         return self.column("label") != self.column("predicted")
 
     @property
@@ -122,16 +122,16 @@ class Predictions:
 
     @property
     def _names(self) -> list[str]:
-        """Without those that stand for several columns."""
+        """The columns but for those that share a name."""
         names = self.scalars.column_names
         return [name for name in names if names.count(name) == 1]
 
     def has(self, name: str, condition: Condition) -> bool:
-        """Whether there is such a column."""
+        """Tell whether there is such a column."""
         return name in (self.words if isinstance(condition, str) else self.numbers)
 
     def passing(self, wanted: Filter) -> np.ndarray:
-        """bool N: which rows pass the filter."""
+        """Tell which rows pass the filter, bool N."""
         keep = np.ones(len(self), bool) if wanted.outcome == "all" else self.wrong == (wanted.outcome == "wrong")
         for name, code in (("label", wanted.label), ("predicted", wanted.predicted)):
             if code is not None:
@@ -148,16 +148,16 @@ class Predictions:
         return keep
 
     def select(self, wanted: Filter, order: str = "most confident first") -> np.ndarray:
-        """Row numbers (int64) of the predictions that pass the filter, in the order named in ORDERS; ties by row."""
+        """Return the rows (int64) that pass the filter, in the order named in ORDERS; ties by row."""
         return self.in_order(self.passing(wanted), order)
 
     def in_order(self, keep: np.ndarray, order: str) -> np.ndarray:
-        """Row numbers (int64) where `keep` (bool N) holds, in the order named in ORDERS; ties by row."""
+        """Return row numbers (int64) where `keep` (bool N) holds, in the order named in ORDERS; ties by row."""
         rows = self._once(("order", order), lambda: np.argsort(ORDERS[order](self), kind="stable"))
         return rows[keep[rows]]
 
     def class_counts(self, name: Literal["label", "predicted"], wanted: Filter) -> np.ndarray:
-        """int64 C: how many rows pass with each class, whichever the filter asks for."""
+        """Count the rows that pass with each class, whichever the filter asks for: int64 C."""
         pairs, other = self._pairs(wanted.columns), wanted.predicted
         if name == "predicted":
             pairs, other = pairs.T, wanted.label
@@ -166,13 +166,13 @@ class Predictions:
         return {"all": every, "right": right, "wrong": every - right}[wanted.outcome]
 
     def word_counts(self, name: str, wanted: Filter) -> np.ndarray:
-        """int64: how many rows pass with each of `words[name].words`, whichever the filter asks for."""
+        """Count the rows that pass with each of `words[name].words`, whichever the filter asks for: int64."""
         others = tuple(pair for pair in wanted.columns if pair[0] != name)
         codes = self.words[name].codes[self.passing(replace(wanted, columns=others))]
         return np.bincount(codes[codes >= 0], minlength=len(self.words[name].words))
 
     def outcome_counts(self, wanted: Filter) -> dict[Outcome, int]:
-        """How many rows pass with each outcome, whichever the filter asks for."""
+        """Count the rows that pass with each outcome, whichever the filter asks for."""
         label = slice(None) if wanted.label is None else wanted.label
         return {
             outcome: int(self.class_counts("label", replace(wanted, outcome=outcome))[label].sum())
@@ -181,12 +181,15 @@ class Predictions:
 
     @cached_property
     def confusion(self) -> np.ndarray:
-        """int64 C×C counts: rows are true classes, columns predicted ones."""
+        """How many images of each true class (row) were predicted as each class (column), int64 C×C."""
         return self._confusion_of(np.ones(len(self), bool))
 
     @cached_property
     def _pairs(self) -> Callable[[Columns], np.ndarray]:
-        """`confusion` of the rows that pass these conditions. Every count beside a filter's choices is in it."""
+        """Count the `confusion` of the rows that pass these conditions.
+
+        Every count beside a filter's choices is in it.
+        """
 
         @lru_cache(maxsize=8)
         def count(columns: Columns) -> np.ndarray:
@@ -201,7 +204,7 @@ class Predictions:
         return counts.reshape(classes, classes)
 
     def per_class(self) -> "pd.DataFrame":
-        """One row a class: class, support (images), precision and recall.
+        """Return a row for each class: class, support (images), precision and recall.
 
         Both lie in 0–1; precision is NaN where the class was never predicted, recall where it has no image.
         """
@@ -216,7 +219,7 @@ class Predictions:
     def most_confused(
         self, count: int = 10, label: int | None = None, predicted: int | None = None
     ) -> list[tuple[int, int, int]]:
-        """The most frequent mistakes (of these classes, where given): codes true and predicted, images; most first."""
+        """Return the most frequent mistakes (of these classes, if given): codes true and predicted, images."""
         rows, columns = np.divmod(self._mistaken, len(self.class_names))
         keep = np.ones(len(rows), bool)
         for codes, wanted in ((rows, label), (columns, predicted)):
@@ -239,7 +242,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def to_numpy(column: pa.ChunkedArray) -> np.ndarray:
-    """Numbers go without pyarrow's own `to_numpy`, which imports pandas: the first page is drawn before that."""
+    """Convert a column; numbers not by pyarrow's own way, which imports pandas: the first page comes before."""
     array = column.combine_chunks()
     is_plain = _is_number(array.type) and not array.null_count
     return np.from_dlpack(array) if is_plain else array.to_numpy(zero_copy_only=False)
@@ -251,7 +254,7 @@ def _finite_ends(values: np.ndarray) -> np.ndarray:
 
 
 def _encode_words(column: pa.ChunkedArray) -> Words | None:
-    """None where the column holds something else than words, or too many different ones."""
+    """Return the words of a column; None where it holds something else, or too many different ones."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind)):
         return None

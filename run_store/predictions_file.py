@@ -16,7 +16,7 @@ class PredictionsError(Exception):
 
 
 def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, ...] | None = None) -> pa.Table:
-    """The table of ARCHITECTURE.md from float32 logits N×C and true codes N.
+    """Make the table of predictions from float32 logits N×C and true codes N.
 
     confidence: largest probability; margin: largest minus second; loss: −ln p(label); entropy: −Σ p ln p, in nats.
     """
@@ -42,7 +42,7 @@ def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, 
 
 
 def read_predictions(file: Path, class_names: tuple[str, ...]) -> Predictions:
-    """Raises PredictionsError when the file is not such a table over these classes."""
+    """Read the table. Raises PredictionsError when the file is not one over these classes."""
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as opened:
             table = opened.read()
@@ -67,12 +67,12 @@ def read_predictions(file: Path, class_names: tuple[str, ...]) -> Predictions:
 
 
 def _integers(column: pa.ChunkedArray) -> np.ndarray | None:
-    """None where the column holds something else, or nothing in a row."""
+    """Return the column; None where it holds something else, or nothing in a row."""
     return to_numpy(column) if pa.types.is_integer(column.type) and not column.null_count else None
 
 
 def _probabilities(column: pa.ChunkedArray, classes: int) -> np.ndarray | None:
-    """float16 N×classes, read-only, from lists of any float type; None where the column is something else."""
+    """Return float16 N×classes, read-only, from lists of any float type; None where the column is something else."""
     wanted = pa.list_(pa.float16(), classes)
     try:  # a cast imports pyarrow.compute, which takes longer than the reading
         lists = (column if column.type == wanted else column.cast(wanted)).combine_chunks()

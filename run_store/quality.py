@@ -36,7 +36,7 @@ _WEIGHTS = "weights"  # the last column: the SHA-256 of the weights that were me
 
 
 def read_quality(run: Run) -> list[QualityRow]:
-    """The figures of a run, none where nothing was measured.
+    """Return the figures of a run, none where nothing was measured.
 
     Raises RunError where the file is damaged, or stale: of other weights than the run has now.
     """
@@ -85,7 +85,7 @@ def write_quality(run: Run, rows: Sequence[QualityRow]) -> Path:
 
 
 def weights_hash(run: Run) -> str:
-    """SHA-256 of model.safetensors, 64 hexadecimal digits. Raises RunError where there is none."""
+    """Return the SHA-256 of the weights, 64 hexadecimal digits. Raises RunError where there are none."""
     try:
         with open(run.path / files.MODEL, "rb") as weights:
             return hashlib.file_digest(weights, "sha256").hexdigest()

@@ -44,7 +44,7 @@ class RunRecord:
 
     @property
     def evaluated_only(self) -> bool:
-        """Made by `sightline evaluate` of a model that was trained elsewhere: there are no epochs."""
+        """Whether `sightline evaluate` made it of a model that was trained elsewhere: there are no epochs."""
         return "weights" in self.recipe
 
     def to_json(self) -> str:
@@ -52,7 +52,10 @@ class RunRecord:
 
 
 def parse_record(text: str) -> RunRecord:
-    """Raises RunError for JSON that is no run.json of this schema version. Unknown keys are ignored."""
+    """Read the file's text; unknown keys are ignored.
+
+    Raises RunError for what is no run.json of this schema version.
+    """
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -43,7 +43,7 @@ class Run:
         return os.path.isfile(self.path / files.RECORD)
 
     def stamp(self, reading: files.Reading) -> files.Stamp:
-        """The key under which what is read may be kept: another one as soon as a file behind it changes."""
+        """Return the key under which what is read may be kept: another one as soon as a file behind it changes."""
         return files.stamp(self.path, reading)
 
     @cached_property
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def state(self) -> State:
-        """A run is complete exactly when its predictions are there and valid; running while its lock is held."""
+        """What became of the run: complete exactly when its predictions are there and valid, running while locked."""
         try:
             recorded = self.record.state
             if os.path.exists(self.path / files.PREDICTIONS):
@@ -67,7 +67,7 @@ class Run:
         return "failed" if recorded == "failed" else "interrupted"
 
     def metrics(self) -> list[Epoch]:
-        """One an epoch; none before the first epoch ends. A torn last line is left out."""
+        """Return the epochs that have ended. A torn last line is left out."""
         if not os.path.exists(self.path / files.METRICS):
             return []
         try:
@@ -76,7 +76,7 @@ class Run:
             raise RunError(f"{files.METRICS} of run {self.name} {error}") from error
 
     def note(self) -> RunNote:
-        """What people say about the run; empty where they said nothing."""
+        """Return what people say about the run; empty where they said nothing."""
         if not os.path.exists(self.path / files.NOTE):
             return RunNote()
         try:
@@ -85,7 +85,10 @@ class Run:
             raise RunError(f"Run {self.name}: {error}. Mend or remove it.") from error
 
     def predictions(self) -> Predictions:
-        """Raises RunError when the table is missing, damaged, or of another length than the images."""
+        """Return the predictions.
+
+        Raises RunError when they are missing, damaged, or of another length than the images.
+        """
         self._require(files.PREDICTIONS)
         try:
             predictions = read_predictions(self.path / files.PREDICTIONS, self.record.class_names)
@@ -100,14 +103,14 @@ class Run:
         return predictions
 
     def images(self) -> np.ndarray:
-        """The test split, uint8 N×H×W×3, memory-mapped; thumbnails where the originals are larger than 96 pixels."""
+        """Return the test split, uint8 N×H×W×3, memory-mapped; thumbnails of originals above 96 pixels."""
         images = self._read_array(files.IMAGES, np.uint8, 4)
         if images.shape[3] != 3:
             raise RunError(f"Run {self.name}: {files.IMAGES} does not hold RGB images. {self._rewrite_hint}")
         return images
 
     def masks(self) -> np.ndarray | None:
-        """uint8 N×H×W (bit 1 object, 2 tag, 4 decoy), or None where the data set has none."""
+        """Return the masks, uint8 N×H×W (bit 1 object, 2 tag, 4 decoy), or None where the data set has none."""
         if not os.path.exists(self.path / files.MASKS):
             return None
         masks = self._read_array(files.MASKS, np.uint8, 3)
@@ -116,14 +119,14 @@ class Run:
         return masks
 
     def features(self) -> np.ndarray:
-        """Penultimate features of the test split, float16 N×D."""
+        """Return the penultimate features of the test split, float16 N×D."""
         features = self._read_array(files.FEATURES, np.float16, 2)
         if len(features) != len(self.images()):
             raise RunError(f"Run {self.name}: {files.FEATURES} and {files.IMAGES} do not match. {self._rewrite_hint}")
         return features
 
     def model_images(self, rows: Sequence[int]) -> np.ndarray:
-        """The pixels the model saw, uint8 N×H×W×3; decoded from the originals where the run keeps only thumbnails."""
+        """Return what the model saw, uint8 N×H×W×3; decoded from the originals where the run has only thumbnails."""
         images = self.images()
         if images.shape[1] == self.record.input_size:
             return np.array(images[list(rows)])
@@ -144,7 +147,7 @@ class Run:
             ) from error
 
     def checkpoint(self) -> dict[str, Any] | None:
-        """The last finished epoch, as `RunWriter.save_checkpoint` committed it; None where none is finished.
+        """Return the last finished epoch, as `RunWriter.save_checkpoint` committed it; None where none is finished.
 
         Raises RunError where it is lost or damaged.
         """
@@ -161,7 +164,7 @@ class Run:
         return checkpoint
 
     def load_model(self) -> "nn.Module":
-        """The network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen."""
+        """Return the network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen."""
         from safetensors.torch import load_file
 
         from sightline.model_zoo import ModelError, build_model, restore
@@ -179,7 +182,7 @@ class Run:
         return model.eval().requires_grad_(False)
 
     def to_input(self, images: np.ndarray) -> "Tensor":
-        """uint8 N×H×W×3 → the model's input, float32 N×3×H×W, normalised as in training."""
+        """Turn uint8 N×H×W×3 into the model's input, float32 N×3×H×W, normalised as in training."""
         from sightline.model_zoo import normalize
 
         return normalize(np.array(images), self.record.mean, self.record.std)
@@ -216,7 +219,7 @@ class Run:
 
 
 def list_runs(root: Path) -> list[Run]:
-    """The runs directly under `root`, newest first; no root, no runs.
+    """Return the runs directly under `root`, newest first; no root, no runs.
 
     A folder without run.json is none, nor is one whose name is not valid UTF-8: no page or command could name it.
     """

@@ -75,7 +75,7 @@ class RunWriter:
         self._lock.close()
 
     def restart(self, rows: Sequence[Sequence[float]]) -> None:
-        """The run is running again; metrics.csv is rebuilt from `rows`, each with METRICS_COLUMNS."""
+        """Say that the run is running again; metrics.csv is rebuilt from `rows`, each with METRICS_COLUMNS."""
         lines = [",".join(METRICS_COLUMNS), *map(metrics_line, rows)]
         files.write_atomically(self.path / files.METRICS, "".join(f"{line}\n" for line in lines).encode())
         self._write_record(replace(self.record, state="running", reason=""))
@@ -103,7 +103,7 @@ class RunWriter:
         files.write_atomically(self.path / files.MODEL, save(weights))
 
     def save_images(self, images: np.ndarray, masks: np.ndarray | None) -> None:
-        """uint8 N×H×W×3, and the masks uint8 N×H×W where there are any."""
+        """Write the images, uint8 N×H×W×3, and the masks, uint8 N×H×W, where there are any."""
         files.write_atomically(self.path / files.IMAGES, _npy(images))
         if masks is not None:
             files.write_atomically(self.path / files.MASKS, _npy(masks))

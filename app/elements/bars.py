@@ -99,7 +99,7 @@ Kind = Literal["", "muted", "wrong", "right"]
 
 @dataclass(frozen=True)
 class Bar:
-    """Label and cells are plain text; value is the share of the track that is filled, 0–1.
+    """One bar. Label and cells are plain text; value is the share of the track that is filled, 0–1.
 
     taken_for: what stands behind an arrow after the label; neither of the two takes the other's place away.
     """
@@ -123,7 +123,7 @@ def draw_bars(
     label_share: float = 1.0,
     on_pick: Callable[[], None] | None = None,
 ) -> Any:
-    """widths: of the cells, in pixels. With `on_pick`, bars are buttons, and `st.session_state[key].pick` is an id."""
+    """Draw bars below each other. With `on_pick` they are buttons, and `st.session_state[key].pick` is an id."""
     return _COMPONENT(
         key=key,
         data={

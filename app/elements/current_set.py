@@ -13,7 +13,7 @@ PAGE_SIZE = 24  # images, unless the screen holds more
 
 @dataclass(frozen=True)
 class CurrentSet:
-    """rows: int64, all images of the set in order; row i is image i of the test split.
+    """The images that pass, int64, in order; row i is image i of the test split.
 
     The page is the one that the primary image stands on; while it is outside the set, the first one.
     """
@@ -30,7 +30,7 @@ class CurrentSet:
 
     @property
     def page(self) -> int:
-        """From 1."""
+        """The number of the page, from 1."""
         return (self.position or 0) // self.page_size + 1
 
     @property
@@ -43,15 +43,15 @@ class CurrentSet:
         return self.rows[start : start + self.page_size]
 
     def neighbour(self, step: int) -> int | None:
-        """The image `step` places on; None past the ends of the set. From outside the set: its first image."""
+        """Return the image `step` places on; None past the ends of the set. From outside the set: its first image."""
         return self._at(0 if self.position is None else self.position + step)
 
     def turned(self, step: int) -> int | None:
-        """The first image of the next page (step 1) or of the previous one (step -1); None where there is none."""
+        """Return the first image of the next page (step 1) or of the previous one (step -1), if any."""
         return self._at((self.page - 1 + step) * self.page_size)
 
     def beside_page(self, step: int) -> int | None:
-        """The image right after this page (step 1), or right before it (step -1); None where there is none."""
+        """Return the image right after this page (step 1), or right before it (step -1); None where there is none."""
         return self._at(self.page * self.page_size if step > 0 else (self.page - 1) * self.page_size - 1)
 
     def _at(self, place: int) -> int | None:
@@ -59,13 +59,16 @@ class CurrentSet:
 
 
 def current_set(predictions: Predictions, selection: Selection, page_size: int = PAGE_SIZE) -> CurrentSet:
-    """What passes the filters, in the chosen order."""
+    """Return what passes the filters, in the chosen order."""
     rows = predictions.select(selection.filter(predictions.class_names), selection.order)
     return place_in(rows, selection, len(predictions), page_size)
 
 
 def place_in(rows: np.ndarray, selection: Selection, images: int, page_size: int = PAGE_SIZE) -> CurrentSet:
-    """The chosen image and its page of `rows`, out of so many images. An image past the end counts as none chosen."""
+    """Find the chosen image and its page in `rows`, out of so many images.
+
+    An image past the end counts as none chosen.
+    """
     image = selection.image if selection.image is not None and selection.image < images else None
     if image is None and len(rows):
         image = int(rows[0])

@@ -50,7 +50,7 @@ def draw_order(selection: Selection) -> None:
 
 
 def headline(predictions: Predictions, shown: int, selection: Selection) -> str:
-    """“41 of 386 mistakes, 2 000 test images”, in Markdown."""
+    """Write “41 of 386 mistakes, 2 000 test images”, in Markdown."""
     mistakes, images = int(predictions.wrong.sum()), len(predictions)
     whole = {"wrong": counted(mistakes, "mistake"), "right": counted(images - mistakes, "hit"), "all": ""}
     of = f"of {', '.join(filter(None, (whole[selection.outcome], counted(images, 'test image'))))}"
@@ -82,7 +82,7 @@ def draw_filters(predictions: Predictions, selection: Selection) -> None:
 
 
 def explain_nothing(selection: Selection) -> str:
-    """Why the current set is empty, and what to do."""
+    """Say why the current set is empty, and what to do."""
     if selection.outcome == "all" or selection.label or selection.predicted or selection.columns:
         return "No image passes these filters. Remove one of the chips above."
     other = "Right" if selection.outcome == "wrong" else "Wrong"
@@ -103,7 +103,7 @@ def draw_chips(predictions: Predictions, selection: Selection) -> None:
 
 
 def chips(predictions: Predictions, selection: Selection) -> list[tuple[str, dict[str, Any]]]:
-    """Each filter in words, with the change that removes it."""
+    """Return each filter in words, with the change that removes it."""
     found: list[tuple[str, dict[str, Any]]] = []
     if selection.label is not None:
         found.append((f"true: {selection.label}", {"label": None}))
@@ -116,7 +116,7 @@ def chips(predictions: Predictions, selection: Selection) -> list[tuple[str, dic
 
 
 def in_words(name: str, asked: Condition) -> str:
-    """“confidence ≥ 90 %”, “loss 0.5–2”, “camera: left”."""
+    """Write “confidence ≥ 90 %”, “loss 0.5–2”, “camera: left”."""
     if isinstance(asked, str):
         return f"{name}: {asked}"
     low, high = (percent(end, 0) if name == "confidence" else f"{end:.4g}" for end in (asked.low, asked.high))
@@ -126,7 +126,7 @@ def in_words(name: str, asked: Condition) -> str:
 
 
 def _draw_filter_form(predictions: Predictions, wanted: Filter, selection: Selection) -> None:
-    """A widget for every column, two beside each other."""
+    """Draw a widget for every column, two beside each other."""
     places = st.columns(2)
     if len(predictions.class_names) <= MOST_DRAWN:  # else they stand in the place of the confusion matrix
         _draw_classes(places, predictions, wanted)
@@ -179,7 +179,7 @@ def _draw_words(place: DeltaGenerator, name: str, predictions: Predictions, want
 
 
 def _draw_range(place: DeltaGenerator, name: str, predictions: Predictions, selection: Selection) -> None:
-    """A slider over all values of the column; at its ends it asks for nothing, so that no NaN is left out."""
+    """Draw a slider over all values of the column; at its ends it asks for nothing, so that no NaN is left out."""
     scale = (0.0, 100.0, 1.0) if name == "confidence" else slider_scale(predictions.ends(name))
     if scale is None:
         return
@@ -207,7 +207,7 @@ def _draw_range(place: DeltaGenerator, name: str, predictions: Predictions, sele
 
 
 def slider_scale(values: np.ndarray) -> tuple[float, float, float] | None:
-    """Least and greatest value, moved out to a whole number of steps, and the step: a power of ten, 10 to 100 of them.
+    """Return the ends, moved out to whole steps, and the step: a power of ten, 10 to 100 of them.
 
     None where there is nothing to choose, or no number for the span.
     """
@@ -230,12 +230,12 @@ def _ask(name: str, condition: Condition | None) -> None:
 
 
 def _take(key: str, name: str) -> None:
-    """The widget's new value becomes the selection's."""
+    """Make the widget's new value the selection's."""
     change_selection(**{name: st.session_state[key]})
 
 
 def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
-    """index, label, predicted (names), confidence, margin, loss, entropy, extra columns, a probability a class."""
+    """Write index, label and predicted (names), the figures, extra columns, and a probability a class."""
     table = predictions.table.iloc[rows].reset_index(drop=True)
     names = np.array([no_formula(name) for name in predictions.class_names], dtype=object)
     for column in ("label", "predicted"):

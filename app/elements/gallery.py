@@ -173,7 +173,7 @@ _COMPONENT = st.components.v2.component("sightline_gallery", html=_HTML, css=_CS
 
 
 def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[dict[str, Any]]:
-    """What the browser needs for each row: all of it plain text."""
+    """Return what the browser needs for each row: all of it plain text."""
     base_path = st.get_option("server.baseUrlPath")
     names = predictions.class_names
     labels, guesses = predictions.column("label")[rows], predictions.column("predicted")[rows]
@@ -210,7 +210,7 @@ def draw_gallery(
     on_turn: Callable[[], None],
     on_fits: Callable[[], None] | None = None,
 ) -> Any:
-    """The callbacks read `st.session_state[key]`.
+    """Draw a page of thumbnails. The callbacks read `st.session_state[key]`.
 
     `.pick` and `.open` are an image's index, `.turn` is 1 or -1; `.fits` says how many images the window has room for,
     where `on_fits` asks for it.

@@ -14,13 +14,13 @@ MOST_IMAGES = 120  # on a page, however large the screen
 
 
 def page_size(key: str) -> int:
-    """How many images the screen holds in this gallery, once the browser has said so."""
+    """Return how many images the screen holds in this gallery, once the browser has said so."""
     fits = st.session_state.get(_size_key(key), PAGE_SIZE)
     return min(max(fits, PAGE_SIZE), MOST_IMAGES)
 
 
 def draw_image_set(items: Sequence[dict[str, Any]], current: CurrentSet, selection: Selection, key: str) -> None:
-    """items: of the page. A click chooses an image, Enter opens it in Layers."""
+    """Draw the items of the page. A click chooses an image, Enter opens it in Layers."""
     result = draw_gallery(
         items,
         selected=current.image,

@@ -25,7 +25,7 @@ def draw_inspector(
     shown_classes: int = SHOWN_CLASSES,
     picture: Callable[[Subject], None] | None = None,
 ) -> None:
-    """Title with previous and next, the image, true taken for predicted, class probabilities. Raises RunError.
+    """Draw the title with previous and next, the image, what it was taken for, class probabilities. Raises RunError.
 
     picture: draws the image, where that is not all there is to draw.
     """
@@ -39,7 +39,7 @@ def draw_inspector(
 def draw_subject(
     subject: Subject, shown_classes: int = SHOWN_CLASSES, picture: Callable[[Subject], None] | None = None
 ) -> None:
-    """The image, what it was taken for, class probabilities."""
+    """Draw the image, what it was taken for, class probabilities."""
     if picture:
         picture(subject)
     else:
@@ -49,7 +49,7 @@ def draw_subject(
 
 
 def draw_title(current: CurrentSet) -> None:
-    """The number of the primary image, with previous and next."""
+    """Draw the number of the primary image, with previous and next."""
     with st.container(key="inspector_title", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.markdown(f"**Image {count(current.image or 0)}**", width="stretch")
         for step, icon, name in ((-1, "chevron_left", "Previous image"), (1, "chevron_right", "Next image")):
@@ -66,7 +66,7 @@ def draw_title(current: CurrentSet) -> None:
 
 
 def draw_image(image: np.ndarray, alt: str, key: str = "inspector_image") -> None:
-    """uint8 H×W×3, as wide as its column, with hard pixels: the style sheet smoothes no key `pixels_…`."""
+    """Draw uint8 H×W×3 as wide as its column, with hard pixels: the style sheet smoothes no key `pixels_…`."""
     with st.container(key=f"pixels_{key}"):
         st.image(png(image), width="stretch", output_format="PNG", alt=alt)
 
@@ -81,7 +81,7 @@ def verdict_markdown(subject: Subject) -> str:
 
 
 def probability_bars(subject: Subject, shown: int = SHOWN_CLASSES) -> list[Bar]:
-    """The most probable classes, and the true one in any case: green the true one, orange a wrong prediction."""
+    """Return the most probable classes, and the true one in any case: it is green, a wrong prediction orange."""
     p, label, predicted = subject.probabilities, subject.label, subject.predicted
     order = subject.likeliest[:shown]
     kinds: dict[int, Kind] = {predicted: ""}

@@ -37,7 +37,7 @@ _COMPONENT = st.components.v2.component(
 
 
 def draw_introduction() -> None:
-    """The cookie tells the next session, the session's state this one."""
+    """Draw it until it is dismissed: the cookie tells the next session, the session's state this one."""
     if st.context.cookies.get(COOKIE) == "yes" or st.session_state.get(COOKIE):
         return
     with st.container(key="panel_introduction", border=True):

@@ -63,7 +63,9 @@ def learning_curves(
     logarithmic: bool = False,
     legend: bool = False,
 ) -> dict[str, Any]:
-    """quantity: a key of QUANTITIES. Dashed: train; solid: test, or the only line. Data stand in "datasets" as rows.
+    """Write the chart of a key of QUANTITIES, with its data as rows in "datasets".
+
+    Dashed: train; solid: test, or the only line.
 
     full_size_from: by run name, the epoch to mark with a dotted rule, where it has begun (RunRecord.full_size_from).
     smoothing: weight of the past in an exponential moving average, 0 up to 1; then the values themselves are drawn
@@ -120,7 +122,7 @@ def learning_curves(
 
 
 def picture(charts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The charts of `learning_curves` one below the other, without what follows the pointer, with their data."""
+    """Stack charts of `learning_curves`, without what follows the pointer, with their data."""
     return {
         "$schema": SCHEMA,
         "background": "white",
@@ -138,7 +140,7 @@ def _legend(shown: bool) -> dict[str, Any] | None:
 
 
 def _hover_rule(metrics: Metrics, quantity: str, epoch: Mapping[str, Any], readings: str) -> dict[str, Any]:
-    """A rule at the epoch under the pointer, whose tooltip reads the values of all runs there."""
+    """Write a rule at the epoch under the pointer, whose tooltip reads the values of all runs there."""
     titles = (
         f"{name} {line}".rstrip() if len(metrics) > 1 else f"{line} {quantity}".lstrip()
         for name in metrics
@@ -161,7 +163,7 @@ def _hover_rule(metrics: Metrics, quantity: str, epoch: Mapping[str, Any], readi
 
 
 def _points(metrics: Metrics, quantity: Quantity, marked: Mapping[str, int], smoothing: float, is_log: bool) -> Rows:
-    """Rows: run, epoch, line, value, raw; `alone` marks a run's only epoch, which would be a line without length.
+    """Return run, epoch, line, value, raw; `alone` marks a run's only epoch, which would be a line without length.
 
     is_first_full: at the epochs of `marked`.
     """
@@ -176,7 +178,7 @@ def _points(metrics: Metrics, quantity: Quantity, marked: Mapping[str, int], smo
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
-    """Exponential moving average without the bias towards 0 at its beginning (Kingma and Ba 2014, section 3).
+    """Average exponentially, without the bias towards 0 at the beginning (Kingma and Ba 2014, section 3).
 
     weight: of the past, 0 up to 1. What is not finite is left out of the average, and stays where it is.
     """
@@ -191,7 +193,7 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
 
 
 def _readings(metrics: Metrics, quantity: Quantity) -> Rows:
-    """A row an epoch that any run has; v0, v1, … are the values there as text, in the order of runs and lines.
+    """Return a row for each epoch of any run; v0, v1, … are the values as text, in the order of runs and lines.
 
     Numbered, because Vega reads dots and brackets in a field's name as a path, and run names are other people's text.
     """
@@ -208,5 +210,5 @@ def _readings(metrics: Metrics, quantity: Quantity) -> Rows:
 
 
 def _drawable(value: float, is_log: bool) -> float | None:
-    """JSON has no NaN or infinity, a logarithmic axis has no 0; a line has a gap there."""
+    """Return None for what JSON (NaN, infinity) or a logarithmic axis (0) does not have: a line has a gap there."""
     return value if math.isfinite(value) and (value > 0 or not is_log) else None

@@ -16,7 +16,7 @@ LARGE_ROW = 10  # pixels, of an enlarged matrix
 
 
 def draw_matrix(cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str, caption: str) -> None:
-    """cells: see `confusion_matrix`. A click on one filters by its classes; a button shows them all enlarged."""
+    """Draw cells of `confusion_matrix`. A click on one filters by its classes; a button shows them all enlarged."""
     _draw_chart(cells, class_names, selection, name)
     with st.container(key=f"foot_{name}", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         st.caption(caption, width="stretch")
@@ -33,7 +33,7 @@ def _draw_enlarged(cells: pa.Table, class_names: tuple[str, ...], selection: Sel
 def _draw_chart(
     cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str, is_large: bool = False
 ) -> bool:
-    """Whether a cell was clicked."""
+    """Draw the chart, and tell whether a cell was clicked."""
     # Another filter makes another element: a click on the cell that is selected must be an event again.
     codes = (class_names.index(chosen) if chosen else "" for chosen in (selection.label, selection.predicted))
     key = "_".join(map(str, (name, *codes, *(["large"] if is_large else []))))
@@ -67,13 +67,13 @@ def toggle(selection: Selection, label: str | None, predicted: str | None) -> Se
 
 
 def take_pair(label: str | None, predicted: str | None) -> None:
-    """For callbacks: filter by these classes, or no longer by them."""
+    """Filter by these classes, or no longer by them: for callbacks."""
     write_selection(toggle(read_selection()[0], label, predicted))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _spec(class_names: tuple[str, ...], dark: bool, is_large: bool) -> dict[str, Any]:
-    """Vega-Lite of the confusion matrix without its data: Altair takes longer to write it than a click may last."""
+    """Write the chart without its data, once: Altair takes longer for it than a click may last."""
     from sightline.app.elements.matrix_chart import confusion_cells, confusion_matrix  # which import Altair and pandas
 
     nothing = confusion_cells(np.zeros((1, 1), int), class_names[:1])
@@ -82,7 +82,10 @@ def _spec(class_names: tuple[str, ...], dark: bool, is_large: bool) -> dict[str,
 
 
 def draw_pairs(bars: Sequence[Bar], class_names: tuple[str, ...], key: str, otherwise: str) -> None:
-    """bars: with ids as in `pair_bars`; a click on one filters by its classes. otherwise: said where there are none."""
+    """Draw bars with ids as in `pair_bars`; a click on one filters by its classes.
+
+    otherwise: said where there are none.
+    """
     if not bars:
         st.caption(otherwise)
         return

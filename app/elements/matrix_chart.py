@@ -24,7 +24,7 @@ Chart = alt.LayerChart | alt.FacetChart  # what Altair says a layered chart with
 def confusion_matrix(
     cells: pa.Table, class_names: tuple[str, ...], *, dark: bool = False, is_large: bool = False
 ) -> Chart:
-    """cells: from `confusion_cells` or `difference_cells`; another selection changes only them.
+    """Write the chart of `confusion_cells` or `difference_cells`; another selection changes only the cells.
 
     dark: whether the page's theme is. is_large: whether it has a window of its own.
 
@@ -90,7 +90,7 @@ def confusion_cells(
     label: str | None = None,
     predicted: str | None = None,
 ) -> pa.Table:
-    """confusion: int C×C, rows true, columns predicted; `label` and `predicted` say what is selected.
+    """Return a row for each cell of a confusion, int C×C, rows true; `label` and `predicted` say what is selected.
 
     Rows: true, predicted, images, share (percent of the true class), text, shade (0–1), is_more, selected.
     """
@@ -112,7 +112,7 @@ def difference_cells(
     label: str | None = None,
     predicted: str | None = None,
 ) -> pa.Table:
-    """Of two confusions, beside the diagonal: int C×C, second less first; support: images of each true class, C.
+    """Return a row for each cell beside the diagonal of a difference, int C×C; support: images of each class, C.
 
     Rows as in `confusion_cells`; is_more where there are more mistakes than before.
     """

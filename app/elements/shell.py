@@ -27,7 +27,7 @@ STATE_WORDS = {
 
 
 def draw_header(pages: Sequence[Any], current: Any, selection: Selection) -> None:
-    """Brand, one link a view, which carries the selection along, and the run pickers."""
+    """Draw the brand, one link a view, which carries the selection along, and the run pickers."""
     with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.html('<div class="brand"><span></span>Sightline</div>', width="content")
         with st.container(key="nav", horizontal=True, gap="small", width="content", wrap=False):
@@ -41,7 +41,7 @@ def draw_header(pages: Sequence[Any], current: Any, selection: Selection) -> Non
 
 
 def with_second_run(selection: Selection) -> Selection:
-    """With the newest run that can be compared, where none is pinned.
+    """Return the selection with the newest run that can be compared, where none is pinned.
 
     The link to Compare has it too: a copied address names both runs, also when another one has come since.
     """
@@ -126,7 +126,7 @@ def draw_notices(ignored: Sequence[str]) -> None:
 
 
 def draw_no_runs(root: Path) -> None:
-    """No page is empty without a sentence that says why and what to do."""
+    """Say that there is no run, and what to do."""
     with st.container(key="panel_empty", border=True):
         st.subheader("No runs yet", anchor=False)
         st.markdown(
@@ -141,7 +141,7 @@ def draw_no_runs(root: Path) -> None:
 
 @st.fragment(run_every=1.0)
 def draw_demo(root: Path) -> None:
-    """The button that trains the demo, until there is a run to look at."""
+    """Draw the button that trains the demo, until there is a run to look at."""
     if run_list.runs():
         st.rerun()
     is_training = demo.is_training(root)
@@ -159,7 +159,7 @@ def draw_demo(root: Path) -> None:
 
 
 def draw_run(draw: Callable[[Run, Selection], None]) -> None:
-    """A view of the chosen run; where it cannot be read, what is missing instead."""
+    """Draw a view of the chosen run; where it cannot be read, what is missing instead."""
     selection = handed_on_selection()
     run = run_list.find_run(selection.run)
     if run is None:
@@ -171,7 +171,7 @@ def draw_run(draw: Callable[[Run, Selection], None]) -> None:
 
 
 def draw_missing(run: Run, error: RunError | None = None) -> None:
-    """In place of what needs the predictions of a run that has none: what is missing and what to do."""
+    """Say what is missing, and what to do, in place of what needs the predictions of a run that has none."""
     status = loaders.status(run)
     with st.container(key="panel_empty", border=True):
         title, text = _explain_missing(run, status, error)

@@ -11,7 +11,7 @@ from sightline.run_store.predictions import Predictions
 
 @dataclass(frozen=True)
 class Subject:
-    """Classes are codes; texts are plain."""
+    """An image, and what a model thought of it. Classes are codes; texts are plain."""
 
     title: str
     class_names: tuple[str, ...]
@@ -40,7 +40,7 @@ class Subject:
 
     @property
     def runner_up(self) -> int | None:
-        """None of a model with one class."""
+        """The likeliest of the other classes; None of a model with one class."""
         return self.likeliest[1] if len(self.likeliest) > 1 else None
 
     @property
@@ -50,7 +50,7 @@ class Subject:
 
     @property
     def outcome(self) -> str:
-        """“cat taken for dog”"""
+        """What it was taken for, in words: “cat taken for dog”."""
         predicted = self.name(self.predicted)
         if self.label is None:
             return f"taken for {predicted}"
@@ -60,7 +60,7 @@ class Subject:
         return self.class_names[code]
 
     def describe(self) -> str:
-        """A text alternative."""
+        """Write a text alternative."""
         predicted = self.name(self.predicted)
         if self.label is None:
             return f"{self.title}: predicted {predicted}"
@@ -68,7 +68,7 @@ class Subject:
 
 
 def split_image(predictions: Predictions, image: int, pixels: np.ndarray) -> Subject:
-    """Image `image` of the test split; `pixels` as in Subject."""
+    """Return image `image` of the test split; `pixels` as in Subject."""
     predicted = int(predictions.column("predicted")[image])
     p = predictions.probabilities[image].astype(float)
     p[predicted] = predictions.column("confidence")[image]  # the table keeps it with more digits

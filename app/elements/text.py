@@ -9,33 +9,33 @@ _WORD_JOINER = "\u2060"  # invisible, no width
 
 
 def escape_markdown(text: str) -> str:
-    """The same text, shown literally: no Markdown, HTML, directive (`:red[x]`), formula, image, emoji or icon."""
+    """Return text that is shown literally: no Markdown, HTML, directive (`:red[x]`), formula, image, emoji or icon."""
     one_line = " ".join(text.split())
     return _PUNCTUATION.sub(r"\\\1", _SHORTCODE.sub(f":{_WORD_JOINER}", one_line))
 
 
 def no_formula(text: str) -> str:
-    """Spreadsheets run text that begins like a formula."""
+    """Return text that no spreadsheet runs as a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """0.934 → '93.4 %'; NaN → '–'."""
+    """Write 0.934 as '93.4 %', NaN as '–'."""
     return "–" if share != share else f"{100 * share:.{digits}f} %"
 
 
 def count(number: int) -> str:
-    """10000 → '10 000', with a space that does not break."""
+    """Write 10000 as '10 000', with a space that does not break."""
     return f"{number:,}".replace(",", "\u202f")
 
 
 def counted(number: int, noun: str) -> str:
-    """1, “test image” → '1 test image'; 60 → '60 test images'."""
+    """Write '1 test image' for 1 and “test image”, '60 test images' for 60."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
-    """3725 → '1 h 2 min'; 75 → '1 min 15 s'; 4.2 → '4.2 s'."""
+    """Write 3725 as '1 h 2 min', 75 as '1 min 15 s', 4.2 as '4.2 s'."""
     if not math.isfinite(seconds):
         return "–"
     if seconds < 60:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def thumbnail_url(run: "Run", index: int, base_path: str = "") -> str:
-    """base_path: Streamlit's server.baseUrlPath."""
+    """Return the address of an image of a run. base_path: Streamlit's server.baseUrlPath."""
     from sightline.app.runs.loaders import images_token
 
     prefix = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
@@ -38,7 +38,7 @@ def png(image: "np.ndarray | Image.Image") -> bytes:
 
 
 def serve_thumbnail(request: Request) -> Response:
-    """An outdated token is refused: under it, a browser would keep the wrong image for a year."""
+    """Answer with an image; an outdated token is refused: under it, a browser would keep the wrong one for a year."""
     from sightline.app.runs.loaders import images, images_token
     from sightline.app.runs.run_list import find_run
     from sightline.run_store.run import RunError

@@ -18,7 +18,7 @@ MEASURED = ("gradcam", "hirescam", "layercam", "gradcam++")  # by the button: pi
 
 
 def unfaithful_layers(run: Run, method: str, layers: Sequence[str]) -> dict[str, str]:
-    """Layer → why the maps of a method are unfaithful there; without those where they are not, or nothing is known."""
+    """Return why the maps of a method are unfaithful, by layer, where that is known."""
     try:
         rows = loaders.quality(run)
     except RunError:  # which `draw_belief` and Trust say
@@ -27,7 +27,7 @@ def unfaithful_layers(run: Run, method: str, layers: Sequence[str]) -> dict[str,
 
 
 def map_words(method: str, layer: str) -> str:
-    """'Grad-CAM at layer4'; plain text."""
+    """Write 'Grad-CAM at layer4'; plain text."""
     if method not in METHODS:
         return f"control: {CONTROL_WORDS.get(method, method)}"
     return METHODS[method].title if layer == INPUT else f"{METHODS[method].title} at {layer}"
@@ -51,7 +51,7 @@ def draw_belief(run: Run, method: str, query: Mapping[str, str | list[str]]) -> 
 
 
 def layer_sentences(rows: Sequence[QualityRow], method: str) -> str:
-    """Markdown: the best layer of a method with its figure, and those that are no better than a control map."""
+    """Name in Markdown the best layer of a method with its figure, and those that are no better than a control map."""
     measure = headline(rows)
     figures = [row for row in rows if (row.method, row.measure) == (method, measure) and row.n]
     if not figures:
@@ -71,7 +71,7 @@ def layer_sentences(rows: Sequence[QualityRow], method: str) -> str:
 
 
 def run_sentence(rows: Sequence[QualityRow]) -> str:
-    """Markdown: which of all maps to believe."""
+    """Say in Markdown which of all maps to believe."""
     ranked = ranking(rows)
     measured = sum(row.measure == headline(rows) and not row.control for row in rows)
     if not ranked:
@@ -88,7 +88,7 @@ def _with_chance(row: QualityRow) -> str:
 
 
 def draw_measuring(run: Run) -> None:
-    """What to do where nothing was measured: a button, its progress, and the command."""
+    """Draw what to do where nothing was measured: a button, its progress, and the command."""
     key = ("quality", run.path)
     if processes.is_running(key):
         _draw_progress(key)

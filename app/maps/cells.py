@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Cell:
-    """values: float32 h×w, signed; None where there is no map (yet). largest: what has the strongest colour."""
+    """One map, float32 h×w, signed; None where there is none (yet). largest: what has the strongest colour."""
 
     layer: str
     row: Row
@@ -58,7 +58,7 @@ Cells = Sequence[Sequence[Cell]]  # rows of cells, a cell a layer
 
 
 def targets_of(subject: Subject, wanted: Sequence[str]) -> tuple[str, ...]:
-    """Those that this image has; where none was chosen, the prediction, its rival, and what tells them apart."""
+    """Return the targets that this image has; by default the prediction, its rival, and what tells them apart."""
     rival = () if subject.rival is None else ("true" if subject.is_wrong else "runner-up", "difference")
     return tuple(target for target in wanted if _has(subject, target)) or ("predicted", *rival)
 
@@ -74,7 +74,7 @@ def _has(subject: Subject, target: str) -> bool:
 
 
 def rows_of(subject: Subject, targets: Sequence[str], sign: str, method: str) -> list[Row]:
-    """What the targets of `Selection` mean for this image: every one must be among its `targets_of`."""
+    """Return what targets mean for this image: every one must be among its `targets_of`."""
     codes = {"predicted": subject.predicted, "true": subject.label, "runner-up": subject.runner_up}
     codes |= {CLASS_TARGET + name: code for code, name in enumerate(subject.class_names)}
     return [
@@ -99,7 +99,7 @@ def _difference(subject: Subject, sign: str, method: str) -> Row:
 
 
 def class_rows(subject: Subject, count: int, sign: str) -> list[Row]:
-    """A row for each of the likeliest classes."""
+    """Return a row for each of the likeliest classes."""
     return [
         Row(f"class-{code}", subject.name(code), percent(subject.probabilities[code]), (code, None), sign)
         for code in subject.likeliest[:count]
@@ -107,7 +107,7 @@ def class_rows(subject: Subject, count: int, sign: str) -> list[Row]:
 
 
 def scores_to_judge(subject: Subject) -> list[Score]:
-    """Whatever rows are shown: whether a layer tells classes apart is seen in the two likeliest ones."""
+    """Return the two likeliest classes: whatever is shown, they tell whether a layer tells classes apart."""
     return [(code, None) for code in subject.likeliest[:2]]
 
 
@@ -120,7 +120,7 @@ def make_cells(
     unfaithful: Mapping[str, str],
     origin: str = "",
 ) -> Cells:
-    """A cell for each row and layer.
+    """Make a cell for each row and layer.
 
     scale "own": every map's maximum has the strongest colour; "row": that of all maps of its row. unfaithful: why
     the maps of a layer are, by layer. origin: of values that are not finite, see `judge`.
@@ -161,6 +161,6 @@ def _verdict(cell: Cell, maps: Maps, subject: Subject, unfaithful: str, origin: 
 
 
 def share_scale(cells: Cells) -> Cells:
-    """All maps on one scale."""
+    """Return all maps on one scale."""
     largest = max((cell.largest for row in cells for cell in row), default=0.0)
     return [[replace(cell, largest=largest) for cell in row] for row in cells]

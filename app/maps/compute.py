@@ -44,7 +44,7 @@ class Computed:
 
 
 def stored_maps(run: Run, subject: Subject, method: str, layers: Sequence[str], scores: Sequence[Score]) -> Computed:
-    """Those that were computed ahead of time. Loads no torch."""
+    """Return the maps that were computed ahead of time. Loads no torch."""
     found: dict[tuple[str, Score], np.ndarray] = {}
     targets = {"predicted": subject.predicted, "label": subject.label}
     try:
@@ -66,7 +66,7 @@ def maps(
     scores: Sequence[Score],
     stored: Computed | None = None,
 ) -> Computed:
-    """A map of every score at every layer; what was not computed ahead of time is computed now. Loads torch.
+    """Return a map of every score at every layer; what was not computed ahead of time is computed now. Loads torch.
 
     layers: of a layer method names of modules, else INPUT. stored: the `stored_maps`, which are the answer where
     nothing is missing. Raises RunError.
@@ -89,7 +89,7 @@ def maps(
 
 
 def _parts(method: Method, scores: Sequence[Score]) -> tuple[Score, ...]:
-    """What has to be computed: of a linear method single classes only, whose maps may be subtracted like the logits."""
+    """Return what has to be computed: of a linear method single classes, whose maps may be subtracted."""
     if not method.linear:
         return tuple(dict.fromkeys(scores))
     return tuple(dict.fromkeys((code, None) for score in scores for code in score if code is not None))
@@ -192,7 +192,7 @@ def _computed(
 def _attributions(
     model: "nn.Module", images: "Tensor", method: str, layers: Sequence[str], scores: Sequence[Score]
 ) -> Maps:
-    """Of one image; scores: single classes, or differences, not both."""
+    """Compute the maps of one image; scores: single classes, or differences, not both."""
     from torch import tensor
 
     from sightline.explain.attribution.engine import layer_attributions

@@ -26,7 +26,7 @@ _GOOD, _BAD = (23, 99, 61), (156, 74, 16)
 
 
 def grid_png(cells: Cells, subject: Subject, settings: MapSettings, run_name: str) -> bytes:
-    """The grid as shown, on white, with titles, raw extremes and verdicts. cells: see `make_cells`."""
+    """Draw the grid as shown, on white, with titles, raw extremes and verdicts. cells: see `make_cells`."""
     rows, columns = len(cells), len(settings.layers)
     width = 2 * _MARGIN + _LABEL + columns * (_SIDE + _GAP) - _GAP
     height = 2 * _MARGIN + _TITLE + _HEAD + rows * (_SIDE + _FOOT)
@@ -46,7 +46,7 @@ def grid_png(cells: Cells, subject: Subject, settings: MapSettings, run_name: st
 
 
 def maps_npz(cells: Cells, subject: Subject, settings: MapSettings, run_name: str) -> bytes:
-    """Every shown map as it was computed: `<layer>/<row>` → float32 h×w, signed, not cut and not scaled.
+    """Write every shown map as it was computed: `<layer>/<row>` → float32 h×w, signed, not cut and not scaled.
 
     A row is `predicted`, `true`, `runner-up`, `difference` or `class-<code>`. Beside them: `run`, `method`, `image`
     (its index in the test split; −1 for an upload), `title`, `classes` (names), `probabilities` and `predicted` (code).
@@ -137,7 +137,7 @@ def _write(
     width: int,
     bold: bool = False,
 ) -> None:
-    """One line, cut where it would be wider than `width`."""
+    """Write one line, cut where it would be wider than `width`."""
     font = _font(size, bold)
     line = " ".join(text.split())
     if draw.textlength(line, font) > width:
@@ -148,7 +148,7 @@ def _write(
 
 
 def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings along: it knows nearly every alphabet."""
+    """Load DejaVu Sans, which matplotlib brings along: it knows nearly every alphabet."""
     from matplotlib import get_data_path
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"

@@ -78,7 +78,7 @@ def _figure(cell: Cell, settings: MapSettings, is_titled: bool = False) -> str:
 
 
 def _badge(cell: Cell) -> str:
-    """The reason is shown while the mouse or the keyboard is on the word, and is always read out with it."""
+    """Write the verdict; its reason is shown while mouse or keyboard is on the word, and is always read out with it."""
     if cell.verdict is None:
         return ""
     name, kind = escape(cell.verdict.name), cell.verdict.name.replace(" ", "-")

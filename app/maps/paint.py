@@ -7,7 +7,7 @@ _SMOOTH_SIDE = 160  # pixels a smooth map has at least: the browser stretches it
 
 
 def strongest(values: np.ndarray, sign: str) -> float:
-    """The value with the strongest colour: of a signed map the largest magnitude. 0 where there is nothing to see."""
+    """Return the value with the strongest colour: of a signed map the largest magnitude. 0: there is nothing to see."""
     if not np.isfinite(values).all():
         return 0.0
     return float(np.abs(values).max() if sign == "signed" else max(values.max(), 0))
@@ -16,7 +16,7 @@ def strongest(values: np.ndarray, sign: str) -> float:
 def paint(
     values: np.ndarray, *, sign: str, cells: str, colours: str, largest: float, size: tuple[int, int] | None = None
 ) -> Image.Image:
-    """The map in colours, with a palette of 256.
+    """Paint the map, with a palette of 256 colours.
 
     values: float h×w, signed, finite, at the layer's own resolution. sign "positive" cuts at zero and colours
     0 … `largest`; "signed" colours −`largest` … `largest`; with `largest` 0 all is one colour. cells "true" keeps the
@@ -47,7 +47,7 @@ def overlay(
     opacity: float,
     largest: float | None = None,
 ) -> np.ndarray:
-    """The map in colours over its image: uint8 height×width×3, as the image.
+    """Paint the map over its image: uint8 height×width×3, as the image.
 
     `paint` explains the rest. opacity: of the map, 0–1. largest: by default the map's own.
     """
@@ -58,7 +58,7 @@ def overlay(
 
 
 def extremes(values: np.ndarray, sign: str) -> str:
-    """The raw maximum, of a signed map also the minimum, in logits (a cell); empty where they are no numbers."""
+    """Write the raw maximum, of a signed map also the minimum, in logits (a cell); empty where they are no numbers."""
     if not np.isfinite(values).all():
         return ""
     high = _figure(values.max())

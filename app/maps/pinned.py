@@ -13,7 +13,7 @@ from sightline.run_store.run import Run
 
 
 def pinned_run(run: Run, selection: Selection) -> Run | None:
-    """None where there is none to be shown beside this one; then a caption says why, where one was chosen."""
+    """Return the run to be shown beside this one, if any; where the chosen one cannot be, a caption says why."""
     second = run_list.find_run(selection.beside)
     if second is None or second.name == run.name:
         return None
@@ -28,13 +28,13 @@ def pinned_run(run: Run, selection: Selection) -> Run | None:
 
 
 def draw_pinned_guess(run: Run, image: int, selection: Selection) -> None:
-    """In one line, what the pinned run takes the image for. Raises RunError."""
+    """Say in one line what the pinned run takes the image for. Raises RunError."""
     if second := pinned_run(run, selection):
         st.markdown(_guess_words(second, _seen_by(second, image)))
 
 
 def draw_pinned_maps(run: Run, image: int, selection: Selection) -> None:
-    """Where the pinned run looked, at the same layers where it has them. Raises RunError."""
+    """Draw where the pinned run looked, at the same layers where it has them. Raises RunError."""
     second = pinned_run(run, selection)
     if second is None:
         return

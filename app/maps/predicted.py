@@ -36,7 +36,7 @@ def predicted_map(run: Run, subject: Subject, selection: Selection, title: str) 
 
 
 def draw_picture(run: Run, subject: Subject, selection: Selection) -> None:
-    """The image, or with its map over it, and the switch between them."""
+    """Draw the image, or with its map over it, and the switch between them."""
     if not (selection.with_map and _draw_map(run, subject, selection)):
         draw_image(subject.pixels, subject.describe())
     st.session_state[_TOGGLE] = selection.with_map
@@ -44,7 +44,7 @@ def draw_picture(run: Run, subject: Subject, selection: Selection) -> None:
 
 
 def _draw_map(run: Run, subject: Subject, selection: Selection) -> bool:
-    """Whether there is one."""
+    """Draw the map, and tell whether there is one."""
     try:
         with st.spinner("Computing the map …"):
             cells, settings = predicted_map(run, subject, selection, "Predicted")

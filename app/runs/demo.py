@@ -15,7 +15,7 @@ def is_training(runs: Path) -> bool:
 
 
 def failure(runs: Path) -> str:
-    """The last words of a demo that failed, else empty."""
+    """Return the last words of a demo that failed, else nothing."""
     return processes.failure(_key(runs))
 
 

@@ -28,7 +28,7 @@ def draw_note_editor(runs: Sequence[Run], titles: Mapping[str, str]) -> None:
 
 
 def _draw_form(run: Run, note: RunNote) -> None:
-    """Raises RunError where it cannot be written."""
+    """Draw the form of one run. Raises RunError where the note cannot be written."""
     with st.form(f"note_{run.name}", border=False):
         name = st.text_input("Name", note.name, placeholder=run.name, max_chars=MOST_NAME)
         text = st.text_area("Note", note.text, max_chars=MOST_TEXT)

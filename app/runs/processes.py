@@ -27,7 +27,7 @@ _BAR = re.compile(r"(?:(?P<what>.*?): )?\s*(?P<percent>\d+)%\|.*?\[[\d:]+<(?P<le
 
 @dataclass(frozen=True)
 class Progress:
-    """share: 0–1. left: time, as tqdm writes it; "?" where it is not known."""
+    """How far a command is. share: 0–1. left: time, as tqdm writes it; "?" where it is not known."""
 
     share: float = 0.0
     what: str = ""
@@ -39,7 +39,7 @@ _started: dict[Key, tuple["subprocess.Popen[bytes]", IO[bytes]]] = {}
 
 
 def start(key: Key, module: str, *arguments: str) -> None:
-    """python -m MODULE …, unless that of the same key still runs."""
+    """Run python -m MODULE …, unless the process of the same key still runs."""
     with _lock:
         if is_running(key):
             return
@@ -51,7 +51,7 @@ def start(key: Key, module: str, *arguments: str) -> None:
 
 
 def stop(key: Key) -> None:
-    """Interrupt it."""
+    """Interrupt the process."""
     if is_running(key):
         _started[key][0].terminate()
 
@@ -66,7 +66,7 @@ def is_running(key: Key) -> bool:
 
 
 def failure(key: Key) -> str:
-    """The last words of one that failed, else empty."""
+    """Return the last words of a process that failed, else nothing."""
     if key not in _started or _started[key][0].poll() in (None, 0, *_STOPPED):
         return ""
     words = _said(key)
@@ -74,19 +74,19 @@ def failure(key: Key) -> str:
 
 
 def folders(what: str) -> list[Path]:
-    """To which it was done, or is."""
+    """List the folders to which this was done, or is being done."""
     return [folder for done, folder in list(_started) if done == what]
 
 
 def forget(key: Key) -> None:
-    """That it failed."""
+    """Forget that a process failed."""
     with _lock:
         if not is_running(key):
             _started.pop(key, None)
 
 
 def progress(key: Key) -> Progress:
-    """What the last bar of its progress says."""
+    """Return what the last bar of its progress says."""
     for words in reversed(_said(key)):
         if found := _BAR.match(words):
             return Progress(int(found["percent"]) / 100, (found["what"] or "").strip(), found["left"])
@@ -94,7 +94,7 @@ def progress(key: Key) -> Progress:
 
 
 def _said(key: Key) -> list[str]:
-    """Its last lines. The process writes where the file's position is, so that must not be moved."""
+    """Return its last lines. The process writes where the file's position is, so that must not be moved."""
     file = _started[key][1].fileno()
     end = os.fstat(file).st_size
     words = os.pread(file, _TAIL, max(0, end - _TAIL)).decode(errors="replace")

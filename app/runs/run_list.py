@@ -21,13 +21,13 @@ def runs_root() -> Path:
 
 
 def runs() -> list[Run]:
-    """Newest first."""
+    """Return all runs, newest first."""
     root = runs_root()
     return _runs(str(root), runs_stamp(root))
 
 
 def find_run(name: str | None) -> Run | None:
-    """Looked up in the list: no path is ever made from a name in a URL."""
+    """Look a run up in the list: no path is ever made from a name in a URL."""
     return next((run for run in runs() if run.name == name), None)
 
 
@@ -38,7 +38,7 @@ def note(run: Run) -> RunNote:
 
 
 def titles() -> Mapping[str, str]:
-    """Run name → what people call it. Where two are called the same, their names are added."""
+    """Return what people call each run, by its name. Where two are called the same, their names are added."""
     return _titles(tuple((str(run.path), run.stamp("note")) for run in runs()))
 
 
@@ -47,23 +47,23 @@ def title(run: Run) -> str:
 
 
 def listed_runs(*chosen: str | None) -> list[Run]:
-    """Newest first, without those that people have hidden, unless they are chosen."""
+    """Return the runs, newest first, without those that people have hidden, unless they are chosen."""
     return [run for run in runs() if run.name in chosen or not _readable_note(run).hidden]
 
 
 def comparable_runs(run: Run) -> list[Run]:
-    """The other complete runs on the same test split, newest first."""
+    """Return the other complete runs on the same test split, newest first."""
     others = [other for other in listed_runs() if other.name != run.name and status(other).state == "complete"]
     return [other for other in others if are_comparable(run, other)]
 
 
 def are_comparable(run: Run, other: Run) -> bool:
-    """Whether both were tested on the same images."""
+    """Tell whether both were tested on the same images."""
     return test_split(run) == test_split(other) != ""
 
 
 def test_split(run: Run) -> str:
-    """The fingerprint of the test split; "" where the record has none, or cannot be read."""
+    """Return the fingerprint of the test split; "" where the record has none, or cannot be read."""
     try:
         return str(record(run).fingerprints.get("test") or "")
     except RunError:
@@ -88,7 +88,7 @@ def facts(name: str) -> RunFacts | None:
 
 
 def default_run() -> str | None:
-    """The newest complete run, else the newest; a hidden one only where there is no other."""
+    """Return the newest complete run, else the newest; a hidden one only where there is no other."""
     candidates = listed_runs() or runs()
     complete = (run.name for run in candidates if status(run).state == "complete")
     return next(complete, candidates[0].name if candidates else None)
@@ -100,7 +100,7 @@ def _runs(root: str, stamp: Stamp) -> list[Run]:
 
 
 def _readable_note(run: Run) -> RunNote:
-    """Where it is damaged, it counts as empty."""
+    """Return the note; a damaged one counts as empty."""
     try:
         return note(run)
     except RunError:

@@ -17,7 +17,7 @@ _MODEL = "resnet18_narrow"  # what is quick enough to be watched
 
 
 def draw_control(run: Run) -> None:
-    """The button that stops a training, or resumes it: none where neither can be done."""
+    """Draw the button that stops a training, or resumes it: none where neither can be done."""
     if processes.is_running(_key(run.path)):
         name, icon, act = "stop", "stop", _stop
     elif can_resume(run):
@@ -39,7 +39,7 @@ def can_resume(run: Run) -> bool:
 
 
 def draw_new(root: Path) -> None:
-    """A form that starts a training, which then is a run like any other."""
+    """Draw a form that starts a training, which then is a run like any other."""
     place = st.popover("Train", icon=":material/add:", type="tertiary", key="training_new", on_change="rerun", width=90)
     if not place.open:
         return
@@ -62,7 +62,7 @@ def draw_new(root: Path) -> None:
 
 
 def draw_news(root: Path) -> None:
-    """Of trainings of this page that are no run yet, or have failed, until somebody has read why."""
+    """Name trainings of this page that are no run yet, or have failed, until somebody has read why."""
     for path in processes.folders(_WHAT):
         key = _key(path)
         if path.parent != root.absolute():
@@ -76,7 +76,7 @@ def draw_news(root: Path) -> None:
 
 
 def options(recipe: Mapping[str, Any]) -> list[str]:
-    """The command line of training.train that a recorded recipe stands for, without --run and --resume."""
+    """Return the command line of training.train that a recorded recipe stands for, without --run and --resume."""
     words: list[str] = []
     for name, value in recipe.items():
         option = name.replace("_", "-")

@@ -24,7 +24,7 @@ LIKELY = 0.05  # what chance does as often as this, or more often, is not held a
 
 
 def verdict_words(comparison: Comparison, before: str, after: str) -> str:
-    """Who is better, and McNemar's test in words; in Markdown."""
+    """Say in Markdown which run is better, with McNemar's test in words."""
     accuracies = comparison.after.accuracy, comparison.before.accuracy
     points = 100 * (accuracies[0] - accuracies[1])
     names = [f"**{escape_markdown(name)}**" for name in (after, before)]
@@ -43,7 +43,10 @@ def verdict_words(comparison: Comparison, before: str, after: str) -> str:
 
 
 def with_both(items: Sequence[dict[str, Any]], comparison: Comparison, names: tuple[str, str]) -> list[dict[str, Any]]:
-    """Items of the gallery of the run after, captioned: predicted before → predicted after. names: of both runs."""
+    """Return items of the gallery of the run after, captioned: predicted before → predicted after.
+
+    names: of both runs.
+    """
     classes, codes = comparison.before.class_names, comparison.before.column("predicted")
     found = []
     for item in items:
@@ -54,7 +57,7 @@ def with_both(items: Sequence[dict[str, Any]], comparison: Comparison, names: tu
 
 
 def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selection: Selection) -> None:
-    """The image, then for each run what it was taken for and where that run looked. Raises RunError."""
+    """Draw the image, then for each run what it was taken for and where that run looked. Raises RunError."""
     pixels = loaders.images(after)[image]
     runs = ((before, comparison.before), (after, comparison.after))
     pairs = [(run, split_image(predictions, image, pixels)) for run, predictions in runs]
@@ -79,7 +82,7 @@ def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selec
 
 
 def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:
-    """The pairs of classes whose number of mistakes changed most; orange where it grew."""
+    """Return the pairs of classes whose number of mistakes changed most; orange where it grew."""
     names, shown = comparison.after.class_names, []
     for label, predicted, images in comparison.most_changed(SHOWN_PAIRS):
         number = f"{images:+d}".replace("-", "−")
@@ -99,7 +102,7 @@ def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:
 
 
 def rows_of(comparison: Comparison, selection: Selection) -> np.ndarray:
-    """The images that changed as chosen, of the chosen true class, and predicted by either run as chosen: int64."""
+    """Return the images (int64) that changed as chosen, and that either run predicted as chosen."""
     keep = comparison.masks[selection.compared].copy()
     wanted = selection.filter(comparison.after.class_names)
     if wanted.label is not None:

@@ -37,7 +37,7 @@ def _spec(shown: tuple[tuple[str, str, Stamp, str], ...], quantity: str, options
 
 
 def arrow_rows(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Rows with the same keys. Through JSON, since `pa.table` imports pandas, as Streamlit does for anything else."""
+    """Convert rows with the same keys, through JSON: `pa.table` imports pandas, as Streamlit does for anything else."""
     if not rows:
         return rows
     kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64()}  # else Arrow reads a run's name as a date

@@ -14,7 +14,7 @@ SCALE = 2  # pixels of a PNG to a point
 
 
 def curves_csv(metrics: Metrics) -> bytes:
-    """run, then METRICS_COLUMNS; a row an epoch."""
+    """Write run, then METRICS_COLUMNS; a row an epoch."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(("run", *METRICS_COLUMNS))
@@ -37,5 +37,5 @@ def curves_svg(specification: dict[str, Any]) -> bytes:
 def curves_picture(
     metrics: Metrics, quantities: Sequence[str], colours: Mapping[str, str], **options: Any
 ) -> dict[str, Any]:
-    """Vega-Lite of the charts with their legends; options: of `learning_curves`."""
+    """Write the charts with their legends; options: of `learning_curves`."""
     return picture([learning_curves(metrics, name, colours, legend=True, **options) for name in quantities])

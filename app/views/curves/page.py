@@ -39,7 +39,7 @@ def explain_empty(rows: Sequence[Progress]) -> str:
 
 
 def draw(before: Any) -> None:
-    """Again and again: the charts follow a run that trains, and the whole page what changes around it."""
+    """Draw again and again: the charts follow a run that trains, and the whole page what changes around it."""
     selection = handed_on_selection()
     if page_state(selection) != before:
         st.rerun()

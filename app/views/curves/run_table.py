@@ -46,7 +46,7 @@ class Progress:
 
 
 def run_colours(runs: Sequence[Run]) -> Mapping[str, str]:
-    """By age, so that a new run changes no other's colour. `runs` are newest first."""
+    """Colour runs by age, so that a new one changes no other's colour. `runs` are newest first."""
     return {run.name: RUN_COLOURS[place % len(RUN_COLOURS)] for place, run in enumerate(reversed(runs))}
 
 
@@ -85,7 +85,7 @@ def draw_legend(rows: Sequence[Progress]) -> None:
 
 
 def draw_runs(rows: Sequence[Progress], listed: Container[str], chosen: Run | None) -> None:
-    """The table, and above it what can be done about its rows, and about the chosen run.
+    """Draw the table, and above it what can be done about its rows, and about the chosen run.
 
     listed: the names that are no secret.
     """
@@ -110,13 +110,13 @@ def draw_run_table(rows: Sequence[Progress]) -> None:
 
 
 def differing_settings(records: Sequence[RunRecord]) -> list[str]:
-    """Of the recipes, what is not the same in all trainings; a setting that one does not have counts as None."""
+    """Name the settings that are not the same in all trainings; one that a training does not have counts as None."""
     names = dict.fromkeys(name for record in records for name in record.recipe if name not in _NO_SETTINGS)
     return [name for name in names if len({str(record.recipe.get(name)) for record in records}) > 1]
 
 
 def setting(record: RunRecord | None, name: str) -> str:
-    """0.05 → “0.05”, True → “yes”, None → “–”."""
+    """Write 0.05 as “0.05”, True as “yes”, None as “–”."""
     value = record.recipe.get(name) if record else None
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -135,7 +135,7 @@ def _row(row: Progress, settings: Sequence[str]) -> str:
 
 
 def state_words(row: Progress) -> str:
-    """“training: epoch 3 of 20, 116 images/s, 12 min 5 s left”"""
+    """Write “training: epoch 3 of 20, 116 images/s, 12 min 5 s left”."""
     words = STATE_WORDS[row.status.state]
     planned = row.record.recipe.get("epochs") if row.record else None
     if row.status.state not in ("running", "interrupted", "failed") or not planned:
@@ -151,7 +151,7 @@ def state_words(row: Progress) -> str:
 
 
 def figures(row: Progress) -> list[str]:
-    """The cells after the state, in the order of _COLUMNS."""
+    """Return the cells after the state, in the order of _COLUMNS."""
     model = [count(row.record.parameters), row.record.model, row.record.dataset] if row.record else ["–"] * 3
     if not row.metrics:
         epochs = "–" if row.record and row.record.evaluated_only else "0"

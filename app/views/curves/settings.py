@@ -21,7 +21,7 @@ def shown_names(names: Sequence[str], selection: Selection) -> list[str]:
 
 
 def curve_options(rows: Sequence[Progress], selection: Selection) -> dict[str, Any]:
-    """How the curves are drawn: options of `learning_curves`."""
+    """Return how the curves are drawn: options of `learning_curves`."""
     sizes = {row.title: row.record.full_size_from for row in rows if row.record and row.record.full_size_from > 1}
     return {"full_size_from": sizes, "smoothing": selection.smoothing / 100, "logarithmic": selection.logarithmic}
 
@@ -60,7 +60,7 @@ def _draw_quantities(selection: Selection) -> None:
 
 
 def _take_quantities() -> None:
-    """In the order of QUANTITIES; none chosen means the default."""
+    """Take what is chosen, in the order of QUANTITIES; none chosen means the default."""
     chosen = tuple(name for name in QUANTITIES if name in st.session_state[_QUANTITIES])
     change_selection(quantities=chosen or Selection.quantities)
 

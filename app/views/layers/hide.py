@@ -53,5 +53,5 @@ def draw_hiding(run: Run, subject: Subject, settings: MapSettings, hide: str | N
 
 
 def _change(before: float, after: float) -> str:
-    """“96.2 → 8.4 %”"""
+    """Write “96.2 → 8.4 %”."""
     return f"{percent(before).removesuffix(' %')} → {percent(after)}"

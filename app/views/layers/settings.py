@@ -25,7 +25,7 @@ SHOWS = {"overlay": Selection().opacity, "map": 100, "input": 0}  # opacity in p
 
 
 def draw_settings(run: Run, record: RunRecord, settings: MapSettings) -> None:
-    """Every change goes into the address, so that the picture can be sent to somebody."""
+    """Draw the widgets. Every change goes into the address, so that the picture can be sent to somebody."""
     method = METHODS[settings.method]
     st.markdown("**Map**")
     _widget(
@@ -59,13 +59,13 @@ def draw_settings(run: Run, record: RunRecord, settings: MapSettings) -> None:
 
 
 def target_words(target: str) -> str:
-    """A class by its name, unless that is also the name of another target: Streamlit tells options apart by words."""
+    """Write a class by its name, unless another target is named so: Streamlit tells options apart by words."""
     name = target.removeprefix(CLASS_TARGET)
     return target if name in TARGETS else name
 
 
 def _draw_layers(run: Run, record: RunRecord, settings: MapSettings) -> None:
-    """The network is asked for its layers only when somebody wants to choose."""
+    """Draw the choice of layers; the network is asked for them only when somebody wants to choose."""
     if settings.method in PIXEL_METHODS:
         return
     with st.container(key="layers_row", horizontal=True, vertical_alignment="center", wrap=False):

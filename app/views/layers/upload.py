@@ -26,7 +26,7 @@ _TIMES = "layers_upload_times"  # each upload gets a new, empty control
 
 @dataclass(frozen=True)
 class Upload:
-    """pixels: uint8 S×S×3, as the model sees it; token: the hash of these."""
+    """An image of one's own. pixels: uint8 S×S×3, as the model sees it; token: the hash of these."""
 
     name: str
     pixels: np.ndarray
@@ -34,7 +34,7 @@ class Upload:
 
 
 def read_upload(name: str, content: bytes, input_size: int) -> Upload:
-    """Shorter side to `input_size`, middle cut out, as for every image of a folder.
+    """Decode an image: shorter side to `input_size`, middle cut out, as for every image of a folder.
 
     Raises DataError with a sentence: another format, too large, or broken.
     """
@@ -55,7 +55,7 @@ def read_upload(name: str, content: bytes, input_size: int) -> Upload:
 
 
 def held_upload(input_size: int) -> Upload | None:
-    """The session's upload, decoded for this model. Raises DataError once: what cannot be read is dropped."""
+    """Return the session's upload, decoded for this model. Raises DataError once: what cannot be read is dropped."""
     held: tuple[str, bytes] | None = st.session_state.get(_HELD)
     if held is None:
         return None
@@ -72,7 +72,7 @@ def drop_upload() -> None:
 
 
 def uploaded_subject(run: Run, record: RunRecord) -> Subject | None:
-    """The session's upload as this model sees it; None, and a message, where it cannot be shown."""
+    """Return the session's upload as this model sees it; None, and a message, where it cannot be shown."""
     try:
         upload = held_upload(record.input_size)
         if upload is None:
@@ -89,7 +89,7 @@ def uploaded_subject(run: Run, record: RunRecord) -> Subject | None:
 
 
 def draw_uploaded(subject: Subject) -> None:
-    """In place of the inspector's title and image."""
+    """Draw the upload in place of the inspector's title and image."""
     st.markdown(f"**{escape_markdown(subject.title)}**")
     draw_subject(subject)
     st.caption("Kept in this session only: the address does not carry it.")

@@ -67,7 +67,7 @@ def draw_tables(predictions: Predictions, selection: Selection) -> None:
 
 
 def pair_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
-    """Of the one class that is chosen, else of all; id: codes of the true and the predicted class."""
+    """Return the pairs of the one class that is chosen, else of all; id: codes of the true and the predicted class."""
     names = predictions.class_names
     wanted = selection.filter(names)
     is_pair = wanted.label is not None and wanted.predicted is not None
@@ -89,7 +89,7 @@ def pair_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
 
 
 def class_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
-    """Worst recall first, MOST_ROWS at most."""
+    """Return the classes of worst recall first, MOST_ROWS at most."""
     table = predictions.per_class()
     return [
         Bar(

@@ -14,7 +14,7 @@ _KEY = "similar_gallery"
 
 
 def draw_similar(run: Run, predictions: Predictions, image: int) -> None:
-    """A click makes one of them the primary image."""
+    """Draw similar images. A click makes one of them the primary image."""
     if len(predictions) < 2:
         return
     st.caption("Looks alike to the model")

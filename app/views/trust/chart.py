@@ -16,13 +16,16 @@ ROW_HEIGHT, AXIS_HEIGHT = 17, 50  # pixels
 
 
 def best_first(rows: Sequence[QualityRow], measure: str) -> list[QualityRow]:
-    """Those of one measure on which images count."""
+    """Sort the rows of one measure on which images count."""
     sign = -1 if MEASURES[measure].better == "higher" else 1
     return sorted((row for row in rows if row.measure == measure and row.n), key=lambda row: sign * row.value)
 
 
 def trust_rows(rows: Sequence[QualityRow], name: Callable[[str, str], str], chosen: tuple[str, str] | None) -> pa.Table:
-    """rows: of one measure, in order. name: what a method at a layer is called. chosen: method and layer."""
+    """Return the data of the chart; rows: of one measure, in order.
+
+    name: of a method at a layer. chosen: method and layer.
+    """
     return pa.Table.from_pylist(
         [
             {
@@ -42,7 +45,7 @@ def trust_rows(rows: Sequence[QualityRow], name: Callable[[str, str], str], chos
 
 
 def trust_chart(rows: Sequence[QualityRow], names: Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]:
-    """Vega-Lite without its data, which are `trust_rows`; names: of the same rows. colours: by method.
+    """Write the chart without its data, which are `trust_rows`; names: of the same rows. colours: by method.
 
     A click on a row selects it under the name MAP_SELECTION with the fields `method` and `layer`.
     """
@@ -112,7 +115,7 @@ def trust_chart(rows: Sequence[QualityRow], names: Sequence[str], colours: Mappi
 
 
 def method_colours(rows: Sequence[QualityRow]) -> dict[str, str]:
-    """The same in every measure: control maps are grey."""
+    """Choose colours, the same in every measure: control maps are grey."""
     methods = sorted({row.method for row in rows if not row.control})
     colours = {method: RUN_COLOURS[place % len(RUN_COLOURS)] for place, method in enumerate(methods)}
     return colours | {row.method: CONTROL_COLOUR for row in rows if row.control}

@@ -65,7 +65,7 @@ def _draw_nothing_measured(run: Run) -> None:
 
 
 def _chosen(rows: list[QualityRow], maps: list[Map], selection: Selection) -> Map:
-    """Of the maps that were measured what Layers shows, else what is to be believed most."""
+    """Choose, of the maps that were measured, what Layers shows, else what is to be believed most."""
     wanted = [(selection.method, layer) for layer in (*selection.layers[::-1], INPUT)]
     ranked = [(row.method, row.layer) for row in (*ranking(rows, selection.method), *ranking(rows))]
     return next((found for found in (*wanted, *ranked) if found in maps), maps[0])
@@ -119,7 +119,7 @@ def _draw_examples(
     chosen: Map,
     selection: Selection,
 ) -> None:
-    """Images that the chosen map is best and worst for; a click opens one in Layers."""
+    """Draw images that the chosen map is best and worst for; a click opens one in Layers."""
     st.session_state[_MAP] = chosen
     st.selectbox(
         "Examples of",
@@ -181,7 +181,7 @@ def _draw_table(run: Run, rows: list[QualityRow]) -> None:
 
 
 def _table_html(rows: list[QualityRow]) -> str:
-    """A row a kind of map, a column a measure."""
+    """Write a row for each kind of map, a column for each measure."""
     measures = [name for name in MEASURES if any(row.measure == name for row in rows)]
     head = "".join(f"<th scope='col'>{title}</th>" for title in ("Map", *(MEASURES[name].title for name in measures)))
     body = ""
