@@ -106,6 +106,7 @@ class Predictions:
 
     @property
     def accuracy(self) -> float:
+        """The share of right predictions, 0–1."""
         return 1.0 - float(self.wrong.mean())
 
     @cached_property

@@ -48,6 +48,7 @@ class RunRecord:
         return "weights" in self.recipe
 
     def to_json(self) -> str:
+        """Write the record as it stands in run.json."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
 

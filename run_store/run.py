@@ -35,6 +35,7 @@ class Run:
 
     @property
     def name(self) -> str:
+        """The name of the folder."""
         return self.path.name
 
     @property
@@ -48,6 +49,7 @@ class Run:
 
     @cached_property
     def record(self) -> RunRecord:
+        """What run.json says, read once. Raises RunError."""
         return parse_record(self._read_text(files.RECORD))
 
     @property

@@ -97,6 +97,7 @@ class RunWriter:
         files.write_atomically(self.path / files.CHECKPOINT, buffer.getvalue())
 
     def save_model(self, model: "nn.Module") -> None:
+        """Write the weights."""
         from safetensors.torch import save
 
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -121,6 +122,7 @@ class RunWriter:
         self._write_record(replace(self.record, state="complete", reason=""))
 
     def fail(self, reason: str) -> None:
+        """Say that the run failed, and why."""
         self._write_record(replace(self.record, state="failed", reason=reason))
 
     def _write_record(self, record: RunRecord) -> None:

@@ -1,6 +1,7 @@
 """The dashboard through AppTest, and runs that a test changes by hand."""
 
 import json
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from sightline.app.runs import processes
 from tests.fabricated import ROOT
 
 DASHBOARD = ROOT / "app" / "dashboard.py"
@@ -28,6 +30,20 @@ def open_page(view="curves", state=None, **query):
 def checked(app):
     assert not app.exception, app.exception[0].message
     return app
+
+
+def await_end(key):
+    """Wait until the process of this key has ended."""
+    while processes.is_running(key):
+        time.sleep(0.01)
+
+
+def end_processes(what):
+    """End and forget all that does this."""
+    processes.stop_all()
+    for folder in processes.folders(what):
+        await_end((what, folder))
+        processes.forget((what, folder))
 
 
 def edit_record(run, **changes):

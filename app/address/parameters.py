@@ -175,6 +175,7 @@ def _write_conditions(columns: Columns) -> dict[str, str | list[str]]:
 
 
 def in_order(columns: Mapping[str, Condition]) -> Columns:
+    """Sort what is asked of columns: ranges first, then by name."""
     return tuple(sorted(columns.items(), key=lambda pair: (isinstance(pair[1], str), pair[0])))
 
 

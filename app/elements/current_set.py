@@ -35,10 +35,12 @@ class CurrentSet:
 
     @property
     def pages(self) -> int:
+        """How many pages there are, at least 1."""
         return max(1, -(-len(self.rows) // self.page_size))
 
     @property
     def page_rows(self) -> np.ndarray:
+        """The rows of the page."""
         start = (self.page - 1) * self.page_size
         return self.rows[start : start + self.page_size]
 

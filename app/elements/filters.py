@@ -21,9 +21,10 @@ _OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
 
 
 def draw_headline(predictions: Predictions, current: CurrentSet, selection: Selection) -> None:
+    """Draw how many images are shown, their order, and the download."""
     with st.container(key="headline", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.markdown(headline(predictions, len(current.rows), selection), width="stretch")
-        draw_order(selection)
+        draw_order(selection, "mistakes")
         st.download_button(
             "CSV",
             data=lambda: set_as_csv(predictions, current.rows),
@@ -36,15 +37,17 @@ def draw_headline(predictions: Predictions, current: CurrentSet, selection: Sele
         )
 
 
-def draw_order(selection: Selection) -> None:
-    st.session_state["mistakes_order"] = selection.order
+def draw_order(selection: Selection, view: str) -> None:
+    """Draw the choice of the order in this view."""
+    key = f"{view}_order"
+    st.session_state[key] = selection.order
     st.selectbox(
         "Order",
         list(ORDERS),
-        key="mistakes_order",
+        key=key,
         label_visibility="collapsed",
         on_change=_take,
-        args=("mistakes_order", "order"),
+        args=(key, "order"),
         width=178,
     )
 
@@ -58,6 +61,7 @@ def headline(predictions: Predictions, shown: int, selection: Selection) -> str:
 
 
 def draw_filters(predictions: Predictions, selection: Selection) -> None:
+    """Draw the outcome, the chips, and the form with every other filter."""
     wanted = selection.filter(predictions.class_names)
     images = predictions.outcome_counts(wanted)
     with st.container(key="filters", horizontal=True, vertical_alignment="center", gap="small"):
@@ -90,6 +94,7 @@ def explain_nothing(selection: Selection) -> str:
 
 
 def draw_chips(predictions: Predictions, selection: Selection) -> None:
+    """Draw a button for each filter, which removes it."""
     for number, (text, undo) in enumerate(chips(predictions, selection)):
         st.button(
             escape_markdown(text),
@@ -137,6 +142,7 @@ def _draw_filter_form(predictions: Predictions, wanted: Filter, selection: Selec
 
 
 def draw_class_search(predictions: Predictions, selection: Selection) -> None:
+    """Draw the search that stands in place of a matrix of too many classes."""
     st.caption(f"{count(len(predictions.class_names))} classes: search one, or choose a pair below.")
     _draw_classes([st.container(), st.container()], predictions, selection.filter(predictions.class_names))
 

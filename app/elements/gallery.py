@@ -1,7 +1,7 @@
 """The gallery: one element for a page of thumbnails, with mouse, arrow keys and text alternatives."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 import streamlit as st
@@ -11,6 +11,7 @@ from sightline.app.elements.thumbnails import thumbnail_url
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 
+Event = Literal["pick", "open", "turn", "fits"]
 PAGER_HEIGHT = 64  # pixels that the window has to keep free below the tiles
 
 _HTML = '<div class="grid"></div>\n'
@@ -200,27 +201,23 @@ def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[
 def draw_gallery(
     items: Sequence[dict[str, Any]],
     *,
-    selected: int | None,
-    page: int,
-    pages: int,
     key: str,
-    label: str = "Images of the current set",
-    on_pick: Callable[[], None],
-    on_open: Callable[[], None],
-    on_turn: Callable[[], None],
-    on_fits: Callable[[], None] | None = None,
+    label: str,
+    on: Mapping[Event, Callable[[], None]],
+    selected: int | None = None,
+    page: tuple[int, int] = (1, 1),
 ) -> Any:
-    """Draw a page of thumbnails. The callbacks read `st.session_state[key]`.
+    """Draw a page of thumbnails; `st.session_state[key]`, which is also returned, says what the visitor does.
 
-    `.pick` and `.open` are an image's index, `.turn` is 1 or -1; `.fits` says how many images the window has room for,
-    where `on_fits` asks for it.
+    on: what is called for an event. `pick` and `open` are an image's index, `turn` is 1 or -1; `fits` says how many
+    images the window has room for, where it is asked for. page: its number, and how many there are.
     """
-    below = PAGER_HEIGHT if on_fits else None
-    return _COMPONENT(
-        key=key,
-        data={"items": list(items), "selected": selected, "page": page, "pages": pages, "label": label, "below": below},
-        on_pick_change=on_pick,
-        on_open_change=on_open,
-        on_turn_change=on_turn,
-        on_fits_change=on_fits or (lambda: None),
-    )
+    number, pages = page
+    below = PAGER_HEIGHT if "fits" in on else None
+    shown = {"items": list(items), "selected": selected, "page": number, "pages": pages, "label": label, "below": below}
+    callbacks: dict[str, Any] = {f"on_{event}_change": on.get(event, _nothing) for event in get_args(Event)}
+    return _COMPONENT(key=key, data=shown, **callbacks)
+
+
+def _nothing() -> None:
+    """Do nothing: the component sends an event only where it has a callback."""

@@ -23,14 +23,15 @@ def draw_image_set(items: Sequence[dict[str, Any]], current: CurrentSet, selecti
     """Draw the items of the page. A click chooses an image, Enter opens it in Layers."""
     result = draw_gallery(
         items,
-        selected=current.image,
-        page=current.page,
-        pages=current.pages,
         key=key,
-        on_pick=lambda: change_selection(image=st.session_state[key].pick),
-        on_open=lambda: None,
-        on_turn=lambda: change_selection(image=current.beside_page(st.session_state[key].turn)),
-        on_fits=lambda: st.session_state.update({_size_key(key): st.session_state[key].fits}),
+        label="Images of the current set",
+        selected=current.image,
+        page=(current.page, current.pages),
+        on={
+            "pick": lambda: change_selection(image=st.session_state[key].pick),
+            "turn": lambda: change_selection(image=current.beside_page(st.session_state[key].turn)),
+            "fits": lambda: st.session_state.update({_size_key(key): st.session_state[key].fits}),
+        },
     )
     _draw_pager(current)
     if result.open is not None:

@@ -72,6 +72,7 @@ def draw_image(image: np.ndarray, alt: str, key: str = "inspector_image") -> Non
 
 
 def verdict_markdown(subject: Subject) -> str:
+    """Say in Markdown what the image was taken for."""
     predicted = escape_markdown(subject.name(subject.predicted))
     if subject.label is None:
         return f":gray[taken for] **{predicted}**"

@@ -18,6 +18,10 @@ BARE: dict[str, Any] = {
 }  # the panel around a chart has a colour and margins
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
+EPOCH: dict[str, Any] = {
+    "field": "epoch", "type": "quantitative", "title": "epoch", "scale": {"nice": False, "zero": False},
+}  # fmt: skip
+
 Metrics = Mapping[str, Sequence[Epoch]]  # by run name
 Rows = list[dict[str, Any]]
 
@@ -72,14 +76,31 @@ def learning_curves(
     faintly behind it. The hover rule always reads the values themselves. logarithmic: the value axis, where it can be.
     legend: for a picture that stands alone; on the page, one legend stands beside all charts.
     """
-    shown = QUANTITIES[quantity]
+    shown, marked = QUANTITIES[quantity], full_size_from or {}
     is_log = logarithmic and shown.is_positive
     points, readings = f"points of {quantity}", f"readings of {quantity}"
-    epoch = {"field": "epoch", "type": "quantitative", "title": "epoch", "scale": {"nice": False, "zero": False}}
     runs = {"domain": list(metrics), "range": [colours[name] for name in metrics]}
+    encoding = _encoding(shown, runs, is_log, legend)
+    return {
+        "$schema": SCHEMA,
+        "height": 260,
+        **BARE,
+        "datasets": {points: _points(metrics, shown, marked, smoothing, is_log), readings: _readings(metrics, shown)},
+        "data": {"name": points},
+        "layer": [
+            *([_measured_behind(encoding)] if smoothing else []),
+            *([_first_full_size(encoding)] if marked else []),
+            {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
+            _only_epoch(encoding),
+            _hover_rule(metrics, quantity, readings),
+        ],
+    }
+
+
+def _encoding(shown: Quantity, runs: Mapping[str, Any], is_log: bool, legend: bool) -> dict[str, dict[str, Any]]:
     dash = {"domain": list(shown.lines), "range": [[5, 4] if line == "train" else [1, 0] for line in shown.lines]}
-    encoding: dict[str, dict[str, Any]] = {
-        "x": epoch | {"axis": {"tickMinStep": 1, "grid": False, "format": "d"}},
+    return {
+        "x": EPOCH | {"axis": {"tickMinStep": 1, "grid": False, "format": "d"}},
         "y": {
             "field": "value", "type": "quantitative", "title": shown.title,
             "scale": {"type": "log"} if is_log else {"zero": False}, "axis": {"tickCount": 6},
@@ -89,35 +110,31 @@ def learning_curves(
             "field": "line", "type": "nominal", "scale": dash, "legend": _legend(legend and len(shown.lines) > 1),
         },
     }  # fmt: skip
-    line = {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding}
-    behind = {
+
+
+def _measured_behind(encoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the values themselves, faintly, behind their average."""
+    return {
         "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35},
-        "encoding": encoding | {"y": encoding["y"] | {"field": "raw"}},
+        "encoding": {**encoding, "y": encoding["y"] | {"field": "raw"}},
     }
-    first_epoch = {
-        "transform": [{"filter": "datum.alone"}],
-        "mark": {"type": "point", "filled": True, "size": 28, "opacity": 1, "aria": False},
-        "encoding": {channel: encoding[channel] for channel in ("x", "y", "color")},
-    }
-    full_size = {
+
+
+def _first_full_size(encoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw a dotted rule where a run's images begin to have their full size."""
+    return {
         "transform": [{"filter": "datum.is_first_full"}],
         "mark": {"type": "rule", "strokeDash": [1, 3], "aria": False},
         "encoding": {channel: encoding[channel] for channel in ("x", "color")},
     }
-    marked = full_size_from or {}
+
+
+def _only_epoch(encoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw a point for a run of one epoch, whose line has no length."""
     return {
-        "$schema": SCHEMA,
-        "height": 260,
-        **BARE,
-        "datasets": {points: _points(metrics, shown, marked, smoothing, is_log), readings: _readings(metrics, shown)},
-        "data": {"name": points},
-        "layer": [
-            *([behind] if smoothing else []),
-            *([full_size] if marked else []),
-            line,
-            first_epoch,
-            _hover_rule(metrics, quantity, epoch, readings),
-        ],
+        "transform": [{"filter": "datum.alone"}],
+        "mark": {"type": "point", "filled": True, "size": 28, "opacity": 1, "aria": False},
+        "encoding": {channel: encoding[channel] for channel in ("x", "y", "color")},
     }
 
 
@@ -139,7 +156,7 @@ def _legend(shown: bool) -> dict[str, Any] | None:
     return {"title": None, "symbolOpacity": 1} if shown else None
 
 
-def _hover_rule(metrics: Metrics, quantity: str, epoch: Mapping[str, Any], readings: str) -> dict[str, Any]:
+def _hover_rule(metrics: Metrics, quantity: str, readings: str) -> dict[str, Any]:
     """Write a rule at the epoch under the pointer, whose tooltip reads the values of all runs there."""
     titles = (
         f"{name} {line}".rstrip() if len(metrics) > 1 else f"{line} {quantity}".lstrip()
@@ -155,7 +172,7 @@ def _hover_rule(metrics: Metrics, quantity: str, epoch: Mapping[str, Any], readi
         "params": [{"name": "epoch", "select": nearest}],
         "mark": {"type": "rule", "color": "gray"},
         "encoding": {
-            "x": epoch,
+            "x": EPOCH,
             "opacity": {"condition": {"param": "epoch", "empty": False, "value": 0.7}, "value": 0},
             "tooltip": tooltip,
         },

@@ -120,6 +120,7 @@ def _model(name: str | None) -> str | None:
 
 
 def draw_notices(ignored: Sequence[str]) -> None:
+    """Say what was ignored in the address."""
     if ignored:
         what = "; ".join(escape_markdown(text) for text in ignored[:4]) + ("; and more" if len(ignored) > 4 else "")
         st.warning(f"Ignored in the address: {what}. The default is shown instead.", icon=":material/link_off:")

@@ -29,6 +29,7 @@ class Subject:
 
     @property
     def is_wrong(self) -> bool:
+        """Whether the prediction is known to be wrong."""
         return self.label not in (None, self.predicted)
 
     @cached_property
@@ -57,6 +58,7 @@ class Subject:
         return f"{self.name(self.label)} taken for {predicted}" if self.is_wrong else f"{predicted}, predicted right"
 
     def name(self, code: int) -> str:
+        """Return the name of a class."""
         return self.class_names[code]
 
     def describe(self) -> str:

@@ -42,7 +42,7 @@ def draw_belief(run: Run, method: str, query: Mapping[str, str | list[str]]) -> 
         return
     if not rows:
         st.markdown(_QUESTION)
-        draw_measuring(run)
+        draw_measuring(run, "layers")
         return
     with st.container(key="belief", horizontal=True, vertical_alignment="center", gap="small"):
         otherwise = f"{METHODS[method].title} was not measured on this run."
@@ -87,11 +87,11 @@ def _with_chance(row: QualityRow) -> str:
     return f"{measure.title} **{interval(row)}**{chance}"
 
 
-def draw_measuring(run: Run) -> None:
-    """Draw what to do where nothing was measured: a button, its progress, and the command."""
+def draw_measuring(run: Run, view: str) -> None:
+    """Draw what to do where nothing was measured: a button, its progress, and the command. view: whose page it is."""
     key = ("quality", run.path)
     if processes.is_running(key):
-        _draw_progress(key)
+        _draw_progress(key, view)
         return
     titles = ", ".join(METHODS[name].title for name in MEASURED)
     st.caption(
@@ -101,7 +101,7 @@ def draw_measuring(run: Run) -> None:
     st.button(
         "Measure",
         icon=":material/straighten:",
-        key="measure",
+        key=f"{view}_measure_button",
         on_click=processes.start,
         args=(key, "sightline.explain.quality", *arguments),
     )
@@ -111,10 +111,10 @@ def draw_measuring(run: Run) -> None:
 
 
 @st.fragment(run_every=1.0)
-def _draw_progress(key: processes.Key) -> None:
+def _draw_progress(key: processes.Key, view: str) -> None:
     if not processes.is_running(key):
         st.rerun()
     progress = processes.progress(key)
     st.progress(progress.share, text=f"{escape_markdown(progress.what) or 'Starting'} · {progress.left} left")
-    st.button("Stop", icon=":material/stop:", key="measure_stop", on_click=processes.stop, args=(key,))
+    st.button("Stop", icon=":material/stop:", key=f"{view}_measure_stop", on_click=processes.stop, args=(key,))
     st.caption("What is finished is kept, and the next time goes on with the rest.")

@@ -32,6 +32,7 @@ class Row:
 
     @property
     def name(self) -> str:
+        """What is explained, in one line."""
         return f"{self.title}: {self.subtitle}"
 
 
@@ -47,10 +48,12 @@ class Cell:
 
     @property
     def extremes(self) -> str:
+        """The raw extremes of the map, in words."""
         return "" if self.values is None else extremes(self.values, self.row.sign)
 
     @property
     def is_drawable(self) -> bool:
+        """Whether there is a map of numbers."""
         return self.values is not None and bool(np.isfinite(self.values).all())
 
 
@@ -113,10 +116,9 @@ def scores_to_judge(subject: Subject) -> list[Score]:
 
 def make_cells(
     maps: Maps,
-    layers: Sequence[str],
     rows: Sequence[Row],
     subject: Subject,
-    scale: str,
+    settings: MapSettings,
     unfaithful: Mapping[str, str],
     origin: str = "",
 ) -> Cells:
@@ -127,9 +129,9 @@ def make_cells(
     """
     grid = []
     for row in rows:
-        cells = [Cell(layer, row, maps.get((layer, row.score))) for layer in layers]
+        cells = [Cell(layer, row, maps.get((layer, row.score))) for layer in settings.layers]
         largest = [0.0 if cell.values is None else strongest(cell.values, row.sign) for cell in cells]
-        shared = max(largest) if scale == "row" else None
+        shared = max(largest) if settings.scale == "row" else None
         grid.append(
             [
                 replace(

@@ -1,6 +1,7 @@
 """What the Layers view lets people take away: the grid as one picture, and the numbers behind it. No Streamlit."""
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,15 @@ _INK, _SOFT = (28, 31, 35), (98, 102, 108)
 _GOOD, _BAD = (23, 99, 61), (156, 74, 16)
 
 
+@dataclass(frozen=True)
+class _Style:
+    """How text is written; size in pixels."""
+
+    size: int
+    colour: tuple[int, int, int] = _INK
+    bold: bool = False
+
+
 def grid_png(cells: Cells, subject: Subject, settings: MapSettings, run_name: str) -> bytes:
     """Draw the grid as shown, on white, with titles, raw extremes and verdicts. cells: see `make_cells`."""
     rows, columns = len(cells), len(settings.layers)
@@ -36,7 +46,7 @@ def grid_png(cells: Cells, subject: Subject, settings: MapSettings, run_name: st
     for place, layer in enumerate(settings.layers):
         values = cells[0][place].values
         size = "" if values is None else f" {values.shape[0]}×{values.shape[1]}"
-        _write(draw, (_left(place), _MARGIN + _TITLE), layer + size, 17, _INK, _SIDE, bold=True)
+        _write(draw, (_left(place), _MARGIN + _TITLE), layer + size, _Style(17, bold=True), _SIDE)
     for number, row in enumerate(cells):
         top = _MARGIN + _TITLE + _HEAD + number * (_SIDE + _FOOT)
         _draw_row_title(draw, row[0].row, top)
@@ -88,15 +98,15 @@ def _draw_title(
     left, width = _MARGIN + side + _GAP, sheet.width - 2 * _MARGIN - side - _GAP
     scale = {"own": "each map on its own scale", "row": "one scale a row"}[settings.scale]
     words = f"{METHODS[settings.method].title} · {settings.sign} · {scale} · opacity {settings.opacity} %"
-    _write(draw, (left, _MARGIN), f"{run_name} · {subject.title}", 20, _INK, width, bold=True)
-    _write(draw, (left, _MARGIN + 28), subject.outcome, 16, _INK, width)
-    _write(draw, (left, _MARGIN + 52), words, 14, _SOFT, width)
+    _write(draw, (left, _MARGIN), f"{run_name} · {subject.title}", _Style(20, bold=True), width)
+    _write(draw, (left, _MARGIN + 28), subject.outcome, _Style(16), width)
+    _write(draw, (left, _MARGIN + 52), words, _Style(14, _SOFT), width)
 
 
 def _draw_row_title(draw: ImageDraw.ImageDraw, row: Row, top: int) -> None:
     middle = top + _SIDE // 2
-    _write(draw, (_MARGIN, middle - 24), row.title, 18, _INK, _LABEL - _GAP, bold=True)
-    _write(draw, (_MARGIN, middle + 2), row.subtitle, 15, _SOFT, _LABEL - _GAP)
+    _write(draw, (_MARGIN, middle - 24), row.title, _Style(18, bold=True), _LABEL - _GAP)
+    _write(draw, (_MARGIN, middle + 2), row.subtitle, _Style(15, _SOFT), _LABEL - _GAP)
 
 
 def _draw_cell(
@@ -122,34 +132,26 @@ def _draw_cell(
     left, below = corner[0], corner[1] + _SIDE + 6
     if cell.verdict is not None:
         name = cell.verdict.name
-        width = draw.textlength(name, _font(14, bold=True))
-        colour = _GOOD if name == "ok" else _BAD
-        _write(draw, (int(left + _SIDE - width), below), name, 14, colour, _SIDE, bold=True)
-        _write(draw, (left, below), cell.extremes, 14, _SOFT, int(_SIDE - width - 8))
+        style = _Style(14, _GOOD if name == "ok" else _BAD, bold=True)
+        width = draw.textlength(name, _font(style))
+        _write(draw, (int(left + _SIDE - width), below), name, style, _SIDE)
+        _write(draw, (left, below), cell.extremes, _Style(14, _SOFT), int(_SIDE - width - 8))
 
 
-def _write(
-    draw: ImageDraw.ImageDraw,
-    corner: tuple[int, int],
-    text: str,
-    size: int,
-    colour: tuple[int, int, int],
-    width: int,
-    bold: bool = False,
-) -> None:
+def _write(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, style: _Style, width: int) -> None:
     """Write one line, cut where it would be wider than `width`."""
-    font = _font(size, bold)
+    font = _font(style)
     line = " ".join(text.split())
     if draw.textlength(line, font) > width:
         while line and draw.textlength(line + "…", font) > width:
             line = line[:-1]
         line += "…"
-    draw.text(corner, line, fill=colour, font=font)
+    draw.text(corner, line, fill=style.colour, font=font)
 
 
-def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def _font(style: _Style) -> ImageFont.FreeTypeFont:
     """Load DejaVu Sans, which matplotlib brings along: it knows nearly every alphabet."""
     from matplotlib import get_data_path
 
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", name), size)
+    name = "DejaVuSans-Bold.ttf" if style.bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", name), style.size)

@@ -1,6 +1,6 @@
 """The middle of the Layers view: the grid of maps, where they came from, all classes, and the downloads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import streamlit as st
@@ -54,10 +54,10 @@ def draw_grid(run: Run, subject: Subject, settings: MapSettings) -> Drawn | None
     unfaithful = unfaithful_layers(run, settings.method, settings.layers)
 
     def show(computed: Computed) -> Cells:
-        cells = make_cells(computed.maps, settings.layers, rows, subject, settings.scale, unfaithful)
+        cells = make_cells(computed.maps, rows, subject, settings, unfaithful)
         if any(cell.verdict and cell.verdict.name == "not finite" for row in cells for cell in row):
             origin = _where_not_finite(run, subject)
-            cells = make_cells(computed.maps, settings.layers, rows, subject, settings.scale, unfaithful, origin)
+            cells = make_cells(computed.maps, rows, subject, settings, unfaithful, origin)
         place.html(grid_html(cells, subject.pixels, settings))
         return cells
 
@@ -125,7 +125,8 @@ def _draw_classes(run: Run, subject: Subject, settings: MapSettings) -> None:
     except RunError as error:
         st.caption(f"No maps of all classes: {escape_markdown(str(error))}")
         return
-    cells = make_cells(computed.maps, [layer], rows, subject, "own", unfaithful_layers(run, settings.method, [layer]))
+    of_layer = replace(settings, layers=(layer,), scale="own")
+    cells = make_cells(computed.maps, rows, subject, of_layer, unfaithful_layers(run, settings.method, [layer]))
     cells = share_scale(cells) if settings.scale == "row" else cells
     which = "all" if len(rows) == len(subject.class_names) else f"the {len(rows)} likeliest of"
     what = (

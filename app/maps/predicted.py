@@ -26,13 +26,13 @@ def predicted_map(run: Run, subject: Subject, selection: Selection, title: str) 
     Loads torch. Raises RunError.
     """
     settings, _ = resolve(run, selection)
-    settings = replace(settings, layers=settings.layers[-1:])
+    settings = replace(settings, layers=settings.layers[-1:], scale="own")
     guess = f"{subject.name(subject.predicted)} {percent(subject.probabilities[subject.predicted])}"
     row = Row("predicted", title, guess, (subject.predicted, None), settings.sign)
     scores = list(dict.fromkeys([row.score, *scores_to_judge(subject)]))
     computed = compute.maps(run, subject, settings.method, settings.layers, scores)
     unfaithful = unfaithful_layers(run, settings.method, settings.layers)
-    return make_cells(computed.maps, settings.layers, [row], subject, "own", unfaithful), settings
+    return make_cells(computed.maps, [row], subject, settings, unfaithful), settings
 
 
 def draw_picture(run: Run, subject: Subject, selection: Selection) -> None:

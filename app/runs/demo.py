@@ -11,6 +11,7 @@ def train_demo(runs: Path) -> None:
 
 
 def is_training(runs: Path) -> bool:
+    """Tell whether the demo is being trained in this folder."""
     return processes.is_running(_key(runs))
 
 

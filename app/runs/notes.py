@@ -13,6 +13,7 @@ _RUN = "notes_run"
 
 
 def draw_note_editor(runs: Sequence[Run], titles: Mapping[str, str]) -> None:
+    """Draw the form that renames, annotates or hides a run. titles: of the runs, by name."""
     place = st.popover(
         "Rename, note, hide", icon=":material/edit:", type="tertiary", key="notes", on_change="rerun", width=180
     )

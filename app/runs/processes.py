@@ -12,9 +12,10 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO
+from tempfile import TemporaryDirectory
 
 import sightline
 
@@ -34,8 +35,15 @@ class Progress:
     left: str = "?"
 
 
+@lru_cache(1)
+def _said_folder() -> "TemporaryDirectory[str]":
+    """Make the folder of what the processes say; it goes with the server."""
+    return TemporaryDirectory(prefix="sightline-", ignore_cleanup_errors=True)
+
+
 _lock = threading.Lock()
-_started: dict[Key, tuple["subprocess.Popen[bytes]", IO[bytes]]] = {}
+_numbers = count()
+_started: dict[Key, tuple["subprocess.Popen[bytes]", Path]] = {}
 
 
 def start(key: Key, module: str, *arguments: str) -> None:
@@ -43,10 +51,11 @@ def start(key: Key, module: str, *arguments: str) -> None:
     with _lock:
         if is_running(key):
             return
-        said = TemporaryFile()  # noqa: SIM115 (a with would close it before the process has written its last words)
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         command = [sys.executable, "-m", module, *arguments]
-        process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stderr=said)
+        said = Path(_said_folder().name, f"{next(_numbers)}.log")
+        with said.open("wb") as stream:
+            process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stderr=stream)
         _started[key] = process, said
 
 
@@ -57,11 +66,13 @@ def stop(key: Key) -> None:
 
 
 def stop_all() -> None:
+    """Interrupt all processes."""
     for key in list(_started):
         stop(key)
 
 
 def is_running(key: Key) -> bool:
+    """Tell whether the process of this key runs."""
     return key in _started and _started[key][0].poll() is None
 
 
@@ -94,8 +105,8 @@ def progress(key: Key) -> Progress:
 
 
 def _said(key: Key) -> list[str]:
-    """Return its last lines. The process writes where the file's position is, so that must not be moved."""
-    file = _started[key][1].fileno()
-    end = os.fstat(file).st_size
-    words = os.pread(file, _TAIL, max(0, end - _TAIL)).decode(errors="replace")
+    """Return its last lines."""
+    with _started[key][1].open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+        words = stream.read().decode(errors="replace")
     return words.strip().replace("\r", "\n").splitlines()

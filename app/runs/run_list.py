@@ -17,6 +17,7 @@ RUNS_VARIABLE = "SIGHTLINE_RUNS"
 
 
 def runs_root() -> Path:
+    """Return the folder of runs."""
     return Path(os.environ.get(RUNS_VARIABLE, "runs"))
 
 
@@ -43,6 +44,7 @@ def titles() -> Mapping[str, str]:
 
 
 def title(run: Run) -> str:
+    """Return what people call the run."""
     return titles().get(run.name, run.name)
 
 

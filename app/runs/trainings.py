@@ -35,6 +35,7 @@ def draw_control(run: Run) -> None:
 
 
 def can_resume(run: Run) -> bool:
+    """Tell whether a training of this run can go on."""
     return loaders.status(run).state in ("interrupted", "failed") and not loaders.record(run).evaluated_only
 
 

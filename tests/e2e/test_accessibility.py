@@ -176,7 +176,7 @@ REACHED = {
         ("mistakes_table", "Most confused"), ("mistakes_pairs", ""), ("mistakes_order", "Order"),
         ("mistakes_csv", ""), ("mistakes_outcome", ""), ("chip_0", "true: dog"), ("filter_form", "filter_alt"),
         ("mistakes_gallery", ""), ("inspector_step_1", ""), ("panel_inspector", ""),
-        ("mistakes_map", "Where it looked"), ("panel_inspector", "Where did it look?"), ("similar_gallery", ""),
+        ("mistakes_map", "Where it looked"), ("panel_inspector", "Where did it look?"), ("mistakes_similar", ""),
     ],
     "layers": [
         *PICKERS, ("inspector_step_1", ""), ("layers_hide", "Hide"), ("layers_file_0", ""), ("panel_grid", "ok"),
@@ -184,7 +184,7 @@ REACHED = {
         ("layers_method", "Method"), ("layers_popover", "4 shown"), ("layers_targets", "Classes"),
         ("layers_scale", "each map"), ("layers_sign", "positive"), ("layers_cells", "smooth"),
         ("layers_show", "overlay"), ("layers_opacity", "Opacity"), ("layers_colours", "Colours"),
-        ("measure", "straighten"),
+        ("layers_measure_button", "straighten"),
     ],
     "trust": [
         *PICKERS, ("trust_chart_road_gap_gradcam_layer4", "Show data"), ("trust_measure", "Measure"),
@@ -192,7 +192,7 @@ REACHED = {
     ],
     "compare": [
         *PICKERS, ("compare_swap", "swap"), ("compare_matrix__", "Show data"), ("enlarge_compare_matrix", ""),
-        ("compare_change", ""), ("mistakes_order", "Order"), ("compare_gallery", ""),
+        ("compare_change", ""), ("compare_order", "Order"), ("compare_gallery", ""),
         ("inspector_step_1", ""), ("panel_inspector", "ok"), ("panel_inspector", "Where did it look?"),
     ],
 }  # fmt: skip

@@ -24,6 +24,7 @@ _CHANGE, _GALLERY = "compare_change", "compare_gallery"
 
 
 def draw(after: Run, selection: Selection) -> None:
+    """Draw what changed, or why that cannot be said."""
     loaders.predictions(after)  # first of all, so that a run without any is explained as in the other views
     before = run_list.find_run(with_second_run(selection).beside)
     if before is None or before.name == after.name:
@@ -114,7 +115,7 @@ def _draw_set(before: Run, after: Run, comparison: Comparison, current: CurrentS
             required=True,
             on_change=lambda: change_selection(compared=st.session_state[_CHANGE]),
         )
-        draw_order(selection)
+        draw_order(selection, "compare")
     st.caption("What {} predicted → what {} predicts.".format(*map(escape_markdown, names)))
     asked = selection.change(columns=())  # of one run's predictions only
     if selection.label or selection.predicted:

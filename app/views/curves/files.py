@@ -23,12 +23,14 @@ def curves_csv(metrics: Metrics) -> bytes:
 
 
 def curves_png(specification: dict[str, Any]) -> bytes:
+    """Draw Vega-Lite as PNG."""
     import vl_convert
 
     return vl_convert.vegalite_to_png(specification, vl_version=VEGA_LITE, scale=SCALE)
 
 
 def curves_svg(specification: dict[str, Any]) -> bytes:
+    """Draw Vega-Lite as SVG."""
     import vl_convert
 
     return vl_convert.vegalite_to_svg(specification, vl_version=VEGA_LITE).encode()

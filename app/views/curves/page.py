@@ -10,14 +10,15 @@ from sightline.app.address.url import handed_on_selection
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import loaders, run_list
 from sightline.app.views.curves.charts import draw_chart
-from sightline.app.views.curves.run_table import Progress, draw_runs, read_progress
+from sightline.app.views.curves.run_table import RunRow, draw_runs, read_progress
 from sightline.app.views.curves.settings import curve_options, draw_curve_settings, shown_names
 from sightline.run_store.run import RunError
 
 FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; pandas would read a text
 
 
-def draw_charts(rows: Sequence[Progress], selection: Selection) -> None:
+def draw_charts(rows: Sequence[RunRow], selection: Selection) -> None:
+    """Draw the chosen charts, two beside each other."""
     chosen, drawn = selection.quantities, [row for row in rows if row.metrics]
     runs, colours = {row.title: row.run for row in drawn}, {row.title: row.colour for row in drawn}
     options = curve_options(drawn, selection)
@@ -31,7 +32,8 @@ def draw_charts(rows: Sequence[Progress], selection: Selection) -> None:
         )
 
 
-def explain_empty(rows: Sequence[Progress]) -> str:
+def explain_empty(rows: Sequence[RunRow]) -> str:
+    """Say in Markdown why there is no curve."""
     problems = [f"{row.title}: {row.problem}" for row in rows if row.problem]
     waiting = ", ".join(row.title for row in rows if not row.problem)
     waits = [f"{waiting}: no epoch has ended yet. The curves begin with the first one."] if waiting else []

@@ -26,7 +26,7 @@ _COLUMNS = ("run", "state", "test accuracy", "best", "train − test", "epochs",
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunRow:
     """One run as far as it can be read."""
 
     run: Run
@@ -42,6 +42,7 @@ class Progress:
 
     @property
     def name(self) -> str:
+        """The name of the run's folder."""
         return self.run.name
 
 
@@ -50,12 +51,13 @@ def run_colours(runs: Sequence[Run]) -> Mapping[str, str]:
     return {run.name: RUN_COLOURS[place % len(RUN_COLOURS)] for place, run in enumerate(reversed(runs))}
 
 
-def read_progress(runs: Sequence[Run]) -> list[Progress]:
+def read_progress(runs: Sequence[Run]) -> list[RunRow]:
+    """Read all that the table says of each run."""
     colours, titles = run_colours(runs), run_list.titles()
     return [_read(run, titles[run.name], colours[run.name]) for run in runs]
 
 
-def _read(run: Run, title: str, colour: str) -> Progress:
+def _read(run: Run, title: str, colour: str) -> RunRow:
     status, record, problem, accuracy = loaders.status(run), None, "", None
     metrics: Sequence[Epoch] = ()
     with suppress(RunError):  # the status says so
@@ -74,17 +76,18 @@ def _read(run: Run, title: str, colour: str) -> Progress:
     except RunError as error:
         note = str(error)
     silence = max(0.0, time.time() - run.stamp("metrics")[0][1] / 1e9)  # a clock may go backwards
-    return Progress(run, title, status, record, metrics, problem, colour, silence, accuracy, note)
+    return RunRow(run, title, status, record, metrics, problem, colour, silence, accuracy, note)
 
 
-def draw_legend(rows: Sequence[Progress]) -> None:
+def draw_legend(rows: Sequence[RunRow]) -> None:
+    """Draw the colours of the runs, and what dashed and solid lines are."""
     runs = "".join(f"<span><i style='background:{row.colour}'></i>{escape(row.title)}</span>" for row in rows)
     kinds = (("line", "test"), ("line dashed", "train"))
     lines = "".join(f"<span class='kind'><i class='{style}'></i>{name}</span>" for style, name in kinds)
     st.html(f"<div class='legend'>{runs}{lines}</div>")
 
 
-def draw_runs(rows: Sequence[Progress], listed: Container[str], chosen: Run | None) -> None:
+def draw_runs(rows: Sequence[RunRow], listed: Container[str], chosen: Run | None) -> None:
     """Draw the table, and above it what can be done about its rows, and about the chosen run.
 
     listed: the names that are no secret.
@@ -101,7 +104,8 @@ def draw_runs(rows: Sequence[Progress], listed: Container[str], chosen: Run | No
     draw_run_table([row for row in rows if are_shown or row.name in listed])
 
 
-def draw_run_table(rows: Sequence[Progress]) -> None:
+def draw_run_table(rows: Sequence[RunRow]) -> None:
+    """Draw a row for each run."""
     settings = differing_settings([row.record for row in rows if row.record and not row.record.evaluated_only])
     names = (*_COLUMNS, *(name.replace("_", " ") for name in settings))
     head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
@@ -123,7 +127,7 @@ def setting(record: RunRecord | None, name: str) -> str:
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _row(row: Progress, settings: Sequence[str]) -> str:
+def _row(row: RunRow, settings: Sequence[str]) -> str:
     texts = figures(row) + [setting(row.record, name) for name in settings]
     cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
     folder = f" <span class='note'>{escape(row.name)}</span>" if row.title != row.name else ""
@@ -134,7 +138,7 @@ def _row(row: Progress, settings: Sequence[str]) -> str:
     return f"<tr><th scope='row'>{name}{note}</th><td>{state}</td>{cells}</tr>"
 
 
-def state_words(row: Progress) -> str:
+def state_words(row: RunRow) -> str:
     """Write “training: epoch 3 of 20, 116 images/s, 12 min 5 s left”."""
     words = STATE_WORDS[row.status.state]
     planned = row.record.recipe.get("epochs") if row.record else None
@@ -150,7 +154,7 @@ def state_words(row: Progress) -> str:
     return f"{words}, {row.record.image_counts['train'] / seconds:.0f} images/s, {duration(left)} left"
 
 
-def figures(row: Progress) -> list[str]:
+def figures(row: RunRow) -> list[str]:
     """Return the cells after the state, in the order of _COLUMNS."""
     model = [count(row.record.parameters), row.record.model, row.record.dataset] if row.record else ["–"] * 3
     if not row.metrics:

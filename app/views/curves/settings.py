@@ -9,24 +9,25 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.learning_curves import QUANTITIES
 from sightline.app.views.curves.files import curves_csv, curves_picture, curves_png, curves_svg
-from sightline.app.views.curves.run_table import Progress, draw_legend
+from sightline.app.views.curves.run_table import RunRow, draw_legend
 
 DEFAULT_SHOWN = 4
 _SHOWN, _QUANTITIES, _SMOOTHING, _AXIS = "curves_shown", "curves_quantities", "curves_smoothing", "curves_axis"
 
 
 def shown_names(names: Sequence[str], selection: Selection) -> list[str]:
+    """Return the runs that are drawn: those chosen, else the newest few."""
     default = [name for name in names if name in (selection.run, selection.beside, *names[:DEFAULT_SHOWN])]
     return [name for name in selection.shown if name in names] or default
 
 
-def curve_options(rows: Sequence[Progress], selection: Selection) -> dict[str, Any]:
+def curve_options(rows: Sequence[RunRow], selection: Selection) -> dict[str, Any]:
     """Return how the curves are drawn: options of `learning_curves`."""
     sizes = {row.title: row.record.full_size_from for row in rows if row.record and row.record.full_size_from > 1}
     return {"full_size_from": sizes, "smoothing": selection.smoothing / 100, "logarithmic": selection.logarithmic}
 
 
-def draw_curve_settings(titles: Mapping[str, str], rows: Sequence[Progress], selection: Selection) -> None:
+def draw_curve_settings(titles: Mapping[str, str], rows: Sequence[RunRow], selection: Selection) -> None:
     """Draw the row above the charts. titles: of the runs to choose from, by name. rows: what is chosen."""
     with st.container(key="curves_head", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         draw_legend(rows)
@@ -85,7 +86,7 @@ def _draw_line_settings(selection: Selection) -> None:
     )
 
 
-def _draw_files(selection: Selection, rows: Sequence[Progress]) -> None:
+def _draw_files(selection: Selection, rows: Sequence[RunRow]) -> None:
     metrics, colours = (
         {row.title: getattr(row, name) for row in rows if row.metrics} for name in ("metrics", "colour")
     )

@@ -21,6 +21,7 @@ from sightline.run_store.run import Run
 
 
 def draw(run: Run, selection: Selection) -> None:
+    """Draw the image, its maps, their settings, and what to believe."""
     record, predictions, images = loaders.record(run), loaders.predictions(run), loaders.images(run)
     current = current_set(predictions, selection)
     settings, ignored = resolve(run, selection)

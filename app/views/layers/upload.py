@@ -68,6 +68,7 @@ def held_upload(input_size: int) -> Upload | None:
 
 
 def drop_upload() -> None:
+    """Forget the session's upload."""
     st.session_state.pop(_HELD, None)
 
 
@@ -103,6 +104,7 @@ def draw_uploaded(subject: Subject) -> None:
 
 
 def draw_uploader() -> None:
+    """Draw the control that takes an image."""
     key = f"layers_file_{st.session_state.get(_TIMES, 0)}"
     st.file_uploader(
         "Upload an image of your own",

@@ -20,6 +20,7 @@ _CONFUSED = "Most confused"
 
 
 def draw_confusion(predictions: Predictions, selection: Selection) -> None:
+    """Draw the confusion matrix, or a search where it has too many classes."""
     names = predictions.class_names
     if len(names) > MOST_DRAWN:
         st.markdown("**Confusion**")
@@ -41,6 +42,7 @@ def draw_confusion(predictions: Predictions, selection: Selection) -> None:
 
 
 def draw_tables(predictions: Predictions, selection: Selection) -> None:
+    """Draw the most confused pairs, or the figures of each class."""
     chosen = st.segmented_control(
         "Table",
         [_CONFUSED, _BY_CLASS],

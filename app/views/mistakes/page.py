@@ -22,6 +22,7 @@ _GALLERY = "mistakes_gallery"
 
 
 def draw(run: Run, selection: Selection) -> None:
+    """Draw the confusion, the current set and the primary image."""
     predictions = loaders.predictions(run)
     loaders.images(run)
     current = current_set(predictions, selection, page_size(_GALLERY))

@@ -10,7 +10,7 @@ from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run, RunError
 
 SHOWN = 4
-_KEY = "similar_gallery"
+_KEY = "mistakes_similar"
 
 
 def draw_similar(run: Run, predictions: Predictions, image: int) -> None:
@@ -25,14 +25,12 @@ def draw_similar(run: Run, predictions: Predictions, image: int) -> None:
         return
     draw_gallery(
         gallery_items(run, predictions, rows),
-        selected=None,
-        page=1,
-        pages=1,
         key=_KEY,
         label="Similar images",
-        on_pick=lambda: change_selection(image=st.session_state[_KEY].pick),
-        on_open=lambda: change_selection(image=st.session_state[_KEY].open),
-        on_turn=lambda: None,
+        on={
+            "pick": lambda: change_selection(image=st.session_state[_KEY].pick),
+            "open": lambda: change_selection(image=st.session_state[_KEY].open),
+        },
     )
     if len(predictions) > loaders.MOST_NEIGHBOURS:
         st.caption(f"Among the first {count(loaders.MOST_NEIGHBOURS)} images.")

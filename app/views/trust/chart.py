@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from sightline.app.elements.learning_curves import BARE, RUN_COLOURS, SCHEMA
 from sightline.explain.judging.belief import interval
-from sightline.explain.judging.measures import MEASURES
+from sightline.explain.judging.measures import MEASURES, Measure
 from sightline.run_store.quality import QualityRow
 
 MAP_SELECTION = "map"
@@ -51,67 +51,59 @@ def trust_chart(rows: Sequence[QualityRow], names: Sequence[str], colours: Mappi
     """
     measure = MEASURES[rows[0].measure]
     colour = {
-        "field": "method",
-        "type": "nominal",
+        "field": "method", "type": "nominal", "legend": None,
         "scale": {"domain": list(colours), "range": list(colours.values())},
-        "legend": None,
+    }  # fmt: skip
+    tooltip = [
+        {"field": "map", "type": "nominal"},
+        {"field": "figure", "type": "nominal", "title": "with 95 % interval"},
+        {"field": "images", "type": "quantitative"},
+    ]
+    return {
+        "$schema": SCHEMA,
+        **BARE,
+        "height": ROW_HEIGHT * len(rows) + AXIS_HEIGHT,
+        "encoding": {"y": _maps_axis(names), "color": colour, "tooltip": tooltip},
+        "layer": _marks(measure),
     }
+
+
+def _maps_axis(names: Sequence[str]) -> dict[str, Any]:
+    axis = {
+        "labelLimit": 230, "labelFontSize": 12, "labelOverlap": False, "labelFlush": False, "ticks": False,
+        "domain": False,
+    }  # fmt: skip
+    return {"field": "map", "type": "nominal", "sort": list(names), "title": None, "axis": axis}
+
+
+def _marks(measure: Measure) -> list[dict[str, Any]]:
+    """Draw an interval and a point for each map, a ring around the chosen one, a dashed rule at chance."""
     x = {
         "type": "quantitative",
         "scale": {"nice": True, "zero": True},
         "title": f"{measure.title}, {measure.better} is better",
         "axis": {"tickCount": 7, "format": ".0%" if measure.least == 0 else ".2f"},
     }
-    tooltip = [
-        {"field": "map", "type": "nominal"},
-        {"field": "figure", "type": "nominal", "title": "with 95 % interval"},
-        {"field": "images", "type": "quantitative"},
-    ]
-    layers: list[dict[str, Any]] = [
-        {
-            "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.45},
-            "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1, "cursor": "pointer"},
-            "encoding": {"x": x | {"field": "value"}},
-            "params": [
-                {"name": MAP_SELECTION, "select": {"type": "point", "fields": ["method", "layer"], "toggle": False}}
-            ],
-        },
-        {
-            "transform": [{"filter": "datum.chosen"}],
-            "mark": {"type": "point", "filled": False, "size": 220, "strokeWidth": 1.5, "aria": False},
-            "encoding": {"x": x | {"field": "value"}},
-        },
-    ]
-    if measure.chance is not None:
-        mark = {"type": "rule", "strokeDash": [3, 3], "color": CONTROL_COLOUR, "aria": False}
-        layers.insert(0, {"mark": mark, "encoding": {"x": {"datum": measure.chance}, "y": None, "color": None}})
-    return {
-        "$schema": SCHEMA,
-        **BARE,
-        "height": ROW_HEIGHT * len(rows) + AXIS_HEIGHT,
-        "encoding": {
-            "y": {
-                "field": "map",
-                "type": "nominal",
-                "sort": list(names),
-                "title": None,
-                "axis": {
-                    "labelLimit": 230,
-                    "labelFontSize": 12,
-                    "labelOverlap": False,
-                    "labelFlush": False,
-                    "ticks": False,
-                    "domain": False,
-                },
-            },
-            "color": colour,
-            "tooltip": tooltip,
-        },
-        "layer": layers,
+    picked = {"type": "point", "fields": ["method", "layer"], "toggle": False}
+    interval = {
+        "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.45},
+        "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}},
     }
+    point = {
+        "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1, "cursor": "pointer"},
+        "encoding": {"x": x | {"field": "value"}},
+        "params": [{"name": MAP_SELECTION, "select": picked}],
+    }
+    ring = {
+        "transform": [{"filter": "datum.chosen"}],
+        "mark": {"type": "point", "filled": False, "size": 220, "strokeWidth": 1.5, "aria": False},
+        "encoding": {"x": x | {"field": "value"}},
+    }
+    chance = {
+        "mark": {"type": "rule", "strokeDash": [3, 3], "color": CONTROL_COLOUR, "aria": False},
+        "encoding": {"x": {"datum": measure.chance}, "y": None, "color": None},
+    }
+    return [*([] if measure.chance is None else [chance]), interval, point, ring]
 
 
 def method_colours(rows: Sequence[QualityRow]) -> dict[str, str]:

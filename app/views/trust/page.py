@@ -27,6 +27,7 @@ Map = tuple[str, str]  # method and layer
 
 
 def draw(run: Run, selection: Selection) -> None:
+    """Draw which maps may be believed, or how to find out."""
     predictions = loaders.predictions(run)
     loaders.images(run)
     try:
@@ -61,7 +62,7 @@ def _draw_nothing_measured(run: Run) -> None:
             "images: whether maps point to the right place, whether the model minds losing what they point to, and "
             "whether they change when the model forgets. Control maps, which know nothing, show what that is worth."
         )
-        draw_measuring(run)
+        draw_measuring(run, "trust")
 
 
 def _chosen(rows: list[QualityRow], maps: list[Map], selection: Selection) -> Map:
@@ -147,14 +148,9 @@ def _draw_images(
     method, layer = chosen
     picked = draw_gallery(
         gallery_items(run, predictions, np.array(images, int)),
-        selected=None,
-        page=1,
-        pages=1,
         key=f"trust_{title.lower()}",
         label=f"{title} images",
-        on_pick=lambda: None,
-        on_open=lambda: None,
-        on_turn=lambda: None,
+        on={},
     )
     image = picked.pick if picked.pick is not None else picked.open
     if image is not None:

@@ -1,12 +1,12 @@
 """Commands that a page starts: one at a time, with their progress and last words, and an end."""
 
 import io
-import time
 
 import pytest
 from tqdm import tqdm
 
 from sightline.app.runs import processes
+from tests.app_pages import await_end, end_processes
 
 KEY = ("a", "key")
 
@@ -14,8 +14,7 @@ KEY = ("a", "key")
 @pytest.fixture(autouse=True)
 def none_left():
     yield
-    processes.stop_all()
-    processes._started.clear()
+    end_processes("a")
 
 
 class Fake:
@@ -82,25 +81,41 @@ def test_a_failure_can_be_forgotten_but_not_what_still_runs(start):
     assert processes.folders("a") == ["key"]
 
 
-def test_a_real_one_runs_once_and_ends_when_told_to():
-    processes.start(KEY, "http.server", "0", "--bind", "127.0.0.1")
-    process = processes._started[KEY][0]
-    processes.start(KEY, "http.server", "0", "--bind", "127.0.0.1")
-    assert processes._started[KEY][0] is process and processes.is_running(KEY)
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Makes `program` a module that a process can run."""
+
+    def make(program):
+        (tmp_path / "real.py").write_text(program)
+        monkeypatch.setattr(processes, "ROOT", tmp_path)
+        return "real"
+
+    return make
+
+
+def test_a_real_one_runs_once_and_ends_when_told_to(module, tmp_path):
+    marks = tmp_path / "marks"
+    name = module("import sys, time; open(sys.argv[1], 'a').write('x'); time.sleep(600)")
+    processes.start(KEY, name, str(marks))
+    processes.start(KEY, name, str(marks))
+    while not marks.exists() or not marks.read_text():
+        assert processes.is_running(KEY)
     processes.stop(KEY)
-    process.wait(timeout=30)
-    assert not processes.is_running(KEY)
+    await_end(KEY)
+    assert marks.read_text() == "x" and not processes.failure(KEY)
 
 
-def test_reading_the_progress_leaves_the_process_writing_at_the_end(tmp_path):
-    said = (
-        "import sys, time; [print(n, file=sys.stderr, flush=True) or time.sleep(0.02) for n in range(20)]; sys.exit(1)"
-    )
-    (tmp_path / "counting.py").write_text(said)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(processes, "ROOT", tmp_path)
-        processes.start(KEY, "counting")
+def test_what_it_says_while_it_is_read_is_not_lost(module):
+    processes.start(KEY, module("import sys; [print(n, file=sys.stderr, flush=True) for n in range(20)]; sys.exit(1)"))
     while processes.is_running(KEY):
         processes.progress(KEY)
-        time.sleep(0.005)
-    assert processes._said(KEY) == [str(number) for number in range(20)]
+    assert processes.failure(KEY) == "19"
+
+
+def test_it_finds_the_package_and_works_where_the_server_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.py").write_text("import os, sys, sightline; sys.exit(os.getcwd())")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    processes.start(KEY, "here")
+    await_end(KEY)
+    assert processes.failure(KEY) == str(tmp_path)

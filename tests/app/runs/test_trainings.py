@@ -15,15 +15,14 @@ from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.recipe import RECIPES, TrainConfig
 from sightline.training.train import parse
-from tests.app_pages import checked, edit_record, open_page
+from tests.app_pages import await_end, checked, edit_record, end_processes, open_page
 
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
     yield tmp_path / "runs"
-    processes.stop_all()
-    processes._started.clear()
+    end_processes("training")
 
 
 @pytest.fixture
@@ -74,8 +73,8 @@ def test_an_interrupted_training_is_really_resumed_to_its_end(interrupted, tiny_
     app = open_page(run="stopped")
     assert "training_stop" not in keys(app)
     app.button(key="training_resume").click().run()
-    ((process, _),) = processes._started.values()
-    assert process.wait(timeout=120) == 0
+    await_end(("training", interrupted.path))
+    assert not processes.failure(("training", interrupted.path))
     run = Run(interrupted.path)
     assert run.state == run.record.state == "complete"
     assert run.predictions().table.equals(Run(tiny_run).predictions().table)
@@ -118,8 +117,7 @@ def test_a_training_that_fails_says_why_until_it_was_read(interrupted, runs):
     app = open_page(state={"training_new": True})
     form(app, Images="folder:no_such_folder", Name_of_the_run="lost")
     assert any("lost is starting" in caption.value for caption in app.caption)
-    process, _ = processes._started["training", runs / "lost"]
-    assert process.wait(timeout=120) == 1
+    await_end(("training", runs / "lost"))
     app = open_page()
     assert app.error[0].value.startswith("lost: Error") and "no\\_such\\_folder" in app.error[0].value
     app.button(key="dismiss_lost").click().run()

@@ -82,7 +82,7 @@ def test_what_was_never_measured_says_how_and_a_button_does_it_once(run, monkeyp
     for view in ("trust", "layers"):
         app = open_page(view)
         assert any("sightline quality --run" in code.value for code in app.code)
-    app.button(key="measure").click().run()
+    app.button(key="layers_measure_button").click().run()
     key = ("quality", run.path)
     options = ("--run", str(run.path), "--methods", "gradcam,hirescam,layercam,gradcam++")
     assert started == [(key, "sightline.explain.quality", *options)]
@@ -94,8 +94,8 @@ def test_while_it_is_measured_the_progress_is_shown_and_it_can_be_stopped(run, m
     monkeypatch.setattr(processes, "progress", lambda key: processes.Progress(0.5, "gradcam: layer4", "01:30"))
     monkeypatch.setattr(processes, "stop", stopped.append)
     app = open_page("trust")
-    assert "measure" not in [button.key for button in app.button]
-    app.button(key="measure_stop").click().run()
+    assert "trust_measure_button" not in [button.key for button in app.button]
+    app.button(key="trust_measure_stop").click().run()
     assert stopped == [("quality", run.path)]
 
 
