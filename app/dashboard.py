@@ -1,15 +1,12 @@
 """The page around every view: navigation, run picker, and what to do when there is no run."""
 
-from pathlib import Path
-
 import streamlit as st
 
-from sightline.app.address.url import read_selection, view_file
+from sightline.app.address.url import read_selection
+from sightline.app.address.views import VIEWS, pages
 from sightline.app.elements.introduction import draw_introduction
-from sightline.app.elements.shell import draw_header, draw_no_runs, draw_notices
+from sightline.app.elements.shell import draw_header, draw_no_runs, draw_notices, style
 from sightline.app.runs import loaders, run_list
-
-STYLE = Path(__file__).parent / "style.css"
 
 # Streamlit fetches an icon given by name from the internet.
 ICON = (
@@ -17,16 +14,13 @@ ICON = (
     "%3Ccircle cx='8' cy='8' r='5' fill='none' stroke='%230b7fab' stroke-width='4'/%3E%3C/svg%3E"
 )
 st.set_page_config(page_title="Sightline", page_icon=ICON, layout="wide")
-st.html(STYLE)
+st.html(style())
 
-VIEWS = ("Curves", "Mistakes", "Layers", "Trust", "Compare")
-pages = [
-    st.Page(view_file(title.lower()), title=title, url_path=title.lower(), default=title == "Curves") for title in VIEWS
-]
-page = st.navigation(pages, position="hidden")
+views = pages()
+page = st.navigation(list(views.values()), position="hidden")
 selection, ignored = read_selection()
 
-draw_header(pages, page, selection)
+draw_header(views, page.title, selection)
 draw_notices(ignored)
 if page.title == VIEWS[0] or not run_list.runs():
     draw_introduction()

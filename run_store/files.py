@@ -74,11 +74,6 @@ def file_stamp(file: Path) -> FileStamp:
     return (file.name, found.st_mtime_ns, found.st_size)
 
 
-def stamp(run: Path, reading: Reading) -> Stamp:
-    """Return the stamps of all files that a reading depends on: the key under which it may be kept."""
-    return tuple(file_stamp(run / name) for name in DEPENDS_ON[reading])
-
-
 def runs_stamp(root: Path) -> Stamp:
     """Return the stamps of the records of all folders in `root`, by folder: another value once a run comes or goes."""
     changed = file_stamp(root)

@@ -4,8 +4,8 @@ Whatever a crash, a copy or an editor left behind, reading ends in data or a Run
 """
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,6 +32,8 @@ class Run:
     """A run directory. Cheap to make: files are read when asked for, and a reader raises RunError with a sentence."""
 
     path: Path
+    kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What its readers found, for as long as this object stands for one look at the folder."""
 
     @property
     def name(self) -> str:
@@ -44,8 +46,17 @@ class Run:
         return os.path.isfile(self.path / files.RECORD)
 
     def stamp(self, reading: files.Reading) -> files.Stamp:
-        """Return the key under which what is read may be kept: another one as soon as a file behind it changes."""
-        return files.stamp(self.path, reading)
+        """Return the key under which what is read may be kept: another one as soon as a file behind it changes.
+
+        Every file is looked at once: whoever wants to see a later state makes another Run.
+        """
+        return tuple(self._file_stamp(name) for name in files.DEPENDS_ON[reading])
+
+    def _file_stamp(self, name: str) -> files.FileStamp:
+        if name not in self.kept:
+            self.kept[name] = files.file_stamp(self.path / name)
+        found: files.FileStamp = self.kept[name]
+        return found
 
     @cached_property
     def record(self) -> RunRecord:

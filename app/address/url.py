@@ -11,17 +11,13 @@ _HANDED_ON = "selection"
 _KEYS = frozenset(key for parameter in PARAMETERS.values() for key in parameter.keys)
 
 
-def view_file(view: str) -> str:
-    """Return the file that Streamlit runs for a view, for links to it."""
-    return f"views/{view}/page.py"
-
-
 def read_selection() -> tuple[Selection, list[str]]:
     """Read the address, checked against the runs that there are; beside it, what was ignored.
 
     For the page around the views, once a script run, and for callbacks: the browser's Back may have changed the
     address since the script ran. `handed_on_selection` is for everything else.
     """
+    run_list.look()
     query = {key: st.query_params.get_all(key) for key in st.query_params}
     selection, ignored = Selection.from_query(query, run_list.names(), run_list.facts, run_list.default_run)
     st.session_state[_HANDED_ON] = selection

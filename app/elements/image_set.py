@@ -6,7 +6,8 @@ from typing import Any
 import streamlit as st
 
 from sightline.app.address.selection import Selection
-from sightline.app.address.url import change_selection, view_file
+from sightline.app.address.url import change_selection
+from sightline.app.address.views import pages
 from sightline.app.elements.current_set import PAGE_SIZE, CurrentSet
 from sightline.app.elements.gallery import draw_gallery
 
@@ -35,7 +36,7 @@ def draw_image_set(items: Sequence[dict[str, Any]], current: CurrentSet, selecti
     )
     _draw_pager(current)
     if result.open is not None:
-        st.switch_page(view_file("layers"), query_params=selection.change(image=int(result.open)).to_query())
+        st.switch_page(pages()["Layers"], query_params=selection.change(image=int(result.open)).to_query())
 
 
 def _size_key(key: str) -> str:

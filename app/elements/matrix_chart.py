@@ -100,7 +100,7 @@ def confusion_cells(
     shade = shown / max(shown.max(initial=0), 1e-9)
     if not hide_diagonal:  # beside which mistakes are small numbers
         shade = np.sqrt(shade)
-    text = [f"{value:.0f}" if number else "" for value, number in zip(shown, images, strict=True)]
+    text = [f"{value:.0f}" if number else "" for value, number in zip(shown.tolist(), images.tolist(), strict=True)]
     return pa.table(columns | {"text": text, "shade": shade, "is_more": np.zeros(len(images), bool)})
 
 
@@ -119,7 +119,7 @@ def difference_cells(
     share = 100 * difference / np.maximum(support, 1)[:, None]
     columns = _cells(difference, share, class_names, True, label, predicted)
     images = columns["images"]
-    text = [f"{number:+d}".replace("-", "−") if number else "" for number in images]
+    text = [f"{number:+d}".replace("-", "−") if number else "" for number in images.tolist()]
     shade = np.abs(images) / max(np.abs(images).max(initial=0), 1)
     return pa.table(columns | {"text": text, "shade": shade, "is_more": images > 0})
 

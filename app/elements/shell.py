@@ -1,9 +1,10 @@
 """Header, notices and empty pages: what every view shares."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,6 +15,9 @@ from sightline.app.maps.settings import CLASS_TARGET, TARGETS
 from sightline.app.runs import demo, loaders, run_list, trainings
 from sightline.app.runs.loaders import RunStatus
 from sightline.run_store.run import Run, RunError, RunRecord
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import StreamlitPage
 
 _PICKER, _SECOND = "shell_run", "shell_second"
 
@@ -26,18 +30,22 @@ STATE_WORDS = {
 }
 
 
-def draw_header(pages: Sequence[Any], current: Any, selection: Selection) -> None:
+@lru_cache(1)
+def style() -> str:
+    """Return the style sheet as HTML, read once."""
+    return f"<style>{(Path(__file__).parents[1] / 'style.css').read_text(encoding='utf-8')}</style>"
+
+
+def draw_header(pages: Mapping[str, "StreamlitPage"], current: str, selection: Selection) -> None:
     """Draw the brand, one link a view, which carries the selection along, and the run pickers."""
     with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.html('<div class="brand"><span></span>Sightline</div>', width="content")
         with st.container(key="nav", horizontal=True, gap="small", width="content", wrap=False):
-            for page in pages:
-                with st.container(
-                    key=f"nav_{page.title}{'_here' if page.title == current.title else ''}", width="content"
-                ):
-                    query = with_second_run(selection) if page.title == "Compare" else selection
-                    st.page_link(page, label=page.title, query_params=query.to_query(), width="content")
-        _draw_run_pickers(with_second_run(selection) if current.title == "Compare" else selection)
+            for view, page in pages.items():
+                with st.container(key=f"nav_{view}{'_here' if view == current else ''}", width="content"):
+                    query = with_second_run(selection) if view == "Compare" else selection
+                    st.page_link(page, label=view, query_params=query.to_query(), width="content")
+        _draw_run_pickers(with_second_run(selection) if current == "Compare" else selection)
 
 
 def with_second_run(selection: Selection) -> Selection:

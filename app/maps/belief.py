@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from sightline.app.address.url import view_file
+from sightline.app.address.views import pages
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import loaders, processes
 from sightline.explain.attribution.methods import METHODS
@@ -47,7 +47,7 @@ def draw_belief(run: Run, method: str, query: Mapping[str, str | list[str]]) -> 
     with st.container(key="belief", horizontal=True, vertical_alignment="center", gap="small"):
         otherwise = f"{METHODS[method].title} was not measured on this run."
         st.markdown(f"{_QUESTION} {layer_sentences(rows, method) or otherwise}", width="stretch")
-        st.page_link(view_file("trust"), label="Open Trust →", query_params=query, width="content")
+        st.page_link(pages()["Trust"], label="Open Trust →", query_params=query, width="content")
 
 
 def layer_sentences(rows: Sequence[QualityRow], method: str) -> str:

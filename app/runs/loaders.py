@@ -52,9 +52,16 @@ def kept(reading: Reading, keep: Callable[[Callable[..., Any]], Callable[..., An
         anew.__qualname__, anew.__module__ = read.__qualname__, read.__module__  # st.cache_resource goes by them
         found = keep(anew)
 
+        def key_of(argument: Any) -> Any:
+            return _Key(str(argument.path), argument.stamp(reading)) if isinstance(argument, Run) else argument
+
         @wraps(read)
-        def look_up(*arguments: Any) -> Any:
-            return found(*(_Key(str(a.path), a.stamp(reading)) if isinstance(a, Run) else a for a in arguments))
+        def look_up(run: Run, *others: Any) -> Any:
+            if others:
+                return found(*map(key_of, (run, *others)))
+            if read not in run.kept:
+                run.kept[read] = found(key_of(run))
+            return run.kept[read]
 
         return cast(Read, look_up)
 
@@ -73,8 +80,11 @@ class RunStatus:
 
 
 def status(run: Run) -> RunStatus:
-    """Return the state of a run; the lock, which is no file's content, is looked at every time."""
-    return _status(run, is_locked(run.path))
+    """Return the state of a run, which goes by its lock too."""
+    if status not in run.kept:
+        run.kept[status] = _status(run, is_locked(run.path))
+    found: RunStatus = run.kept[status]
+    return found
 
 
 @kept("predictions", lru_cache(256))

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
 from sightline.app.address.parameters import RunFacts
 from sightline.app.runs.loaders import kept, record, status
 from sightline.run_store.files import Stamp, runs_stamp
@@ -14,6 +17,7 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run, list_runs
 
 RUNS_VARIABLE = "SIGHTLINE_RUNS"
+_SEEN, _IS_NEW = "runs_seen", "runs_are_new"
 
 
 def runs_root() -> Path:
@@ -21,10 +25,28 @@ def runs_root() -> Path:
     return Path(os.environ.get(RUNS_VARIABLE, "runs"))
 
 
-def runs() -> list[Run]:
-    """Return all runs, newest first."""
+def look() -> list[Run]:
+    """Look at the folder of runs: what a script run, or a callback, begins with. Newest first.
+
+    What is read of the runs it returns is read once: to ask the disk again and again takes most of a click's time.
+    """
     root = runs_root()
-    return _runs(str(root), runs_stamp(root))
+    found = [Run(path) for path in _paths(str(root), runs_stamp(root))]
+    if get_script_run_ctx(suppress_warning=True):
+        st.session_state[_SEEN], st.session_state[_IS_NEW] = found, True
+    return found
+
+
+def look_again() -> None:
+    """Look, unless that has just been done: for a fragment, which runs with the page around it and alone."""
+    if not st.session_state.pop(_IS_NEW, False):
+        look()
+
+
+def runs() -> list[Run]:
+    """Return all runs, newest first, as this script run has seen them."""
+    seen: list[Run] | None = st.session_state.get(_SEEN) if get_script_run_ctx(suppress_warning=True) else None
+    return look() if seen is None else seen
 
 
 def find_run(name: str | None) -> Run | None:
@@ -97,8 +119,8 @@ def default_run() -> str | None:
 
 
 @lru_cache(4)
-def _runs(root: str, stamp: Stamp) -> list[Run]:
-    return list_runs(Path(root))
+def _paths(root: str, stamp: Stamp) -> list[Path]:
+    return [run.path for run in list_runs(Path(root))]
 
 
 def _readable_note(run: Run) -> RunNote:

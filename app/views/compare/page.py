@@ -5,7 +5,8 @@ from typing import get_args
 import streamlit as st
 
 from sightline.app.address.selection import Selection
-from sightline.app.address.url import change_selection, view_file
+from sightline.app.address.url import change_selection
+from sightline.app.address.views import pages
 from sightline.app.elements.current_set import CurrentSet, place_in
 from sightline.app.elements.filters import draw_chips, draw_order
 from sightline.app.elements.gallery import gallery_items
@@ -79,7 +80,7 @@ def _draw_changes(before: Run, after: Run, comparison: Comparison, selection: Se
         draw_title(current)
         draw_both(before, after, comparison, current.image, selection)
         chosen = selection.change(image=current.image, beside=before.name).to_query()
-        st.page_link(view_file("layers"), label="Where did it look? Open Layers →", query_params=chosen)
+        st.page_link(pages()["Layers"], label="Where did it look? Open Layers →", query_params=chosen)
 
 
 def _draw_difference(after: Run, comparison: Comparison, selection: Selection) -> None:

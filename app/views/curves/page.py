@@ -42,6 +42,7 @@ def explain_empty(rows: Sequence[RunRow]) -> str:
 
 def draw(before: Any) -> None:
     """Draw again and again: the charts follow a run that trains, and the whole page what changes around it."""
+    run_list.look_again()
     selection = handed_on_selection()
     if page_state(selection) != before:
         st.rerun()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from sightline.app.address.selection import Selection
-from sightline.app.address.url import view_file
+from sightline.app.address.views import pages
 from sightline.app.elements.current_set import CurrentSet, current_set
 from sightline.app.elements.filters import draw_filters, draw_headline, explain_nothing
 from sightline.app.elements.gallery import gallery_items
@@ -41,7 +41,7 @@ def draw(run: Run, selection: Selection) -> None:
         if current.image is not None:
             draw_pinned_guess(run, current.image, selection)
             chosen = selection.change(image=current.image).to_query()
-            st.page_link(view_file("layers"), label="Where did it look? Open Layers →", query_params=chosen)
+            st.page_link(pages()["Layers"], label="Where did it look? Open Layers →", query_params=chosen)
             draw_similar(run, predictions, current.image)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import streamlit as st
 
 from sightline.app.address.selection import Selection
-from sightline.app.address.url import change_selection, view_file
+from sightline.app.address.url import change_selection
+from sightline.app.address.views import pages
 from sightline.app.elements.gallery import draw_gallery, gallery_items
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.text import counted, escape_markdown
@@ -156,7 +157,7 @@ def _draw_images(
     if image is not None:
         layers = () if layer == INPUT else (layer,)
         query = selection.change(image=int(image), method=method, layers=layers).to_query()
-        st.switch_page(view_file("layers"), query_params=query)
+        st.switch_page(pages()["Layers"], query_params=query)
 
 
 def _draw_table(run: Run, rows: list[QualityRow]) -> None:
