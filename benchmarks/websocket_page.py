@@ -6,7 +6,7 @@ Unlike a browser it keeps no message between two answers, so the server sends al
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ PATIENCE = 60  # seconds
 class Page:
     """What the last answer drew: `elements` that have a key, in Streamlit's own messages, and `texts` in Markdown.
 
+    `fragments` says of which fragment an element is, where it is of one.
+
     The methods return milliseconds from sending the click to the server's word that the script has finished, which
     comes after everything there is to draw. They raise RuntimeError where the script, or something on the page, failed.
     """
@@ -28,6 +30,7 @@ class Page:
     def __init__(self, connection: "ClientConnection") -> None:
         self.connection, self.page, self.query = connection, "", ""
         self.elements: dict[str, Any] = {}
+        self.fragments: dict[str, str] = {}
         self.texts: list[str] = []
 
     async def open(self, name: str, query: str) -> float:
@@ -38,17 +41,30 @@ class Page:
         self.query = query
         return await self._answer(first)
 
+    async def rerun(self) -> float:
+        """Run the whole page again."""
+        from streamlit.proto.BackMsg_pb2 import BackMsg
+
+        message = BackMsg()
+        message.rerun_script.page_script_hash = self.page
+        return await self._answer(message)
+
     async def choose(self, key: str, name: str) -> float:
         """Choose one of a group of buttons, by the first word of its label."""
         labels = [option.content for option in self.elements[key].options]
         (label,) = (label for label in labels if label.split()[0] == name)
-        return await self._click(self.elements[key].id, lambda state: state.string_array_value.data.append(label))
+        return await self._click(key, lambda state: state.string_array_value.data.append(label))
+
+    async def toggle(self, key: str, name: str, *, on: Sequence[str]) -> float:
+        """Choose another of a group of buttons of which several may be chosen; on: the labels of those that are."""
+        chosen = [label for label in on if label != name] if name in on else [*on, name]
+        return await self._click(key, lambda state: state.string_array_value.data.extend(chosen))
 
     async def press(self, key: str, awaited: bytes = b"") -> float:
         """Press a button; with `awaited`, the clock stops at the first message that holds it."""
         if self.elements[key].disabled:
             raise RuntimeError(f"The button {key} is disabled.")
-        return await self._click(self.elements[key].id, lambda state: setattr(state, "trigger_value", True), awaited)
+        return await self._click(key, lambda state: setattr(state, "trigger_value", True), awaited)
 
     async def trigger(self, key: str, event: str, value: Any) -> float:
         """Let a component (v2) send a trigger's value."""
@@ -57,25 +73,28 @@ class Page:
 
         events = f"{STREAMLIT_INTERNAL_KEY_PREFIX}_{self.elements[key].id}{EVENT_DELIM}events"
         sent = json.dumps([{"event": event, "value": value}])
-        return await self._click(events, lambda state: setattr(state, "json_trigger_value", sent))
+        return await self._click(key, lambda state: setattr(state, "json_trigger_value", sent), widget=events)
 
     async def select(self, prefix: str, selection: str, **fields: str) -> float:
         """Click on a mark of the one chart whose key begins with `prefix`."""
-        (chart,) = (element for key, element in self.elements.items() if key.startswith(prefix))
+        (chart,) = (key for key in self.elements if key.startswith(prefix))
         sent = json.dumps({"selection": {selection: [fields]}})
-        return await self._click(chart.id, lambda state: setattr(state, "string_value", sent))
+        return await self._click(chart, lambda state: setattr(state, "string_value", sent))
 
-    async def _click(self, widget: str, change: Callable[["WidgetState"], None], awaited: bytes = b"") -> float:
+    async def _click(
+        self, key: str, change: Callable[["WidgetState"], None], awaited: bytes = b"", widget: str = ""
+    ) -> float:
         from streamlit.proto.BackMsg_pb2 import BackMsg
 
         click = BackMsg()
         click.rerun_script.page_script_hash = self.page
-        change(click.rerun_script.widget_states.widgets.add(id=widget))
+        click.rerun_script.fragment_id = self.fragments.get(key, "")
+        change(click.rerun_script.widget_states.widgets.add(id=widget or self.elements[key].id))
         return await self._answer(click, awaited)
 
     async def _answer(self, message: "BackMsg", awaited: bytes = b"") -> float:
         message.rerun_script.query_string = self.query
-        self.elements, self.texts = {}, []
+        self.elements, self.fragments, self.texts = {}, {}, []
         start = time.perf_counter()
         arrived: float | None = None
         async with asyncio.timeout(PATIENCE):
@@ -109,9 +128,15 @@ class Page:
                 self.texts.append(element.body)
             _, _, key = getattr(element, "id", "").partition("-")[2].partition("-")  # of $$ID-<hash>-<key>
             self.elements[key] = element
-        elif kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY:
+            if message.delta.fragment_id:
+                self.fragments[key] = message.delta.fragment_id
+        if kind != "script_finished" or message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+            return False
+        if message.script_finished not in (
+            ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY,
+        ):  # fmt: skip
             raise RuntimeError(f"The script ended with status {message.script_finished}.")
-        return kind == "script_finished"
+        return True
 
 
 @asynccontextmanager

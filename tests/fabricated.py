@@ -97,7 +97,8 @@ def start_server(script: Path, runs: Path) -> Iterator[tuple[str, int]]:
     options.append(f"--server.port={port}")
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", str(script), *options],
-        cwd=ROOT, env=os.environ | {"SIGHTLINE_RUNS": str(runs)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=script.parent.parent, env=os.environ | {"SIGHTLINE_RUNS": str(runs)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         _await_port(port, process)
