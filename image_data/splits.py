@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+SPLITS = ("train", "test")
 OBJECT, TAG, DECOY = 1, 2, 4  # the bits of a mask
 
 _CHUNK = 1024  # images hashed at a time, so that a memory map larger than the memory can be read
+
+Progress = Callable[[int, int], object]  # called with how many images are done, and how many there are
 
 
 class DataError(Exception):

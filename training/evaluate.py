@@ -9,26 +9,20 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-import torch
 import tyro
 from tqdm import tqdm
 
-from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.command_line import ending_in_a_sentence, one_line
-from sightline.image_data import DataError, ImageSplit, hold_out, load_image_data, load_test_split
-from sightline.model_zoo import ModelError, model_spec
+from sightline.image_data import ImageSplit, dataset_help, hold_out, load_image_data, load_test_split
+from sightline.model_zoo import model_spec
 from sightline.model_zoo.device import choose_device
 from sightline.run_store.run import Run, RunError
 from sightline.run_store.writer import RunWriter
+from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS
 from sightline.training.imported import import_model
 from sightline.training.inference import predict, stored_images, test_figures
-from sightline.training.recipe import TrainingError
-
-USER_ERRORS = (DataError, ExplainError, ModelError, RunError, TrainingError)
-RESOURCE_ERRORS = (OSError, MemoryError, torch.OutOfMemoryError)  # a full disk, a full memory
-COMMAND_ERRORS = (*USER_ERRORS, *RESOURCE_ERRORS)
 
 
 class UsageError(Exception):
@@ -51,8 +45,7 @@ class EvaluateConfig:
     """torchvision:NAME, timm:NAME, resnet18, resnet34, resnet18_narrow or resnet18_imagenet"""
     weights: Path | None = None
     """its weights: .safetensors, a state dict saved by torch, or a checkpoint that holds one"""
-    dataset: str | None = None
-    """folder:DIR, of which only DIR/test/<class>/ is needed; cifar10; planted-shapes"""
+    dataset: Annotated[str | None, tyro.conf.arg(help=f"{dataset_help()}; only the test split is needed")] = None
     image_size: int | None = None
     """side to which a folder's images are brought, pixels, 8-1024; default: the model's own"""
     mean: tuple[float, float, float] | None = None
@@ -130,11 +123,10 @@ def _sentence(run: Run, right: int, images: int) -> str:
 
 def _test_split(run: Run) -> ImageSplit:
     record = run.record
-    size = record.input_size if record.dataset.startswith("folder:") else None
     if record.evaluated_only:  # there may be no training split, and another one is decoded for nothing
-        test, _ = load_test_split(record.dataset, image_size=size)
+        test, _ = load_test_split(record.dataset, default_size=record.input_size)
     else:
-        data = load_image_data(record.dataset, image_size=size)
+        data = load_image_data(record.dataset, default_size=record.input_size)
         held_out = record.recipe.get("held_out")
         test = (hold_out(data, held_out) if isinstance(held_out, int) else data).test
     if test.fingerprint != record.fingerprints.get("test"):

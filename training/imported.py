@@ -18,6 +18,7 @@ from sightline.model_zoo import ModelSpec, build_model, load_weights, model_spec
 from sightline.model_zoo.device import choose_device
 from sightline.run_store.run import RunError, RunRecord
 from sightline.run_store.writer import RunWriter
+from sightline.training.command_line import progress_bar
 from sightline.training.inference import predict, stored_images
 from sightline.training.new_run import choose_layers, default_run, first_look, surroundings
 
@@ -49,14 +50,8 @@ def import_model(config: "EvaluateConfig") -> tuple[Path, pa.Table]:
 
 
 def _load_test(dataset: str, input_size: int, wanted: int | None) -> ImageSplit:
-    is_folder = dataset.startswith("folder:")
-    with tqdm(desc="decoding", unit="image", disable=not is_folder, leave=False) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        test, warnings = load_test_split(dataset, image_size=input_size if is_folder else wanted, progress=show)
+    with progress_bar("decoding") as progress:
+        test, warnings = load_test_split(dataset, image_size=wanted, default_size=input_size, progress=progress)
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     return test

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+import tyro
 from torch import nn
+
+from sightline.image_data import dataset_help
 
 
 class TrainingError(Exception):
@@ -17,8 +20,7 @@ class TrainingError(Exception):
 class TrainConfig:
     """Train an image classifier and write its run directory."""
 
-    dataset: str = "planted-shapes"
-    """planted-shapes, planted-shapes:honest, planted-shapes:shortcut, cifar10, or folder:DIR"""
+    dataset: Annotated[str, tyro.conf.arg(help=dataset_help())] = "planted-shapes"
     model: str = "resnet18"
     """an architecture: resnet18, resnet34, resnet18_narrow, resnet18_imagenet, torchvision:NAME, timm:NAME"""
     epochs: int = 20

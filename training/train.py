@@ -35,7 +35,7 @@ from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.evaluate import COMMAND_ERRORS, RESOURCE_ERRORS
+from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, progress_bar
 from sightline.training.event_files import event_files
 from sightline.training.inference import predict_together, stored_images, test_figures
 from sightline.training.loop import Loop
@@ -217,15 +217,14 @@ def _resume(loop: Loop, writer: RunWriter) -> list[list[float]]:
 
 
 def _load_data(config: TrainConfig, input_size: int) -> ImageData:
-    is_folder = config.dataset.startswith("folder:")
-    with tqdm(desc="decoding", unit="image", disable=not is_folder, leave=False) as progress:
-
-        def show(done: int, total: int) -> None:
-            progress.total = total
-            progress.update(done - progress.n)
-
-        image_size = config.image_size or (input_size if is_folder else None)
-        data = load_image_data(config.dataset, image_size=image_size, strict=config.strict, progress=show)
+    with progress_bar("decoding") as progress:
+        data = load_image_data(
+            config.dataset,
+            image_size=config.image_size,
+            default_size=input_size,
+            strict=config.strict,
+            progress=progress,
+        )
     side = data.train.images.shape[1]
     if config.crop_padding >= side:
         raise TrainingError(f"--crop-padding {config.crop_padding} moves an image of {side} pixels out of itself.")

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.image_data.decode import EXTENSIONS
-from sightline.image_data.splits import DataError
+from sightline.image_data.splits import SPLITS, DataError
 
-SPLITS = ("train", "test")
 LAYOUT = "train/<class>/ and test/<class>/ with images in them"  # for messages; test/ alone will do to evaluate
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,8 @@ from PIL import Image
 from sightline.image_data.folder import cache as folder_cache
 from sightline.image_data.folder.cache import DecodedFolder
 from sightline.image_data.folder.decoding_pool import Batch, DecodingPool
-from sightline.image_data.folder.listing import SPLITS, FolderListing, list_folder, refuse_empty_classes, summarise
-from sightline.image_data.splits import DataError, ImageSplit
-
-IMAGE_SIZES = (8, 1024)  # the smallest and the largest that may be asked for
-
-Progress = Callable[[int, int], None]
+from sightline.image_data.folder.listing import FolderListing, list_folder, refuse_empty_classes, summarise
+from sightline.image_data.splits import SPLITS, DataError, ImageSplit, Progress
 
 
 def load_folder(
@@ -35,18 +31,16 @@ def load_folder(
 
     Args:
         folder: holds train/<class>/ and test/<class>/ with images directly in them.
-        image_size: every image becomes image_size × image_size, 8–1024 pixels.
+        image_size: every image becomes image_size × image_size pixels.
         cache: made if it is missing. If it cannot be written, every call decodes anew, with a warning.
         splits: which; the others need not be there.
         strict: refuse broken images instead of leaving them out with a warning.
-        progress: called as `progress(done, total)` while images are decoded.
+        progress: called while images are decoded.
 
     Raises:
-        DataError: the folder is missing or not laid out like this, a class has no readable image, the size is
-            out of range, or an image is broken and `strict` is set.
+        DataError: the folder is missing or not laid out like this, a class has no readable image, or an
+            image is broken and `strict` is set.
     """
-    if not IMAGE_SIZES[0] <= image_size <= IMAGE_SIZES[1]:
-        raise DataError(f"The image size must lie between {IMAGE_SIZES[0]} and {IMAGE_SIZES[1]}, not {image_size}.")
     listing = list_folder(folder, splits)
     entry = folder_cache.entry_folder(cache, listing, image_size)
     sentences: list[str] = []

@@ -1,4 +1,4 @@
-"""ImageSplit, ImageData, the fingerprint, and the choice of a data set by its name."""
+"""ImageSplit, ImageData and the fingerprint."""
 
 import hashlib
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from sightline.image_data import DataError, ImageData, ImageSplit, content_fingerprint, hold_out, load_image_data
+from sightline.image_data import DataError, ImageData, ImageSplit, content_fingerprint, hold_out
 from tests.fabricated import ROOT
 
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
@@ -105,28 +105,6 @@ def test_fingerprint_changes_with_every_part_of_the_content():
 
 def test_fingerprint_accepts_class_names_that_are_no_valid_text():
     assert len(content_fingerprint(IMAGES, LABELS, ("caf\udce9", ":red[x]"))) == 64
-
-
-@pytest.mark.parametrize("name", ["imagenet", "planted-shapes:fair", "folder:", "folder", "cifar10:x", ""])
-def test_unknown_data_set_is_refused_with_the_choices(name):
-    with pytest.raises(DataError) as error:
-        load_image_data(name)
-    for choice in ("planted-shapes:honest", "planted-shapes:shortcut", "cifar10", "folder:DIR"):
-        assert choice in str(error.value)
-
-
-@pytest.mark.parametrize("name", ["cifar10", "planted-shapes"])
-def test_data_sets_of_fixed_size_refuse_another_size(name, tmp_path):
-    with pytest.raises(DataError, match="32×32"):
-        load_image_data(name, image_size=64, data_dir=tmp_path)
-
-
-def test_planted_shapes_without_a_variant_are_the_honest_ones(monkeypatch):
-    asked = []
-    monkeypatch.setattr("sightline.image_data.planted_shapes.planted_shapes", asked.append)
-    for name in ("planted-shapes", "planted-shapes:honest", "planted-shapes:shortcut"):
-        load_image_data(name)
-    assert asked == ["honest", "honest", "shortcut"]
 
 
 def test_the_package_loads_without_torch():

@@ -1,0 +1,190 @@
+"""The data sets there are, a row of one table each: nothing else knows how they are named.
+
+A new source is a file that loads it, and its row here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sightline.image_data.splits import SPLITS, DataError, ImageData, ImageSplit, Progress
+
+IMAGE_SIZES = (8, 1024)  # pixels: the smallest and the largest side that may be asked for
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a loader is asked for."""
+
+    argument: str
+    """What stands after the colon of the name, such as the folder; empty where there is no colon."""
+    splits: tuple[str, ...]
+    """Those of "train" and "test" that are needed; the others need not exist."""
+    image_size: int
+    """Side of the images, pixels."""
+    data_dir: Path
+    """The folder for downloads and decoded images."""
+    strict: bool
+    """Whether a broken image is an error; otherwise it is left out with a warning."""
+    progress: Progress | None
+
+
+Loaded = tuple[dict[str, ImageSplit], tuple[str, ...]]  # the splits by name, and sentences to warn the user with
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kind of data set, called `prefix` or `prefix:argument` on the command line."""
+
+    load: Callable[[Request], Loaded]
+    """Raises DataError, with a sentence, where the data cannot be had."""
+    about: str
+    """What it is, for the help of --dataset."""
+    arguments: tuple[str, ...] = ("",)
+    """Those there are, "" for none; one in capitals, such as DIR, stands for any text."""
+    side: int | None = None
+    """Side of its images, pixels; None: they may be of any size and are brought to the one that is asked for."""
+
+
+def _planted_shapes(request: Request) -> Loaded:
+    from sightline.image_data.planted_shapes import planted_shapes
+
+    return _both_splits(planted_shapes(request.argument or "honest"))
+
+
+def _cifar10(request: Request) -> Loaded:
+    from sightline.image_data.cifar10 import load_cifar10
+
+    return _both_splits(load_cifar10(request.data_dir))
+
+
+def _both_splits(data: ImageData) -> Loaded:
+    return {"train": data.train, "test": data.test}, data.warnings
+
+
+def _folder(request: Request) -> Loaded:
+    from sightline.image_data.folder.load import load_folder
+
+    return load_folder(
+        Path(request.argument).expanduser(),
+        request.image_size,
+        request.data_dir / "cache",
+        request.splits,
+        strict=request.strict,
+        progress=request.progress,
+    )
+
+
+SOURCES = {
+    "planted-shapes": Source(
+        _planted_shapes,
+        "generated, with masks",
+        arguments=("", "honest", "shortcut"),
+        side=32,
+    ),
+    "cifar10": Source(_cifar10, "downloaded where there is no copy", side=32),
+    "folder": Source(_folder, "images in DIR/train/<class>/ and DIR/test/<class>/", arguments=("DIR",)),
+}
+
+
+def load_image_data(
+    dataset: str,
+    *,
+    image_size: int | None = None,
+    default_size: int | None = None,
+    data_dir: Path | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> ImageData:
+    """Load a data set by its name on the command line.
+
+    Args:
+        dataset: a name of `SOURCES`: `planted-shapes` (the honest variant), `planted-shapes:honest`,
+            `planted-shapes:shortcut`, `cifar10` or `folder:DIR`.
+        image_size: side in pixels, 8–1024, that images of any size are brought to. Planted shapes and CIFAR-10 are
+            32 pixels wide, always.
+        default_size: likewise, where image_size is None; ignored where the images have a size of their own.
+        data_dir: where CIFAR-10 lies or is downloaded to, and where decoded folders are cached; by default
+            the environment variable SIGHTLINE_DATA, else `.data`.
+        strict: refuse a folder with broken images instead of leaving them out with a warning.
+        progress: called while images are decoded.
+
+    Raises:
+        DataError: the name is unknown, or the data cannot be had; the sentence says what to do.
+
+    >>> data = load_image_data("planted-shapes:shortcut")
+    >>> data.train.images.shape, data.test.images.shape, data.test.class_names[:3]
+    ((5000, 32, 32, 3), (2000, 32, 32, 3), ('circle', 'square', 'triangle'))
+    """
+    source, argument = _find(dataset)
+    side = _side(dataset, source, image_size, default_size)
+    loaded, warnings = source.load(Request(argument, SPLITS, side, data_dir or _data_dir(), strict, progress))
+    return ImageData(dataset, loaded["train"], loaded["test"], warnings)
+
+
+def load_test_split(
+    dataset: str,
+    *,
+    image_size: int | None = None,
+    default_size: int | None = None,
+    data_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[ImageSplit, tuple[str, ...]]:
+    """Return the test split alone, and sentences to warn the user with; a folder need not have train/.
+
+    Arguments and errors are those of `load_image_data`.
+    """
+    source, argument = _find(dataset)
+    side = _side(dataset, source, image_size, default_size)
+    loaded, warnings = source.load(Request(argument, ("test",), side, data_dir or _data_dir(), False, progress))
+    return loaded["test"], warnings
+
+
+def dataset_help() -> str:
+    """Return what may be given as --dataset, with what each of it is."""
+    return "; ".join(f"{', '.join(_names(prefix, source))}: {source.about}" for prefix, source in SOURCES.items())
+
+
+def _find(dataset: str) -> tuple[Source, str]:
+    """Return the source that `dataset` names, and the argument in it. Raises DataError for an unknown one."""
+    prefix, _, argument = dataset.partition(":")
+    source = SOURCES.get(prefix)
+    if source and (dataset in _names(prefix, source) or argument and any(map(str.isupper, source.arguments))):
+        return source, argument
+    choices = ", ".join(name for prefix, source in SOURCES.items() for name in _names(prefix, source))
+    raise DataError(f"Unknown data set {dataset!r}; choose from: {choices}.")
+
+
+def _names(prefix: str, source: Source) -> list[str]:
+    return [f"{prefix}:{argument}" if argument else prefix for argument in source.arguments]
+
+
+def _side(dataset: str, source: Source, image_size: int | None, default_size: int | None) -> int:
+    """Return the side in pixels to load the images at. Raises DataError for one that they cannot have."""
+    if source.side is not None:
+        if image_size not in (None, source.side):
+            others = ", ".join(
+                name for prefix, other in SOURCES.items() if other.side is None for name in _names(prefix, other)
+            )
+            raise DataError(
+                f"The images of {dataset} are {source.side}×{source.side} and cannot be loaded at {image_size} pixels; "
+                f"leave the image size out, or use {others}."
+            )
+        return source.side
+    side = default_size if image_size is None else image_size
+    smallest, largest = IMAGE_SIZES
+    if side is None:
+        raise DataError(
+            f"The images of {dataset} may be of any size: "
+            f"give image_size, the side in pixels to bring them to, from {smallest} to {largest}."
+        )
+    if not smallest <= side <= largest:
+        raise DataError(f"The image size must lie between {smallest} and {largest}, not {side}.")
+    return side
+
+
+def _data_dir() -> Path:
+    return Path(os.environ.get("SIGHTLINE_DATA") or ".data")

@@ -1,0 +1,29 @@
+"""What the commands of this package share: the errors that they end with, and the bar that says how far they are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from tqdm import tqdm
+
+from sightline.explain.attribution.errors import ExplainError
+from sightline.image_data import DataError, Progress
+from sightline.model_zoo import ModelError
+from sightline.run_store.record import RunError
+from sightline.training.recipe import TrainingError
+
+USER_ERRORS = (DataError, ExplainError, ModelError, RunError, TrainingError)
+RESOURCE_ERRORS = (OSError, MemoryError, torch.OutOfMemoryError)  # a full disk, a full memory
+COMMAND_ERRORS = (*USER_ERRORS, *RESOURCE_ERRORS)
+
+
+@contextmanager
+def progress_bar(doing: str) -> Iterator[Progress]:
+    """Yield a Progress that draws a bar, named `doing`; there is none before its first call, and none in the end."""
+    with tqdm(desc=doing, unit="image", delay=1e-3, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
