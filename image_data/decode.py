@@ -32,25 +32,42 @@ _UPRIGHT = {
 }
 
 
-def decode_image(file: str | Path, image_size: int | None = None) -> NDArray[np.uint8]:
+class ImageError(DataError):
+    """A file that could not be decoded."""
+
+    def __init__(self, file: str | Path | BinaryIO, error: Exception) -> None:
+        self.reason = failure_reason(error)
+        self.is_refused = isinstance(error, OSError) and error.errno is not None  # by the file system: it may pass
+        super().__init__(f"{file} could not be read as an image: {self.reason}.")
+
+
+def decode_image(file: str | Path | BinaryIO, image_size: int | None = None) -> NDArray[np.uint8]:
     """Decode a file to uint8 H×W×3: upright (EXIF), transparency on white, 16-bit grey scaled to 8 bits.
 
     Args:
-        file: JPEG, PNG, BMP, GIF, WebP, TIFF or PNM, whatever its name; of an animation the first frame.
+        file: JPEG, PNG, BMP, GIF, WebP, TIFF or PNM, whatever its name; of an animation the first frame. A path, or
+            an open file.
         image_size: with None, the pixels as they are. Otherwise the shorter side is resized to this length
             (bicubic, antialiased) and the middle is cut out: image_size × image_size.
 
     Raises:
-        DataError: the file is missing, broken, of another format or larger than `PIL.Image.MAX_IMAGE_PIXELS`.
+        ImageError, a DataError: the file is missing, broken, of another format or larger than
+            `PIL.Image.MAX_IMAGE_PIXELS`.
+
+    >>> from io import BytesIO
+    >>> from PIL import Image
+    >>> file = BytesIO()
+    >>> Image.new("RGBA", (64, 32), (255, 0, 0, 0)).save(file, "PNG")  # transparent
+    >>> decode_image(file, image_size=16).shape, decode_image(file)[0, 0].tolist()
+    ((16, 16, 3), [255, 255, 255])
     """
     try:
-        return decode(file, image_size)
+        return _decode(file, image_size)
     except Exception as error:  # a broken file can make a decoder raise anything
-        raise DataError(f"{file} could not be read as an image: {failure_reason(error)}.") from error
+        raise ImageError(file, error) from error
 
 
-def decode(file: str | Path | BinaryIO, image_size: int | None) -> NDArray[np.uint8]:
-    """`decode_image`, also of an open file, with the errors that the decoder raised: see `failure_reason`."""
+def _decode(file: str | Path | BinaryIO, image_size: int | None) -> NDArray[np.uint8]:
     with Image.open(file, formats=FORMATS) as opened:
         _refuse_bomb(opened)
         if image_size is not None:  # a JPEG can be decoded at 1/2, 1/4 or 1/8: still twice what is needed
@@ -63,7 +80,9 @@ def decode(file: str | Path | BinaryIO, image_size: int | None) -> NDArray[np.ui
 
 
 def failure_reason(error: Exception) -> str:
-    """A few words on why a file could not be decoded."""
+    """Return a few words on why a file could not be decoded."""
+    if isinstance(error, ImageError):
+        return error.reason
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return f"more than {Image.MAX_IMAGE_PIXELS:,} pixels"
     if isinstance(error, UnidentifiedImageError):

@@ -60,7 +60,7 @@ def read_entry(entry: Path, listing: FolderListing) -> DecodedFolder | None:
     except Exception:  # whatever is wrong with it, it is built again
         return None
     # What the file system refused then, it may allow now.
-    refused = any(failure.unreadable for split in listing.files for failure in decoded[split].broken.values())
+    refused = any(failure.is_refused for split in listing.files for failure in decoded[split].broken.values())
     return None if refused else decoded
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sightline
-from sightline.image_data.decode import decode, failure_reason
+from sightline.image_data.decode import ImageError, decode_image
 
 PROCESSES_FROM = 3000  # files; below, starting the workers takes longer than they save
 BATCH = 128  # files
@@ -34,10 +34,10 @@ _WORKER = (
 
 
 class Failure(NamedTuple):
-    """Why a file was left out; `unreadable` if the file system refused it, which may pass."""
+    """The reason why a file was left out, and whether it was the file system that refused it, which may pass."""
 
     reason: str
-    unreadable: bool
+    is_refused: bool
 
 
 class Batch(NamedTuple):
@@ -51,10 +51,9 @@ def decode_batch(files: Sequence[str], image_size: int) -> Batch:
     images, failures = [], {}
     for position, file in enumerate(files):
         try:
-            images.append(decode(file, image_size))
-        except Exception as error:  # a broken file can make a decoder raise anything
-            unreadable = isinstance(error, OSError) and error.errno is not None
-            failures[position] = Failure(failure_reason(error), unreadable)
+            images.append(decode_image(file, image_size))
+        except ImageError as error:
+            failures[position] = Failure(error.reason, error.is_refused)
     stacked = np.stack(images) if images else np.empty((0, image_size, image_size, 3), np.uint8)
     return Batch(stacked, failures)
 

@@ -13,7 +13,7 @@ from sightline.app.elements.subject import Subject
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
 from sightline.image_data import DataError
-from sightline.image_data.decode import decode, failure_reason
+from sightline.image_data.decode import decode_image, failure_reason
 from sightline.run_store.run import Run, RunError, RunRecord
 
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -44,7 +44,7 @@ def read_upload(name: str, content: bytes, input_size: int) -> Upload:
         with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
             if opened.width * opened.height > MEGAPIXELS * 10**6:
                 raise DataError(f"it has more than {MEGAPIXELS} million pixels; make it smaller")
-        pixels = decode(io.BytesIO(content), input_size)
+        pixels = decode_image(io.BytesIO(content), input_size)
     except UnidentifiedImageError as error:
         raise DataError(f"{name} could not be shown: it is no PNG, JPEG or WebP image.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -13,7 +13,7 @@ from PIL import Image
 from sightline.app.views.layers.upload import read_upload
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.image_data import DataError
-from sightline.image_data.decode import decode
+from sightline.image_data.decode import decode_image
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.run import Run
 from tests.app_pages import checked, open_page
@@ -451,7 +451,7 @@ def test_an_uploaded_image_is_explained_as_the_model_sees_it(run, format):
     content = encoded(format=format)
     app = uploaded(open_layers(image=str(WRONG)), f"my.{format.lower()}", content)
     opened = Run(run)
-    pixels = decode(io.BytesIO(content), 32)
+    pixels = decode_image(io.BytesIO(content), 32)
     expected = opened.load_model()(opened.to_input(pixels[None])).softmax(1)[0]
     first, second = (NAMES[code] for code in expected.argsort(descending=True)[:2])
     maps = maps_of(app)

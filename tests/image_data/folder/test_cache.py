@@ -1,5 +1,7 @@
 """The cache of decoded folders: when it is used, when it is built again, and what may be wrong with it."""
 
+import errno
+import io
 import json
 import os
 import shutil
@@ -10,21 +12,14 @@ import pytest
 from PIL import Image
 
 from sightline.image_data import load_image_data
-from sightline.image_data.folder import decoding_pool
 from tests.image_files import save
 
 
 @pytest.fixture
 def decodes(monkeypatch):
-    """The files that are decoded from now on."""
-    seen = []
-    original = decoding_pool.decode
-
-    def spy(file, image_size):
-        seen.append(Path(file).name)
-        return original(file, image_size)
-
-    monkeypatch.setattr(decoding_pool, "decode", spy)
+    """The files that Pillow opens from now on."""
+    seen, opened = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda file, **options: seen.append(Path(file).name) or opened(file, **options))
     return seen
 
 
@@ -184,10 +179,14 @@ def test_cache_that_cannot_be_written_is_done_without(load, tmp_path, decodes):
 
 
 def test_full_disk_is_done_without(load, monkeypatch, tmp_path):
-    def full(*arguments, **options):
-        raise OSError(28, "No space left on device")
+    class FullDisk(io.BytesIO):
+        def write(self, content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("sightline.image_data.folder.cache._npy_header", full)
+    opened = open
+    monkeypatch.setattr(
+        "builtins.open", lambda file, mode="r", **options: FullDisk() if mode == "wb" else opened(file, mode, **options)
+    )
     data = load()
-    assert len(data.train) == 6 and "No space left" in data.warnings[0]
+    assert len(data.train) == 6 and os.strerror(errno.ENOSPC) in data.warnings[0]
     assert list((tmp_path / "data" / "cache").iterdir()) == []

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from sightline.image_data import DataError, content_fingerprint, load_image_data
-from sightline.image_data.folder import decoding_pool
 from tests.image_files import save
 
 
@@ -73,24 +72,6 @@ def test_senseless_image_size_is_refused(load, size):
         load(image_size=size)
 
 
-def test_many_small_files_in_worker_processes_give_the_same(load, monkeypatch, tmp_path):
-    expected = load()
-    shutil.rmtree(tmp_path / "data")
-    monkeypatch.setattr(decoding_pool, "PROCESSES_FROM", 1)
-    monkeypatch.setattr(decoding_pool, "BATCH", 2)
-    monkeypatch.setattr(decoding_pool, "_available_cores", lambda: 2)
-    data = load()
-    assert data.train.fingerprint == expected.train.fingerprint
-    assert data.test.fingerprint == expected.test.fingerprint
-
-
-def test_worker_process_that_dies_is_done_without(load, monkeypatch):
-    monkeypatch.setattr(decoding_pool, "PROCESSES_FROM", 1)
-    monkeypatch.setattr(decoding_pool, "_available_cores", lambda: 2)
-    monkeypatch.setattr(decoding_pool, "_WORKER", "raise SystemExit(1)")
-    assert len(load().train) == 6
-
-
 def test_progress_counts_to_the_total(load):
     calls = []
     load(progress=lambda done, total: calls.append((done, total)))
@@ -151,15 +132,15 @@ def test_link_to_nowhere_is_named_and_found_when_it_is_mended(folder, load, tmp_
 
 
 def test_file_that_could_not_be_opened_is_tried_again(folder, load, monkeypatch):
-    original = decoding_pool.decode
+    opened = Image.open
 
-    def refuse(file, image_size):
+    def refuse(file, **options):
         if file.endswith("cat/1.png"):
             raise PermissionError(13, "Permission denied")
-        return original(file, image_size)
+        return opened(file, **options)
 
     with monkeypatch.context() as refused:
-        refused.setattr(decoding_pool, "decode", refuse)
+        refused.setattr(Image, "open", refuse)
         assert "permission denied" in load().warnings[0]
     assert load().warnings == ()
 
