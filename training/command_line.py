@@ -1,6 +1,7 @@
 """What the commands of this package share: the errors that they end with, and the bar that says how far they are."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -15,6 +16,16 @@ from sightline.training.recipe import TrainingError
 USER_ERRORS = (DataError, ExplainError, ModelError, RunError, TrainingError)
 RESOURCE_ERRORS = (OSError, MemoryError, torch.OutOfMemoryError)  # a full disk, a full memory
 COMMAND_ERRORS = (*USER_ERRORS, *RESOURCE_ERRORS)
+
+
+class UsageError(Exception):
+    """A sentence for the user: which options do not go together, or which value an option may have."""
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Print each sentence to stderr, as a warning."""
+    for sentence in sentences:
+        print(f"Warning: {sentence}", file=sys.stderr)
 
 
 @contextmanager

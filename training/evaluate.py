@@ -12,25 +12,29 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from tqdm import tqdm
 
 from sightline.explain.command_line import ending_in_a_sentence, one_line
 from sightline.image_data import ImageSplit, dataset_help, hold_out, load_image_data, load_test_split
-from sightline.model_zoo import model_spec
 from sightline.model_zoo.device import choose_device
 from sightline.run_store.run import Run, RunError
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS
-from sightline.training.imported import import_model
-from sightline.training.inference import predict, stored_images, test_figures
-
-
-class UsageError(Exception):
-    """A sentence for the user: which options do not go together, or which value an option may have."""
+from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, UsageError
+from sightline.training.imported import ImportConfig, import_model
+from sightline.training.inference import test_figures, write_predictions
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
+    """What it takes to write the predictions of a run again."""
+
+    run: Path
+    """The directory of the run, which keeps everything else."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: the first GPU where there is one."""
+
+
+@dataclass(frozen=True)
+class Options:
     """Write the predictions of a run again, or make a run of a model that was trained elsewhere.
 
     The classes are the folders in DIR/test, sorted by name: the codes that torchvision's ImageFolder gives them. Of an
@@ -57,57 +61,38 @@ class EvaluateConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU where there is one"""
 
-    def check(self) -> None:
-        """Raise UsageError for options that do not go together, or are out of range; ModelError for no such model."""
-        if self.model is None:
-            others = (self.weights, self.dataset, self.image_size, self.mean, self.std, self.layers)
-            if any(value is not None for value in others):
-                raise UsageError("A new run needs --model, --weights and --dataset; an existing one, --run alone.")
-            if self.run is None:
-                raise UsageError("Give --run for an existing run, or --model, --weights and --dataset for a new one.")
-            return
-        if self.weights is None or self.dataset is None:
-            raise UsageError("--model needs --weights FILE and --dataset; to train it, use sightline train.")
-        if self.image_size is not None and not 8 <= self.image_size <= 1024:
-            raise UsageError(f"--image-size {self.image_size} is out of range; it may be 8 to 1024.")
-        if (self.mean is None) != (self.std is None):
-            raise UsageError("--mean and --std go together: give both.")
-        if self.mean and self.std and not (all(0 <= m <= 1 for m in self.mean) and all(0 < s <= 1 for s in self.std)):
-            raise UsageError("--mean must lie between 0 and 1, and --std above 0 up to 1: of pixels scaled to 0-1.")
-        if self.mean is None and model_spec(self.model).mean is None:
-            raise UsageError(
-                f"{self.model} has no published mean and std: give those it was trained with, --mean R G B --std R G B "
-                "(run.json has them for a run of Sightline)."
-            )
+    def configuration(self) -> EvaluateConfig | ImportConfig:
+        """Return what to do; raise UsageError for options that do not go together."""
+        if self.model is not None:
+            if self.weights is None or self.dataset is None:
+                raise UsageError("--model needs --weights FILE and --dataset; to train it, use sightline train.")
+            return ImportConfig(**vars(self))
+        others = (self.weights, self.dataset, self.image_size, self.mean, self.std, self.layers)
+        if any(value is not None for value in others):
+            raise UsageError("A new run needs --model, --weights and --dataset; an existing one, --run alone.")
+        if self.run is None:
+            raise UsageError("Give --run for an existing run, or --model, --weights and --dataset for a new one.")
+        return EvaluateConfig(self.run, self.device)
 
 
 def evaluate(config: EvaluateConfig) -> str:
-    """Rewrite the predictions of `config.run`, or make it; returns the sentence to print."""
-    config.check()
-    if config.model is not None:
-        run, table = import_model(config)
-        return f"{run}: {test_figures(table)['test_accuracy']:.2%} of {len(table):,} test images right."
-    assert config.run is not None
-    return _rewrite(Run(config.run), config.device)
+    """Write the predictions of a run again, from its weights; return the sentence to print.
 
-
-def _rewrite(run: Run, device: str) -> str:
-    record = run.record
-    with RunWriter.reopen(run.path, record) as writer:  # first, since a run that is still being written is refused
-        model = run.load_model().to(choose_device(device))
+    Raises one of COMMAND_ERRORS with a sentence; then the run is as it was, unless its disk is full.
+    """
+    run = Run(config.run)
+    with RunWriter.reopen(run.path, run.record) as writer:  # first, since a run still being written is refused
+        model = run.load_model().to(choose_device(config.device))
         test = _test_split(run)
         try:
-            with tqdm(desc="predicting", total=len(test), unit="image", leave=False) as bar:
-                table, features = predict(model, test, record, progress=bar.update)
-            writer.save_images(stored_images(test), test.masks)
-            writer.complete(table, features)
+            table = write_predictions(writer, model, test)
         except RESOURCE_ERRORS as error:
             raise RunError(f"The predictions of {run.path} could not be written: {one_line(error)}") from error
     return _sentence(run, round(test_figures(table)["test_accuracy"] * len(test)), len(test))
 
 
 def _sentence(run: Run, right: int, images: int) -> str:
-    """How many are right, and whether metrics.csv says so too."""
+    """Say how many are right, and whether metrics.csv says so too."""
     sentence = f"{run.name}: {right / images:.2%} of {images:,} test images right."
     try:
         metrics = run.metrics()
@@ -122,6 +107,7 @@ def _sentence(run: Run, right: int, images: int) -> str:
 
 
 def _test_split(run: Run) -> ImageSplit:
+    """Load the images that the run was judged on. Raises RunError where they are not the same as then."""
     record = run.record
     if record.evaluated_only:  # there may be no training split, and another one is decoded for nothing
         test, _ = load_test_split(record.dataset, default_size=record.input_size)
@@ -137,12 +123,20 @@ def _test_split(run: Run) -> ImageSplit:
     return test
 
 
+def _do(config: EvaluateConfig | ImportConfig) -> str:
+    if isinstance(config, EvaluateConfig):
+        return evaluate(config)
+    run, table = import_model(config)
+    return f"{run}: {test_figures(table)['test_accuracy']:.2%} of {len(table):,} test images right."
+
+
 def main() -> None:
-    config = tyro.cli(EvaluateConfig, prog="sightline evaluate")
+    """Run the command `sightline evaluate` with the command line of this process."""
+    options = tyro.cli(Options, prog="sightline evaluate")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
     try:
         with ending_in_a_sentence(*COMMAND_ERRORS, interrupted="no prediction was changed."):
-            print(evaluate(config))
+            print(_do(options.configuration()))
     except UsageError as error:
         print(f"Error: {error} See --help.", file=sys.stderr)
         sys.exit(2)

@@ -1,16 +1,13 @@
 """A run of a model that was trained elsewhere: its weights, its predictions, and no curves."""
 
-import sys
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import torch
-from torch import nn
-from tqdm import tqdm
+from torch import Tensor, nn
 
 from sightline.explain.command_line import one_line
 from sightline.image_data import ImageSplit, load_test_split
@@ -18,90 +15,118 @@ from sightline.model_zoo import ModelSpec, build_model, load_weights, model_spec
 from sightline.model_zoo.device import choose_device
 from sightline.run_store.run import RunError, RunRecord
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import progress_bar
-from sightline.training.inference import predict, stored_images
-from sightline.training.new_run import choose_layers, default_run, first_look, surroundings
+from sightline.training.command_line import RESOURCE_ERRORS, UsageError, progress_bar, warn
+from sightline.training.inference import write_predictions
+from sightline.training.new_run import choose_layers, default_run, described, first_look
 
-if TYPE_CHECKING:
-    from sightline.training.evaluate import EvaluateConfig
+Channels = tuple[float, float, float]  # red, green, blue
 
 
-def import_model(config: "EvaluateConfig") -> tuple[Path, pa.Table]:
-    """Make the run that a checked `config` describes; returns its directory and its predictions.
+@dataclass(frozen=True)
+class ImportConfig:
+    """What it takes to make a run of a model that was trained elsewhere."""
+
+    model: str
+    """`torchvision:NAME`, `timm:NAME` or a key of `model_zoo.MODELS`."""
+    weights: Path
+    """Its weights: .safetensors, a state dict saved by torch, or a checkpoint that holds one."""
+    dataset: str
+    """A name that `load_test_split` knows."""
+    run: Path | None = None
+    """The directory to make; None: runs/<UTC time>_<dataset>_<model>."""
+    image_size: int | None = None
+    """Side to which images of any size are brought, pixels, 8–1024; None: the model's own."""
+    mean: Channels | None = None
+    """Mean of the pixels the model was trained on, 0–1; None: that of the published weights."""
+    std: Channels | None = None
+    """Their standard deviation, above 0 up to 1; given where `mean` is."""
+    layers: str | None = None
+    """The layers to explain, separated by commas; None: up to four that suit the model."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: the first GPU where there is one."""
+
+    def check(self) -> None:
+        """Raise UsageError for a value out of range, or one of `mean` and `std` without the other."""
+        if self.image_size is not None and not 8 <= self.image_size <= 1024:
+            raise UsageError(f"--image-size {self.image_size} is out of range; it may be 8 to 1024.")
+        if (self.mean is None) != (self.std is None):
+            raise UsageError("--mean and --std go together: give both.")
+        if self.mean and self.std and not (all(0 <= m <= 1 for m in self.mean) and all(0 < s <= 1 for s in self.std)):
+            raise UsageError("--mean must lie between 0 and 1, and --std above 0 up to 1: of pixels scaled to 0-1.")
+
+
+def import_model(config: ImportConfig) -> tuple[Path, pa.Table]:
+    """Make the run that `config` describes; return its directory and its predictions.
 
     All is loaded, and the model tried on one image, before the directory is made: what does not fit leaves nothing.
-    Raises one of COMMAND_ERRORS with a sentence.
+    Raises UsageError or one of COMMAND_ERRORS with a sentence.
     """
-    assert config.model and config.weights and config.dataset
+    config.check()
+    spec = model_spec(config.model, config.image_size)
+    mean, std = _mean_and_std(config, spec)
     device = choose_device(config.device)
     file = read_weights(config.weights)  # a wrong file is found before many images are decoded
-    spec = model_spec(config.model, config.image_size)
-    test = _load_test(config.dataset, spec.input_size, config.image_size)
+    test = _load_test(config, spec.input_size)
     side, classes = test.images.shape[1], len(test.class_names)
     model = build_model(config.model, classes, side)
     notes = load_weights(model, file, classes, config.dataset)
     model = model.to(device).eval().requires_grad_(False)
-    record = _record(config, spec, test, model)
+    sample = normalize(np.array(test.images[:1]), mean, std).to(device)
+    first_look(model, sample, classes, config.model)
+    record = RunRecord(
+        layers=_layers(config, spec, model, sample),
+        mean=mean,
+        std=std,
+        seed=0,
+        **described(asdict(config), {"test": test}, model, device),
+    )
     run = config.run or default_run(config.dataset, config.model)
     with RunWriter.create(run, record) as writer:
-        settings = f"mean {_figures(record.mean)}, std {_figures(record.std)}, layers {', '.join(record.layers)}"
+        settings = f"mean {_figures(mean)}, std {_figures(std)}, layers {', '.join(record.layers)}"
         print(f"{run}: {config.model} on {config.dataset}, {device}, {side}×{side} pixels, {settings}. {notes}".strip())
-        return run, _predict(model, test, writer)
+        return run, _write(writer, model, test)
 
 
-def _load_test(dataset: str, input_size: int, wanted: int | None) -> ImageSplit:
+def _mean_and_std(config: ImportConfig, spec: ModelSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return those that the pixels are normalised with. Raises UsageError where nobody says them."""
+    mean, std = config.mean or spec.mean, config.std or spec.std
+    if mean is None or std is None:
+        raise UsageError(
+            f"{config.model} has no published mean and std: give those it was trained with, --mean R G B --std R G B "
+            "(run.json has them for a run of Sightline)."
+        )
+    return mean, std
+
+
+def _load_test(config: ImportConfig, default_size: int) -> ImageSplit:
     with progress_bar("decoding") as progress:
-        test, warnings = load_test_split(dataset, image_size=wanted, default_size=input_size, progress=progress)
-    for warning in warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+        test, warnings = load_test_split(
+            config.dataset, image_size=config.image_size, default_size=default_size, progress=progress
+        )
+    warn(warnings)
     return test
 
 
-def _record(config: "EvaluateConfig", spec: ModelSpec, test: ImageSplit, model: nn.Module) -> RunRecord:
-    assert config.model and config.dataset
-    mean, std = config.mean or spec.mean, config.std or spec.std
-    assert mean and std
-    device = next(model.parameters()).device
-    sample = normalize(np.array(test.images[:1]), mean, std).to(device)
-    first_look(model, sample, len(test.class_names), config.model)
+def _layers(config: ImportConfig, spec: ModelSpec, model: nn.Module, sample: Tensor) -> tuple[str, ...]:
+    """Return the layers to explain: those that the user, the architecture or the engine names, in this order."""
     wanted = tuple(name.strip() for name in config.layers.split(",")) if config.layers else ()
-    layers = choose_layers(model, sample, wanted) if wanted or not spec.layers else spec.layers
-    settings = asdict(config)
-    return RunRecord(
-        model=config.model,
-        layers=layers,
-        dataset=config.dataset,
-        fingerprints={"test": test.fingerprint},
-        image_counts={"test": len(test)},
-        class_names=test.class_names,
-        mean=tuple(mean),
-        std=tuple(std),
-        input_size=test.images.shape[1],
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        recipe={name: str(value) if isinstance(value, Path) else value for name, value in settings.items()},
-        seed=0,
-        **surroundings(device),
-    )
+    return spec.layers if spec.layers and not wanted else choose_layers(model, sample, wanted)
 
 
-def _predict(model: nn.Module, test: ImageSplit, writer: RunWriter) -> pa.Table:
-    """Write weights, images and predictions; where that ends early, the run says how to finish it."""
+def _write(writer: RunWriter, model: nn.Module, test: ImageSplit) -> pa.Table:
+    """Write weights and predictions and return these; where that ends early, the run says how to finish it."""
     later = f"finish the run with: sightline evaluate --run {writer.path}"
     try:
         writer.save_model(model)
-        writer.save_images(stored_images(test), test.masks)
-        with tqdm(desc="predicting", total=len(test), unit="image", leave=False) as bar:
-            table, features = predict(model, test, writer.record, progress=bar.update)
-        writer.complete(table, features)
+        return write_predictions(writer, model, test)
     except KeyboardInterrupt:
         with suppress(OSError):
             writer.fail("The evaluation was interrupted.")
         raise KeyboardInterrupt(later) from None
-    except (OSError, MemoryError, torch.OutOfMemoryError) as error:
+    except RESOURCE_ERRORS as error:
         with suppress(OSError):  # the disk may be too full to say so
             writer.fail(one_line(error))
         raise RunError(f"{writer.path} is not finished ({one_line(error)}); {later}") from error
-    return table
 
 
 def _figures(values: tuple[float, ...]) -> str:

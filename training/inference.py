@@ -1,25 +1,26 @@
 """Predictions of a model over a split, as a run keeps them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from sightline.image_data import ImageSplit
+from sightline.image_data import ImageSplit, Progress
 from sightline.model_zoo import find_head, normalize
 from sightline.run_store.predictions_file import predictions_table
-from sightline.run_store.run import RunRecord
+from sightline.run_store.run import THUMBNAIL_SIZE, RunRecord
+from sightline.run_store.writer import RunWriter
+from sightline.training.command_line import progress_bar
 from sightline.training.im2col import Im2col
 from sightline.training.world import World
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
 MOST_IMAGES = {"cpu": 500, "cuda": 2000}  # of a batch, however small they are
-
-Progress = Callable[[int], object]  # called with the number of images done since the last call
 
 
 def infer(
@@ -61,7 +62,7 @@ def infer(
                 logits.append(model(normalize(pixels, mean, std, side)).float())
                 features.append(seen[-1].float() if seen else logits[-1])
                 if progress:
-                    progress(len(pixels))
+                    progress(start + len(pixels), len(images))
     finally:
         model.train(was_training)
     return torch.cat(logits).cpu().numpy(), torch.cat(features).cpu().numpy()
@@ -115,6 +116,18 @@ def _table(split: ImageSplit, logits: np.ndarray, features: np.ndarray) -> tuple
     return predictions_table(logits, split.labels, split.paths), features
 
 
+def write_predictions(writer: RunWriter, model: nn.Module, test: ImageSplit) -> pa.Table:
+    """Write the images of `test`, and what `model` says of them, into a run, which is then complete.
+
+    Draws a bar meanwhile; returns the predictions.
+    """
+    with progress_bar("predicting") as progress:
+        table, features = predict(model, test, writer.record, progress=progress)
+    writer.save_images(stored_images(test), test.masks)
+    writer.complete(table, features)
+    return table
+
+
 def test_figures(table: pa.Table) -> dict[str, float]:
     """test_loss (mean cross-entropy, nats, without label smoothing) and test_accuracy (0–1) of a predictions table."""
     loss = np.asarray(table["loss"], dtype=np.float64).mean()
@@ -124,10 +137,6 @@ def test_figures(table: pa.Table) -> dict[str, float]:
 
 def stored_images(split: ImageSplit) -> np.ndarray:
     """The images a run keeps, uint8 N×H×W×3: the model's input itself, or thumbnails of it where that is large."""
-    from PIL import Image
-
-    from sightline.run_store.run import THUMBNAIL_SIZE
-
     if split.images.shape[1] <= THUMBNAIL_SIZE:
         return split.images
     side = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)

@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from sightline.explain.attribution.grids import map_layers, suggest_layers
 from sightline.explain.attribution.recording import first_non_finite
 from sightline.explain.command_line import one_line
+from sightline.image_data import ImageSplit
 from sightline.model_zoo import ModelError
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy")
@@ -25,9 +27,23 @@ def default_run(dataset: str, *details: str) -> Path:
     return Path("runs") / "_".join([f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", *names])
 
 
-def surroundings(device: torch.device) -> dict[str, Any]:
-    """The fields of a RunRecord that say when, where and with which programs it was made."""
+def described(
+    settings: Mapping[str, Any], splits: Mapping[str, ImageSplit], model: nn.Module, device: torch.device
+) -> dict[str, Any]:
+    """Return the fields of a RunRecord that say from what, when, where and with which programs a run is made.
+
+    settings: the recipe, with the model and the data set by name. splits: "test", and "train" where there is one.
+    """
+    test = splits["test"]
     return {
+        "model": settings["model"],
+        "dataset": settings["dataset"],
+        "fingerprints": {name: split.fingerprint for name, split in splits.items()},
+        "image_counts": {name: len(split) for name, split in splits.items()},
+        "class_names": test.class_names,
+        "input_size": test.images.shape[1],
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "recipe": {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()},
         "threads": torch.get_num_threads(),
         "device": device.type,
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -35,11 +35,11 @@ from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, progress_bar
+from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, progress_bar, warn
 from sightline.training.event_files import event_files
 from sightline.training.inference import predict_together, stored_images, test_figures
 from sightline.training.loop import Loop
-from sightline.training.new_run import choose_layers, default_run, first_look, surroundings
+from sightline.training.new_run import choose_layers, default_run, described, first_look
 from sightline.training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution
 from sightline.training.world import World
 
@@ -228,8 +228,7 @@ def _load_data(config: TrainConfig, input_size: int) -> ImageData:
     side = data.train.images.shape[1]
     if config.crop_padding >= side:
         raise TrainingError(f"--crop-padding {config.crop_padding} moves an image of {side} pixels out of itself.")
-    for warning in data.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+    warn(data.warnings)
     return data if config.held_out is None else hold_out(data, config.held_out)
 
 
@@ -255,24 +254,15 @@ def _record(
     device: torch.device,
     world: World,
 ) -> RunRecord:
-    splits = {"train": data.train, "test": data.test}
     precision = str(choose_precision(config.precision, device)).removeprefix("torch.")
     recipe = asdict(config) | {"precision": precision} | ({"processes": world.size} if world.size > 1 else {})
     return RunRecord(
-        model=config.model,
         layers=layers,
-        dataset=config.dataset,
-        fingerprints={name: split.fingerprint for name, split in splits.items()},
-        image_counts={name: len(split) for name, split in splits.items()},
-        class_names=data.train.class_names,
         mean=tuple(mean),
         std=tuple(std),
-        input_size=data.train.images.shape[1],
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        recipe={name: str(value) if isinstance(value, Path) else value for name, value in recipe.items()},
         seed=config.seed,
         full_size_from=full_size_from(config),
-        **surroundings(device),
+        **described(recipe, {"train": data.train, "test": data.test}, model, device),
     )
 
 

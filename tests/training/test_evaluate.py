@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from sightline.run_store.run import Run, RunError
 from sightline.run_store.writer import RunWriter
-from sightline.training import evaluate as evaluate_module
 from sightline.training.evaluate import EvaluateConfig, evaluate, main
 from sightline.training.inference import infer, stored_images
 from sightline.training.recipe import TrainConfig
@@ -159,7 +158,7 @@ def test_ctrl_c_is_no_traceback(tiny_run_copy, monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluate_module, "predict", interrupt)
+    monkeypatch.setattr("sightline.training.inference.infer", interrupt)
     monkeypatch.setattr(sys, "argv", ["evaluate", "--run", str(tiny_run_copy)])
     with pytest.raises(SystemExit) as exit:
         main()

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Norma
 from sightline.explain.attribution.engine import layer_attributions
 from sightline.model_zoo import ModelError, build_model
 from sightline.run_store.run import Run, RunError
-from sightline.training import imported
 from sightline.training.evaluate import EvaluateConfig, evaluate, main
+from sightline.training.imported import ImportConfig, import_model
 from sightline.training.recipe import TrainConfig
 from sightline.training.train import train
 from tests.image_files import save
@@ -210,6 +211,15 @@ def test_options_that_do_not_go_together_are_wrong_usage(monkeypatch, capsys, op
     assert exit.value.code == 2 and says in capsys.readouterr().err
 
 
+def test_one_help_shows_the_options_of_both_configurations(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["evaluate", "--help"])
+    with pytest.raises(SystemExit) as exit:
+        main()
+    said = capsys.readouterr().out
+    options = {field.name.replace("_", "-") for config in (EvaluateConfig, ImportConfig) for field in fields(config)}
+    assert exit.value.code == 0 and all(f"--{option} " in said for option in options)
+
+
 def test_a_run_that_is_there_is_never_overwritten(photos, weights, command):
     run = command(*foreign(photos, weights))
     before = (run.path / "predictions.parquet").read_bytes()
@@ -223,11 +233,11 @@ def test_a_run_that_ended_early_says_how_it_is_finished_and_is(photos, weights, 
     def fail(*_, **__):
         raise error
 
-    config = EvaluateConfig(tmp_path / "run", "timm:test_resnet", weights, f"folder:{photos}", device="cpu")
+    config = ImportConfig("timm:test_resnet", weights, f"folder:{photos}", tmp_path / "run", device="cpu")
     with monkeypatch.context() as patch:
-        patch.setattr(imported, "predict", fail)
+        patch.setattr("sightline.training.inference.infer", fail)
         with pytest.raises((KeyboardInterrupt, RunError), match="sightline evaluate --run .*run"):
-            evaluate(config)
+            import_model(config)
     assert Run(tmp_path / "run").state == "failed"
     evaluate(EvaluateConfig(tmp_path / "run", device="cpu"))
     assert Run(tmp_path / "run").state == "complete"
@@ -235,13 +245,14 @@ def test_a_run_that_ended_early_says_how_it_is_finished_and_is(photos, weights, 
 
 def test_an_unknown_model_is_a_sentence_before_anything_is_read(tmp_path):
     with pytest.raises(ModelError, match="no image classifier 'resnet1'; the nearest are"):
-        evaluate(EvaluateConfig(None, "torchvision:resnet1", tmp_path / "no.pt", "folder:nowhere"))
+        import_model(ImportConfig("torchvision:resnet1", tmp_path / "no.pt", "folder:nowhere"))
 
 
 def test_the_name_of_a_run_is_a_plain_file_name(photos, weights, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    evaluate(EvaluateConfig(None, "timm:test_resnet", weights, f"folder:{photos}", device="cpu"))
+    path, predictions = import_model(ImportConfig("timm:test_resnet", weights, f"folder:{photos}", device="cpu"))
     (run,) = (tmp_path / "runs").iterdir()
+    assert run == path.absolute() and len(predictions) == 6
     assert run.name.endswith("_timm-test_resnet") and "_folder-" in run.name
 
 
