@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import sightline
 from sightline.explain.attribution.grids import map_layers, suggest_layers
 from sightline.explain.attribution.recording import first_non_finite
 from sightline.explain.command_line import one_line
@@ -102,8 +103,11 @@ def choose_layers(model: nn.Module, images: Tensor, wanted: tuple[str, ...] = ()
 
 
 def _git_commit() -> str:
-    """The commit this code is at, marked when files differ from it; empty outside a git checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    """Return the commit this code is at, marked when files differ from it; empty where it is no clone of its own."""
+    root = Path(sightline.__file__).resolve().parent.parent
+    if not (root / ".git").exists():  # installed, perhaps below somebody else's repository, which git would find
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
