@@ -1,12 +1,16 @@
-"""The training steps of one model: batches, updates, and the look at whether the loss is still a number."""
+"""The training of one model, from top to bottom: the epochs, the steps of one, a batch, an update."""
 
+import math
+import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,18 +18,91 @@ from tqdm import tqdm
 
 from sightline.image_data import ImageData
 from sightline.model_zoo import normalize
-from sightline.run_store.run import RunRecord
+from sightline.run_store.files import EVENTS
+from sightline.run_store.metrics import METRICS_COLUMNS
+from sightline.run_store.run import Run, RunRecord
+from sightline.run_store.writer import RunWriter
 from sightline.training.augment import augment, mix
+from sightline.training.event_files import event_files
 from sightline.training.im2col import Im2col
+from sightline.training.inference import predict_together, stored_images, test_figures
 from sightline.training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
 from sightline.training.world import ALONE, World
 
 REPORT_STEPS = 10  # steps between two looks at the loss: each look waits for the device
 
 
+def fit(loop: "Loop", writer: RunWriter | None) -> None:
+    """Train up to the last epoch, writing each epoch to the run, and seal it with its predictions.
+
+    Goes on after the run's last finished epoch, where it has one. writer: of the first process, None in the others.
+    An epoch is written while the next one trains, and the line that says so is printed when it has been.
+    """
+    config, rows = loop.config, _go_on(loop, writer)
+    if writer:
+        writer.save_images(stored_images(loop.data.test), loop.data.test.masks)
+    finished, images = len(rows), loop.steps_per_epoch * loop.batch_size
+    predicted = loop.predict_test(config.epochs) if finished == config.epochs else None  # resumed after the last epoch
+    bar = tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05, disable=writer is None)
+    bar.update(finished * images)
+    folder = writer.path / EVENTS if writer and config.tensorboard else None
+    with event_files(folder, rows) as add_event, bar, ThreadPoolExecutor(1) as background:
+
+        def commit(writer: RunWriter, state: dict[str, Any], row: dict[str, float]) -> None:
+            writer.save_checkpoint(state)
+            writer.append_metrics(row)
+            add_event(row)
+            bar.write(_epoch_line(row, config.epochs, images))
+
+        committed = background.submit(lambda: None)
+        for epoch in range(finished + 1, config.epochs + 1):
+            start = time.perf_counter()
+            row = {"epoch": epoch, **loop.train_epoch(epoch, bar)}
+            predicted = loop.predict_test(epoch)
+            if writer is None or predicted is None:  # another process than the first
+                continue
+            state = loop.state()
+            row |= test_figures(predicted[0]) | {"seconds": time.perf_counter() - start}
+            if not math.isfinite(row["test_loss"]):  # the last update of an epoch is seen by no training loss
+                raise loop.diverged(epoch * loop.steps_per_epoch - 1)
+            rows.append([row[name] for name in METRICS_COLUMNS])
+            committed.result()
+            committed = background.submit(commit, writer, state | {"metrics": rows[:]}, row)
+        committed.result()
+    if writer and predicted:
+        writer.save_model(loop.model)
+        writer.complete(*predicted)
+
+
+def _go_on(loop: "Loop", writer: RunWriter | None) -> list[list[float]]:
+    """Put the run's last finished epoch, if any, back into `loop` in every process; return the metrics so far."""
+    rows: list[list[float]] = []
+    if writer:
+        checkpoint = Run(writer.path).checkpoint()
+        if checkpoint is not None:
+            try:
+                rows = checkpoint["metrics"]
+                loop.restore(checkpoint)
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:  # torch could read it, but it is another
+                raise TrainingError("resume.pt is damaged; train the run again.") from error
+        writer.restart(rows)
+    rows, state = loop.world.share((rows, loop.state()))
+    if not writer:
+        loop.restore(state)
+    return rows
+
+
+def _epoch_line(row: Mapping[str, float], epochs: int, images: int) -> str:
+    return (
+        f"epoch {row['epoch']:>3}/{epochs}  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.2%}"
+        f"  test loss {row['test_loss']:.4f} accuracy {row['test_accuracy']:.2%}"
+        f"  {row['seconds']:.1f} s, {images / row['seconds']:.0f} images/s"
+    )
+
+
 @dataclass
 class Loop:
-    """Trains `model` in place, an epoch at a time; `record` says with which arithmetic and on which device.
+    """A network in training, on its device, with all that an epoch changes; `record` says with which arithmetic.
 
     Each process of `world` takes its part of every batch: what is one batch, what order and augmentation the images
     have and how the learning rate runs do not depend on how many they are. Raises TrainingError for a batch that
@@ -58,48 +135,42 @@ class Loop:
         self.mirrored_first = sides.to(device) == 1  # in the odd epochs of --alternating-flip
         self.torch = torch.cuda if device.type == "cuda" else torch  # whose random numbers dropout takes
 
-    def state(self) -> dict[str, Any]:
-        """What a training needs to go on, as numbers and tensors on the CPU, which later steps leave alone."""
-        state = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-            "random": self.torch.get_rng_state(),
-        }
-        return {name: _copied(value) for name, value in state.items()}
+    def train_epoch(self, epoch: int, bar: tqdm) -> dict[str, float]:
+        """Train on every image once, and move the bar on.
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"])
-        self.torch.set_rng_state(state["random"])
-
-    def train_epoch(self, epoch: int, progress: tqdm) -> dict[str, float]:
-        """One pass; returns train_loss (with label smoothing), train_accuracy on augmented images, learning_rate."""
-        size = resolution(self.config, epoch, self.record.input_size)
+        Returns train_loss (with label smoothing), train_accuracy (on augmented images, 0–1) and the last learning_rate.
+        Raises TrainingError where a loss is infinite or no number.
+        """
+        side = resolution(self.config, epoch, self.record.input_size)
+        first, end = (epoch - 1) * self.steps_per_epoch, epoch * self.steps_per_epoch
+        sums: list[Tensor] = []  # of each step, over all processes: losses, right answers
+        recent: list[Tensor] = []  # of this process, since the last look
         self.model.train()
-        sums: list[Tensor] = []  # a step each: loss times processes, right answers
-        for step, batch in enumerate(self.batches(size, epoch), start=(epoch - 1) * self.steps_per_epoch):
-            learning_rate = self._set_learning_rate(step)
-            sums.append(torch.stack(self.step(*batch)))
-            if len(sums) % REPORT_STEPS == 0 or len(sums) == self.steps_per_epoch:
-                last = (len(sums) - 1) // REPORT_STEPS * REPORT_STEPS
-                sums[last:] = self.world.sum(torch.stack(sums[last:]))
-                losses, hits = torch.stack(sums).T
-                losses = losses / self.world.size
-                self._check_finite(losses[last:], step)
-                done = len(sums) * self.batch_size
-                accuracy = hits.sum().item() / done
-                progress.set_postfix_str(
-                    f"epoch {epoch}, loss {losses[-1].item():.3f}, accuracy {accuracy:.1%}", refresh=False
-                )
-                progress.update((epoch - 1) * self.steps_per_epoch * self.batch_size + done - progress.n)
-        return {
-            "train_loss": losses.mean().item(),
-            "train_accuracy": accuracy,
-            "learning_rate": learning_rate,
-        }
+        for step, (images, targets) in enumerate(self.batches(side, epoch), start=first):
+            learning_rate = self.set_learning_rate(step)
+            recent.append(torch.stack(self.step(images, targets)))
+            if len(recent) < REPORT_STEPS and step + 1 < end:
+                continue
+            sums += self.world.sum(torch.stack(recent))
+            recent.clear()
+            losses, hits = torch.stack(sums).T
+            losses = losses / self.world.size
+            finite = losses.isfinite().tolist()
+            if not all(finite):
+                raise self.diverged(first + finite.index(False))
+            accuracy = hits.sum().item() / (len(sums) * self.batch_size)
+            bar.set_postfix_str(f"epoch {epoch}, loss {losses[-1].item():.3f}, accuracy {accuracy:.1%}", refresh=False)
+            bar.update((step + 1) * self.batch_size - bar.n)
+        return {"train_loss": losses.mean().item(), "train_accuracy": accuracy, "learning_rate": learning_rate}
+
+    def predict_test(self, epoch: int) -> tuple[pa.Table, np.ndarray] | None:
+        """Return predictions and features of the test split after `epoch`, in the first process; None in the others.
+
+        The last epoch is judged by the very predictions that the run will show, in float32.
+        """
+        dtype = torch.float32 if epoch == self.config.epochs else self.dtype
+        side = resolution(self.config, epoch, self.record.input_size)
+        return predict_together(self.model, self.data.test, self.record, self.world, dtype, side)
 
     def batches(self, size: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """This process's part of shuffled, augmented batches, normalised float32 B×3×size×size, and what they show.
@@ -139,27 +210,38 @@ class Loop:
         labels = targets.argmax(dim=1) if self.config.mix else targets
         return loss.detach(), (logits.detach().argmax(dim=1) == labels).sum().float()
 
-    def _set_learning_rate(self, step: int) -> float:
-        learning_rate = triangular(
-            step, self.config.epochs * self.steps_per_epoch, self.config.learning_rate, self.config.warmup
-        )
+    def set_learning_rate(self, step: int) -> float:
+        """Bring the optimizer to the schedule's learning rate of `step`, from 0 over all epochs, and return it."""
+        steps = self.config.epochs * self.steps_per_epoch
+        learning_rate = triangular(step, steps, self.config.learning_rate, self.config.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         return learning_rate
 
-    def _check_finite(self, losses: Tensor, last_step: int) -> None:
-        finite = losses.isfinite().tolist()
-        if all(finite):
-            return
-        raise self.diverged(last_step - len(losses) + 1 + finite.index(False))
-
     def diverged(self, step: int) -> TrainingError:
-        """What to say when the loss of `step` (from 0), or of the test split after it, is infinite or no number."""
+        """Return what to say when the loss of `step`, or of the test split after it, is infinite or no number."""
         return TrainingError(
             f"the loss is not finite at step {step + 1} (epoch {step // self.steps_per_epoch + 1}), "
-            f"learning rate {self._set_learning_rate(step):.4g}; the last good epoch is kept. "
+            f"learning rate {self.set_learning_rate(step):.4g}; the last good epoch is kept. "
             "Try a lower --learning-rate."
         )
+
+    def state(self) -> dict[str, Any]:
+        """Return what a training needs to go on, as numbers and tensors on the CPU, which later steps leave alone."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "random": self.torch.get_rng_state(),
+        }
+        return {name: _copied(value) for name, value in state.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self.torch.set_rng_state(state["random"])
 
 
 def _copied(state: Any) -> Any:

@@ -7,38 +7,29 @@ torchrun --standalone --nproc-per-node 2 -m training.train -- --dataset folder:D
 """
 
 import argparse
-import math
 import os
 import signal
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import tyro
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from sightline.explain.command_line import ending_in_a_sentence, one_line
 from sightline.explain.precompute import EXPLAIN_ERRORS, precompute
 from sightline.image_data import ImageData, hold_out, load_image_data
 from sightline.model_zoo import ModelError, ModelSpec, build_model, load_pretrained, model_spec, normalize
 from sightline.model_zoo.device import choose_device, choose_precision, keep_freed_memory
-from sightline.run_store.files import EVENTS
-from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, progress_bar, warn
-from sightline.training.event_files import event_files
-from sightline.training.inference import predict_together, stored_images, test_figures
-from sightline.training.loop import Loop
+from sightline.training.loop import Loop, fit
 from sightline.training.new_run import choose_layers, default_run, described, first_look
 from sightline.training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution
 from sightline.training.world import World
@@ -48,7 +39,7 @@ FREE_TO_CHANGE = ("run", "resume", "recipe", "threads", "processes", "tensorboar
 
 
 def parse(arguments: Sequence[str] | None = None) -> TrainConfig:
-    """The settings of a command line, by default this process's: those of --recipe, changed by its other options."""
+    """Return the settings of a command line, by default this process's: those of --recipe, changed by its others."""
     before = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     before.add_argument("--recipe", nargs="?")
     named = RECIPES.get(before.parse_known_args(arguments)[0].recipe, TrainConfig())
@@ -56,22 +47,32 @@ def parse(arguments: Sequence[str] | None = None) -> TrainConfig:
 
 
 def train(config: TrainConfig) -> Path:
-    """Train as `config` says; returns the run directory. Raises one of USER_ERRORS with a sentence."""
+    """Train as `config` says; return the run directory. Raises one of USER_ERRORS with a sentence."""
     config.check()
     world = World.of_environment()
     spec = model_spec(config.model, config.image_size)
     device = choose_device(config.device)
-    with world.joined(device):
-        return _train(config, spec, device, world)
-
-
-def _train(config: TrainConfig, spec: ModelSpec, device: torch.device, world: World) -> Path:
     run = config.run or default_run(config.dataset, config.model, f"seed{config.seed}")
     is_begun = config.resume and Run(run).exists  # a run may be killed before it has a record
-    threads = Run(run).record.threads if is_begun and world.size == 1 else config.threads
-    torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // world.local_size))
-    keep_freed_memory()
-    torch.backends.cudnn.benchmark = True  # a GPU tries its convolutions once, as all batches have the same shape
+    with world.joined(device):
+        threads = Run(run).record.threads if is_begun and world.size == 1 else config.threads
+        torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // world.local_size))
+        keep_freed_memory()
+        torch.backends.cudnn.benchmark = True  # a GPU tries its convolutions once, as all batches have the same shape
+        loop = _prepare(config, spec, device, world)
+        if not world.is_first:
+            fit(loop, None)
+            return run
+        with _reopen(run, loop.record) if is_begun else RunWriter.create(run, loop.record) as writer:
+            loop.record = writer.record
+            _fit_or_fail(loop, writer)
+            if config.maps:
+                _precompute_maps(Run(run), device)
+    return run
+
+
+def _prepare(config: TrainConfig, spec: ModelSpec, device: torch.device, world: World) -> Loop:
+    """Load the data and build the model; nothing is written yet."""
     with world.first_alone():
         data = _load_data(config, spec.input_size)
     if world.size > len(data.test):
@@ -84,33 +85,45 @@ def _train(config: TrainConfig, spec: ModelSpec, device: torch.device, world: Wo
         if fresh:
             print(f"{config.pretrained} has another number of classes: {', '.join(fresh)} start from fresh weights.")
     mean, std = _mean_and_std(data.train.images)
-    layers = spec.layers
-    if not layers:
-        sample = normalize(np.array(data.train.images[:1]), mean, std)
-        first_look(model, sample, classes, config.model)
-        if config.progressive:
-            _refuse_one_size(config, model, sample, classes)
-        layers = choose_layers(model, sample)
-    record = _record(config, data, model, layers, mean, std, device, world)
-    loop = Loop(config, model.to(device), data, record, world)
-    if not world.is_first:
-        _fit(loop, None)
-        return run
-    with _reopen(run, record) if is_begun else RunWriter.create(run, record) as writer:
-        loop.record = writer.record
-        print(f"{run}: {config.model} on {config.dataset}, {device}, {record.recipe['precision']}", flush=True)
-        try:
-            with world.watched():
-                _fit(loop, writer)
-        except (TrainingError, RuntimeError, *RESOURCE_ERRORS) as error:
-            if type(error) is RuntimeError and "can't allocate memory" not in str(error):  # how torch says it on a CPU
-                raise
-            with suppress(OSError):  # the disk may be too full to say so
-                writer.fail(one_line(error))
-            raise TrainingError(f"The training of {run} failed: {one_line(error)}") from error
-        if config.maps:
-            _precompute_maps(Run(run), device)
-    return run
+    sample = normalize(np.array(data.train.images[:1]), mean, std)
+    precision = str(choose_precision(config.precision, device)).removeprefix("torch.")
+    recipe = asdict(config) | {"precision": precision} | ({"processes": world.size} if world.size > 1 else {})
+    record = RunRecord(
+        layers=spec.layers or _look_for_layers(config, model, sample, classes),
+        mean=mean,
+        std=std,
+        seed=config.seed,
+        full_size_from=full_size_from(config),
+        **described(recipe, {"train": data.train, "test": data.test}, model, device),
+    )
+    return Loop(config, model.to(device), data, record, world)
+
+
+def _fit_or_fail(loop: Loop, writer: RunWriter) -> None:
+    """Train, and let the run say why where that fails. Raises TrainingError."""
+    config, record = loop.config, loop.record
+    precision = record.recipe["precision"]
+    print(f"{writer.path}: {config.model} on {config.dataset}, {record.device}, {precision}", flush=True)
+    try:
+        with loop.world.watched():
+            fit(loop, writer)
+    except (TrainingError, RuntimeError, *RESOURCE_ERRORS) as error:
+        if type(error) is RuntimeError and "can't allocate memory" not in str(error):  # how torch says it on a CPU
+            raise
+        with suppress(OSError):  # the disk may be too full to say so
+            writer.fail(one_line(error))
+        raise TrainingError(f"The training of {writer.path} failed: {one_line(error)}") from error
+
+
+def _look_for_layers(config: TrainConfig, model: nn.Module, sample: Tensor, classes: int) -> tuple[str, ...]:
+    """Return the layers to explain of an architecture that names none.
+
+    Raises ModelError, or TrainingError, for a network that does not take such images, or does not classify them.
+    """
+    first_look(model, sample, classes, config.model)
+    if config.progressive:
+        _refuse_one_size(config, model, sample, classes)
+    return choose_layers(model, sample)
 
 
 def _refuse_one_size(config: TrainConfig, model: nn.Module, images: Tensor, classes: int) -> None:
@@ -126,7 +139,7 @@ def _refuse_one_size(config: TrainConfig, model: nn.Module, images: Tensor, clas
 
 
 def _precompute_maps(run: Run, device: torch.device) -> None:
-    """Only warn where it fails: the run is complete without its maps."""
+    """Write the maps of the test split, and only warn where that fails: the run is complete without them."""
     later = f"the run is complete; write its maps with: sightline precompute --run {run.path}"
     try:
         print(precompute(run, device=device))
@@ -152,70 +165,6 @@ def _reopen(run: Path, record: RunRecord) -> RunWriter:
     return RunWriter.reopen(run, started.record)
 
 
-def _fit(loop: Loop, writer: RunWriter | None) -> None:
-    """Train up to the last epoch, writing each epoch to the run, and seal it with its predictions.
-
-    Goes on after the run's last finished epoch, where it has one. writer: of the first process, None in the others.
-    An epoch is written while the next one trains, and the line that says so is printed when it has been.
-    """
-    config, data, record = loop.config, loop.data, loop.record
-    rows = _resume(loop, writer) if writer else []
-    rows, state = loop.world.share((rows, loop.state()))
-    if writer:
-        writer.save_images(stored_images(data.test), data.test.masks)
-    else:
-        loop.restore(state)
-    finished, images = len(rows), loop.steps_per_epoch * loop.batch_size
-    progress = tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05, disable=writer is None)
-    progress.update(finished * images)
-    folder = writer.path / EVENTS if writer and config.tensorboard else None
-    with event_files(folder, rows) as add_event, progress, ThreadPoolExecutor(1) as background:
-
-        def commit(writer: RunWriter, state: dict[str, Any], row: dict[str, float]) -> None:
-            writer.save_checkpoint(state)
-            writer.append_metrics(row)
-            add_event(row)
-            progress.write(_epoch_line(row, config.epochs, images))
-
-        committed = background.submit(lambda: None)
-        for epoch in range(finished + 1, config.epochs + 1):
-            start = time.perf_counter()
-            row = {"epoch": epoch, **loop.train_epoch(epoch, progress)}
-            # The last epoch is judged by the very predictions that the run will show, in float32.
-            dtype = torch.float32 if epoch == config.epochs else loop.dtype
-            side = resolution(config, epoch, record.input_size)
-            found = predict_together(loop.model, data.test, record, loop.world, dtype, side)
-            if writer is None or found is None:
-                continue
-            state = loop.state()
-            row |= test_figures(found[0]) | {"seconds": time.perf_counter() - start}
-            if not math.isfinite(row["test_loss"]):  # the last update of an epoch is seen by no training loss
-                raise loop.diverged(epoch * loop.steps_per_epoch - 1)
-            rows.append([row[name] for name in METRICS_COLUMNS])
-            committed.result()
-            committed = background.submit(commit, writer, state | {"metrics": rows[:]}, row)
-        committed.result()
-    if finished == config.epochs:  # resumed after the last epoch
-        found = predict_together(loop.model, data.test, record, loop.world)
-    if writer and found:
-        writer.save_model(loop.model)
-        writer.complete(*found)
-
-
-def _resume(loop: Loop, writer: RunWriter) -> list[list[float]]:
-    """Put the last finished epoch, if any, back into `loop`; returns the metrics rows so far."""
-    rows: list[list[float]] = []
-    checkpoint = Run(writer.path).checkpoint()
-    if checkpoint is not None:
-        try:
-            rows = checkpoint["metrics"]
-            loop.restore(checkpoint)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # torch could read it, but it is no checkpoint
-            raise TrainingError("resume.pt is damaged; train the run again.") from error
-    writer.restart(rows)
-    return rows
-
-
 def _load_data(config: TrainConfig, input_size: int) -> ImageData:
     with progress_bar("decoding") as progress:
         data = load_image_data(
@@ -232,8 +181,11 @@ def _load_data(config: TrainConfig, input_size: int) -> ImageData:
     return data if config.held_out is None else hold_out(data, config.held_out)
 
 
-def _mean_and_std(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Per channel, 0–1, of uint8 N×H×W×3: exact, from the counts of the 256 values."""
+def _mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel, 0–1, of uint8 N×H×W×3.
+
+    They are exact, from the counts of the 256 values.
+    """
     counts = np.zeros((3, 256), np.int64)
     for start in range(0, len(images), 1024):  # bincount needs eight bytes for each of ours
         part = images[start : start + 1024]
@@ -241,40 +193,12 @@ def _mean_and_std(images: np.ndarray) -> tuple[list[float], list[float]]:
     values = np.arange(256) / 255
     mean = (counts * values).sum(axis=1) / counts.sum(axis=1)
     variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / counts.sum(axis=1)
-    return mean.tolist(), np.maximum(np.sqrt(variance), 1 / 255).tolist()  # a constant channel must not divide by zero
-
-
-def _record(
-    config: TrainConfig,
-    data: ImageData,
-    model: nn.Module,
-    layers: tuple[str, ...],
-    mean: list[float],
-    std: list[float],
-    device: torch.device,
-    world: World,
-) -> RunRecord:
-    precision = str(choose_precision(config.precision, device)).removeprefix("torch.")
-    recipe = asdict(config) | {"precision": precision} | ({"processes": world.size} if world.size > 1 else {})
-    return RunRecord(
-        layers=layers,
-        mean=tuple(mean),
-        std=tuple(std),
-        seed=config.seed,
-        full_size_from=full_size_from(config),
-        **described(recipe, {"train": data.train, "test": data.test}, model, device),
-    )
-
-
-def _epoch_line(row: Mapping[str, float], epochs: int, images: int) -> str:
-    return (
-        f"epoch {row['epoch']:>3}/{epochs}  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.2%}"
-        f"  test loss {row['test_loss']:.4f} accuracy {row['test_accuracy']:.2%}"
-        f"  {row['seconds']:.1f} s, {images / row['seconds']:.0f} images/s"
-    )
+    std = np.maximum(np.sqrt(variance), 1 / 255)  # a constant channel must not divide by zero
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def main() -> None:
+    """Run the command `sightline train` with the command line of this process."""
     config = parse()
     world = World.of_environment()
     signal.signal(signal.SIGTERM, world.interrupt)

@@ -55,7 +55,7 @@ def test_the_optimizer_follows_the_schedule(loop):
     steps = TrainConfig().epochs * 4
     assert loop.steps_per_epoch == 4
     for step in (0, 19, steps - 1):
-        loop._set_learning_rate(step)
+        loop.set_learning_rate(step)
         assert loop.optimizer.param_groups[0]["lr"] == triangular(step, steps, 0.1, 0.25)
         assert loop.optimizer.param_groups[1]["lr"] == loop.optimizer.param_groups[0]["lr"]
 
@@ -75,7 +75,7 @@ def test_later_steps_leave_a_state_alone(loop):
 def test_the_loss_with_label_smoothing_by_hand(tiny_data):
     config = replace(PLAIN, label_smoothing=0.2)
     loop = Loop(config, Constant(math.log(3.0), 0.0), tiny_data, RECORD)
-    loop._set_learning_rate(0)
+    loop.set_learning_rate(0)
     # Probabilities 3/4 and 1/4; the target of class 0 is 0.9 and 0.1.
     loss, hits = loop.step(torch.zeros(4, 3, 8, 8), torch.tensor([0, 0, 0, 0]))
     assert loss.item() == pytest.approx(-0.9 * math.log(3 / 4) - 0.1 * math.log(1 / 4))
@@ -84,7 +84,7 @@ def test_the_loss_with_label_smoothing_by_hand(tiny_data):
 
 def test_the_loss_and_the_hits_of_mixed_images_by_hand(tiny_data):
     loop = Loop(replace(PLAIN, mix="mixup", label_smoothing=0.0), Constant(math.log(3.0), 0.0), tiny_data, RECORD)
-    loop._set_learning_rate(0)
+    loop.set_learning_rate(0)
     # Probabilities 3/4 and 1/4; the answer is always class 0, which has the larger share of the first image only.
     loss, hits = loop.step(torch.zeros(2, 3, 8, 8), torch.tensor([[0.8, 0.2], [0.4, 0.6]]))
     assert loss.item() == pytest.approx(-0.6 * math.log(3 / 4) - 0.4 * math.log(1 / 4))
