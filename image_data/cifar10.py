@@ -71,19 +71,19 @@ def _read(root: Path) -> ImageData:
 
 def _obtain(dataset: type[CIFAR10], data_dir: Path, folder: Path) -> None:
     """Bring a verified copy into `folder`, from the archive in `data_dir` or from the network."""
-    from torchvision.datasets.utils import check_integrity
+    from torchvision.datasets.utils import check_integrity, extract_archive
 
     archive = data_dir / dataset.filename
     local = False
     with contextlib.suppress(OSError):
         local = check_integrity(archive, dataset.tgz_md5)
-    if local:
-        os.symlink(archive, folder / dataset.filename)
-    elif not _answers(dataset.url):
+    if not local and not _answers(dataset.url):
         raise _no_copy(data_dir, "there is no network, or the server does not answer")
     try:
+        if local:
+            extract_archive(archive, folder)
         with _stalling_downloads_end():
-            dataset(str(folder), train=False, download=True)
+            dataset(str(folder), train=False, download=True)  # downloads nothing where all is there
     except (OSError, RuntimeError, EOFError) as error:
         raise _no_copy(data_dir, str(error) or type(error).__name__) from error
 

@@ -1,7 +1,9 @@
 """The processes of one training, as torchrun starts them. Without it there is one, which talks to nobody."""
 
+import _thread
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 
 from sightline.training.recipe import TrainingError
 
-_PATIENCE = 5  # seconds
+PATIENCE = 5  # seconds
 T = TypeVar("T")
 Values = TypeVar("Values", Tensor, np.ndarray)
 
@@ -63,14 +65,16 @@ class World:
             raise
 
     def interrupt(self, *_: object) -> None:
-        """On SIGTERM: a polite end is an interruption like Ctrl-C.
+        """End this process politely, as Ctrl-C does: a handler of SIGTERM.
 
         Of several processes, those that are left get it when one has ended, and are given a while to say so.
         """
         if self.size == 1:
             raise KeyboardInterrupt
-        signal.signal(signal.SIGALRM, signal.default_int_handler)
-        signal.alarm(_PATIENCE)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs with &
+        patience = threading.Timer(PATIENCE, _thread.interrupt_main)
+        patience.daemon = True  # who has something to say ends earlier
+        patience.start()
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:

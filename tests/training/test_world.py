@@ -12,6 +12,8 @@ from safetensors.numpy import load_file
 
 from sightline.run_store import files
 from sightline.run_store.run import Run
+from sightline.training import world
+from sightline.training.world import World
 from tests.fabricated import ROOT
 
 ALONE = ("-m", "sightline.training.train")
@@ -113,3 +115,11 @@ def test_a_batch_that_cannot_be_divided_is_refused_before_there_is_a_run(start):
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1 and "--batch-size 63 cannot be divided among 2 processes" in said
     assert not run.path.exists()
+
+
+def test_of_several_processes_one_that_finds_nothing_to_say_ends_as_by_ctrl_c(monkeypatch):
+    monkeypatch.setattr(world, "PATIENCE", 0.01)
+    with pytest.raises(KeyboardInterrupt):
+        World(rank=1, size=2).interrupt()
+        for _ in range(6000):
+            time.sleep(0.01)
