@@ -89,7 +89,7 @@ def _obtain(dataset: type[CIFAR10], data_dir: Path, folder: Path) -> None:
 
 
 def _answers(url: str) -> bool:
-    """Whether the server can be reached, found out in seconds even where looking up its name hangs."""
+    """Tell whether the server can be reached, in seconds even where looking up its name hangs."""
     answered = threading.Event()
     finished = threading.Event()
 
@@ -118,7 +118,7 @@ def _stalling_downloads_end() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _working_folder(data_dir: Path) -> Iterator[Path]:
-    """A new folder beside the final place, so that moving is one step; elsewhere if that is read-only."""
+    """Yield a new folder beside the final place, so that moving is one step; elsewhere if that is read-only."""
     parent: Path | None = data_dir
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ def _working_folder(data_dir: Path) -> Iterator[Path]:
 
 
 def _keep(folder: Path, data_dir: Path) -> bool:
-    """Move the verified files to `data_dir`, in place of a damaged copy; False if that is not possible."""
+    """Move the verified files to `data_dir`, in place of a damaged copy; return False if that is not possible."""
     name = "cifar-10-batches-py"
     aside = folder / f"damaged-{secrets.token_hex(4)}"
     with contextlib.suppress(OSError):

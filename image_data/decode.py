@@ -1,4 +1,4 @@
-"""One image file to uint8 RGB pixels: files are decoded here only, so that pixels agree everywhere."""
+"""Decode one image file to uint8 RGB pixels: here only, so that pixels agree everywhere."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
-    """16-bit grey scaled to 8 bits: 65535 becomes 255. Pillow's own conversion would clip at 255."""
+    """Scale 16-bit grey to 8 bits: 65535 becomes 255. Pillow's own conversion would clip at 255."""
     values = np.asarray(image)
     if image.mode == "F" or values.min(initial=0) < 0 or values.max(initial=0) > 65535:
         raise DataError("its values do not fit into 16 bits; save it with 8 or 16 bits a channel")

@@ -64,6 +64,12 @@ def planted_shapes(variant: str, train_count: int = 5000, test_count: int = 2000
 
     Raises:
         DataError: the variant is unknown, or a split would be empty.
+
+    >>> data = planted_shapes("shortcut", train_count=20, test_count=10)
+    >>> data.train.images.shape, data.test.masks.shape
+    ((20, 32, 32, 3), (10, 32, 32))
+    >>> (planted_shapes("honest", 20, 10).test.images == data.test.images).all().item()
+    True
     """
     if variant not in VARIANTS:
         raise DataError(f"Unknown variant {variant!r} of planted-shapes; choose from: {', '.join(VARIANTS)}.")
@@ -74,7 +80,7 @@ def planted_shapes(variant: str, train_count: int = 5000, test_count: int = 2000
 
 
 def patch_colours() -> tuple[Floats, Floats]:
-    """RGB in 0–1 of tag, 11 × 3, ten hues and a grey, and of decoy, 10 × 3, the hues between those.
+    """Return RGB in 0–1 of tag, 11 × 3, ten hues and a grey, and of decoy, 10 × 3, the hues between those.
 
     The tag of colour k is the one that gives away class k.
     """
@@ -136,7 +142,7 @@ def _uniform(rng: np.random.Generator, low: float, high: float, *shape: int) -> 
 
 
 def _draw_coverage(labels: NDArray[np.int64], rng: np.random.Generator) -> Floats:
-    """How much of each pixel the shape covers, 0–1, N×32×32: shapes of random size, place and rotation."""
+    """Return how much of each pixel a shape of random size, place and rotation covers, 0–1, N×32×32."""
     count = len(labels)
     radius = _uniform(rng, *RADIUS, count)
     reach = 1.1 * radius  # of the shape's furthest corner
@@ -160,7 +166,7 @@ def _draw_coverage(labels: NDArray[np.int64], rng: np.random.Generator) -> Float
 
 
 def _rgb_from_hsv(hue: Floats, saturation: Floats, value: Floats) -> Floats:
-    """RGB with a last axis of 3, all in 0–1."""
+    """Convert hue, saturation and value to RGB with a last axis of 3, all in 0–1."""
     sector = (hue[..., None] * 6 + np.array([5, 3, 1], np.float32)) % 6
     fall = np.minimum(sector, 4 - sector).clip(0, 1)
     rgb: Floats = (value[..., None] * (1 - saturation[..., None] * fall)).astype(np.float32)
@@ -168,7 +174,7 @@ def _rgb_from_hsv(hue: Floats, saturation: Floats, value: Floats) -> Floats:
 
 
 def _draw_colours(count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Colours of background and shape, each N×3: of 16 vivid ones, that nearest to the contrast drawn."""
+    """Draw colours of background and shape, each N×3: of 16 vivid ones, that nearest to the contrast drawn."""
     background = _rgb_from_hsv(
         _uniform(rng, 0, 1, count), _uniform(rng, *BACKGROUND_SATURATION, count), _uniform(rng, 0.30, 0.75, count)
     )
@@ -186,7 +192,7 @@ def _draw_colours(count: int, rng: np.random.Generator) -> tuple[Floats, Floats]
 
 
 def _draw_stripes(count: int, rng: np.random.Generator) -> Floats:
-    """Stripes of random direction, width and strength, N×32×32×1, around zero."""
+    """Draw stripes of random direction, width and strength, N×32×32×1, around zero."""
     strength = _uniform(rng, 0, SHAPE_TEXTURE, count, 1, 1)
     step_x, step_y, start = _uniform(rng, -0.3, 0.3, 3, count, 1, 1)
     grid = np.arange(SIZE, dtype=np.float32)
@@ -196,7 +202,7 @@ def _draw_stripes(count: int, rng: np.random.Generator) -> Floats:
 
 
 def _draw_clouds(count: int, rng: np.random.Generator) -> Floats:
-    """Smooth noise in each channel, N×32×32×3: a coarse grid, interpolated."""
+    """Draw smooth noise in each channel, N×32×32×3: a coarse grid, interpolated."""
     cells = SIZE // 4
     coarse = BACKGROUND_TEXTURE * _uniform(rng, -1, 1, count, cells + 1, cells + 1, 3)
     weight = np.arange(4, dtype=np.float32)[:, None, None] / 4
@@ -213,7 +219,7 @@ def _draw_clouds(count: int, rng: np.random.Generator) -> Floats:
 def _place_patches(
     object_masks: NDArray[np.uint8], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Upper left corners (row, column) of tag and decoy, each N×2.
+    """Draw the upper left corners (row, column) of tag and decoy, each N×2.
 
     Pairs are drawn and the first that fits is taken. The rule does not know which of the two is the tag, so
     both have the same distribution. A pair fits if the patches do not touch and hide little of the object.

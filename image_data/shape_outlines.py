@@ -12,7 +12,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 def signed_distance(name: str, x: Floats, y: Floats) -> Floats:
-    """Distance to the outline of the shape of radius 1 at the origin, y downwards; negative inside."""
+    """Return the distance to the outline of the shape of radius 1 at the origin, y downwards; negative inside."""
     if name == "circle":
         return np.sqrt(x * x + y * y) - np.float32(0.9)
     if name == "ring":
@@ -55,7 +55,7 @@ def _polygon(name: str) -> list[tuple[float, float]]:
 
 
 def _polygon_distance(corners: list[tuple[float, float]], x: Floats, y: Floats) -> Floats:
-    """Signed distance to a polygon (I. Quilez, https://iquilezles.org/articles/distfunctions2d/)."""
+    """Return the signed distance to a polygon (I. Quilez, https://iquilezles.org/articles/distfunctions2d/)."""
     squared = np.full_like(x, np.inf)
     inside = np.zeros(x.shape, bool)
     points = np.round(np.array(corners), 4).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The data sets there are, a row of one table each: nothing else knows how they are named.
+"""The table of data sets, a row each: nothing else knows how they are named.
 
 A new source is a file that loads it, and its row here.
 """
@@ -17,18 +17,18 @@ IMAGE_SIZES = (8, 1024)  # pixels: the smallest and the largest side that may be
 
 @dataclass(frozen=True)
 class Request:
-    """What a loader is asked for."""
+    """An order for a loader: which splits of which data, and how."""
 
     argument: str
-    """What stands after the colon of the name, such as the folder; empty where there is no colon."""
+    """The text after the colon of the name, such as the folder; empty where there is no colon."""
     splits: tuple[str, ...]
-    """Those of "train" and "test" that are needed; the others need not exist."""
+    """The names of those needed, of "train" and "test"; the others need not exist."""
     image_size: int
     """Side of the images, pixels."""
     data_dir: Path
     """The folder for downloads and decoded images."""
     strict: bool
-    """Whether a broken image is an error; otherwise it is left out with a warning."""
+    """True: a broken image is an error; otherwise it is left out with a warning."""
     progress: Progress | None
 
 
@@ -42,9 +42,9 @@ class Source:
     load: Callable[[Request], Loaded]
     """Raises DataError, with a sentence, where the data cannot be had."""
     about: str
-    """What it is, for the help of --dataset."""
+    """A few words on it, for the help of --dataset."""
     arguments: tuple[str, ...] = ("",)
-    """Those there are, "" for none; one in capitals, such as DIR, stands for any text."""
+    """The arguments there are, "" for none; one in capitals, such as DIR, stands for any text."""
     side: int | None = None
     """Side of its images, pixels; None: they may be of any size and are brought to the one that is asked for."""
 

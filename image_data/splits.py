@@ -1,4 +1,4 @@
-"""What every data set becomes: two splits of uint8 images with labels, class names and a fingerprint."""
+"""The form that every data set takes: two splits of uint8 images with labels, class names and a fingerprint."""
 
 from __future__ import annotations
 
@@ -97,6 +97,11 @@ def hold_out(data: ImageData, count: int) -> ImageData:
 
     Raises:
         DataError: `count` leaves nothing to train on, or is less than 1.
+
+    >>> from sightline.image_data.planted_shapes import planted_shapes
+    >>> data = hold_out(planted_shapes("honest", train_count=20, test_count=10), 4)
+    >>> len(data.train), len(data.test)
+    (16, 4)
     """
     if not 1 <= count < len(data.train):
         raise DataError(
@@ -120,10 +125,15 @@ def _subset(split: ImageSplit, index: NDArray[np.int64]) -> ImageSplit:
 
 
 def content_fingerprint(images: NDArray[np.uint8], labels: NDArray[np.int64], class_names: Sequence[str]) -> str:
-    """SHA-256 hex digest of what a split contains, however and wherever it is stored.
+    """Return the SHA-256 hex digest of what a split contains, however and wherever it is stored.
 
     Takes the class names in order, the shape of `images` (uint8 N×H×W×3), the labels as little-endian int64
     and the pixels in C order. Masks and paths do not count.
+
+    >>> images, labels = np.zeros((2, 4, 4, 3), np.uint8), np.array([0, 1])
+    >>> fingerprint = content_fingerprint(images, labels, ("cat", "dog"))
+    >>> len(fingerprint), fingerprint == content_fingerprint(images, labels, ("cat", "owl"))
+    (64, False)
     """
     header = json.dumps({"class_names": list(class_names), "shape": list(images.shape)})
     digest = hashlib.sha256(header.encode("ascii"))

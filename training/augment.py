@@ -1,4 +1,4 @@
-"""Random crop, flip, cutout, MixUp and CutMix of a whole batch at once, on the device that holds the images."""
+"""Crop, flip, cover and mix a whole batch at random and at once, on the device that holds the images."""
 
 from typing import Literal
 
@@ -8,13 +8,17 @@ from torchvision.transforms.v2 import CutMix, MixUp
 
 
 def augment(images: Tensor, generator: torch.Generator, *, padding: int, flip: bool | Tensor, cutout: int) -> Tensor:
-    """uint8 N×H×W×C → the same shape and type, every image moved, mirrored and covered on its own.
+    """Move, mirror and cover every image on its own: uint8 N×H×W×C → the same shape and type.
 
     padding: each image is shifted by −padding … +padding pixels down and right, uniformly; what comes in is the
     image's reflection (without repeating the edge). flip: mirrored left to right, with probability ½, or
     those that a tensor, bool N, names.
     cutout: side in pixels of a square set to mid grey, centred anywhere in the image (DeVries & Taylor 2017); 0: none.
     The generator lives on the CPU, so the same seed draws the same numbers for every device.
+
+    >>> image = torch.arange(4, dtype=torch.uint8).reshape(1, 1, 4, 1)
+    >>> augment(image, torch.Generator(), padding=0, flip=torch.tensor([True]), cutout=0).flatten().tolist()
+    [3, 2, 1, 0]
     """
     count, height, width, _ = images.shape
     draw = _Draw(count, generator, images.device)
@@ -31,12 +35,11 @@ def augment(images: Tensor, generator: torch.Generator, *, padding: int, flip: b
 def mix(
     images: Tensor, labels: Tensor, generator: torch.Generator, *, how: Literal["mixup", "cutmix"], classes: int
 ) -> tuple[Tensor, Tensor]:
-    """float B×C×H×W, int64 B → the same shape, every image mixed with its neighbour in the batch, and B×classes: the
-    share of each class in it.
+    """Mix every image with its neighbour in the batch: float B×C×H×W, int64 B → the same shape, and B×classes.
 
-    mixup: their mean, weighted by a share that is uniform in 0–1 (Zhang et al. 2018); cutmix: a rectangle that covers
-    such a share, or less at the border, comes from the neighbour (Yun et al. 2019). Share and place are one for the
-    batch. `generator` as in `augment`.
+    The latter is the share of each class in an image. mixup: their mean, weighted by a share that is uniform in 0–1
+    (Zhang et al. 2018); cutmix: a rectangle that covers such a share, or less at the border, comes from the neighbour
+    (Yun et al. 2019). Share and place are one for the batch. `generator` as in `augment`.
     """
     mixing = {"mixup": MixUp, "cutmix": CutMix}[how](alpha=1.0, num_classes=classes)
     with torch.random.fork_rng(devices=[]):  # torchvision draws from the CPU's global one
@@ -45,13 +48,13 @@ def mix(
 
 
 class _Draw:
-    """Uniform integers, one for each image, as a column N×1."""
+    """A source of uniform integers, one for each image, as a column N×1."""
 
     def __init__(self, count: int, generator: torch.Generator, device: torch.device):
         self.count, self.generator, self.device = count, generator, device
 
     def integers(self, low: int, high: int) -> Tensor:
-        """Both ends included."""
+        """Draw from low … high, both included."""
         drawn = torch.randint(low, high + 1, (self.count, 1), generator=self.generator)
         return drawn.to(self.device, non_blocking=True)  # otherwise every draw waits for the GPU's last step
 

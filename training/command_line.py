@@ -1,4 +1,4 @@
-"""What the commands of this package share: the errors that they end with, and the bar that says how far they are."""
+"""The errors that the commands of this package end with, and the bar that says how far they are."""
 
 import sys
 from collections.abc import Iterable, Iterator

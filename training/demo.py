@@ -40,11 +40,11 @@ class DemoConfig:
     runs: Path = Path("runs")
     """the folder of runs"""
     seed: int = 0
-    """of both runs"""
+    """the seed of both runs"""
 
 
 def train_demo(config: DemoConfig) -> list[Path]:
-    """Start what is missing and wait for it; returns the runs that were trained. Raises TrainingError if one failed."""
+    """Start what is missing and wait for it; return the runs that were trained. Raises TrainingError if one failed."""
     threads = max(1, (os.cpu_count() or 1) // 2)
     started: dict[Path, tuple[subprocess.Popen[str], IO[str]]] = {}
     for variant in VARIANTS:
@@ -81,7 +81,7 @@ def _last_words(errors: IO[str]) -> str:
 
 
 def _free_path(path: Path) -> Path | None:
-    """The path, numbered where an unfinished run stands in the way; None where there is nothing to train."""
+    """Return the path, numbered where an unfinished run stands in the way; None where there is nothing to train."""
     for number in count(1):
         candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
         if not candidate.exists():
@@ -92,6 +92,7 @@ def _free_path(path: Path) -> Path | None:
 
 
 def main() -> None:
+    """Train the demo with the command line of this process."""
     config = tyro.cli(DemoConfig, prog="python -m sightline.training.demo")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs with &

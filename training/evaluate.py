@@ -1,4 +1,4 @@
-"""Predictions of a model over a test split.
+"""Write the predictions of a model over a test split.
 
 sightline evaluate --run runs/NAME      writes the predictions of a run again, from its weights
 sightline evaluate --model timm:resnet50 --weights FILE --dataset folder:DIR --run runs/NAME
@@ -25,7 +25,7 @@ from sightline.training.inference import test_figures, write_predictions
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """What it takes to write the predictions of a run again."""
+    """The settings for writing the predictions of a run again."""
 
     run: Path
     """The directory of the run, which keeps everything else."""
@@ -53,9 +53,9 @@ class Options:
     image_size: int | None = None
     """side to which a folder's images are brought, pixels, 8-1024; default: the model's own"""
     mean: tuple[float, float, float] | None = None
-    """of the pixels the model was trained on, red green blue, 0-1; default: that of the published weights"""
+    """mean of the pixels the model was trained on, red green blue, 0-1; default: that of the published weights"""
     std: tuple[float, float, float] | None = None
-    """likewise; must be given, with --mean, for models that are not of torchvision or timm"""
+    """their standard deviation; must be given, with --mean, for models that are not of torchvision or timm"""
     layers: str | None = None
     """the layers to explain, separated by commas; default: up to four that suit the model"""
     device: Literal["auto", "cpu", "cuda"] = "auto"

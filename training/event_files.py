@@ -1,4 +1,4 @@
-"""The figures of metrics.csv as event files, which TensorBoard opens."""
+"""Write the figures of metrics.csv as event files, which TensorBoard opens."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ TAGS = {
 def event_files(
     folder: Path | None, rows: Sequence[Sequence[float]]
 ) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """Write `rows`, each with METRICS_COLUMNS, in place of what the folder holds; yields what adds another epoch.
+    """Write `rows`, each with METRICS_COLUMNS, in place of what the folder holds; yield what adds another epoch.
 
     Needs the package tensorboard. Without a folder nothing is written.
     """

@@ -1,4 +1,4 @@
-"""Convolutions whose result has a few pixels, as matrix multiplications: on a CPU those are up to four times faster."""
+"""Compute convolutions to few pixels as matrix multiplications: on a CPU those are up to four times faster."""
 
 from functools import cache
 from typing import Any
@@ -13,12 +13,15 @@ from torch.overrides import TorchFunctionMode
 
 @cache
 def most_pixels() -> int:
-    """Of a result that is multiplied: benchmarks/RESULTS.md ("Where a training step's time goes") says why."""
+    """Return the largest H × W of a result that is multiplied.
+
+    benchmarks/RESULTS.md ("Where a training step's time goes") says why.
+    """
     return 4**2 if torch.cpu.get_capabilities().get("amx_bf16") else 3**2
 
 
 class Im2col(TorchFunctionMode):
-    """While it is entered, torch.conv2d of CPU tensors gathers the image patches (im2col) and multiplies matrices.
+    """A mode in which torch.conv2d of CPU tensors gathers the image patches (im2col) and multiplies matrices.
 
     Only where nn.Conv2d calls it, the result has at most `most_pixels`, there is one group, no dilation, and the stride
     and the zero padding are the same in both directions; all other calls go their usual way. Values and gradients are
@@ -84,7 +87,7 @@ def _convolve(images: Tensor, matrix: Tensor, kernel: torch.Size, stride: int, p
 def _patches(
     images: Tensor, kernel: torch.Size, stride: int, padding: tuple[int, int]
 ) -> tuple[Tensor, tuple[int, int]]:
-    """What the kernel sees at each of N×H×W places, a row each, channels fastest; and H and W."""
+    """Return what the kernel sees at each of N×H×W places, a row each, channels fastest; and H and W."""
     rows, columns = padding
     padded = functional.pad(_places(images), (0, 0, columns, columns, rows, rows))
     windows = padded.unfold(1, kernel[0], stride).unfold(2, kernel[1], stride).permute(0, 1, 2, 4, 5, 3)
@@ -92,5 +95,5 @@ def _patches(
 
 
 def _places(images: Tensor) -> Tensor:
-    """N×C×H×W → N×H×W×C, without a copy where the memory is in channels_last."""
+    """Turn N×C×H×W into N×H×W×C, without a copy where the memory is in channels_last."""
     return images.permute(0, 2, 3, 1)

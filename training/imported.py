@@ -1,4 +1,4 @@
-"""A run of a model that was trained elsewhere: its weights, its predictions, and no curves."""
+"""Make a run of a model that was trained elsewhere: its weights, its predictions, and no curves."""
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ Channels = tuple[float, float, float]  # red, green, blue
 
 @dataclass(frozen=True)
 class ImportConfig:
-    """What it takes to make a run of a model that was trained elsewhere."""
+    """The settings for making a run of a model that was trained elsewhere."""
 
     model: str
     """`torchvision:NAME`, `timm:NAME` or a key of `model_zoo.MODELS`."""

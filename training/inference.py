@@ -1,4 +1,4 @@
-"""Predictions of a model over a split, as a run keeps them."""
+"""Predict a split with a model, in the form that a run keeps."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -34,7 +34,7 @@ def infer(
     progress: Progress | None = None,
     side: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits float32 N×C and penultimate features float32 N×D of uint8 images N×H×W×3, in eval mode, one view each.
+    """Return logits float32 N×C and penultimate features float32 N×D of uint8 images N×H×W×3, seen in eval mode.
 
     `head` names the layer whose input the features are, averaged over places or tokens where it has several; without
     one they are the logits. `dtype` is the arithmetic (autocast), `side` as in `normalize`. The training flag of the
@@ -69,7 +69,7 @@ def infer(
 
 
 def _vectors(head: nn.Module, inputs: Tensor) -> Tensor:
-    """N×D: the mean over the places of N×D×h×w before a convolution, over the tokens of N×…×D before a linear layer."""
+    """Return N×D: the mean over places of N×D×h×w before a convolution, over tokens of N×…×D before a linear layer."""
     if isinstance(head, nn.Conv2d):
         return inputs.mean(dim=(2, 3))
     return inputs.flatten(1, -2).mean(dim=1) if inputs.ndim > 2 else inputs
@@ -82,7 +82,7 @@ def predict(
     dtype: torch.dtype = torch.float32,
     progress: Progress | None = None,
 ) -> tuple[pa.Table, np.ndarray]:
-    """The predictions table of `split`, and the penultimate features float32 N×D, of the model of a run."""
+    """Return the predictions table of `split`, and the penultimate features float32 N×D, of the model of a run."""
     return _table(split, *_infer(model, split.images, record, dtype, progress))
 
 
@@ -94,7 +94,7 @@ def predict_together(
     dtype: torch.dtype = torch.float32,
     side: int | None = None,
 ) -> tuple[pa.Table, np.ndarray] | None:
-    """`predict`, each process of `world` a part of the images, seen at `side` pixels; None in all but the first."""
+    """Predict as `predict`, each process of `world` a part, seen at `side` pixels; return None in all but the first."""
     parts = _infer(model, world.part(split.images), record, dtype, side=side)
     logits, features = map(world.gather, parts)
     return None if logits is None or features is None else _table(split, logits, features)
@@ -129,14 +129,14 @@ def write_predictions(writer: RunWriter, model: nn.Module, test: ImageSplit) -> 
 
 
 def test_figures(table: pa.Table) -> dict[str, float]:
-    """test_loss (mean cross-entropy, nats, without label smoothing) and test_accuracy (0–1) of a predictions table."""
+    """Return the test_loss (mean cross-entropy, nats, no label smoothing) and test_accuracy (0–1) of predictions."""
     loss = np.asarray(table["loss"], dtype=np.float64).mean()
     hits = pc.sum(pc.equal(table["label"], table["predicted"])).as_py()
     return {"test_loss": float(loss), "test_accuracy": hits / len(table)}
 
 
 def stored_images(split: ImageSplit) -> np.ndarray:
-    """The images a run keeps, uint8 N×H×W×3: the model's input itself, or thumbnails of it where that is large."""
+    """Return the images a run keeps, uint8 N×H×W×3: the model's input, or thumbnails where that is large."""
     if split.images.shape[1] <= THUMBNAIL_SIZE:
         return split.images
     side = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)

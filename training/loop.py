@@ -173,9 +173,10 @@ class Loop:
         return predict_together(self.model, self.data.test, self.record, self.world, dtype, side)
 
     def batches(self, size: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's part of shuffled, augmented batches, normalised float32 B×3×size×size, and what they show.
+        """Yield this process's part of shuffled, augmented batches: images, and what they show.
 
-        That is the labels, int64 B, or with --mix the share of each class, float32 B×classes.
+        Images are normalised float32 B×3×size×size; what they show is labels, int64 B, or with --mix the share of each
+        class, float32 B×classes.
         What does not fill a batch waits for the next epoch, so that batch normalisation never sees a single image.
         """
         config = self.config
@@ -195,7 +196,7 @@ class Loop:
             yield part.contiguous(memory_format=torch.channels_last), self.world.part(targets)
 
     def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """One update of the weights; the loss and the number of right answers before it, both float32, on the device.
+        """Update the weights once; return loss and number of right answers before it, both float32, on the device.
 
         They are of this process's part of the batch; the update is of all of it. Of mixed images the right answer is
         the class of the larger share.

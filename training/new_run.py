@@ -1,4 +1,4 @@
-"""What every new run says of itself, whether it is trained or only evaluated."""
+"""Describe a new run, whether it is trained or only evaluated."""
 
 import importlib.metadata
 import platform
@@ -23,7 +23,7 @@ PACKAGES = ("torch", "torchvision", "timm", "numpy")
 
 
 def default_run(dataset: str, *details: str) -> Path:
-    """runs/<UTC time>_<dataset>_<details>, in characters that any file system takes."""
+    """Return runs/<UTC time>_<dataset>_<details>, in characters that any file system takes."""
     names = (re.sub(r"[^\w.-]+", "-", name).strip("-") for name in (dataset, *details))
     return Path("runs") / "_".join([f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", *names])
 
@@ -83,7 +83,7 @@ def first_look(model: nn.Module, images: Tensor, num_classes: int, name: str) ->
 
 
 def choose_layers(model: nn.Module, images: Tensor, wanted: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The layers to explain, shallow to deep: `wanted`, checked, or where it is empty what the engine suggests.
+    """Return the layers to explain, shallow to deep: `wanted`, checked, or where it is empty what the engine suggests.
 
     images: float32 N×3×H×W, normalised, on the model's device; only the first is looked at.
     Raises ModelError for a layer that has no map, ExplainError where none has one.

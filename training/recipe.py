@@ -1,4 +1,4 @@
-"""What a training is made of besides its loop: the settings, the optimizer, the schedule."""
+"""The settings of a training, its optimizer and its schedule."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -29,7 +29,7 @@ class TrainConfig:
     """settings for CIFAR-10 by name, which the other options still change (in Python, start from RECIPES). fast: for
     an hour on two cores with AMX; best: 110 epochs with cutout, for a GPU"""
     seed: int = 0
-    """of the initial weights, the order of the images and their augmentation"""
+    """decides the initial weights, the order of the images and their augmentation"""
     run: Path | None = None
     """the run directory to make; default: runs/<UTC time>_<dataset>_<model>_seed<k>"""
     resume: bool = False
@@ -43,9 +43,9 @@ class TrainConfig:
     warmup: float = 0.25
     """share of the steps in which the learning rate rises, 0 up to 1, which it must not reach"""
     momentum: float = 0.9
-    """of SGD, Nesterov"""
+    """Nesterov momentum of SGD"""
     weight_decay: float = 5e-4
-    """on the weights of convolutions and linear layers only"""
+    """pulls the weights of convolutions and linear layers, and no others, towards 0"""
     label_smoothing: float = 0.1
     """share of the target spread evenly over all classes, 0-1"""
     crop_padding: int = 4
@@ -116,7 +116,7 @@ RECIPES = {
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; biases and batch-norm parameters are not decayed."""
+    """Return SGD with Nesterov momentum; biases and batch-norm parameters are not decayed."""
     parameters = list(model.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -126,9 +126,12 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
 
 
 def triangular(step: int, steps: int, peak: float, warmup: float) -> float:
-    """Learning rate of step 0 … steps−1: linear from near zero up to `peak`, then linear down, reaching 0 at `steps`.
+    """Return the learning rate of step 0 … steps−1: it rises linearly to `peak`, then falls and is 0 at `steps`.
 
     It never exceeds `peak`, and reaches it however few steps there are. `warmup` is the share of rising steps, 0–1.
+
+    >>> [triangular(step, 5, peak=0.9, warmup=0.4) for step in range(5)]
+    [0.45, 0.9, 0.9, 0.6, 0.3]
     """
     rising = min(round(warmup * steps), steps - 1)
     if step < rising:
@@ -137,11 +140,15 @@ def triangular(step: int, steps: int, peak: float, warmup: float) -> float:
 
 
 def resolution(config: TrainConfig, epoch: int, full: int) -> int:
-    """Side in pixels of the images in `epoch` (from 1), those of the test split too; in the last it is `full`."""
+    """Return the side in pixels of the images in `epoch` (from 1), test images too; in the last it is `full`.
+
+    >>> [resolution(TrainConfig(epochs=6, progressive=True), epoch, full=32) for epoch in range(1, 7)]
+    [16, 16, 24, 24, 32, 32]
+    """
     third = 3 * (epoch - 1) // config.epochs
     return full * (third + 2) // 4 if config.progressive and third < 2 else full
 
 
 def full_size_from(config: TrainConfig) -> int:
-    """The first epoch (from 1) whose images are not reduced."""
+    """Return the first epoch (from 1) whose images are not reduced."""
     return next(epoch for epoch in range(1, config.epochs + 1) if resolution(config, epoch, 4) == 4)

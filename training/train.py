@@ -1,4 +1,4 @@
-"""Train a classifier, write its run directory.
+"""Train a classifier and write its run directory.
 
 sightline train --dataset planted-shapes --model resnet18_narrow --epochs 10
 sightline train --dataset cifar10 --recipe fast --run runs/cifar10

@@ -1,4 +1,4 @@
-"""The processes of one training, as torchrun starts them. Without it there is one, which talks to nobody."""
+"""Let the processes of one training work together, as torchrun starts them; without it there is one."""
 
 import _thread
 import os
@@ -23,7 +23,10 @@ Values = TypeVar("Values", Tensor, np.ndarray)
 
 @dataclass(frozen=True)
 class World:
-    """rank: of this process, 0 … size−1; on this machine it is local_rank of local_size."""
+    """The place of this process among those of the training: rank of size, on this machine local_rank of local_size.
+
+    Both ranks count from 0. One that is alone talks to nobody.
+    """
 
     rank: int = 0
     size: int = 1
@@ -32,18 +35,18 @@ class World:
 
     @classmethod
     def of_environment(cls) -> "World":
-        """As torchrun describes it."""
+        """Return what torchrun says in the environment."""
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         return cls(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else cls()
 
     @property
     def is_first(self) -> bool:
-        """The one that prints and writes."""
+        """Tell whether this process is the one that prints and writes."""
         return self.rank == 0
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """Between processes of GPUs through nccl, of CPUs through gloo. A process of a GPU takes its own."""
+        """Connect the processes: those of GPUs, each with its own, through nccl, those of CPUs through gloo."""
         if device.type == "cuda":
             torch.cuda.set_device(self.local_rank)
         if self.size > 1:
@@ -55,7 +58,7 @@ class World:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Turns what torch says when another process has ended into a TrainingError."""
+        """Turn what torch says when another process has ended into a TrainingError."""
         try:
             yield
         except RuntimeError as error:
@@ -78,7 +81,7 @@ class World:
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
-        """The first process does it, then the others, who find in a cache what it left."""
+        """Let the first process do it, then the others, who find in a cache what it left."""
         if self.size > 1 and not self.is_first:
             dist.barrier()
         yield
@@ -86,28 +89,28 @@ class World:
             dist.barrier()
 
     def wrapped(self, model: nn.Module) -> nn.Module:
-        """The model, with gradients that are the mean over all processes."""
+        """Return the model, with gradients that are the mean over all processes."""
         return nn.parallel.DistributedDataParallel(model) if self.size > 1 else model
 
     def part(self, values: Values) -> Values:
-        """Every size-th, from the rank-th on."""
+        """Return every size-th value, from the rank-th on."""
         return values[self.rank :: self.size] if self.size > 1 else values
 
     def sum(self, values: Tensor) -> Tensor:
-        """Over all processes."""
+        """Add up over all processes, in place, and return that."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
     def share(self, value: T) -> T:
-        """What the first process has."""
+        """Return what the first process has."""
         values = [value]
         if self.size > 1:
             dist.broadcast_object_list(values)
         return values[0]
 
     def gather(self, part: np.ndarray) -> np.ndarray | None:
-        """What `part` took apart, put together again in the first process; None in the others."""
+        """Put together in the first process what `part` took apart; return None in the others."""
         if self.size == 1:
             return part
         parts: list[np.ndarray] | None = [part] * self.size if self.is_first else None

@@ -1,1 +1,1 @@
-"""Images in folders: listed, decoded by many workers, and cached."""
+"""Load images from folders: list them, decode them by many workers, keep them in a cache."""

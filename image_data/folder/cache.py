@@ -47,13 +47,13 @@ DecodedFolder = dict[str, DecodedSplit]
 
 
 def entry_folder(cache: Path, listing: FolderListing, image_size: int) -> Path:
-    """Where the entry of these files at this size lies. Another Pillow may decode to other pixels."""
+    """Return where the entry of these files at this size lies. Another Pillow may decode to other pixels."""
     state = f"{_FORMAT} {DECODER_VERSION} {PIL.__version__} {image_size} {listing.state}"
     return cache / sha256(state.encode()).hexdigest()[:32]
 
 
 def read_entry(entry: Path, listing: FolderListing) -> DecodedFolder | None:
-    """The decoded images, memory-mapped; None if there is no such entry or it is damaged."""
+    """Return the decoded images, memory-mapped; None if there is no such entry or it is damaged."""
     try:
         record = json.loads((entry / "entry.json").read_bytes())
         decoded = {split: _read_split(entry, split, record[split], listing) for split in listing.files}
@@ -138,7 +138,7 @@ def _write_images(
 
 
 def _npy_header(count: int, image_size: int) -> bytes:
-    """Of the same length for every count: NumPy leaves room for the first axis to grow."""
+    """Return a header of the same length for every count: NumPy leaves room for the first axis to grow."""
     header = io.BytesIO()
     layout = {"descr": "|u1", "fortran_order": False, "shape": (count, image_size, image_size, 3)}
     np.lib.format.write_array_header_1_0(header, layout)
@@ -169,7 +169,7 @@ def _remove_abandoned(cache: Path) -> None:
 
 
 def decode_in_memory(listing: FolderListing, batches: Iterator[tuple[str, Batch]]) -> DecodedFolder:
-    """The same as `build_entry`, for when nothing can be written."""
+    """Return what `build_entry` does, where nothing can be written."""
     images: dict[str, list[NDArray[np.uint8]]] = {split: [] for split in listing.files}
     broken: dict[str, dict[int, Failure]] = {split: {} for split in listing.files}
     kept = dict.fromkeys(listing.files, 0)
@@ -186,7 +186,7 @@ def decode_in_memory(listing: FolderListing, batches: Iterator[tuple[str, Batch]
 
 
 def kept_labels(listing: FolderListing, split: str, broken: dict[int, Failure]) -> NDArray[np.int64]:
-    """Labels of the images that could be read."""
+    """Return the labels of the images that could be read."""
     return np.delete(listing.labels[split], list(broken)) if broken else listing.labels[split]
 
 

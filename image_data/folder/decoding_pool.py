@@ -41,13 +41,14 @@ class Failure(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What became of some files: images uint8 n×S×S×3 in order, and the others by their position."""
+    """The outcome of decoding some files: images uint8 n×S×S×3 in order, and the failures by their position."""
 
     images: NDArray[np.uint8]
     failures: dict[int, Failure]
 
 
 def decode_batch(files: Sequence[str], image_size: int) -> Batch:
+    """Decode files in this process, each to image_size × image_size pixels."""
     images, failures = [], {}
     for position, file in enumerate(files):
         try:
@@ -59,7 +60,7 @@ def decode_batch(files: Sequence[str], image_size: int) -> Batch:
 
 
 class DecodingPool:
-    """Workers for `files` many files, to be used in a `with` statement."""
+    """A number of workers that decode `files` many files, to be used in a `with` statement."""
 
     def __init__(self, files: int, workers: int | None = None) -> None:
         self._count = workers or min(_available_cores(), 16)
@@ -84,7 +85,7 @@ class DecodingPool:
             worker.communicate()
 
     def decode(self, files: Sequence[str], image_size: int) -> Iterator[Batch]:
-        """Batches of `BATCH` files, in the order of the files."""
+        """Yield batches of `BATCH` files, in the order of the files."""
         # Only a few batches ahead of the reader, or large images would fill the memory.
         pending: deque[Future[Batch]] = deque()
         for start in range(0, len(files), BATCH):
@@ -126,7 +127,7 @@ class DecodingPool:
 
 
 def serve() -> None:
-    """The worker's side: decode every batch named on standard input until it is closed."""
+    """Decode every batch named on standard input until it is closed: the side of the worker."""
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while True:
         try:

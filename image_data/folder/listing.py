@@ -1,4 +1,4 @@
-"""Which images a folder holds, found without opening any of them."""
+"""List the images of a folder, without opening any of them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class FolderListing:
     nested: tuple[str, ...] = ()  # folders inside class folders, which are passed over
 
     def absolute(self, split: str) -> list[str]:
+        """Return the absolute path of every file of a split."""
         return [f"{self.root}/{file}" for file in self.files[split]]
 
 
@@ -77,7 +78,7 @@ def refuse_empty_classes(folder: Path, split: str, class_names: tuple[str, ...],
 
 
 def summarise(names: list[str], limit: int = 5) -> str:
-    """The first names, and how many more there are."""
+    """Return the first names, and how many more there are."""
     more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
 
@@ -91,7 +92,7 @@ def _refuse_foreign_name(path: str) -> None:
 
 
 def _list_classes(folder: Path, root: str, splits: Sequence[str]) -> tuple[str, ...]:
-    """Class names, sorted; the same in all `splits`."""
+    """Return the class names, sorted; the same in all `splits`."""
     classes: dict[str, set[str]] = {}
     for split in splits:
         if not os.path.isdir(f"{root}/{split}"):

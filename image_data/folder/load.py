@@ -1,4 +1,4 @@
-"""Images in folders: DIR/train/<class>/* and DIR/test/<class>/*."""
+"""Load images in folders: DIR/train/<class>/* and DIR/test/<class>/*."""
 
 from __future__ import annotations
 
