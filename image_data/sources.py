@@ -79,12 +79,7 @@ def _folder(request: Request) -> Loaded:
 
 
 SOURCES = {
-    "planted-shapes": Source(
-        _planted_shapes,
-        "generated, with masks",
-        arguments=("", "honest", "shortcut"),
-        side=32,
-    ),
+    "planted-shapes": Source(_planted_shapes, "generated, with masks", arguments=("", "honest", "shortcut"), side=32),
     "cifar10": Source(_cifar10, "downloaded where there is no copy", side=32),
     "folder": Source(_folder, "images in DIR/train/<class>/ and DIR/test/<class>/", arguments=("DIR",)),
 }
@@ -145,30 +140,28 @@ def load_test_split(
 
 def dataset_help() -> str:
     """Return what may be given as --dataset, with what each of it is."""
-    return "; ".join(f"{', '.join(_names(prefix, source))}: {source.about}" for prefix, source in SOURCES.items())
+    return "; ".join(f"{', '.join(_names(prefix))}: {source.about}" for prefix, source in SOURCES.items())
 
 
 def _find(dataset: str) -> tuple[Source, str]:
     """Return the source that `dataset` names, and the argument in it. Raises DataError for an unknown one."""
     prefix, _, argument = dataset.partition(":")
     source = SOURCES.get(prefix)
-    if source and (dataset in _names(prefix, source) or argument and any(map(str.isupper, source.arguments))):
+    if source and (dataset in _names(prefix) or argument and any(map(str.isupper, source.arguments))):
         return source, argument
-    choices = ", ".join(name for prefix, source in SOURCES.items() for name in _names(prefix, source))
-    raise DataError(f"Unknown data set {dataset!r}; choose from: {choices}.")
+    raise DataError(f"Unknown data set {dataset!r}; choose from: {', '.join(_names(*SOURCES))}.")
 
 
-def _names(prefix: str, source: Source) -> list[str]:
-    return [f"{prefix}:{argument}" if argument else prefix for argument in source.arguments]
+def _names(*prefixes: str) -> list[str]:
+    """Return what may be written for the sources of these prefixes."""
+    return [f"{prefix}:{word}" if word else prefix for prefix in prefixes for word in SOURCES[prefix].arguments]
 
 
 def _side(dataset: str, source: Source, image_size: int | None, default_size: int | None) -> int:
     """Return the side in pixels to load the images at. Raises DataError for one that they cannot have."""
     if source.side is not None:
         if image_size not in (None, source.side):
-            others = ", ".join(
-                name for prefix, other in SOURCES.items() if other.side is None for name in _names(prefix, other)
-            )
+            others = ", ".join(_names(*(prefix for prefix, other in SOURCES.items() if other.side is None)))
             raise DataError(
                 f"The images of {dataset} are {source.side}×{source.side} and cannot be loaded at {image_size} pixels; "
                 f"leave the image size out, or use {others}."

@@ -78,7 +78,7 @@ class Options:
 def evaluate(config: EvaluateConfig) -> str:
     """Write the predictions of a run again, from its weights; return the sentence to print.
 
-    Raises one of COMMAND_ERRORS with a sentence; then the run is as it was, unless its disk is full.
+    Raises one of COMMAND_ERRORS with a sentence.
     """
     run = Run(config.run)
     with RunWriter.reopen(run.path, run.record) as writer:  # first, since a run still being written is refused
@@ -123,7 +123,7 @@ def _test_split(run: Run) -> ImageSplit:
     return test
 
 
-def _do(config: EvaluateConfig | ImportConfig) -> str:
+def _carry_out(config: EvaluateConfig | ImportConfig) -> str:
     if isinstance(config, EvaluateConfig):
         return evaluate(config)
     run, table = import_model(config)
@@ -136,7 +136,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
     try:
         with ending_in_a_sentence(*COMMAND_ERRORS, interrupted="no prediction was changed."):
-            print(_do(options.configuration()))
+            print(_carry_out(options.configuration()))
     except UsageError as error:
         print(f"Error: {error} See --help.", file=sys.stderr)
         sys.exit(2)

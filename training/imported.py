@@ -17,7 +17,7 @@ from sightline.run_store.run import RunError, RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import RESOURCE_ERRORS, UsageError, progress_bar, warn
 from sightline.training.inference import write_predictions
-from sightline.training.new_run import choose_layers, default_run, described, first_look
+from sightline.training.new_run import choose_layers, default_run, describe, first_look
 
 Channels = tuple[float, float, float]  # red, green, blue
 
@@ -78,7 +78,7 @@ def import_model(config: ImportConfig) -> tuple[Path, pa.Table]:
         mean=mean,
         std=std,
         seed=0,
-        **described(asdict(config), {"test": test}, model, device),
+        **describe(asdict(config), {"test": test}, model, device),
     )
     run = config.run or default_run(config.dataset, config.model)
     with RunWriter.create(run, record) as writer:

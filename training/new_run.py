@@ -28,7 +28,7 @@ def default_run(dataset: str, *details: str) -> Path:
     return Path("runs") / "_".join([f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", *names])
 
 
-def described(
+def describe(
     settings: Mapping[str, Any], splits: Mapping[str, ImageSplit], model: nn.Module, device: torch.device
 ) -> dict[str, Any]:
     """Return the fields of a RunRecord that say from what, when, where and with which programs a run is made.

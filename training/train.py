@@ -30,7 +30,7 @@ from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, progress_bar, warn
 from sightline.training.loop import Loop, fit
-from sightline.training.new_run import choose_layers, default_run, described, first_look
+from sightline.training.new_run import choose_layers, default_run, describe, first_look
 from sightline.training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution
 from sightline.training.world import World
 
@@ -94,7 +94,7 @@ def _prepare(config: TrainConfig, spec: ModelSpec, device: torch.device, world: 
         std=std,
         seed=config.seed,
         full_size_from=full_size_from(config),
-        **described(recipe, {"train": data.train, "test": data.test}, model, device),
+        **describe(recipe, {"train": data.train, "test": data.test}, model, device),
     )
     return Loop(config, model.to(device), data, record, world)
 

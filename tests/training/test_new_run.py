@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import sightline
-from sightline.training.new_run import described
+from sightline.training.new_run import describe
 
 SETTINGS = {"model": "resnet18", "dataset": "cifar10"}
 
@@ -37,7 +37,7 @@ def commit_of(monkeypatch, tiny_data):
 
     def commit_of(folder):
         monkeypatch.setattr(sightline, "__file__", str(folder / "sightline" / "__init__.py"))
-        return described(SETTINGS, {"test": tiny_data.test}, torch.nn.Linear(1, 1), torch.device("cpu"))["git_commit"]
+        return describe(SETTINGS, {"test": tiny_data.test}, torch.nn.Linear(1, 1), torch.device("cpu"))["git_commit"]
 
     return commit_of
 
