@@ -1,0 +1,70 @@
+"""The pictures of README.md and docs/: every view of the demo's two runs, in a window of 1280×720.
+
+python -m benchmarks.pictures --runs DIR     (made by python -m training.demo --runs DIR)
+
+Trust shows what `sightline quality` has measured: run it on demo-shortcut first.
+"""
+
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import tyro
+from PIL import Image
+
+from tests.fabricated import CHROMIUM_OPTIONS, LAUNCHER, ROOT, serve
+
+WINDOW = {"width": 1280, "height": 720}
+INTRODUCED = {"name": "sightline_introduced", "value": "yes"}  # the cookie of somebody who has read the introduction
+BOTH = {"run": "demo-shortcut", "beside": "demo-honest"}
+CELL = {"true": "square", "predicted": "circle"}  # of the confusion matrix: mistakes that a red tag explains
+PICTURES: dict[str, tuple[str, dict[str, Any], str]] = {  # file → page, address, what has to be seen on it
+    "two_runs": ("layers", BOTH | CELL | {"target": "predicted"}, ".map-grid img"),
+    "curves": ("", {"runs": ["demo-honest", "demo-shortcut"]}, ".mark-line path"),
+    "mistakes": ("mistakes", BOTH | CELL | {"map": "shown"}, ".tile img"),
+    "layers": ("layers", {"run": "demo-shortcut"} | CELL, ".map-grid img"),
+    "trust": ("trust", {"run": "demo-shortcut", "measure": "tag_minus_decoy"}, ".mark-symbol path"),
+    "compare": ("compare", BOTH, ".map-grid img"),
+}
+STILL = """
+() => {
+  const isReady = document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]")
+  const images = [...document.images]
+  const now = document.body.innerText + images.length
+  window.unchanged = isReady && now === window.before && images.every((image) => image.complete)
+    ? (window.unchanged || 0) + 1 : 0
+  window.before = now
+  return window.unchanged > 5
+}
+"""
+
+
+def main(runs: Path, folder: Path = ROOT / "docs" / "pictures") -> None:
+    """Write NAME.png of every picture into `folder`. runs: the folder of the demo's runs."""
+    from playwright.sync_api import sync_playwright
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with serve(LAUNCHER, runs) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS)
+        context = browser.new_context(viewport=WINDOW, color_scheme="light")
+        context.add_cookies([INTRODUCED | {"url": address}])
+        for name, (view, query, shows) in PICTURES.items():
+            page = context.new_page()
+            page.goto(f"{address}/{view}?{urlencode(query, doseq=True)}")
+            page.wait_for_selector(shows, timeout=60_000)
+            page.wait_for_function(STILL, polling=200, timeout=60_000)
+            save_small(page.screenshot(), folder / f"{name}.png")
+            page.close()
+        browser.close()
+
+
+def save_small(picture: bytes, file: Path) -> None:
+    """Write a screenshot with 256 colours: a third of its bytes, and no difference to the eye."""
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+    print(f"{file}: {file.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
