@@ -1,1 +1,1 @@
-"""The run directory: the one contract between a training and the app (see README, "A run directory")."""
+"""The run directory: the one contract between a training and the app (see docs/run-directory.md)."""
