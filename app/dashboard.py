@@ -5,7 +5,7 @@ import streamlit as st
 from sightline.app.address.url import read_selection
 from sightline.app.address.views import VIEWS, pages
 from sightline.app.elements.introduction import draw_introduction
-from sightline.app.elements.shell import draw_header, draw_no_runs, draw_notices, style
+from sightline.app.elements.shell import draw_header, draw_no_runs, draw_notices
 from sightline.app.runs import loaders, run_list
 
 # Streamlit fetches an icon given by name from the internet.
@@ -14,7 +14,6 @@ ICON = (
     "%3Ccircle cx='8' cy='8' r='5' fill='none' stroke='%230b7fab' stroke-width='4'/%3E%3C/svg%3E"
 )
 st.set_page_config(page_title="Sightline", page_icon=ICON, layout="wide")
-st.html(style())
 
 views = pages()
 page = st.navigation(list(views.values()), position="hidden")

@@ -30,22 +30,22 @@ STATE_WORDS = {
 }
 
 
-@lru_cache(1)
-def style() -> str:
-    """Return the style sheet as HTML, read once."""
-    return f"<style>{(Path(__file__).parents[1] / 'style.css').read_text(encoding='utf-8')}</style>"
-
-
 def draw_header(pages: Mapping[str, "StreamlitPage"], current: str, selection: Selection) -> None:
     """Draw the brand, one link a view, which carries the selection along, and the run pickers."""
     with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        st.html('<div class="brand"><span></span>Sightline</div>', width="content")
+        st.html(_brand(list(pages).index(current) + 1), width="content")
         with st.container(key="nav", horizontal=True, gap="small", width="content", wrap=False):
             for view, page in pages.items():
-                with st.container(key=f"nav_{view}{'_here' if view == current else ''}", width="content"):
-                    query = with_second_run(selection) if view == "Compare" else selection
-                    st.page_link(page, label=view, query_params=query.to_query(), width="content")
+                query = with_second_run(selection) if view == "Compare" else selection
+                st.page_link(page, label=view, query_params=query.to_query(), width="content")
         _draw_run_pickers(with_second_run(selection) if current == "Compare" else selection)
+
+
+@lru_cache
+def _brand(number: int) -> str:
+    """Write the brand, the style sheet, and which link, counted from 1, is that of the page one is on."""
+    sheet = (Path(__file__).parents[1] / "style.css").read_text(encoding="utf-8")
+    return f'<style>{sheet.replace("HERE", str(number))}</style><div class="brand"><span></span>Sightline</div>'
 
 
 def with_second_run(selection: Selection) -> Selection:
