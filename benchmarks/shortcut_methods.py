@@ -25,7 +25,7 @@ from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.localisation import tag_minus_decoy
 from sightline.explain.judging.measuring import LIMITS, Kind, attributions
 from sightline.explain.judging.sample import draw_sample
-from sightline.explain.quality import METHODS, kinds_that_share_passes
+from sightline.explain.quality import MEASURED_METHODS, kinds_that_share_passes
 from sightline.image_data.planted_shapes import VARIANTS
 from sightline.image_data.splits import DECOY, TAG
 from sightline.run_store.run import Run, list_runs
@@ -56,7 +56,7 @@ def measured(run: Run, images: int) -> dict[Kind, float]:
     """`tag_minus_decoy` of all kinds of maps, mean over the images."""
     model, whole = run.load_model(), draw_sample(run, images)
     found: dict[Kind, float] = {}
-    for kinds in kinds_that_share_passes(METHODS, run.record.layers):
+    for kinds in kinds_that_share_passes(MEASURED_METHODS, run.record.layers):
         sample = whole.first(LIMITS["pixel"].images) if kinds[0][0] in PIXEL_METHODS else whole
         inputs = sample.images(slice(None), torch.device("cpu"))
         maps = attributions(model, inputs, sample.classes[:, :1], kinds, sample.rows.tolist())
