@@ -81,11 +81,9 @@ def probabilities(model: nn.Module, images: Tensor) -> Tensor:
         return torch.cat([model(images[rows]).softmax(dim=1) for rows in _batches(model, images)])
 
 
-def upsample(maps: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor:
-    """N×T×h×w → N×T×H×W: bicubic, or every cell as a rectangle of its one value."""
-    if smooth:
-        return nn.functional.interpolate(maps, size, mode="bicubic", align_corners=False)
-    return nn.functional.interpolate(maps, size, mode="nearest")
+def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Enlarge maps N×T×h×w to N×T×H×W, bicubically, which may go beyond their values a little."""
+    return nn.functional.interpolate(maps, size, mode="bicubic", align_corners=False)
 
 
 def _one_pass(

@@ -22,7 +22,6 @@ class Method:
     source: str
     cost: str
     signed: bool  # whether negative values occur and mean evidence against the class
-    class_specific: bool  # whether another class gives another map
     linear: bool  # whether the map of a difference of two logits is the difference of their maps
     combine: Combine | None = None  # None: Captum computes it, see CAPTUM_CLASSES
 
@@ -57,15 +56,28 @@ _ONE_PASS = "1 + T: one forward, and one backward a class for all layers; none w
 _CAPTUM = "2·L·T: a forward and a backward for each layer and class"
 
 LAYER_METHODS = {
-    "gradcam": Method("Grad-CAM", "Selvaraju et al. 2017, arXiv 1610.02391", _ONE_PASS, True, True, True, grad_cam),
-    "hirescam": Method("HiResCAM", "Draelos and Carin 2020, arXiv 2011.08891", _ONE_PASS, True, True, True, hires_cam),
-    "layercam": Method("LayerCAM", "Jiang et al. 2021, IEEE TIP 30", _ONE_PASS, False, True, False, layer_cam),
-    "gradcam++": Method(
-        "Grad-CAM++", "Chattopadhyay et al. 2018, arXiv 1710.11063", _ONE_PASS, False, True, False, grad_cam_plus_plus
+    "gradcam": Method(
+        "Grad-CAM", "Selvaraju et al. 2017, arXiv 1610.02391", _ONE_PASS, signed=True, linear=True, combine=grad_cam
     ),
-    "captum_gradcam": Method("Grad-CAM (Captum)", "captum.attr.LayerGradCam, the reference", _CAPTUM, True, True, True),
+    "hirescam": Method(
+        "HiResCAM", "Draelos and Carin 2020, arXiv 2011.08891", _ONE_PASS, signed=True, linear=True, combine=hires_cam
+    ),
+    "layercam": Method(
+        "LayerCAM", "Jiang et al. 2021, IEEE TIP 30", _ONE_PASS, signed=False, linear=False, combine=layer_cam
+    ),
+    "gradcam++": Method(
+        "Grad-CAM++",
+        "Chattopadhyay et al. 2018, arXiv 1710.11063",
+        _ONE_PASS,
+        signed=False,
+        linear=False,
+        combine=grad_cam_plus_plus,
+    ),
+    "captum_gradcam": Method(
+        "Grad-CAM (Captum)", "captum.attr.LayerGradCam, the reference", _CAPTUM, signed=True, linear=True
+    ),
     "gradient_x_activation": Method(
-        "Gradient × activation (Captum)", "captum.attr.LayerGradientXActivation", _CAPTUM, True, True, True
+        "Gradient × activation (Captum)", "captum.attr.LayerGradientXActivation", _CAPTUM, signed=True, linear=True
     ),
 }
 
@@ -74,12 +86,15 @@ PIXEL_METHODS = {
         "Integrated Gradients",
         "Sundararajan et al. 2017, arXiv 1703.01365",
         "100·T: 50 steps a class",
-        True,
-        True,
-        True,
+        signed=True,
+        linear=True,
     ),
     "occlusion": Method(
-        "Occlusion", "Zeiler and Fergus 2014, arXiv 1311.2901", "T·(1 + 225): windows of an eighth", True, True, True
+        "Occlusion",
+        "Zeiler and Fergus 2014, arXiv 1311.2901",
+        "T·(1 + 225): windows of an eighth",
+        signed=True,
+        linear=True,
     ),
 }
 

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from sightline.explain.attribution.engine import probabilities, upsample
 from sightline.explain.judging.imputation import impute
 
+SHARE = 0.1  # of the pixels are hidden
+DRAWS = 16  # random places
+
 
 @dataclass(frozen=True)
 class Hidden:
@@ -26,23 +29,20 @@ def hide_hottest(
     image: np.ndarray,
     values: np.ndarray,
     to_input: Callable[[np.ndarray], Tensor],
-    share: float = 0.1,
-    draws: int = 16,
-    seed: int = 0,
 ) -> Hidden:
-    """Impute the `share` of the pixels where the map is hottest, and as many at `draws` random places.
+    """Impute the tenth of the pixels where the map is hottest, and as many at random places; always the same places.
 
     image: uint8 H×W×3, what the model sees. values: float h×w, the signed map. to_input: uint8 N×H×W×3 → the model's
     input. The random places have the shape of the hot ones, moved round the image's edges by a random distance: a
     scatter of single pixels would be filled in from its neighbours and cost the model nothing.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     height, width = image.shape[:2]
-    hot = hottest(torch.from_numpy(values.astype(np.float32)), (height, width), share)
-    moves = [(int(rng.integers(height)), int(rng.integers(width))) for _ in range(draws)]
+    hot = hottest(torch.from_numpy(values.astype(np.float32)), (height, width))
+    moves = [(int(rng.integers(height)), int(rng.integers(width))) for _ in range(DRAWS)]
     masks = torch.stack([torch.zeros_like(hot), hot, *(hot.roll(move, (0, 1)) for move in moves)])
     pixels = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1).expand(len(masks), -1, -1, -1) / 255
-    filled = impute(pixels, masks, torch.Generator().manual_seed(seed))
+    filled = impute(pixels, masks, torch.Generator().manual_seed(0))
     images = (filled.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     images[0] = image
     device = next(model.parameters()).device
@@ -50,9 +50,9 @@ def hide_hottest(
     return Hidden(chances[0], chances[1], chances[2:].mean(axis=0), images[1])
 
 
-def hottest(values: Tensor, size: tuple[int, int], share: float) -> Tensor:
-    """The `share` of the places of an image (bool H×W) where its map, float h×w, is hottest, smoothly upsampled."""
+def hottest(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Mark the tenth of an image's pixels (bool H×W) where its map, float h×w, is hottest once it is upsampled."""
     places = upsample(values[None, None], size).flatten()
     mask = torch.zeros(len(places), dtype=torch.bool)
-    mask[places.topk(round(share * len(places))).indices] = True
+    mask[places.topk(round(SHARE * len(places))).indices] = True
     return mask.reshape(size)

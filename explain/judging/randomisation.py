@@ -38,16 +38,16 @@ def randomisation(model: nn.Module, images: Tensor, attribute: Attribute[Key], s
     return {kind: (total / models).masked_fill(constant[kind].cpu(), torch.nan) for kind, total in sums.items()}
 
 
-def smooth(attribute: Attribute[Key], seed: int = 0) -> Attribute[Key]:
+def smooth(attribute: Attribute[Key]) -> Attribute[Key]:
     """`attribute` averaged over noisy copies of the images, for the smooth variant of `randomisation`.
 
     Hedström et al. 2024 (arXiv 2405.02383): a gradient's own noise lowers the similarity as forgetting
-    does, and would be taken for it. Every model sees the same ten copies, the same for the same `seed`.
+    does, and would be taken for it. Every model sees the same ten copies, and so does every call.
     """
 
     def averaged(model: nn.Module, images: Tensor) -> dict[Key, Tensor]:
         deviation = NOISE * (images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True))
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(0)
         sums: dict[Key, Tensor] = {}
         for _ in range(NOISY_DRAWS):
             noise = torch.randn(images.shape, generator=generator).to(images)

@@ -27,14 +27,14 @@ def removal_curve(
     targets: Tensor,
     replace: Replace,
     shares: Sequence[float] = STEPS,
-    least_first: bool = False,
 ) -> Tensor:
-    """Probability of the class `targets` (int N) when the most, or least, relevant pixels are replaced: float N×S.
+    """Return the probability of the class `targets` (int N) when the most relevant pixels are replaced: float N×S.
 
     images: float N×C×H×W, normalised, on the model's device. maps: float N×H×W, of which only the order counts; equal
-    pixels go in reading order. shares: how much is replaced, S values from 0 to 1, rounded to whole pixels.
+    pixels go in reading order; with −maps the least relevant pixels are replaced first. shares: how much is replaced,
+    S values from 0 to 1, rounded to whole pixels.
     """
-    ranks = _ranks(maps if not least_first else -maps)
+    ranks = _ranks(maps)
     counts = torch.tensor([round(share * ranks[0].numel()) for share in shares], device=images.device)
     step = max(1, REMOVED_BYTES // (images[0].nbytes * len(shares)))
     parts = []
@@ -60,7 +60,7 @@ def road_gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, se
     def replace(rows: Tensor, hidden: Tensor) -> Tensor:
         return impute(rows, hidden, torch.Generator().manual_seed(seed))
 
-    most, least = (removal_curve(model, images, maps, targets, replace, least_first=least) for least in (False, True))
+    most, least = (removal_curve(model, images, order, targets, replace) for order in (maps, -maps))
     return (least - most).mean(dim=1)
 
 
@@ -80,7 +80,7 @@ def insertion(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -
     The most relevant pixels first appear in the blurred image, in eleven steps from none to all; trapezoids. Arguments
     as in `removal_curve`. The blur is that of the paper's code, 11 pixels wide, also where images are small.
     """
-    curve = removal_curve(model, images, maps, targets, _make_blurred, ENDS_AND_STEPS, least_first=True)
+    curve = removal_curve(model, images, -maps, targets, _make_blurred, ENDS_AND_STEPS)
     return torch.trapezoid(curve, dx=1 / (len(ENDS_AND_STEPS) - 1))
 
 

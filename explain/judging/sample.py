@@ -55,8 +55,8 @@ class Sample:
         return replace(self, mosaics=self.mosaics[:0], mosaic_classes=self.mosaic_classes[:0])
 
 
-def draw_sample(run: Run, images: int, seed: int = 0) -> Sample:
-    """At most `images` of the test split, whatever the model made of them; the same for the same `seed`.
+def draw_sample(run: Run, images: int) -> Sample:
+    """Draw at most `images` of the test split, whatever the model made of them; always the same.
 
     Raises ExplainError for a run of one class, or of fewer than ten images; RunError where a file of it is missing.
     """
@@ -71,13 +71,13 @@ def draw_sample(run: Run, images: int, seed: int = 0) -> Sample:
             f"Run {run.name} has {len(predictions)} test images; an interval needs {LEAST_IMAGES} or more: "
             "put more images into its test split."
         )
-    rows = np.random.default_rng(seed).permutation(len(predictions))[:images]
+    rows = np.random.default_rng(0).permutation(len(predictions))[:images]
     labels, predicted = (predictions.column(name).astype(np.int64) for name in ("label", "predicted"))
     others = predictions.probabilities[rows].astype(np.float32)
     others[np.arange(len(rows)), predicted[rows]] = -1
     classes = torch.from_numpy(np.stack([predicted[rows], others.argmax(axis=1)], axis=1))
     masks = run.masks()
-    mosaics = choose_mosaics(labels, predicted, predictions.column("confidence"), len(rows) // CELLS, seed)
+    mosaics = choose_mosaics(labels, predicted, predictions.column("confidence"), len(rows) // CELLS)
     return Sample(
         run=run,
         rows=rows,

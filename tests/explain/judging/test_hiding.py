@@ -71,7 +71,7 @@ def test_an_image_hidden_whole_is_finite():
 def test_the_hottest_tenth_is_a_tenth_and_the_hottest():
     values = torch.zeros(4, 4)
     values[3, 0] = 1
-    mask = hottest(values, (20, 20), 0.1)
+    mask = hottest(values, (20, 20))
     assert mask.sum() == 40 and mask[15:, :5].sum() == 25  # the whole of the hot cell, and its surroundings
     assert not mask[:10].any() and not mask[:, 10:].any()
 

@@ -108,7 +108,7 @@ def test_a_step_removes_its_share_and_no_pixel_more(anything, least_first):
         seen.append(hidden)
         return rows
 
-    removal_curve(model, images, maps, targets, replace, least_first=least_first)
+    removal_curve(model, images, -maps if least_first else maps, targets, replace)
     hidden = torch.cat(seen).reshape(len(images), len(STEPS), -1)
     assert hidden.sum(dim=2).tolist() == [[10, 20, 30, 40, 50, 60, 70, 80, 90]] * len(images)
     for image in range(len(images)):
