@@ -177,7 +177,7 @@ def _computed(
     run: Run, subject: Subject, method: str, layers: tuple[str, ...], scores: tuple[Score, ...]
 ) -> tuple[Maps, float]:
     """Compute maps; beside them the seconds that it took, without those for loading torch and the model."""
-    import_module(f"sightline.explain.attribution.{'pixels' if method in PIXEL_METHODS else 'engine'}")
+    import_module("captum.attr" if method in PIXEL_METHODS else "sightline.explain.attribution.engine")
     model, images = _model(run), run.to_input(_model_pixels(run, subject))
     start = time.perf_counter()
     singles = [score for score in scores if score[1] is None]

@@ -1,7 +1,8 @@
 """The attribution methods on offer. Torch-free: the app lists them before torch is loaded.
 
 A layer method combines what one forward and one backward return: the layer's activation A and the gradient G of one
-class's logit with respect to it, both N×K×h×w. To add one, write the function and give it a line in LAYER_METHODS.
+class's logit with respect to it, both N×K×h×w. A pixel method asks the model itself. To add one of either kind, write
+its function and give it a row in LAYER_METHODS or PIXEL_METHODS; no other file needs to know.
 """
 
 from collections.abc import Callable
@@ -9,47 +10,83 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Combine = Callable[["Tensor", "Tensor"], "Tensor"]  # A and G, N×K×h×w → the signed map, N×h×w
+# A model, images N×C×H×W and a class code for each (int64 N) → the signed map of that class's logit, N×H×W
+Attribute = Callable[["nn.Module", "Tensor", "Tensor"], "Tensor"]
+
+INTEGRATION_STEPS = 50  # of the path of Integrated Gradients
+WINDOWS_PER_SIDE = 8  # an occluding window is this share of a side; the next one starts half a window on
+FORWARD_BATCH = 64  # images that Captum puts through the model at once
 
 
 @dataclass(frozen=True)
 class Method:
-    """One row of the table. `cost` is in forward passes, a backward counting as one, for L layers and T classes."""
+    """One row of the table."""
 
     title: str
     source: str
-    cost: str
+    cost: str  # in forward passes, a backward counting as one, for L layers and T classes
     signed: bool  # whether negative values occur and mean evidence against the class
     linear: bool  # whether the map of a difference of two logits is the difference of their maps
-    combine: Combine | None = None  # None: Captum computes it, see CAPTUM_CLASSES
+    combine: Combine | None = None  # of a layer method; None: Captum computes it, see CAPTUM_CLASSES
+    attribute: Attribute | None = None  # of a pixel method
 
 
 def grad_cam(activation: "Tensor", gradient: "Tensor") -> "Tensor":
-    """Eq. 1 and 2 of the paper, without the ReLU."""
+    """Weight each channel by its mean gradient: eq. 1 and 2 of the paper, without the ReLU."""
     return (gradient.mean(dim=(2, 3), keepdim=True) * activation).sum(dim=1)
 
 
 def hires_cam(activation: "Tensor", gradient: "Tensor") -> "Tensor":
-    """Eq. 4: element by element, so that what is not used at a place does not light up there."""
+    """Multiply element by element (eq. 4), so that what is not used at a place does not light up there."""
     return (gradient * activation).sum(dim=1)
 
 
 def layer_cam(activation: "Tensor", gradient: "Tensor") -> "Tensor":
-    """Eq. 5 and 6, without the ReLU: each place weighted by its positive gradient."""
+    """Weight each place by its positive gradient: eq. 5 and 6, without the ReLU."""
     return (gradient.clamp(min=0) * activation).sum(dim=1)
 
 
 def grad_cam_plus_plus(activation: "Tensor", gradient: "Tensor") -> "Tensor":
-    """Eq. 10, 11 and 19, without the ReLU: the weights are Σ α·ReLU(G), where α = G² / (2·G² + G³·ΣA).
+    """Weight each channel by Σ α·ReLU(G), where α = G² / (2·G² + G³·ΣA): eq. 10, 11 and 19, without the ReLU.
 
-    Divided by G², which neither underflows nor meets 0/0: where G is zero the place has no weight anyway. The factor
-    exp(logit) of eq. 18 is common to all channels and left out.
+    α is divided by G², which neither underflows nor meets 0/0: where G is zero the place has no weight anyway. The
+    factor exp(logit) of eq. 18 is common to all channels and left out.
     """
     alpha = 1 / (2 + gradient * activation.sum(dim=(2, 3), keepdim=True))
     weights = (alpha * gradient.clamp(min=0)).sum(dim=(2, 3), keepdim=True)
     return (weights * activation).sum(dim=1)
+
+
+def integrated_gradients(model: "nn.Module", images: "Tensor", target: "Tensor") -> "Tensor":
+    """Average the gradient on the way from a grey image, times the image, summed over channels.
+
+    A map adds up to the logit minus that of the baseline 0 (the mean colour of the training images), up to the error
+    of 50 steps.
+    """
+    from captum.attr import IntegratedGradients
+
+    batch = max(FORWARD_BATCH, len(images))  # Captum wants a step of all images at once
+    attribution = IntegratedGradients(model)
+    found = attribution.attribute(images, target=target, n_steps=INTEGRATION_STEPS, internal_batch_size=batch)
+    return found.sum(dim=1)
+
+
+def occlusion(model: "nn.Module", images: "Tensor", target: "Tensor") -> "Tensor":
+    """Measure by how much the logit falls, on average over the grey windows that hide a pixel, an eighth of a side."""
+    from captum.attr import Occlusion
+
+    height, width = (max(1, side // WINDOWS_PER_SIDE) for side in images.shape[2:])
+    found = Occlusion(model).attribute(
+        images,
+        target=target,
+        sliding_window_shapes=(images.shape[1], height, width),
+        strides=(images.shape[1], max(1, height // 2), max(1, width // 2)),
+        perturbations_per_eval=max(1, FORWARD_BATCH // len(images)),
+    )
+    return found[:, 0]  # a window hides all channels, so all have the same value
 
 
 _ONE_PASS = "1 + T: one forward, and one backward a class for all layers; none where the head is pooling + linear"
@@ -88,6 +125,7 @@ PIXEL_METHODS = {
         "100·T: 50 steps a class",
         signed=True,
         linear=True,
+        attribute=integrated_gradients,
     ),
     "occlusion": Method(
         "Occlusion",
@@ -95,6 +133,7 @@ PIXEL_METHODS = {
         "T·(1 + 225): windows of an eighth",
         signed=True,
         linear=True,
+        attribute=occlusion,
     ),
 }
 

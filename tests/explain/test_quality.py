@@ -60,7 +60,7 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sightline.explain.judging.randomisation.NOISY_DRAWS", 1)
         patch.setattr(measuring, "LIMITS", {"layer": ImageLimits(20, 12, 4, 3), "pixel": ImageLimits(8, 6, 2, 1)})
-        patch.setattr("sightline.explain.attribution.pixels.STEPS", 2)
+        patch.setattr("sightline.explain.attribution.methods.INTEGRATION_STEPS", 2)
         yield
 
 

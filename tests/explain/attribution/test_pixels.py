@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from sightline.explain.attribution.engine import ExplainError
-from sightline.explain.attribution.methods import PIXEL_METHODS
+from sightline.explain.attribution.methods import PIXEL_METHODS, Method
 from sightline.explain.attribution.pixels import pixel_attributions
+from sightline.explain.judging.measuring import attributions
 
 
 @pytest.fixture
@@ -35,6 +36,15 @@ def test_occlusion_of_a_linear_model_is_the_mean_over_the_windows_of_what_they_h
         corners = [(a, b) for a in (y - 1, y) for b in (x - 1, x) if 0 <= a <= 14 and 0 <= b <= 14]
         expected = torch.stack([hidden[:, a : a + 2, b : b + 2].sum(dim=(1, 2)) for a, b in corners]).mean(dim=0)
         assert torch.allclose(maps[:, 0, y, x], expected, atol=1e-5)
+
+
+def test_a_method_that_is_added_to_the_table_runs_its_own_function(linear, images, monkeypatch):
+    added = Method("Brightness", "", "none", True, True, attribute=lambda _, images, target: images[:, 1] + target[0])
+    monkeypatch.setitem(PIXEL_METHODS, "brightness", added)
+    maps = pixel_attributions(linear, images, torch.tensor([[0, 3], [0, 3]]), "brightness")
+    assert torch.equal(maps, torch.stack([images[:, 1], images[:, 1] + 3], dim=1))
+    kind = ("brightness", "input")
+    assert torch.equal(attributions(linear, images, torch.tensor([[0], [0]]), [kind], [0, 0])[kind], maps[:, :1])
 
 
 @pytest.mark.parametrize("method", PIXEL_METHODS)
