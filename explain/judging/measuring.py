@@ -76,7 +76,7 @@ def judge(model: nn.Module, sample: Sample, kinds: Sequence[Kind], progress: tqd
     judged: dict[Kind, Values] = {}
     for kind in kinds:
         progress.set_description(" at ".join(kind))
-        values = {"class_sensitivity": pearson(maps[kind][:, 0], maps[kind][:, 1]).numpy(), **changed[kind]}
+        values = {"class_sensitivity": pearson(maps[kind][:, 0], maps[kind][:, 1]), **changed[kind]}
         if kind in grids:
             values["gridpg"] = grids[kind]
         twin = next((other for other in judged if _are_same(maps[other], maps[kind])), None)
@@ -89,20 +89,20 @@ def judge(model: nn.Module, sample: Sample, kinds: Sequence[Kind], progress: tqd
         yield kind, values | judged[kind]
 
 
-def _are_same(one: Tensor, other: Tensor) -> bool:
-    """As HiResCAM and Grad-CAM are at the last layer."""
-    if one.shape != other.shape or not one.isfinite().all():
+def _are_same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether two methods gave the same maps, as HiResCAM and Grad-CAM do at the last layer."""
+    if one.shape != other.shape or not np.isfinite(one).all():
         return False
-    return bool(((one - other).abs() <= SAME * one.abs().amax(dim=(2, 3), keepdim=True)).all())
+    return bool((np.abs(one - other) <= SAME * np.abs(one).max(axis=(2, 3), keepdims=True)).all())
 
 
-def _maps(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, Tensor]:
-    """Maps of the two likeliest classes, N×2×h×w on the CPU."""
+def _maps(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, np.ndarray]:
+    """Compute the maps of the two likeliest classes, N×2×h×w."""
     parts = []
     for part in _chunks(sample, len(sample)):
         images = sample.images(part, device_of(model))
         maps = attributions(model, images, sample.classes[part], kinds, sample.rows[part].tolist())
-        parts.append({kind: values.cpu() for kind, values in maps.items()})
+        parts.append({kind: values.cpu().numpy() for kind, values in maps.items()})
     return _joined(parts)
 
 
@@ -112,8 +112,8 @@ def _gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kin
         images = sample.mosaic_images(part, device_of(model))
         maps = attributions(model, images, sample.mosaic_classes[part], kinds, range(len(sample.mosaics))[part])
         size = (images.shape[2], images.shape[3])
-        parts.append({kind: gridpg(upsample(values, size)).cpu() for kind, values in maps.items()})
-    return {kind: values.numpy() for kind, values in _joined(parts).items()}
+        parts.append({kind: gridpg(upsample(values, size)).cpu().numpy() for kind, values in maps.items()})
+    return _joined(parts)
 
 
 def _randomised(model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits: ImageLimits) -> dict[Kind, Values]:
@@ -126,7 +126,7 @@ def _randomised(model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits:
             attribute = _attribute(kinds, few.classes[part, :1], few.rows[part].tolist())
             parts.append(randomisation(model, images, smooth(attribute) if name.endswith("smooth") else attribute))
         for kind, values in _joined(parts).items():
-            found[kind][name] = values.numpy()
+            found[kind][name] = values
     return found
 
 
@@ -137,14 +137,14 @@ def _attribute(kinds: Sequence[Kind], targets: Tensor, seeds: Sequence[int]) -> 
     return attribute
 
 
-def _of_predicted(model: nn.Module, sample: Sample, maps: Tensor, literature: int, progress: tqdm) -> Values:
+def _of_predicted(model: nn.Module, sample: Sample, maps: np.ndarray, literature: int, progress: tqdm) -> Values:
     """The measures that look at one map an image, N×1×h×w, of the predicted class."""
     quick = Autocast(model, choose_precision("auto", device_of(model)))
     parts = []
     for part in _chunks(sample, len(sample)):
         images = sample.images(part, device_of(model))
         size = (images.shape[2], images.shape[3])
-        large = upsample(maps[part].to(images.device), size)[:, 0]
+        large = upsample(torch.from_numpy(maps[part]).to(images.device), size)[:, 0]
         targets = sample.classes[part, 0].to(images.device)
         values = {"road_gap": road_gap(quick, images, large, targets, seed=part.start)}
         few = images[: max(0, literature - part.start)]
@@ -156,9 +156,9 @@ def _of_predicted(model: nn.Module, sample: Sample, maps: Tensor, literature: in
             masks = _resized(torch.from_numpy(np.array(sample.masks[part])), size).to(images.device)
             values["object_share"] = positive_share(large, masks & OBJECT != 0)
             values["tag_minus_decoy"] = tag_minus_decoy(large, masks & TAG != 0, masks & DECOY != 0)
-        parts.append({name: numbers.cpu() for name, numbers in values.items()})
+        parts.append({name: numbers.cpu().numpy() for name, numbers in values.items()})
         progress.update(len(images))
-    return {name: numbers.numpy() for name, numbers in _joined(parts).items()}
+    return _joined(parts)
 
 
 class Autocast(nn.Module):
@@ -183,9 +183,9 @@ def _resized(masks: Tensor, size: tuple[int, int]) -> Tensor:
     return nn.functional.interpolate(masks[:, None].float(), size, mode="nearest")[:, 0].byte()
 
 
-def _joined(parts: Sequence[dict[Key, Tensor]]) -> dict[Key, Tensor]:
-    """The values of all parts one after the other; the later parts may lack some."""
-    return {key: torch.cat([part[key] for part in parts if key in part]) for key in parts[0]} if parts else {}
+def _joined(parts: Sequence[dict[Key, np.ndarray]]) -> dict[Key, np.ndarray]:
+    """Put the values of all parts one after the other; the later parts may lack some."""
+    return {key: np.concatenate([part[key] for part in parts if key in part]) for key in parts[0]} if parts else {}
 
 
 def _chunks(sample: Sample, count: int, pixels: int = 1, most: int = CHUNK) -> Iterator[slice]:

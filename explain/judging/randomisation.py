@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Hashable, Iterator
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +18,7 @@ Key = TypeVar("Key", bound=Hashable)  # of maps: a layer's name, or whatever tel
 Attribute = Callable[[nn.Module, Tensor], dict[Key, Tensor]]  # model, images N×C×H×W → maps N×h×w of each kind
 
 
-def randomisation(model: nn.Module, images: Tensor, attribute: Attribute[Key], seed: int = 0) -> dict[Key, Tensor]:
+def randomisation(model: nn.Module, images: Tensor, attribute: Attribute[Key], seed: int = 0) -> dict[Key, np.ndarray]:
     """Similarity of a model's maps to those of the same model with random parameters: of each kind float64 N, −1 to 1.
 
     Cascading randomisation (Adebayo et al. 2018, arXiv 1810.03292): from the head downwards one stage after the other
@@ -27,15 +28,15 @@ def randomisation(model: nn.Module, images: Tensor, attribute: Attribute[Key], s
 
     attribute: the maps to judge, called with the model or a changed copy of it. The model is left as it was.
     """
-    original = attribute(model, images)
-    sums = {kind: torch.zeros(len(images), dtype=torch.float64) for kind in original}
+    original = {kind: maps.cpu().numpy() for kind, maps in attribute(model, images).items()}
+    sums = {kind: np.zeros(len(images)) for kind in original}
     models = 0
     for changed in randomised_models(model, seed):
         for kind, maps in attribute(changed, images).items():
-            sums[kind] += spearman(original[kind], maps).nan_to_num(0).cpu()
+            sums[kind] += np.nan_to_num(spearman(original[kind], maps.cpu().numpy()))
         models += 1
-    constant = {kind: maps.flatten(1).amax(dim=1) == maps.flatten(1).amin(dim=1) for kind, maps in original.items()}
-    return {kind: (total / models).masked_fill(constant[kind].cpu(), torch.nan) for kind, total in sums.items()}
+    is_constant = {kind: np.ptp(maps, axis=(1, 2)) == 0 for kind, maps in original.items()}
+    return {kind: np.where(is_constant[kind], np.nan, total / models) for kind, total in sums.items()}
 
 
 def smooth(attribute: Attribute[Key]) -> Attribute[Key]:

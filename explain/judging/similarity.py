@@ -1,34 +1,51 @@
-"""How alike two maps of one image are."""
+"""How alike two maps of one image are. NumPy only: the app judges maps before torch is loaded."""
 
-import torch
-from torch import Tensor
+import numpy as np
 
 
-def pearson(one: Tensor, other: Tensor) -> Tensor:
-    """Pearson's correlation over the cells of each pair: float N×h×w twice → float64 N, −1 to 1.
+def pearson(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation over the cells of each pair of maps: float …×h×w twice → float64 …, −1 to 1.
 
     NaN where a map is constant or not finite, since then it is not defined.
+
+    >>> ramp = np.array([[1.0, 2], [3, 4]])
+    >>> print(pearson(ramp, 10 - 2 * ramp), pearson(ramp, np.ones((2, 2))))
+    -1.0 nan
     """
-    a, b = (maps.flatten(1).double() for maps in (one, other))
-    defined = ~(_is_constant(a) | _is_constant(b))
-    a, b = a - a.mean(dim=1, keepdim=True), b - b.mean(dim=1, keepdim=True)
-    a, b = (values / values.abs().amax(dim=1, keepdim=True) for values in (a, b))  # tiny maps: squares underflow
-    result = (a * b).sum(dim=1) / (a.square().sum(dim=1) * b.square().sum(dim=1)).sqrt()
-    return result.clamp(-1, 1).where(defined & result.isfinite(), torch.nan)
+    with np.errstate(invalid="ignore"):  # 0/0 and ∞/∞, from maps that have no correlation
+        a, b = (_centred(maps) for maps in (one, other))
+        result = (a * b).sum(axis=-1) / np.sqrt(np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1))
+    return np.clip(result, -1, 1)
 
 
-def spearman(one: Tensor, other: Tensor) -> Tensor:
-    """Spearman's rank correlation, as `pearson`; equal cells share the mean of their ranks."""
-    defined = one.flatten(1).isfinite().all(dim=1) & other.flatten(1).isfinite().all(dim=1)
-    return pearson(_mean_ranks(one), _mean_ranks(other)).where(defined, torch.nan)
+def spearman(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return Spearman's rank correlation, as `pearson`; equal cells share the mean of their ranks.
+
+    >>> ramp = np.array([[1.0, 2], [3, 4]])
+    >>> print(spearman(ramp, ramp**9))
+    1.0
+    """
+    return pearson(_ranks(one), _ranks(other))
 
 
-def _mean_ranks(maps: Tensor) -> Tensor:
-    values = maps.flatten(1).contiguous()
-    ordered = values.sort(dim=1).values
-    first, behind = (torch.searchsorted(ordered, values, right=right) for right in (False, True))
-    return (first + behind).double() / 2
+def _centred(maps: np.ndarray) -> np.ndarray:
+    """Return float64 …×K with mean 0, in units of the largest value: the squares of a tiny map would underflow.
+
+    A constant map, exactly 1 or −1 in these units, becomes exactly 0.
+    """
+    cells = maps.reshape(*maps.shape[:-2], -1).astype(np.float64)
+    cells = cells / np.abs(cells).max(axis=-1, keepdims=True)
+    return cells - cells.mean(axis=-1, keepdims=True)
 
 
-def _is_constant(values: Tensor) -> Tensor:
-    return values.amax(dim=1) == values.amin(dim=1)
+def _ranks(maps: np.ndarray) -> np.ndarray:
+    """Return float64 …×1×K, the rank of every cell in its map from 1 on; NaN where the map is not finite."""
+    cells = maps.reshape(*maps.shape[:-2], 1, -1)
+    return np.apply_along_axis(_ranks_of_one, -1, cells)
+
+
+def _ranks_of_one(cells: np.ndarray) -> np.ndarray:
+    if not np.isfinite(cells).all():
+        return np.full(cells.shape, np.nan)
+    _, place, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[place]

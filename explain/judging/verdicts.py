@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sightline.explain.judging.similarity import pearson
+
 FLAT_CONTRAST = 0.05  # of the largest magnitude: a smaller range fills less than 13 of the 256 steps of a colour scale
 SAME_CORRELATION = 0.95  # above it one class's map explains 90 % (0.95²) of the variation of the other's
 COARSE_CELLS = 4  # a side; a map of fewer cells marks a quarter of the image's width or more at once
@@ -53,8 +55,8 @@ def judge(
             "flat", f"All cells agree within {FLAT_CONTRAST:.0%} of the largest, so none stands out.", _EARLIER
         )
     if predicted is not None and runner_up is not None:
-        similarity = correlation(predicted, runner_up)
-        if similarity > SAME_CORRELATION:
+        similarity = pearson(predicted, runner_up)
+        if similarity > SAME_CORRELATION:  # which NaN is not
             reason = (
                 f"The maps of the two likeliest classes correlate by {similarity:.2f}: they say little about the class."
             )
@@ -65,11 +67,3 @@ def judge(
         cells = f"{values.shape[0]}×{values.shape[1]}"
         return Verdict("coarse", f"The map has only {cells} cells.", "Read it as a region, not an outline.")
     return OK
-
-
-def correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Pearson's, over the cells; 0 where one of them is constant or not finite."""
-    a, b = (values.astype(float).ravel() - values.mean(dtype=float) for values in (one, other))
-    with np.errstate(invalid="ignore", over="ignore"):
-        result = float(a @ b / np.sqrt((a @ a) * (b @ b))) if a.any() and b.any() else 0.0
-    return result if np.isfinite(result) else 0.0

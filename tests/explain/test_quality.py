@@ -144,7 +144,7 @@ def test_the_figures_are_those_of_the_maps_of_the_predicted_class_and_its_rival(
     maps = layer_attributions(model, images, ["layer3"], torch.from_numpy(likeliest.copy()))["layer3"]
     objects = torch.from_numpy(measured_run.masks()[sample.rows]) == OBJECT
     share = positive_share(upsample(maps, (SIDE, SIDE))[:, 0], objects).mean().item()
-    correlations = pearson(maps[:, 0], maps[:, 1]).numpy()
+    correlations = pearson(maps[:, 0].numpy(), maps[:, 1].numpy())
     rows = {row.measure: row for row in read_quality(measured_run) if row.layer == "layer3"}
     assert rows["object_share"].value == pytest.approx(share, rel=1e-4)
     assert rows["class_sensitivity"].value == pytest.approx(np.nanmean(correlations), rel=1e-3)

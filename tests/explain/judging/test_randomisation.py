@@ -1,5 +1,6 @@
 """Models that forget from the head downwards, and maps that notice or do not."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -42,7 +43,7 @@ def weights(model):
 def test_a_perfect_map_forgets_with_the_model_and_a_random_one_does_not(linear, images, kind):
     perfect = randomisation(linear, images, kind(weights_times_input))["input"]
     control = randomisation(linear, images, kind(random_control))["input"]
-    assert perfect.abs().max() < 0.3 and control.tolist() == pytest.approx([1] * 6)
+    assert np.abs(perfect).max() < 0.3 and control.tolist() == pytest.approx([1] * 6)
 
 
 def test_the_value_is_the_mean_over_the_cascade():
@@ -52,13 +53,13 @@ def test_the_value_is_the_mean_over_the_cascade():
         maps = layer_attributions(model, images, ["layer3"], torch.zeros(3, dtype=torch.int64))
         return {"layer3": maps["layer3"][:, 0]}
 
+    original = attribute(model, images)["layer3"].numpy()
     expected = [
-        spearman(attribute(model, images)["layer3"], attribute(changed, images)["layer3"]).nan_to_num(0)
+        np.nan_to_num(spearman(original, attribute(changed, images)["layer3"].numpy()))
         for changed in randomised_models(model)
     ]
     assert len(expected) == len(stages(model))
-    found = randomisation(model, images, attribute)["layer3"]
-    assert torch.allclose(found, torch.stack(expected).mean(dim=0))
+    np.testing.assert_allclose(randomisation(model, images, attribute)["layer3"], np.mean(expected, axis=0), atol=1e-6)
 
 
 def test_the_head_is_drawn_first_and_what_was_drawn_stays_random():
@@ -112,4 +113,4 @@ def test_an_original_that_is_constant_has_no_value_and_a_random_one_is_not_simil
 
     assert randomisation(linear, images, sometimes)["input"].tolist() == [0] * 6
     constants = iter([True, False])
-    assert randomisation(linear, images, sometimes)["input"].isnan().all()
+    assert np.isnan(randomisation(linear, images, sometimes)["input"]).all()
