@@ -23,7 +23,7 @@ from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.explain.command_line import ending_in_a_sentence
 from sightline.explain.options import name_of, names
 from sightline.model_zoo import ModelError
-from sightline.model_zoo.device import choose_device, keep_freed_memory
+from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store.maps import PRECOMPUTED_TARGETS, MapsWriter, are_written
 from sightline.run_store.run import Run, RunError
 from sightline.run_store.writer import RunWriter
@@ -101,7 +101,7 @@ def _write(
         return
     todo = np.any([writer.todo for writer in writers], axis=0)
     with tqdm(desc=target, total=len(todo), initial=int((~todo).sum()), unit="image", smoothing=0.05) as progress:
-        for rows in _chunks(np.flatnonzero(todo), run.record.input_size, _device(model)):
+        for rows in _chunks(np.flatnonzero(todo), run.record.input_size, device_of(model)):
             maps = _maps(run, model, rows, [writer.layer for writer in writers], codes[rows], method)
             for writer in writers:
                 writer.write(rows, maps[writer.layer])
@@ -114,7 +114,7 @@ def _maps(
     run: Run, model: nn.Module, rows: np.ndarray, layers: Sequence[str], codes: np.ndarray, method: str
 ) -> dict[str, np.ndarray]:
     """Layer → float32 n×h×w of the images `rows`, each for its class of `codes` (int n)."""
-    images = run.to_input(run.model_images(rows.tolist())).to(_device(model))
+    images = run.to_input(run.model_images(rows.tolist())).to(device_of(model))
     targets = torch.from_numpy(codes.astype(np.int64)).to(images.device)
     maps = layer_attributions(model, images, layers, targets[:, None], method)
     return {layer: values[:, 0].float().cpu().numpy() for layer, values in maps.items()}
@@ -125,10 +125,6 @@ def _chunks(rows: np.ndarray, side: int, device: torch.device) -> Iterator[np.nd
     step = min(max(1, IMAGE_MEMORY // bytes_an_image), MOST_IMAGES.get(device.type, MOST_IMAGES["cpu"]))
     for start in range(0, len(rows), step):
         yield rows[start : start + step]
-
-
-def _device(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device
 
 
 def main() -> None:

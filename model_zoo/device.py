@@ -4,6 +4,7 @@ import ctypes
 import platform
 
 import torch
+from torch import nn
 
 from sightline.model_zoo import ModelError
 
@@ -13,6 +14,15 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ModelError("--device cuda: this machine has no GPU that torch can use; choose --device cpu or auto.")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where the parameters of a model lie; the CPU where it has none.
+
+    >>> device_of(nn.Linear(2, 2))
+    device(type='cpu')
+    """
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:

@@ -8,6 +8,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from sightline.model_zoo.device import device_of
+
 # Hooks belong to the model: two threads that explain one model would read each other's outputs.
 _LOCKS: "WeakKeyDictionary[nn.Module, threading.Lock]" = WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
@@ -30,13 +32,12 @@ def exclusive(model: nn.Module) -> Iterator[None]:
     with lock:
         training = [module for module in model.modules() if module.training]
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        device = next((parameter.device.type for parameter in model.parameters()), "cpu")
         try:
             for module in training:
                 module.training = False
             for parameter in trainable:
                 parameter.requires_grad_(False)
-            with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
+            with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device_of(model).type, enabled=False):
                 yield
         finally:
             for module in training:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sightline.explain.attribution.engine import probabilities, upsample
 from sightline.explain.judging.imputation import impute
+from sightline.model_zoo.device import device_of
 
 SHARE = 0.1  # of the pixels are hidden
 DRAWS = 16  # random places
@@ -45,8 +46,7 @@ def hide_hottest(
     filled = impute(pixels, masks, torch.Generator().manual_seed(0))
     images = (filled.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     images[0] = image
-    device = next(model.parameters()).device
-    chances = probabilities(model, to_input(images).to(device)).cpu().numpy()
+    chances = probabilities(model, to_input(images).to(device_of(model))).cpu().numpy()
     return Hidden(chances[0], chances[1], chances[2:].mean(axis=0), images[1])
 
 

@@ -19,7 +19,7 @@ from sightline.explain.judging.removal import deletion, drop_and_increase, inser
 from sightline.explain.judging.sample import Sample
 from sightline.explain.judging.similarity import pearson
 from sightline.image_data.splits import DECOY, OBJECT, TAG
-from sightline.model_zoo.device import choose_precision
+from sightline.model_zoo.device import choose_precision, device_of
 from sightline.run_store.quality import INPUT
 
 IMAGE_MEMORY = 64 * 2**20  # bytes of images at once; the engine divides them further
@@ -217,7 +217,3 @@ def attributions(
         by_method = attributions_by_method(model, images, layers, targets, of_layers)
         found |= {(method, layer): maps for method in of_layers for layer, maps in by_method[method].items()}
     return {kind: found[kind] for kind in kinds}
-
-
-def device_of(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device

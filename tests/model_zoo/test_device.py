@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from sightline.model_zoo import ModelError
-from sightline.model_zoo.device import choose_device, choose_precision
+from sightline.model_zoo.device import choose_device, choose_precision, device_of
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,8 @@ def test_a_missing_gpu_is_a_sentence_and_auto_does_without(monkeypatch):
     assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
     with pytest.raises(ModelError, match="no GPU that torch can use; choose --device cpu or auto"):
         choose_device("cuda")
+
+
+def test_a_model_is_on_the_device_of_its_parameters_and_without_any_on_the_cpu():
+    assert device_of(nn.Sequential(nn.Flatten(), nn.Linear(2, 2)).to("meta")) == torch.device("meta")
+    assert device_of(nn.Flatten()) == torch.device("cpu")
