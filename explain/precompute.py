@@ -6,7 +6,7 @@ Ctrl-C loses nothing: the same command goes on where it stopped.
 """
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +20,7 @@ from tqdm import tqdm
 from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import LAYER_METHODS
+from sightline.explain.batches import image_batches
 from sightline.explain.command_line import ending_in_a_sentence
 from sightline.explain.options import name_of, names
 from sightline.model_zoo import ModelError
@@ -30,9 +31,7 @@ from sightline.run_store.writer import RunWriter
 
 EXPLAIN_ERRORS = (ExplainError, ModelError, RunError, OSError, MemoryError, torch.OutOfMemoryError)
 
-# Images in memory at a time, uint8 and float32; the engine divides them further, by what their activations take.
-IMAGE_MEMORY = 64 * 2**20
-MOST_IMAGES = {"cpu": 256, "cuda": 4096}  # few enough that the progress moves and little is lost
+MOST_IMAGES = {"cpu": 256, "cuda": 4096}  # at once: few enough that the progress moves and little is lost
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,9 @@ def _write(
         return
     todo = np.any([writer.todo for writer in writers], axis=0)
     with tqdm(desc=target, total=len(todo), initial=int((~todo).sum()), unit="image", smoothing=0.05) as progress:
-        for rows in _chunks(np.flatnonzero(todo), run.record.input_size, device_of(model)):
+        missing, most = np.flatnonzero(todo), MOST_IMAGES.get(device_of(model).type, MOST_IMAGES["cpu"])
+        for part in image_batches(len(missing), run.record.input_size, most):
+            rows = missing[part]
             maps = _maps(run, model, rows, [writer.layer for writer in writers], codes[rows], method)
             for writer in writers:
                 writer.write(rows, maps[writer.layer])
@@ -118,13 +119,6 @@ def _maps(
     targets = torch.from_numpy(codes.astype(np.int64)).to(images.device)
     maps = layer_attributions(model, images, layers, targets[:, None], method)
     return {layer: values[:, 0].float().cpu().numpy() for layer, values in maps.items()}
-
-
-def _chunks(rows: np.ndarray, side: int, device: torch.device) -> Iterator[np.ndarray]:
-    bytes_an_image = side * side * 3 * 5
-    step = min(max(1, IMAGE_MEMORY // bytes_an_image), MOST_IMAGES.get(device.type, MOST_IMAGES["cpu"]))
-    for start in range(0, len(rows), step):
-        yield rows[start : start + step]
 
 
 def main() -> None:

@@ -111,9 +111,8 @@ def _with_usable_mosaics(model: nn.Module, sample: Sample) -> tuple[Sample, str]
     except (torch.OutOfMemoryError, MemoryError):
         raise
     except (RuntimeError, ValueError, AssertionError, ExplainError):  # whatever a model says about a size
-        side = sample.run.record.input_size
-        note = f" GridPG is left out: its mosaics are {2 * side} pixels wide, and the model takes only {side}."
-        return sample.without_mosaics(), note
+        wide = f"its mosaics are {2 * sample.side} pixels wide, and the model takes only {sample.side}"
+        return sample.without_mosaics(), f" GridPG is left out: {wide}."
     return sample, ""
 
 

@@ -12,6 +12,7 @@ from sightline.explain.attribution.grids import fold, record_maps
 from sightline.explain.attribution.head import pooled_head
 from sightline.explain.attribution.methods import LAYER_METHODS, Combine
 from sightline.explain.attribution.recording import bytes_of_an_image, eager, exclusive, recording
+from sightline.explain.batches import batches
 
 MEMORY = {"cpu": 512 * 2**20, "cuda": 8 * 2**30}  # bytes that the activations of a batch may take
 ALWAYS_FITS = 8  # images: a batch that is not measured first
@@ -140,15 +141,14 @@ def _pooled_gradient(weights: Tensor, activation: Tensor) -> Tensor:
 
 
 def _batches(model: nn.Module, images: Tensor) -> Iterator[slice]:
-    """Slices of `images` whose activations fit MEMORY; the model is held."""
-    step = ALWAYS_FITS
-    if len(images) > ALWAYS_FITS:
-        known = _IMAGE_BYTES.setdefault(model, {})
-        if images.shape[1:] not in known:
-            known[images.shape[1:]] = bytes_of_an_image(model, images)
-        step = max(1, MEMORY.get(images.device.type, MEMORY["cpu"]) // (2 * known[images.shape[1:]] + 1))
-    for start in range(0, len(images), step):
-        yield slice(start, start + step)
+    """Return the slices of `images` whose activations fit MEMORY; called inside `exclusive`."""
+    if len(images) <= ALWAYS_FITS:
+        return iter([slice(len(images))])
+    known = _IMAGE_BYTES.setdefault(model, {})
+    if images.shape[1:] not in known:
+        known[images.shape[1:]] = bytes_of_an_image(model, images)
+    bytes_each = 2 * known[images.shape[1:]] + 1
+    return batches(len(images), bytes_each, MEMORY.get(images.device.type, MEMORY["cpu"]))
 
 
 def _as_map(model: nn.Module, images: Tensor, layer: str, output: Tensor | None) -> Tensor:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from sightline.explain.attribution.engine import attributions_by_method, upsample
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.explain.attribution.pixels import pixel_attributions
+from sightline.explain.batches import image_batches
 from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.localisation import gridpg, positive_share, tag_minus_decoy
 from sightline.explain.judging.randomisation import Attribute, randomisation, smooth
@@ -22,9 +23,8 @@ from sightline.image_data.splits import DECOY, OBJECT, TAG
 from sightline.model_zoo.device import choose_precision, device_of
 from sightline.run_store.quality import INPUT
 
-IMAGE_MEMORY = 64 * 2**20  # bytes of images at once; the engine divides them further
-CHUNK = 64  # images, at most, between two moves of the progress
-PIXEL_CHUNK = 16  # images of a call of Captum, which makes copies of them
+MOST_IMAGES = 64  # between two moves of the progress
+MOST_PIXEL_IMAGES = 16  # images of a call of Captum, which makes copies of them
 SAME = 1e-5  # largest difference of two maps that are one, relative to their largest value: rounding of float32
 
 Kind = tuple[str, str]  # method and layer, INPUT for the layer of pixel methods and controls
@@ -99,7 +99,7 @@ def _are_same(one: np.ndarray, other: np.ndarray) -> bool:
 def _maps(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, np.ndarray]:
     """Compute the maps of the two likeliest classes, N×2×h×w."""
     parts = []
-    for part in _chunks(sample, len(sample)):
+    for part in image_batches(len(sample), sample.side, MOST_IMAGES):
         images = sample.images(part, device_of(model))
         maps = attributions(model, images, sample.classes[part], kinds, sample.rows[part].tolist())
         parts.append({kind: values.cpu().numpy() for kind, values in maps.items()})
@@ -108,7 +108,7 @@ def _maps(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind,
 
 def _gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, np.ndarray]:
     parts = []
-    for part in _chunks(sample, len(sample.mosaics), pixels=4):
+    for part in image_batches(len(sample.mosaics), 2 * sample.side, MOST_IMAGES):
         images = sample.mosaic_images(part, device_of(model))
         maps = attributions(model, images, sample.mosaic_classes[part], kinds, range(len(sample.mosaics))[part])
         size = (images.shape[2], images.shape[3])
@@ -121,7 +121,7 @@ def _randomised(model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits:
     for name, images_at_most in (("randomisation", limits.randomised), ("randomisation_smooth", limits.smooth)):
         few = sample.first(images_at_most)
         parts = []
-        for part in _chunks(few, len(few), most=len(few)):
+        for part in image_batches(len(few), few.side, len(few)):
             images = few.images(part, device_of(model))
             attribute = _attribute(kinds, few.classes[part, :1], few.rows[part].tolist())
             parts.append(randomisation(model, images, smooth(attribute) if name.endswith("smooth") else attribute))
@@ -141,7 +141,7 @@ def _of_predicted(model: nn.Module, sample: Sample, maps: np.ndarray, literature
     """The measures that look at one map an image, N×1×h×w, of the predicted class."""
     quick = Autocast(model, choose_precision("auto", device_of(model)))
     parts = []
-    for part in _chunks(sample, len(sample)):
+    for part in image_batches(len(sample), sample.side, MOST_IMAGES):
         images = sample.images(part, device_of(model))
         size = (images.shape[2], images.shape[3])
         large = upsample(torch.from_numpy(maps[part]).to(images.device), size)[:, 0]
@@ -188,13 +188,6 @@ def _joined(parts: Sequence[dict[Key, np.ndarray]]) -> dict[Key, np.ndarray]:
     return {key: np.concatenate([part[key] for part in parts if key in part]) for key in parts[0]} if parts else {}
 
 
-def _chunks(sample: Sample, count: int, pixels: int = 1, most: int = CHUNK) -> Iterator[slice]:
-    """Slices of `count` images, each `pixels` times as large as the model's input, that fit IMAGE_MEMORY."""
-    step = min(most, max(1, IMAGE_MEMORY // (sample.run.record.input_size**2 * 3 * 4 * pixels)))
-    for start in range(0, count, step):
-        yield slice(start, min(start + step, count))
-
-
 def attributions(
     model: nn.Module, images: Tensor, targets: Tensor, kinds: Sequence[Kind], seeds: Sequence[int]
 ) -> dict[Kind, Tensor]:
@@ -210,7 +203,7 @@ def attributions(
         if method in CONTROLS:
             found[method, INPUT] = CONTROLS[method](images, seeds)[:, None].expand(-1, targets.shape[1], -1, -1)
         elif method in PIXEL_METHODS:
-            parts = zip(images.split(PIXEL_CHUNK), targets.split(PIXEL_CHUNK), strict=True)
+            parts = zip(images.split(MOST_PIXEL_IMAGES), targets.split(MOST_PIXEL_IMAGES), strict=True)
             found[method, INPUT] = torch.cat([pixel_attributions(model, *part, method=method) for part in parts])
     of_layers = [method for method in methods if method in LAYER_METHODS]
     if of_layers:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sightline.explain.attribution.engine import probabilities
+from sightline.explain.batches import batches
 from sightline.explain.judging.imputation import impute
 
 STEPS = tuple(step / 10 for step in range(1, 10))  # shares of the pixels, of ROAD
@@ -36,10 +37,8 @@ def removal_curve(
     """
     ranks = _ranks(maps)
     counts = torch.tensor([round(share * ranks[0].numel()) for share in shares], device=images.device)
-    step = max(1, REMOVED_BYTES // (images[0].nbytes * len(shares)))
     parts = []
-    for start in range(0, len(images), step):
-        part = slice(start, start + step)
+    for part in batches(len(images), images[0].nbytes * len(shares), REMOVED_BYTES):
         hidden = ranks[part, None] < counts[None, :, None, None]  # n×S×H×W
         repeated = images[part, None].expand(-1, len(shares), -1, -1, -1)
         changed = replace(repeated.flatten(0, 1), hidden.flatten(0, 1))

@@ -28,6 +28,11 @@ class Sample:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def side(self) -> int:
+        """The width and height of an image, in pixels."""
+        return self.run.record.input_size
+
     def images(self, part: slice, device: torch.device) -> Tensor:
         """The model's input of some of the images. Raises RunError where the originals are missing."""
         return self.run.to_input(self.run.model_images(self.rows[part].tolist())).to(device)

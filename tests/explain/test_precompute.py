@@ -227,13 +227,6 @@ def test_large_images_are_explained_as_the_model_saw_them_not_as_thumbnails(tmp_
         precompute(run)
 
 
-def test_images_in_memory_are_bounded_whatever_their_side():
-    for side in (8, 32, 224, 1024):
-        chunks = list(precompute_module._chunks(np.arange(10_000), side, torch.device("cuda")))
-        assert np.array_equal(np.concatenate(chunks), np.arange(10_000))
-        assert max(map(len, chunks)) * side * side * 3 * 5 <= 64 * 2**20
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
