@@ -25,7 +25,7 @@ from sightline.explain.command_line import ending_in_a_sentence
 from sightline.explain.judging.bootstrap import bootstrap_mean
 from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.measures import MEASURES
-from sightline.explain.judging.measuring import Kind, Values, judge, measures_of
+from sightline.explain.judging.measuring import Kind, Values, measure_maps, measures_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
 from sightline.explain.options import names
 from sightline.explain.precompute import EXPLAIN_ERRORS
@@ -81,7 +81,7 @@ def measure(
         return f"{run.name}: everything is measured already, there is nothing to do.{note}"
     with tqdm(total=total * len(sample), unit="image", smoothing=0.05) as progress:
         for kinds in filter(None, todo):
-            for kind, values in judge(model, sample, kinds, progress):
+            for kind, values in measure_maps(model, sample, kinds, progress):
                 rows = _replaced(rows, kind, values, sample)
                 file = write_quality(run, rows)
     return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {file}.{note}"

@@ -15,7 +15,7 @@ from sightline.explain.attribution.pixels import pixel_attributions
 from sightline.explain.batches import image_batches
 from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.localisation import gridpg, positive_share, tag_minus_decoy
-from sightline.explain.judging.randomisation import Attribute, randomisation, smooth
+from sightline.explain.judging.randomisation import Explain, randomisation, smooth
 from sightline.explain.judging.removal import deletion, drop_and_increase, insertion, road_gap
 from sightline.explain.judging.sample import Sample
 from sightline.explain.judging.similarity import pearson
@@ -58,15 +58,15 @@ def measures_of(sample: Sample) -> set[str]:
     return wanted
 
 
-def judge(model: nn.Module, sample: Sample, kinds: Sequence[Kind], progress: tqdm) -> Iterator[tuple[Kind, Values]]:
-    """Kind by kind, the values of all measures; before the first, the maps of all, which share passes.
+def measure_maps(
+    model: nn.Module, sample: Sample, kinds: Sequence[Kind], progress: tqdm
+) -> Iterator[tuple[Kind, Values]]:
+    """Yield, kind by kind, the values of all measures; first the maps of all kinds are made, which share passes.
 
     kinds: all of pixel methods, or none. progress: counts the images of the sample once a kind.
     """
     limits = LIMITS["pixel" if kinds[0][0] in PIXEL_METHODS else "layer"]
-    left_out = len(sample)
-    sample = sample.first(limits.images)
-    left_out -= len(sample)
+    whole, sample = sample, sample.first(limits.images)
     progress.set_description("maps")
     maps = _maps(model, sample, kinds)
     progress.set_description("mosaics")
@@ -85,7 +85,7 @@ def judge(model: nn.Module, sample: Sample, kinds: Sequence[Kind], progress: tqd
         else:
             judged[kind] = judged[twin]
             progress.update(len(sample))
-        progress.update(left_out)
+        progress.update(len(whole) - len(sample))
         yield kind, values | judged[kind]
 
 
@@ -123,18 +123,18 @@ def _randomised(model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits:
         parts = []
         for part in image_batches(len(few), few.side, len(few)):
             images = few.images(part, device_of(model))
-            attribute = _attribute(kinds, few.classes[part, :1], few.rows[part].tolist())
-            parts.append(randomisation(model, images, smooth(attribute) if name.endswith("smooth") else attribute))
+            explain = _explain_by(kinds, few.classes[part, :1], few.rows[part].tolist())
+            parts.append(randomisation(model, images, smooth(explain) if name.endswith("smooth") else explain))
         for kind, values in _joined(parts).items():
             found[kind][name] = values
     return found
 
 
-def _attribute(kinds: Sequence[Kind], targets: Tensor, seeds: Sequence[int]) -> Attribute[Kind]:
-    def attribute(model: nn.Module, images: Tensor) -> dict[Kind, Tensor]:
+def _explain_by(kinds: Sequence[Kind], targets: Tensor, seeds: Sequence[int]) -> Explain[Kind]:
+    def explain(model: nn.Module, images: Tensor) -> dict[Kind, Tensor]:
         return {kind: maps[:, 0] for kind, maps in attributions(model, images, targets, kinds, seeds).items()}
 
-    return attribute
+    return explain
 
 
 def _of_predicted(model: nn.Module, sample: Sample, maps: np.ndarray, literature: int, progress: tqdm) -> Values:

@@ -15,10 +15,10 @@ NOISE = 0.1  # standard deviation of the smooth variant, as a share of the range
 NOISY_DRAWS = 10  # Hedström et al. average 50
 
 Key = TypeVar("Key", bound=Hashable)  # of maps: a layer's name, or whatever tells them apart
-Attribute = Callable[[nn.Module, Tensor], dict[Key, Tensor]]  # model, images N×C×H×W → maps N×h×w of each kind
+Explain = Callable[[nn.Module, Tensor], dict[Key, Tensor]]  # model, images N×C×H×W → maps N×h×w of each kind
 
 
-def randomisation(model: nn.Module, images: Tensor, attribute: Attribute[Key], seed: int = 0) -> dict[Key, np.ndarray]:
+def randomisation(model: nn.Module, images: Tensor, explain: Explain[Key], seed: int = 0) -> dict[Key, np.ndarray]:
     """Similarity of a model's maps to those of the same model with random parameters: of each kind float64 N, −1 to 1.
 
     Cascading randomisation (Adebayo et al. 2018, arXiv 1810.03292): from the head downwards one stage after the other
@@ -26,21 +26,21 @@ def randomisation(model: nn.Module, images: Tensor, attribute: Attribute[Key], s
     correlation with the original map: 1 says that the map does not depend on what was learned; 0 is best. A random
     model's map that is constant is not similar (0); an original map that is constant has no value (NaN).
 
-    attribute: the maps to judge, called with the model or a changed copy of it. The model is left as it was.
+    explain: the maps to judge, called with the model or a changed copy of it. The model is left as it was.
     """
-    original = {kind: maps.cpu().numpy() for kind, maps in attribute(model, images).items()}
+    original = {kind: maps.cpu().numpy() for kind, maps in explain(model, images).items()}
     sums = {kind: np.zeros(len(images)) for kind in original}
     models = 0
     for changed in randomised_models(model, seed):
-        for kind, maps in attribute(changed, images).items():
+        for kind, maps in explain(changed, images).items():
             sums[kind] += np.nan_to_num(spearman(original[kind], maps.cpu().numpy()))
         models += 1
     is_constant = {kind: np.ptp(maps, axis=(1, 2)) == 0 for kind, maps in original.items()}
     return {kind: np.where(is_constant[kind], np.nan, total / models) for kind, total in sums.items()}
 
 
-def smooth(attribute: Attribute[Key]) -> Attribute[Key]:
-    """`attribute` averaged over noisy copies of the images, for the smooth variant of `randomisation`.
+def smooth(explain: Explain[Key]) -> Explain[Key]:
+    """`explain` averaged over noisy copies of the images, for the smooth variant of `randomisation`.
 
     Hedström et al. 2024 (arXiv 2405.02383): a gradient's own noise lowers the similarity as forgetting
     does, and would be taken for it. Every model sees the same ten copies, and so does every call.
@@ -52,7 +52,7 @@ def smooth(attribute: Attribute[Key]) -> Attribute[Key]:
         sums: dict[Key, Tensor] = {}
         for _ in range(NOISY_DRAWS):
             noise = torch.randn(images.shape, generator=generator).to(images)
-            for kind, maps in attribute(model, images + deviation * noise).items():
+            for kind, maps in explain(model, images + deviation * noise).items():
                 sums[kind] = sums[kind] + maps if kind in sums else maps
         return {kind: total / NOISY_DRAWS for kind, total in sums.items()}
 

@@ -17,7 +17,7 @@ from sightline.explain.judging import measuring
 from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.localisation import positive_share
 from sightline.explain.judging.measures import MEASURES
-from sightline.explain.judging.measuring import Autocast, ImageLimits, judge
+from sightline.explain.judging.measuring import Autocast, ImageLimits, measure_maps
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.judging.similarity import pearson
 from sightline.explain.quality import measure
@@ -88,14 +88,14 @@ def judged(monkeypatch):
     """What is measured: (method, layer) of everything that was begun."""
     begun = []
 
-    def judge(model, sample, kinds, progress):
+    def measure_nothing(model, sample, kinds, progress):
         for kind in kinds:
             begun.append(kind)
             counts = {name: len(sample) for name in measuring.measures_of(sample)}
             counts |= {"gridpg": len(sample.mosaics)} if "gridpg" in counts else {}
             yield kind, {name: np.arange(float(number)) for name, number in counts.items()}
 
-    monkeypatch.setattr(quality, "judge", judge)
+    monkeypatch.setattr(quality, "measure_maps", measure_nothing)
     return begun
 
 
@@ -152,7 +152,7 @@ def test_the_figures_are_those_of_the_maps_of_the_predicted_class_and_its_rival(
 
 def test_pixel_methods_are_measured_at_the_inputs_resolution_on_fewer_images(bare_run, quick):
     sample, progress = draw_sample(bare_run, 20), quality.tqdm(total=20)
-    [(kind, values)] = judge(bare_run.load_model(), sample, [("integrated_gradients", "input")], progress)
+    [(kind, values)] = measure_maps(bare_run.load_model(), sample, [("integrated_gradients", "input")], progress)
     assert kind == ("integrated_gradients", "input") and set(values) == set(MEASURES)
     assert len(values["road_gap"]) == 8 and len(values["gridpg"]) == 2 and len(values["randomisation"]) == 2
     assert len(values["insertion"]) == 6 and progress.n == 20
@@ -164,7 +164,7 @@ def test_two_methods_of_one_map_are_judged_once(bare_run, quick, monkeypatch):
     monkeypatch.setattr(measuring, "road_gap", lambda *judged, **seed: calls.append(1) or road_gap(*judged, **seed))
     kinds = [(method, layer) for method in ("gradcam", "hirescam") for layer in LAYERS]
     sample, progress = draw_sample(bare_run, 20), quality.tqdm(total=4 * 20)
-    found = dict(judge(bare_run.load_model(), sample, kinds, progress))
+    found = dict(measure_maps(bare_run.load_model(), sample, kinds, progress))
     assert list(found) == kinds and len(calls) == 3 and progress.n == 4 * 20
     assert found["hirescam", "layer4"]["road_gap"].tolist() == found["gradcam", "layer4"]["road_gap"].tolist()
     assert found["hirescam", "layer3"]["road_gap"].tolist() != found["gradcam", "layer3"]["road_gap"].tolist()
@@ -220,21 +220,21 @@ def test_figures_of_another_number_of_images_are_measured_anew(run, judged):
 
 
 def test_ctrl_c_keeps_what_is_finished(run, command, judged, monkeypatch):
-    judge = quality.judge
+    measure_maps = quality.measure_maps
 
     def stopped(model, sample, kinds, progress):
-        for kind, values in judge(model, sample, kinds, progress):
+        for kind, values in measure_maps(model, sample, kinds, progress):
             if kind == ("hirescam", "layer2"):
                 raise KeyboardInterrupt
             yield kind, values
 
     (run.path / "quality.csv").unlink()
-    monkeypatch.setattr(quality, "judge", stopped)
+    monkeypatch.setattr(quality, "measure_maps", stopped)
     arguments = ("--run", run.path, "--layers", "layer4,layer2", "--methods", "hirescam")
     code, said = command(*arguments)
     assert (code, "Traceback" in said) == (130, False)
     assert "what was measured is kept, and the same command goes on with the rest" in said
-    monkeypatch.setattr(quality, "judge", judge)
+    monkeypatch.setattr(quality, "measure_maps", measure_maps)
     judged.clear()
     assert command(*arguments)[0] == 0
     assert judged == [("hirescam", "layer2")]
