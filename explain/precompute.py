@@ -21,8 +21,7 @@ from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.explain.batches import image_batches
-from sightline.explain.command_line import ending_in_a_sentence
-from sightline.explain.options import name_of, names
+from sightline.explain.command_line import ending_in_a_sentence, name_of, names
 from sightline.model_zoo import ModelError
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store.maps import PRECOMPUTED_TARGETS, MapsWriter, are_written

@@ -21,13 +21,12 @@ from tqdm import tqdm
 from sightline.explain.attribution.engine import layer_attributions, probabilities
 from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
-from sightline.explain.command_line import ending_in_a_sentence
+from sightline.explain.command_line import ending_in_a_sentence, names
 from sightline.explain.judging.bootstrap import bootstrap_mean
 from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.measuring import Kind, Values, measure_maps, measures_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
-from sightline.explain.options import names
 from sightline.explain.precompute import EXPLAIN_ERRORS
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store.quality import INPUT, QualityRow, read_quality, write_quality
