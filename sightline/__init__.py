@@ -1,1 +1,52 @@
-"""Where does an image classifier fail, where was it looking, and may that picture be believed?"""
+"""Where does an image classifier fail, where was it looking, and may that picture be believed?
+
+What stands here is the public Python API. A name is imported when it is first used: most of them load torch, which
+takes seconds, and a program that reads runs needs none of it.
+
+>>> import sightline
+>>> sightline.__all__
+['Run', 'build_model', 'layer_attributions', 'load_image_data', 'map_layers', 'pixel_attributions', 'suggest_layers']
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sightline.explain.attribution.engine import layer_attributions
+    from sightline.explain.attribution.grids import map_layers, suggest_layers
+    from sightline.explain.attribution.pixels import pixel_attributions
+    from sightline.image_data import load_image_data
+    from sightline.model_zoo import build_model
+    from sightline.run_store.run import Run
+
+__all__ = [
+    "Run",
+    "build_model",
+    "layer_attributions",
+    "load_image_data",
+    "map_layers",
+    "pixel_attributions",
+    "suggest_layers",
+]
+
+_MODULES = {
+    "Run": "run_store.run",
+    "build_model": "model_zoo",
+    "layer_attributions": "explain.attribution.engine",
+    "load_image_data": "image_data",
+    "map_layers": "explain.attribution.grids",
+    "pixel_attributions": "explain.attribution.pixels",
+    "suggest_layers": "explain.attribution.grids",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of the API when it is first asked for. Raises AttributeError for any other."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'sightline' has no attribute {name!r}; choose from: {', '.join(__all__)}.")
+    return getattr(import_module(f"sightline.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Name what `sightline` holds, also what is not imported yet."""
+    return sorted({*globals(), *__all__})

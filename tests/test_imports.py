@@ -111,6 +111,21 @@ def test_reading_runs_and_images_does_not_load_torch():
     assert run(program).stdout == "[]\n"
 
 
+def test_the_public_names_are_imported_when_they_are_used():
+    program = (
+        "import sys, sightline\n"
+        "loaded = lambda: sorted({'torch', 'streamlit', 'numpy', 'tyro'} & sys.modules.keys())\n"
+        "assert loaded() == [] and {*sightline.__all__} < {*dir(sightline)}\n"
+        "sightline.Run, sightline.load_image_data\n"
+        "assert loaded() == ['numpy'], loaded()\n"
+        "from sightline import *\n"
+        "assert suggest_layers.__module__ == 'sightline.explain.attribution.grids'\n"
+        "assert all(getattr(sightline, name) is globals()[name] for name in sightline.__all__)\n"
+        "assert not hasattr(sightline, 'guess')"
+    )
+    run(program)
+
+
 def test_importing_a_module_prints_nothing_and_starts_nothing(tmp_path):
     program = (
         "import importlib, multiprocessing, threading\n"
