@@ -29,7 +29,16 @@ State = Literal["running", "interrupted", "complete", "failed", "damaged"]
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory. Cheap to make: files are read when asked for, and a reader raises RunError with a sentence."""
+    """A run directory. Cheap to make: files are read when asked for, and a reader raises RunError with a sentence.
+
+    >>> from pathlib import Path
+    >>> from sightline import Run
+    >>> run = Run(Path("runs/pets"))
+    >>> run.state, run.record.class_names
+    ('complete', ('cat', 'dog', 'owl'))
+    >>> run.images().shape, run.predictions().column("predicted")[:3].tolist()
+    ((12, 32, 32, 3), [1, 1, 2])
+    """
 
     path: Path
     kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
