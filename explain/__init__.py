@@ -1,1 +1,1 @@
-"""Where a network looked: attribution maps for chosen layers and classes."""
+"""Show where a network looked, and judge whether such a map may be believed."""

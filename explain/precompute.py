@@ -1,4 +1,4 @@
-"""Attribution maps of a whole test split, written into its run: the app then shows them without computing.
+"""Write the attribution maps of a whole test split into its run: the app then shows them without computing.
 
 sightline precompute --run runs/NAME [--layers layer3,layer4] [--targets predicted,label] [--method gradcam]
 
@@ -56,10 +56,10 @@ def precompute(
     method: str = "gradcam",
     device: torch.device | None = None,
 ) -> str:
-    """Write the maps that are missing; the caller holds the run's lock. Returns the sentence to print.
+    """Write the maps that are missing, and return the sentence to print. The caller holds the lock of the run.
 
     layers: `named_modules()` names, by default the run's own. targets: of PRECOMPUTED_TARGETS.
-    device: by default the CPU. Raises one of EXPLAIN_ERRORS.
+    method: of LAYER_METHODS. device: by default the CPU. Raises one of EXPLAIN_ERRORS.
     """
     layers = tuple(dict.fromkeys(layers or run.record.layers))
     targets = [target for target in PRECOMPUTED_TARGETS if target in targets]  # predicted first: label copies from it
@@ -79,12 +79,13 @@ def precompute(
 
 
 def _sizes(run: Run, model: nn.Module, layers: Sequence[str], method: str) -> dict[str, tuple[int, int]]:
-    """Height and width of each layer's maps, in cells. Raises ExplainError for what is no layer with a map."""
+    """Return height and width of each layer's maps, in cells. Raises ExplainError for what is no layer with a map."""
     maps = _maps(run, model, np.arange(1), layers, np.zeros(1, np.int64), method)
     return {layer: (values.shape[1], values.shape[2]) for layer, values in maps.items()}
 
 
 def _copy(run: Run, method: str, writers: Sequence[MapsWriter], right: np.ndarray) -> None:
+    """Take the maps of the images `right` (rows) from those of the predicted class, as far as these are there."""
     for writer in writers:
         rows = right[writer.todo[right]]
         if len(rows) and are_written(run, method, writer.layer, "predicted"):
@@ -113,7 +114,7 @@ def _write(
 def _maps(
     run: Run, model: nn.Module, rows: np.ndarray, layers: Sequence[str], codes: np.ndarray, method: str
 ) -> dict[str, np.ndarray]:
-    """Layer → float32 n×h×w of the images `rows`, each for its class of `codes` (int n)."""
+    """Compute the maps of the images `rows`, each for its class of `codes` (int n): layer → float32 n×h×w."""
     images = run.to_input(run.model_images(rows.tolist())).to(device_of(model))
     targets = torch.from_numpy(codes.astype(np.int64)).to(images.device)
     maps = layer_attributions(model, images, layers, targets[:, None], method)
@@ -121,6 +122,7 @@ def _maps(
 
 
 def main() -> None:
+    """Run the command `sightline precompute`."""
     config = tyro.cli(PrecomputeConfig, prog="sightline precompute")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
     with ending_in_a_sentence(

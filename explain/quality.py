@@ -60,7 +60,7 @@ def measure(
     images: int = 500,
     device: torch.device | None = None,
 ) -> str:
-    """Measure what is missing in quality.csv; the caller holds the run's lock. Returns the sentences to print.
+    """Measure what is missing in quality.csv, and return the sentences to print. The caller holds the lock of the run.
 
     layers: `named_modules()` names, by default the run's own. methods: of LAYER_METHODS and PIXEL_METHODS. images: how
     many to judge on, 10 or more. device: by default the CPU. Raises one of EXPLAIN_ERRORS.
@@ -87,7 +87,11 @@ def measure(
 
 
 def kinds_that_share_passes(methods: Sequence[str], layers: Sequence[str]) -> list[list[Kind]]:
-    """What is measured, controls first; they and pixel methods share nothing."""
+    """List what is measured, controls first, in groups whose maps come from the same passes through the model.
+
+    >>> kinds_that_share_passes(["gradcam", "occlusion"], ["layer3", "layer4"])[-2:]
+    [[('gradcam', 'layer3'), ('gradcam', 'layer4')], [('occlusion', 'input')]]
+    """
     of_layers = [method for method in dict.fromkeys(methods) if method in LAYER_METHODS]
     return [
         *([(control, INPUT)] for control in CONTROLS),
@@ -102,7 +106,7 @@ def _check_layers(model: nn.Module, sample: Sample, layers: Sequence[str]) -> No
 
 
 def _with_usable_mosaics(model: nn.Module, sample: Sample) -> tuple[Sample, str]:
-    """The sample, without mosaics where there are none or the model cannot take them; then a sentence says so."""
+    """Return the sample, without mosaics where the model cannot take them, and a sentence where there are none."""
     if not len(sample.mosaics):
         return sample, " GridPG is left out: it needs four classes with a correctly classified image each."
     try:
@@ -116,12 +120,13 @@ def _with_usable_mosaics(model: nn.Module, sample: Sample) -> tuple[Sample, str]
 
 
 def _is_measured(rows: Sequence[QualityRow], kind: Kind, sample: Sample) -> bool:
+    """Tell whether `rows` has all measures of a kind, on a sample of this size."""
     found = {row.measure for row in rows if (row.method, row.layer, row.images) == (*kind, len(sample))}
     return found >= measures_of(sample)
 
 
 def _replaced(rows: Sequence[QualityRow], kind: Kind, values: Values, sample: Sample) -> list[QualityRow]:
-    """The rows with those of one method and layer new."""
+    """Return the rows with those of one method and layer new."""
     method, layer = kind
     others = [row for row in rows if (row.method, row.layer) != kind]
     is_control, images = method in CONTROLS, len(sample)
@@ -134,9 +139,9 @@ def _replaced(rows: Sequence[QualityRow], kind: Kind, values: Values, sample: Sa
 
 
 def _examples(measure: str, numbers: np.ndarray, sample: Sample) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Images of the test split whose maps the measure calls best and worst, or the images of such mosaics.
+    """Name the images of the test split whose maps the measure calls best and worst, or the images of such mosaics.
 
-    None where all are alike.
+    No images where all are alike.
     """
     order = np.argsort(-numbers if MEASURES[measure].better == "higher" else numbers, kind="stable")
     order = order[np.isfinite(numbers[order])]
@@ -151,6 +156,7 @@ def _examples(measure: str, numbers: np.ndarray, sample: Sample) -> tuple[tuple[
 
 
 def main() -> None:
+    """Run the command `sightline quality`."""
     config = tyro.cli(QualityConfig, prog="sightline quality")
     if config.images < LEAST_IMAGES:
         print(f"Error: --images {config.images}: choose {LEAST_IMAGES} or more.", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Architectures by name, and the one way an image becomes their input."""
+"""Build architectures by name, and make images their input in one way."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,9 +38,13 @@ LIBRARIES = {"torchvision": torchvision_spec, "timm": timm_spec}
 
 
 def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
-    """The architecture `name`: a key of MODELS, `torchvision:NAME` or `timm:NAME`, for images of `input_size` pixels.
+    """Look up the architecture `name`: a key of MODELS, `torchvision:NAME` or `timm:NAME`.
 
-    The default size is the architecture's own. Raises ModelError, with the names there are, for an unknown one.
+    input_size: the side of its images, in pixels, by default the architecture's own. Raises ModelError, with the
+    names there are, for an unknown one.
+
+    >>> model_spec("resnet18").input_size, model_spec("torchvision:resnet18").input_size
+    (32, 224)
     """
     library, colon, published = name.partition(":")
     if colon and library in LIBRARIES:
@@ -51,18 +55,32 @@ def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
 
 
 def build_model(name: str, num_classes: int, input_size: int | None = None) -> nn.Module:
-    """The network with random weights. Raises ModelError as `model_spec`, or where it takes no images of this size."""
+    """Build a network with random weights, which has a logit for each of `num_classes` classes.
+
+    name, input_size: as in `model_spec`. Raises ModelError as `model_spec`, or where the network takes no images of
+    this size.
+
+    >>> import torch
+    >>> from sightline import build_model
+    >>> model = build_model("resnet18_narrow", num_classes=10)
+    >>> model(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
     return model_spec(name, input_size).build(num_classes)
 
 
 def normalize(
     images: np.ndarray | Tensor, mean: Sequence[float], std: Sequence[float], side: int | None = None
 ) -> Tensor:
-    """uint8 N×H×W×3 → float32 N×3×H×W (channels last in memory), (x / 255 - mean) / std on the images' device.
+    """Return (x / 255 − mean) / std: uint8 N×H×W×3 → float32 N×3×H×W (channels last in memory), on the images' device.
 
-    `side`: brought to N×3×side×side, bilinear with antialiasing, where they have another size.
+    `side`: the result is brought to N×3×side×side, bilinear with antialiasing, where they have another size.
     `mean` and `std` are of the training split, a value a channel, in the range 0–1.
     Training, evaluation and the app all call this, so that no one can show a model pixels it was not trained on.
+
+    >>> white = np.full((1, 32, 32, 3), 255, np.uint8)
+    >>> normalize(white, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))[0, :, 0, 0]
+    tensor([2., 2., 2.])
     """
     pixels = torch.as_tensor(images).float()
     scale, shift = ((255 * torch.as_tensor(values)).to(pixels.device, non_blocking=True) for values in (std, mean))

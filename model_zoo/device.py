@@ -10,7 +10,13 @@ from sightline.model_zoo import ModelError
 
 
 def choose_device(name: str) -> torch.device:
-    """name: auto (the first GPU where there is one), cpu or cuda. Raises ModelError where there is no such device."""
+    """Return the device of a name: auto (the first GPU where there is one), cpu or cuda.
+
+    Raises ModelError where there is no such device.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
     if name == "cuda" and not torch.cuda.is_available():
         raise ModelError("--device cuda: this machine has no GPU that torch can use; choose --device cpu or auto.")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
@@ -26,7 +32,9 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """bfloat16 only where the hardware multiplies in it: elsewhere it is emulated, and slower than float32.
+    """Return the number type of a name: float32, bfloat16, or auto, which is the faster one on this device.
+
+    auto is bfloat16 only where the hardware multiplies in it: elsewhere it is emulated, and slower than float32.
 
     benchmarks/RESULTS.md ("Arithmetic of a training step") has the measurements behind this rule.
     """

@@ -1,4 +1,4 @@
-"""Architectures of torchvision and timm by name: `torchvision:NAME`, `timm:NAME`. No weights are ever downloaded."""
+"""Look up architectures of torchvision and timm: `torchvision:NAME`, `timm:NAME`. No weights are ever downloaded."""
 
 from difflib import SequenceMatcher
 from functools import partial
@@ -15,7 +15,9 @@ _HALVES = (0.5, 0.5, 0.5)
 
 
 def torchvision_spec(name: str, input_size: int | None = None) -> ModelSpec:
-    """Input size, mean and std are those of the best published weights; `input_size` goes before them.
+    """Look up an architecture of torchvision, with input size, mean and std of its best published weights.
+
+    `input_size`, in pixels, goes before the published one.
 
     Raises ModelError, with the names nearest to it, for an unknown one.
     """
@@ -39,8 +41,9 @@ def torchvision_spec(name: str, input_size: int | None = None) -> ModelSpec:
 
 
 def timm_spec(name: str, input_size: int | None = None) -> ModelSpec:
-    """Input size, mean and std are those of timm's `pretrained_cfg`; `input_size` goes before them.
+    """Look up an architecture of timm, with input size, mean and std of its `pretrained_cfg`.
 
+    `input_size`, in pixels, goes before the published one.
     `name` may carry a tag (`resnet50.a1_in1k`), which names the published weights that these are taken from.
     Raises ModelError, with the names nearest to it, for an unknown one.
     """
@@ -64,12 +67,14 @@ def timm_spec(name: str, input_size: int | None = None) -> ModelSpec:
 
 
 def imagenet_resnet18(num_classes: int) -> nn.Module:
+    """Build torchvision's ResNet18, whose stem is made for images of 224 pixels."""
     from torchvision.models import resnet18
 
     return resnet18(num_classes=num_classes)
 
 
 def _build(name: str, size: int, build: Any, num_classes: int) -> nn.Module:
+    """Call `build`. Raises ModelError where the library refuses the size."""
     try:
         model: nn.Module = build(num_classes=num_classes)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:  # how the libraries refuse a size
@@ -81,6 +86,7 @@ def _build(name: str, size: int, build: Any, num_classes: int) -> nn.Module:
 
 
 def _unknown(library: str, name: str, names: list[str], command: str) -> ModelError:
+    """Return the error for a name that is none of `names`, which `command`, a program, prints."""
     near = _nearest(name, names)
     nearest = f"the nearest are {', '.join(near)}" if near else "no name is near it"
     return ModelError(
@@ -89,7 +95,11 @@ def _unknown(library: str, name: str, names: list[str], command: str) -> ModelEr
 
 
 def _nearest(name: str, names: list[str]) -> list[str]:
-    """Up to five of `names` that are, or begin, much like `name`: deit_tiny_patch16_224 for deit_tini."""
+    """Return up to five of `names` that are, or begin, much like `name`.
+
+    >>> _nearest("deit_tini", ["deit_tiny_patch16_224", "vgg16"])
+    ['deit_tiny_patch16_224']
+    """
     likeness = {}
     for other in names:
         whole, start = (SequenceMatcher(None, name, part).ratio() for part in (other, other[: len(name)]))

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    """Make a 3×3 convolution that keeps height and width, divided by `stride`."""
     return nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False)
 
 

@@ -1,4 +1,4 @@
-"""What is known of an architecture before it is built."""
+"""Say what is known of an architecture before it is built."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class ModelError(Exception):
 class ModelSpec:
     """How to build a network and where to look into it; layers are `named_modules()` names."""
 
-    build: Callable[[int], nn.Module]  # number of classes → network with random weights
+    build: Callable[[int], nn.Module]  # a number of classes → a network with random weights
     layers: tuple[str, ...] = ("layer1", "layer2", "layer3", "layer4")  # shallow to deep; empty: to be suggested
     input_size: int = 32  # side of the square input, pixels
     mean: tuple[float, ...] | None = None  # a value a channel, 0–1, where the published weights fix them
@@ -22,8 +22,13 @@ class ModelSpec:
 
 
 def find_head(model: nn.Module, num_classes: int) -> str | None:
-    """The layer whose input is the penultimate features: the last one, linear or a convolution, with `num_classes`
-    outputs. None where there is none."""
+    """Find the head: the last layer, linear or a convolution, with `num_classes` outputs. None where there is none.
+
+    Its input is the penultimate features.
+
+    >>> find_head(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)), num_classes=3)
+    '3'
+    """
     heads = [
         name
         for name, module in model.named_modules()

@@ -1,4 +1,4 @@
-"""Weights from a local file into a network, whoever saved them, however they wrapped them.
+"""Copy weights from a local file into a network, whoever saved them, however they wrapped them.
 
 Nothing in a file is executed: safetensors, or what `torch.load(weights_only=True)` reads.
 """
@@ -47,7 +47,7 @@ class WeightsFile:
 
 
 def load_weights(model: nn.Module, file: WeightsFile, num_classes: int, dataset: str) -> str:
-    """Copy the weights of `file` into `model`, all of them; returns what was done to find them, in sentences, or "".
+    """Copy all weights of `file` into `model`, and return what was done to find them, in sentences, or "".
 
     Raises ModelError when they are for another number of classes than the `num_classes` of `dataset`, or when they
     do not fit, then with a table of the differences; and `model` is as it was.
@@ -89,7 +89,7 @@ def restore(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 
 def read_weights(file: Path) -> WeightsFile:
-    """Raises ModelError where there is no such file, or no state dict in it."""
+    """Find the state dict in a file. Raises ModelError where there is no such file, or no state dict in it."""
     if file.is_dir():
         raise ModelError(
             f"{file} is a folder; give the weights file in it, .safetensors or a state dict saved by torch."
@@ -110,6 +110,7 @@ def read_weights(file: Path) -> WeightsFile:
 
 
 def _load(file: Path) -> object:
+    """Read a file of safetensors or of torch, which both run nothing."""
     with open(file, "rb") as stream:
         start = stream.read(9)
     if file.suffix == ".safetensors" or start[8:] == b"{":  # after eight bytes of length, its header is JSON
@@ -122,6 +123,7 @@ def _load(file: Path) -> object:
 
 
 def _reason(error: Exception) -> str:
+    """Say in plain words why a file could not be read, and what to do."""
     remedy = "where it was made, save the weights alone with torch.save(model.state_dict(), FILE)."
     refused = re.search(r"GLOBAL (\S+)", str(error))
     if refused:
@@ -136,6 +138,11 @@ def _reason(error: Exception) -> str:
 
 
 def _find_state_dict(content: object, depth: int = 3) -> tuple[dict[str, Tensor], str] | None:
+    """Find a dict of tensors in a checkpoint, and the keys, joined by dots, under which it lay.
+
+    >>> _find_state_dict({"epoch": 7, "model": {"fc.bias": torch.zeros(2)}})
+    ({'fc.bias': tensor([0., 0.])}, 'model')
+    """
     if not isinstance(content, dict) or not content or depth == 0:
         return None
     if all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
@@ -148,7 +155,7 @@ def _find_state_dict(content: object, depth: int = 3) -> tuple[dict[str, Tensor]
 
 
 def _named_as(own: Mapping[str, Tensor], file: WeightsFile) -> tuple[dict[str, Tensor], list[str]]:
-    """The weights of `file` by the names of `own` as far as they can be told, and sentences on what was chosen."""
+    """Name the weights of `file` as in `own`, as far as can be told; with sentences on what was chosen."""
     notes = [f"Read from {file.key!r} in the file."] if file.key else []
     weights = {_WRAPPERS.sub("", name): value for name, value in file.weights.items()}
     prefix = _prefix(weights, own)
@@ -167,7 +174,7 @@ def _named_as(own: Mapping[str, Tensor], file: WeightsFile) -> tuple[dict[str, T
 
 
 def _prefix(weights: Iterable[str], own: Mapping[str, Tensor]) -> str:
-    """What stands before the network's own names in most of the file's: "module.", "model.", "student.backbone."…"""
+    """Find what stands before the network's own names in most of the file's: "module.", "student.backbone."…"""
     counts = Counter({"": 0})
     for name in weights:
         starts = [0, *(match.end() for match in re.finditer(r"\.", name))]
@@ -176,6 +183,7 @@ def _prefix(weights: Iterable[str], own: Mapping[str, Tensor]) -> str:
 
 
 def _current_name(name: str, own: Mapping[str, Tensor]) -> str:
+    """Return the name that torchvision gives a module today, where that is one of the network's."""
     if name not in own:
         for pattern, replacement in _RENAMED:
             if pattern.sub(replacement, name) in own:
@@ -184,6 +192,7 @@ def _current_name(name: str, own: Mapping[str, Tensor]) -> str:
 
 
 def _may_be_left(name: str) -> bool:
+    """Tell whether a network may do without this entry of a file."""
     return bool(_COMPUTED.search(name) or _AUXILIARY.match(name))
 
 
@@ -205,6 +214,7 @@ def _copy(model: nn.Module, weights: dict[str, Tensor], file: Path) -> None:
 
 
 def _table(names: list[str], weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """Write a table of names and their shapes, at most TABLE_ROWS."""
     rows = [("name", "in the file", "in the model")]
     rows += [(name, _shape(weights.get(name)), _shape(own.get(name))) for name in names[:TABLE_ROWS]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -15,7 +15,10 @@ CAPTUM_CLASSES = {"captum_gradcam": LayerGradCam, "gradient_x_activation": Layer
 def captum_layer_maps(
     model: nn.Module, images: Tensor, layers: Sequence[str], targets: Tensor, minus: Tensor | None, method: str
 ) -> dict[str, Tensor]:
-    """`layer_attributions` of one batch, targets N×T; the model is held. Both methods are linear in the logit."""
+    """Compute `layer_attributions` of one batch, targets N×T, by a method of CAPTUM_CLASSES; called inside `exclusive`.
+
+    Both methods are linear in the logit, so the map of a difference is the difference of the maps.
+    """
     # The model is frozen; without a gradient at the input autograd would record nothing.
     inputs = images.detach().clone().requires_grad_(True)
 
@@ -29,7 +32,7 @@ def captum_layer_maps(
 
 
 def _one_map(values: Tensor, images: Tensor, layer: str, method: str) -> Tensor:
-    """N×K×h×w → N×h×w, summed over channels (LayerGradCam has done so: K is 1)."""
+    """Sum N×K×h×w over channels: N×h×w (LayerGradCam has done so: K is 1)."""
     size = (images.shape[2], images.shape[3])
     grid = fold(values, size)
     if grid is None or (method == "captum_gradcam" and grid.shape != values.shape):

@@ -15,8 +15,8 @@ from sightline.explain.attribution.recording import bytes_of_an_image, eager, ex
 from sightline.explain.batches import batches
 
 MEMORY = {"cpu": 512 * 2**20, "cuda": 8 * 2**30}  # bytes that the activations of a batch may take
-ALWAYS_FITS = 8  # images: a batch that is not measured first
-NAMED_LAYERS = 60  # in a message
+ALWAYS_FITS = 8  # images: a batch of so few is not measured first
+NAMED_LAYERS = 60  # named in a message, at most
 
 _IMAGE_BYTES: "WeakKeyDictionary[nn.Module, dict[torch.Size, int]]" = WeakKeyDictionary()
 
@@ -29,7 +29,7 @@ def layer_attributions(
     method: str = "gradcam",
     minus: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Maps of the logits (before softmax) of the classes `targets`, at every layer of `layers`.
+    """Compute maps of the logits (before softmax) of the classes `targets`, at every layer of `layers`.
 
     images: float32 N×C×H×W, normalised, on the model's device. layers: `named_modules()` names. targets: int64, N or
     N×T class codes. method: a key of LAYER_METHODS. minus: int64 like targets; with it the difference of two logits,
@@ -39,6 +39,19 @@ def layer_attributions(
     ReLU, float32 (float64 where the model computes in it). Token sequences are folded back into their grid.
     The model is left as it was. Safe to call from several threads: one at a time works on a model.
     Raises ExplainError for images, layers, targets or a method that are not of this kind, or not of this model.
+
+    >>> import torch
+    >>> from sightline import build_model, layer_attributions
+    >>> model = build_model("resnet18_narrow", num_classes=10)
+    >>> images = torch.rand(2, 3, 32, 32)
+    >>> maps = layer_attributions(model, images, ["layer3", "layer4"], targets=torch.tensor([3, 7]))
+    >>> {layer: tuple(values.shape) for layer, values in maps.items()}
+    {'layer3': (2, 1, 8, 8), 'layer4': (2, 1, 4, 4)}
+
+    Where the first image speaks for class 3 rather than class 5, by another method:
+
+    >>> three, five = torch.tensor([3]), torch.tensor([5])
+    >>> maps = layer_attributions(model, images[:1], ["layer4"], three, method="hirescam", minus=five)
     """
     return attributions_by_method(model, images, layers, targets, [method], minus)[method]
 
@@ -51,7 +64,7 @@ def attributions_by_method(
     methods: Sequence[str],
     minus: Tensor | None = None,
 ) -> dict[str, dict[str, Tensor]]:
-    """`layer_attributions` by several methods, which share the passes through the model: method → layer → maps."""
+    """Compute `layer_attributions` by several methods, which share the model's passes: method → layer → maps."""
     for method in methods:
         if method not in LAYER_METHODS:
             raise ExplainError(f"Unknown method {method!r}; choose from: {', '.join(LAYER_METHODS)}.")
@@ -76,14 +89,18 @@ def attributions_by_method(
 
 
 def probabilities(model: nn.Module, images: Tensor) -> Tensor:
-    """Softmax of the logits: float32 N×C."""
+    """Return the softmax of the logits: float32 N×C. images: float N×C×H×W, normalised, on the model's device."""
     model = eager(model)
     with exclusive(model), torch.no_grad():
         return torch.cat([model(images[rows]).softmax(dim=1) for rows in _batches(model, images)])
 
 
 def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Enlarge maps N×T×h×w to N×T×H×W, bicubically, which may go beyond their values a little."""
+    """Enlarge maps N×T×h×w to N×T×H×W, bicubically, which may go beyond their values a little.
+
+    >>> upsample(torch.zeros(1, 1, 4, 4), (32, 32)).shape
+    torch.Size([1, 1, 32, 32])
+    """
     return nn.functional.interpolate(maps, size, mode="bicubic", align_corners=False)
 
 
@@ -95,7 +112,7 @@ def _one_pass(
     minus: Tensor | None,
     combines: dict[str, Combine],
 ) -> dict[str, dict[str, Tensor]]:
-    """`attributions_by_method` of one batch; the model is held."""
+    """Compute `attributions_by_method` of one batch; called inside `exclusive`. combines: of the methods, by name."""
     with recording(model, layers) as outputs:
         logits = model(images)
     check_logits(logits, images, targets, minus)
@@ -126,7 +143,10 @@ def _by_captum(*batch: Any) -> dict[str, Tensor]:
 
 
 def _gradients(logits: Tensor, target: Tensor, minus: Tensor | None, outputs: list[Tensor]) -> Sequence[Tensor]:
-    """Of the explained logits, which are independent between images; zeros for an output that they do not use."""
+    """Return the gradients of the explained logits with respect to `outputs`; zeros for one that they do not use.
+
+    target, minus: int64 N. One backward serves all images, since no image's logit depends on another image.
+    """
     if not outputs:
         return ()
     score = logits.gather(1, target[:, None]).sum()
@@ -136,7 +156,10 @@ def _gradients(logits: Tensor, target: Tensor, minus: Tensor | None, outputs: li
 
 
 def _pooled_gradient(weights: Tensor, activation: Tensor) -> Tensor:
-    """Of a logit that is a weighted sum (N×K) of the means of `activation` N×K×h×w: the same at every place."""
+    """Return the gradient of a logit that is a weighted sum of the means of channels: the same at every place.
+
+    weights: N×K. activation and gradient: N×K×h×w.
+    """
     return (weights / activation[0, 0].numel())[:, :, None, None].expand_as(activation)
 
 
@@ -152,6 +175,7 @@ def _batches(model: nn.Module, images: Tensor) -> Iterator[slice]:
 
 
 def _as_map(model: nn.Module, images: Tensor, layer: str, output: Tensor | None) -> Tensor:
+    """Return a layer's output as N×K×h×w. Raises ExplainError where it is no map; called inside `exclusive`."""
     folded = None
     if output is not None and len(output) == len(images):
         folded = fold(output, (images.shape[2], images.shape[3]))
@@ -161,7 +185,7 @@ def _as_map(model: nn.Module, images: Tensor, layer: str, output: Tensor | None)
 
 
 def _no_map(model: nn.Module, images: Tensor, problem: str) -> ExplainError:
-    """The error, with the layers that have a map, the outermost of many; the model is held."""
+    """Return the error, with the layers that have a map, the outermost of many; called inside `exclusive`."""
     names = list(record_maps(model, images)[2])
     named = sorted(names, key=lambda name: name.count("."))[:NAMED_LAYERS]
     more = f" and {len(names) - NAMED_LAYERS} inside them" if len(names) > NAMED_LAYERS else ""
@@ -173,7 +197,14 @@ def _at_least_single(maps: Tensor) -> Tensor:
 
 
 def class_columns(codes: Tensor, images: Tensor) -> Tensor:
-    """N or N×T class codes as int64 N×T, on the images' device. Raises ExplainError where images or codes are none."""
+    """Return class codes (N or N×T) as int64 N×T, on the images' device.
+
+    Raises ExplainError where the images are no normalised images, or the codes no class codes, one row an image.
+
+    >>> class_columns(torch.tensor([3, 7]), torch.zeros(2, 3, 32, 32))
+    tensor([[3],
+            [7]])
+    """
     if images.ndim != 4 or not len(images) or not images.is_floating_point():
         raise ExplainError(
             f"Images must be a normalised float tensor N×C×H×W, not {images.dtype} of shape {tuple(images.shape)}."
@@ -187,6 +218,7 @@ def class_columns(codes: Tensor, images: Tensor) -> Tensor:
 
 
 def check_logits(logits: object, images: Tensor, *codes: Tensor | None) -> None:
+    """Raise ExplainError where `logits` are not N×C, or one of the `codes` (int64 N×T) is none of the C classes."""
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
         raise ExplainError("The model returns no N×C tensor of logits, one row an image; wrap it in one that does.")
     classes = logits.shape[1]

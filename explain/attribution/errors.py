@@ -1,4 +1,4 @@
-"""The one error of this package."""
+"""The one error of explain/."""
 
 
 class ExplainError(Exception):

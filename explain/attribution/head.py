@@ -12,9 +12,9 @@ _TOLERANCE = 1e-4  # of the logits, relative to their largest magnitude: roundin
 
 
 def pooled_head(model: nn.Module, logits: Tensor, output: Tensor) -> Tensor | None:
-    """The weights C×K if the logits are W · mean of `output` over its places + b, else None.
+    """Return the weights W (C×K) if the logits are W · mean of `output` over its places + b, else None.
 
-    `output`: N×K×h×w, recorded in the graph of `logits` N×C. The graph shows that nothing but pooling and one linear
+    output: N×K×h×w, recorded in the graph of `logits` N×C. The graph shows that nothing but pooling and one linear
     layer lies between them; the numbers, that the pooling is the mean over all places.
     """
     linear = logits.grad_fn
@@ -32,7 +32,7 @@ def pooled_head(model: nn.Module, logits: Tensor, output: Tensor) -> Tensor | No
 
 
 def _is_pooling(linear: Node, layer: Node) -> bool:
-    """Whether the one way back from `linear` reaches `layer` through pooling and reshaping alone."""
+    """Tell whether the one way back from `linear` reaches `layer` through pooling and reshaping alone."""
     node = linear
     while True:
         ways = [way for way, _ in node.next_functions if way is not None]

@@ -23,7 +23,7 @@ FORWARD_BATCH = 64  # images that Captum puts through the model at once
 
 @dataclass(frozen=True)
 class Method:
-    """One row of the table."""
+    """A row of the table: an attribution method, where it is from, and what its maps mean."""
 
     title: str
     source: str
@@ -35,7 +35,15 @@ class Method:
 
 
 def grad_cam(activation: "Tensor", gradient: "Tensor") -> "Tensor":
-    """Weight each channel by its mean gradient: eq. 1 and 2 of the paper, without the ReLU."""
+    """Weight each channel by its mean gradient: eq. 1 and 2 of the paper, without the ReLU.
+
+    >>> from torch import tensor
+    >>> activation = tensor([[[[1.0, 2], [3, 4]], [[5, 5], [5, 5]]]])  # two channels
+    >>> gradient = tensor([[[[2.0, 2], [2, 2]], [[0, 0], [0, 0]]]])  # only the first is used
+    >>> grad_cam(activation, gradient)
+    tensor([[[2., 4.],
+             [6., 8.]]])
+    """
     return (gradient.mean(dim=(2, 3), keepdim=True) * activation).sum(dim=1)
 
 

@@ -17,6 +17,12 @@ def pixel_attributions(
     images: float32 N×C×H×W, normalised, on the model's device. targets: int64 class codes, N or N×T. method: a key of
     PIXEL_METHODS. Returns a signed float32 tensor N×T×H×W (T = 1 for targets of shape N).
     The model is left as it was. Raises ExplainError as `layer_attributions`.
+
+    >>> import torch
+    >>> from sightline import build_model, pixel_attributions
+    >>> model = build_model("resnet18_narrow", num_classes=10)
+    >>> pixel_attributions(model, torch.rand(1, 3, 32, 32), targets=torch.tensor([[3, 7]]), method="occlusion").shape
+    torch.Size([1, 2, 32, 32])
     """
     attribute = PIXEL_METHODS[method].attribute if method in PIXEL_METHODS else None
     if attribute is None:

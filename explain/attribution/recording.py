@@ -16,16 +16,18 @@ _LOCKS_GUARD = threading.Lock()
 
 
 def eager(model: nn.Module) -> nn.Module:
-    """The model behind `torch.compile`, which would pass over hooks made afterwards."""
+    """Return the model behind `torch.compile`, which would pass over hooks made afterwards."""
     return getattr(model, "_orig_mod", model)
 
 
 @contextmanager
 def exclusive(model: nn.Module) -> Iterator[None]:
-    """Hold the model's lock, with the model in eval mode, frozen, in its own precision, and autograd on.
+    """Keep other threads from this model, with the model in eval mode, frozen, in its own precision, and autograd on.
 
+    One lock a model: a second thread that asks for the model waits until the first is done. It is not reentrant, so
+    what is "called inside `exclusive`" must not enter it again.
     Every module gets its training flag back and every parameter its `requires_grad`, also after an exception.
-    Frozen, because autograd stores for a parameter's gradient what a map does not need.
+    The model is frozen because autograd stores for a parameter's gradient what a map does not need.
     """
     with _LOCKS_GUARD:
         lock = _LOCKS.setdefault(model, threading.Lock())
@@ -48,7 +50,7 @@ def exclusive(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def recording(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """A dict that the model's next forward fills with the outputs of `layers`, in the order in which they finish.
+    """Give a dict that the model's next forward fills with the outputs of `layers`, in the order in which they finish.
 
     Each output takes part in the autograd graph, which begins at the first of them. The network goes on with a copy:
     an addition in place after a hooked layer (torchvision's `out += identity`) must not change what the layer returned.
@@ -71,7 +73,7 @@ def recording(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Ten
 
 
 def bytes_of_an_image(model: nn.Module, images: Tensor) -> int:
-    """What the modules without children return for one image: about half of what autograd keeps of it."""
+    """Add up what the modules without children return for one image: about half of what autograd keeps of it."""
     sizes: list[int] = []
 
     def count(_: nn.Module, __: object, output: object) -> None:
@@ -87,7 +89,10 @@ def bytes_of_an_image(model: nn.Module, images: Tensor) -> int:
 
 
 def first_non_finite(model: nn.Module, images: Tensor) -> str:
-    """The first layer to finish whose output holds NaN or infinity ("" where none does), "the image" if that does."""
+    """Name the first layer to finish whose output holds NaN or infinity.
+
+    "the image" if that does already; "" where all is finite. images: float N×C×H×W, on the model's device.
+    """
     if not images.isfinite().all():
         return "the image"
     model, found = eager(model), [""]

@@ -1,1 +1,1 @@
-"""Whether such a map may be believed: measures, controls, and the verdicts that follow from them."""
+"""Judge whether a map may be believed: measures, controls, and the verdicts that follow from them."""

@@ -10,13 +10,13 @@ GAUSSIAN_WIDTH = 0.25  # standard deviation, as a share of a side: photographers
 
 
 def uniform_random(images: Tensor, seeds: Sequence[int]) -> Tensor:
-    """Uniform in 0–1, pixel by pixel; the same for the same of `seeds`, of which every image has one."""
+    """Draw every pixel from 0–1, uniformly; the same for the same of `seeds`, of which every image has one."""
     draws = [torch.rand(images.shape[2:], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     return torch.stack(draws).to(images)
 
 
 def sobel_edges(images: Tensor, seeds: Sequence[int]) -> Tensor:
-    """Magnitude of the gradient of the mean over channels (Sobel and Feldman 1968): an edge detector."""
+    """Detect edges: the magnitude of the gradient of the mean over channels (Sobel and Feldman 1968)."""
     grey = functional.pad(images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     across = images.new_tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
     slopes = functional.conv2d(grey, torch.stack([across, across.T])[:, None])
@@ -24,7 +24,7 @@ def sobel_edges(images: Tensor, seeds: Sequence[int]) -> Tensor:
 
 
 def centred_gaussian(images: Tensor, seeds: Sequence[int]) -> Tensor:
-    """1 in the middle of every image, falling with the distance in units of the sides."""
+    """Give every image the same blob: 1 in the middle, falling with the distance in units of the sides."""
     rows, columns = (
         ((torch.arange(side).to(images) + 0.5) / side - 0.5) / GAUSSIAN_WIDTH for side in (images.shape[2:])
     )

@@ -17,12 +17,12 @@ DRAWS = 16  # random places
 
 @dataclass(frozen=True)
 class Hidden:
-    """Class probabilities float32 (C,) of the image as it is, without the hottest places, and without random ones."""
+    """What a model makes of an image, as it is and with places hidden: class probabilities, float32 (C,)."""
 
-    before: np.ndarray
-    hottest: np.ndarray
-    random: np.ndarray  # mean over the random places
-    image: np.ndarray  # uint8 H×W×3: without the hottest places
+    before: np.ndarray  # with nothing hidden
+    hottest: np.ndarray  # with the hottest places hidden
+    random: np.ndarray  # with as many random places hidden: the mean over several draws
+    image: np.ndarray  # the image without the hottest places, uint8 H×W×3
 
 
 def hide_hottest(

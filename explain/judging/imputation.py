@@ -13,11 +13,17 @@ STEPS_BETWEEN_CHECKS = 5
 
 
 def impute(images: Tensor, hidden: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """`images` float N×C×H×W with the pixels `hidden` (bool N×H×W) filled in from those that are left.
+    """Fill in the pixels `hidden` (bool N×H×W) of `images` (float N×C×H×W) from those that are left.
 
     All hidden pixels of an image form one linear system (a discrete Laplace equation), solved for the whole batch by
     conjugate gradients. At the edge of the image the weights of the neighbours that exist are scaled up to 1.
     An image that is hidden whole becomes zero, plus the noise.
+
+    >>> hidden = torch.zeros(1, 8, 8, dtype=torch.bool)
+    >>> hidden[:, 2:5, 2:5] = True
+    >>> filled = impute(torch.ones(1, 3, 8, 8), hidden)
+    >>> print(f"{filled[0, 0, 3, 3]:.1f}")  # as its surroundings
+    1.0
     """
     mask = hidden[:, None].to(images)
     shares = _neighbours(torch.ones_like(images[:1, :1]))  # below 1 at the edge
@@ -29,7 +35,7 @@ def impute(images: Tensor, hidden: Tensor, generator: torch.Generator | None = N
 
 
 def _neighbours(values: Tensor) -> Tensor:
-    """Weighted sum over the eight neighbours of every pixel, zero outside the image.
+    """Return the weighted sum over the eight neighbours of every pixel, zero outside the image.
 
     The weights are those of (1 2 1)ᵀ·(1 2 1) without its middle, over 12: two sums along the sides and a subtraction,
     several times faster than a convolution.
@@ -76,4 +82,5 @@ def _conjugate_gradients(mask: Tensor, shares: Tensor, right: Tensor) -> Tensor:
 
 
 def _power(residual: Tensor) -> Tensor:
+    """Return the sum of squares of every image and channel, N×C×1×1."""
     return residual.square().sum(dim=(2, 3), keepdim=True)

@@ -1,4 +1,4 @@
-"""Does a map point to the right place? GridPG, and the share of a map that lies inside a mask."""
+"""Tell whether a map points to the right place: GridPG, and the share of a map that lies inside a mask."""
 
 import numpy as np
 import torch
@@ -9,9 +9,12 @@ CONFIDENT_SHARE = 0.5  # of the correctly classified images of a class; see `cho
 
 
 def positive_share(maps: Tensor, places: Tensor) -> Tensor:
-    """What share of the positive values of a map lies inside `places`: float N×H×W and bool N×H×W → float N, 0–1.
+    """Return what share of a map's positive values lies inside `places`: float N×H×W and bool N×H×W → float N, 0–1.
 
     A map without anything positive points nowhere: its share is 0. One that is not finite has none: NaN.
+
+    >>> positive_share(torch.tensor([[[3.0, 1], [-8, 0]]]), torch.tensor([[[True, False], [True, False]]]))
+    tensor([0.7500])
     """
     positive = maps.clamp(min=0)
     total = positive.sum(dim=(1, 2))
@@ -20,16 +23,21 @@ def positive_share(maps: Tensor, places: Tensor) -> Tensor:
 
 
 def tag_minus_decoy(maps: Tensor, tag: Tensor, decoy: Tensor) -> Tensor:
-    """`positive_share` of the tag minus that of the decoy, −1 to 1: a map that lights up any patch scores zero."""
+    """Return the `positive_share` of the tag minus that of the decoy, −1 to 1: a map that lights up any patch has 0."""
     return positive_share(maps, tag) - positive_share(maps, decoy)
 
 
 def gridpg(maps: Tensor) -> Tensor:
-    """GridPG (Rao et al. 2022, arXiv 2205.10435): float M×4×2H×2W → float M, 0–1; chance is 0.25.
+    """Measure GridPG (Rao et al. 2022, arXiv 2205.10435): float M×4×2H×2W → float M, 0–1; chance is 0.25.
 
     maps[m, k] is the signed map of mosaic m for the class of its cell k, the cells row by row. The value of a mosaic
     is the mean over its four classes of the share of positive attribution that lies in the right cell: a map that
     knows no class has exactly 0.25, since its four shares add up to 1.
+
+    >>> gridpg(torch.ones(1, 4, 6, 6))  # knows no class
+    tensor([0.2500])
+    >>> gridpg(mosaic_cells(torch.Size((6, 6)))[None].float())  # always in its own cell
+    tensor([1.])
     """
     cells = mosaic_cells(maps.shape[2:]).to(maps.device)
     shares = [positive_share(maps[:, k], cells[k].expand(len(maps), -1, -1)) for k in range(CELLS)]
@@ -37,7 +45,7 @@ def gridpg(maps: Tensor) -> Tensor:
 
 
 def mosaic_cells(size: torch.Size) -> Tensor:
-    """Where the cells of a mosaic of 2H×2W pixels are: bool 4×2H×2W."""
+    """Mark the cells of a mosaic of 2H×2W pixels: bool 4×2H×2W."""
     middle_row, middle_column = size[0] // 2, size[1] // 2
     cells = torch.zeros(CELLS, *size, dtype=torch.bool)
     for k in range(CELLS):
@@ -48,7 +56,12 @@ def mosaic_cells(size: torch.Size) -> Tensor:
 
 
 def assemble(images: Tensor) -> Tensor:
-    """Four images a mosaic, row by row: float M×4×C×H×W → M×C×2H×2W."""
+    """Lay four images side by side, row by row: float M×4×C×H×W → mosaics M×C×2H×2W.
+
+    >>> assemble(torch.tensor([1.0, 2, 3, 4]).reshape(1, 4, 1, 1, 1))
+    tensor([[[[1., 2.],
+              [3., 4.]]]])
+    """
     rows = images.unflatten(1, (2, 2)).permute(0, 3, 1, 4, 2, 5)  # M, C, row, H, column, W
     return rows.flatten(4, 5).flatten(2, 3).contiguous()
 
@@ -70,5 +83,6 @@ def choose_mosaics(labels: np.ndarray, predicted: np.ndarray, confidence: np.nda
 
 
 def _confident(rows: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Return the more confident half of `rows`, at least one of any."""
     most_confident_first = rows[np.argsort(-confidence[rows], kind="stable")]
     return most_confident_first[: int(np.ceil(CONFIDENT_SHARE * len(rows)))]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measure:
-    """One row of the table: what is done with the maps, what the figure says, and where it comes from."""
+    """A row of the table: what is done with the maps, what the figure says, and where it comes from."""
 
     title: str
     deed: str

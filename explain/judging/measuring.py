@@ -1,4 +1,4 @@
-"""All measures of maps, image by image."""
+"""Take all measures of maps, image by image."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from sightline.image_data.splits import DECOY, OBJECT, TAG
 from sightline.model_zoo.device import choose_precision, device_of
 from sightline.run_store.quality import INPUT
 
-MOST_IMAGES = 64  # between two moves of the progress
-MOST_PIXEL_IMAGES = 16  # images of a call of Captum, which makes copies of them
+MOST_IMAGES = 64  # at once: few enough that the progress moves
+MOST_PIXEL_IMAGES = 16  # at once, given to Captum, which makes copies of them
 SAME = 1e-5  # largest difference of two maps that are one, relative to their largest value: rounding of float32
 
 Kind = tuple[str, str]  # method and layer, INPUT for the layer of pixel methods and controls
@@ -34,12 +34,12 @@ Values = dict[str, np.ndarray]  # measure → float N, one an image; NaN: no val
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """On how many images of the sample, its first, a measure is taken at most; column n says on how many it was."""
+    """How many images, the first of the sample, a measure is taken on at most; column n says how many it was."""
 
-    images: int
-    literature: int  # insertion, deletion, average drop and increase, which serve comparison with the literature
-    randomised: int  # under each of the random models
-    smooth: int  # the same, of ten noisy copies each
+    images: int  # for all other measures
+    literature: int  # for insertion, deletion, average drop and increase, which serve comparison with the literature
+    randomised: int  # for maps under each of the random models
+    smooth: int  # for the same, of ten noisy copies each
 
 
 # A report of three methods at four layers takes ten minutes on two cores, half of them ROAD's, which judges the most.
@@ -48,7 +48,7 @@ LIMITS = {"layer": ImageLimits(10**9, 100, 200, 50), "pixel": ImageLimits(100, 1
 
 
 def measures_of(sample: Sample) -> set[str]:
-    """The keys of MEASURES that can be had."""
+    """Return the keys of MEASURES that can be taken on this sample, which may lack masks or mosaics."""
     wanted = {"road_gap", "insertion", "deletion", "average_drop", "increase", "class_sensitivity"}
     wanted |= {"randomisation", "randomisation_smooth"}
     if len(sample.mosaics):
@@ -107,6 +107,7 @@ def _maps(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind,
 
 
 def _gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, np.ndarray]:
+    """Measure GridPG of every kind of maps: float M, one a mosaic."""
     parts = []
     for part in image_batches(len(sample.mosaics), 2 * sample.side, MOST_IMAGES):
         images = sample.mosaic_images(part, device_of(model))
@@ -117,6 +118,7 @@ def _gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kin
 
 
 def _randomised(model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits: ImageLimits) -> dict[Kind, Values]:
+    """Take the two measures that compare maps with those of a model that forgets what it learned."""
     found: dict[Kind, Values] = {kind: {} for kind in kinds}
     for name, images_at_most in (("randomisation", limits.randomised), ("randomisation_smooth", limits.smooth)):
         few = sample.first(images_at_most)
@@ -131,6 +133,8 @@ def _randomised(model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits:
 
 
 def _explain_by(kinds: Sequence[Kind], targets: Tensor, seeds: Sequence[int]) -> Explain[Kind]:
+    """Return the function that `randomisation` calls for the maps of a model. targets: int64 N×1."""
+
     def explain(model: nn.Module, images: Tensor) -> dict[Kind, Tensor]:
         return {kind: maps[:, 0] for kind, maps in attributions(model, images, targets, kinds, seeds).items()}
 
@@ -138,7 +142,7 @@ def _explain_by(kinds: Sequence[Kind], targets: Tensor, seeds: Sequence[int]) ->
 
 
 def _of_predicted(model: nn.Module, sample: Sample, maps: np.ndarray, literature: int, progress: tqdm) -> Values:
-    """The measures that look at one map an image, N×1×h×w, of the predicted class."""
+    """Take the measures that look at one map an image, N×1×h×w, of the predicted class."""
     quick = Autocast(model, choose_precision("auto", device_of(model)))
     parts = []
     for part in image_batches(len(sample), sample.side, MOST_IMAGES):
@@ -177,7 +181,7 @@ class Autocast(nn.Module):
 
 
 def _resized(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """uint8 N×h×w → N×H×W: where the run keeps thumbnails, their masks are stretched."""
+    """Stretch the masks of thumbnails, uint8 N×h×w, to the images: N×H×W."""
     if masks.shape[1:] == size:
         return masks
     return nn.functional.interpolate(masks[:, None].float(), size, mode="nearest")[:, 0].byte()
@@ -191,9 +195,9 @@ def _joined(parts: Sequence[dict[Key, np.ndarray]]) -> dict[Key, np.ndarray]:
 def attributions(
     model: nn.Module, images: Tensor, targets: Tensor, kinds: Sequence[Kind], seeds: Sequence[int]
 ) -> dict[Kind, Tensor]:
-    """Maps of any methods and controls, N×T×h×w.
+    """Compute the maps of any methods and controls, N×T×h×w.
 
-    images: float N×C×H×W, normalised. targets: int64 N×T. seeds: N of the random control.
+    images: float N×C×H×W, normalised. targets: int64 N×T. seeds: N, one an image, for the random control.
     """
     targets = targets.to(images.device)
     methods = list(dict.fromkeys(method for method, _ in kinds))

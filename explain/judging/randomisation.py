@@ -1,4 +1,4 @@
-"""Do maps change when the model forgets what it learned? One that does not explains the image, not the model."""
+"""Tell whether maps change when the model forgets what it learned: one that does not shows the image, not the model."""
 
 import copy
 from collections.abc import Callable, Hashable, Iterator
@@ -19,7 +19,7 @@ Explain = Callable[[nn.Module, Tensor], dict[Key, Tensor]]  # model, images N×C
 
 
 def randomisation(model: nn.Module, images: Tensor, explain: Explain[Key], seed: int = 0) -> dict[Key, np.ndarray]:
-    """Similarity of a model's maps to those of the same model with random parameters: of each kind float64 N, −1 to 1.
+    """Compare a model's maps with those of the same model with random parameters: for each kind float64 N, −1 to 1.
 
     Cascading randomisation (Adebayo et al. 2018, arXiv 1810.03292): from the head downwards one stage after the other
     is drawn anew, and what is above stays random. The value of an image is the mean over these models of Spearman's
@@ -40,7 +40,7 @@ def randomisation(model: nn.Module, images: Tensor, explain: Explain[Key], seed:
 
 
 def smooth(explain: Explain[Key]) -> Explain[Key]:
-    """`explain` averaged over noisy copies of the images, for the smooth variant of `randomisation`.
+    """Return `explain` averaged over noisy copies of the images, for the smooth variant of `randomisation`.
 
     Hedström et al. 2024 (arXiv 2405.02383): a gradient's own noise lowers the similarity as forgetting
     does, and would be taken for it. Every model sees the same ten copies, and so does every call.
@@ -60,7 +60,7 @@ def smooth(explain: Explain[Key]) -> Explain[Key]:
 
 
 def randomised_models(model: nn.Module, seed: int = 0) -> Iterator[nn.Module]:
-    """The model with its head random, with its head and last stage random, … with everything random.
+    """Yield the model with its head random, with its head and last stage random, … with everything random.
 
     One copy, changed from step to step: use it before you ask for the next.
     """
@@ -71,10 +71,13 @@ def randomised_models(model: nn.Module, seed: int = 0) -> Iterator[nn.Module]:
 
 
 def stages(model: nn.Module) -> list[str]:
-    """`named_modules()` names of the parts that are made random one after the other, from the head downwards.
+    """Name the parts (as in `named_modules()`) that are made random one after the other, from the head downwards.
 
     They are the model's direct children with parameters, in reverse order; of a wrapper around one network, those of
     that network.
+
+    >>> stages(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2)))
+    ['3', '0']
     """
     around = ""
     while True:

@@ -49,7 +49,7 @@ def removal_curve(
 
 
 def road_gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, seed: int = 0) -> Tensor:
-    """ROAD (Rong et al. 2022, arXiv 2202.00449): float N, −1 to 1; no better than chance is 0, higher is better.
+    """Measure ROAD (Rong et al. 2022, arXiv 2202.00449): float N, −1 to 1; chance is 0, higher is better.
 
     The probability of the class with the least relevant 10, 20, … 90 % of the pixels imputed, minus that with the most
     relevant, mean over the nine steps. Arguments as in `removal_curve`. (pytorch-grad-cam's ROADCombined is half of
@@ -64,7 +64,7 @@ def road_gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, se
 
 
 def deletion(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> Tensor:
-    """Area under the deletion curve (Petsiuk et al. 2018, arXiv 1806.07421): float N, 0–1, lower is better.
+    """Measure the area under the deletion curve (Petsiuk et al. 2018, arXiv 1806.07421): float N, 0–1, lower is better.
 
     The most relevant pixels first become the mean colour (0), in eleven steps from none to all; trapezoids. Arguments
     as in `removal_curve`.
@@ -74,7 +74,7 @@ def deletion(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) ->
 
 
 def insertion(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> Tensor:
-    """Area under the insertion curve (Petsiuk et al. 2018): float N, 0–1, higher is better.
+    """Measure the area under the insertion curve (Petsiuk et al. 2018): float N, 0–1, higher is better.
 
     The most relevant pixels first appear in the blurred image, in eleven steps from none to all; trapezoids. Arguments
     as in `removal_curve`. The blur is that of the paper's code, 11 pixels wide, also where images are small.
@@ -84,7 +84,7 @@ def insertion(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -
 
 
 def drop_and_increase(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Average drop and increase in confidence (Chattopadhyay et al. 2018, arXiv 1710.11063), each N.
+    """Measure average drop and increase in confidence (Chattopadhyay et al. 2018, arXiv 1710.11063), each float N.
 
     The image is multiplied by the positive part of its map, scaled to 1: `drop` is max(0, before − after) / before of
     the class's probability, 0–1, lower is better; `increase` is 1 where it rose, else 0. Arguments as in
@@ -98,7 +98,7 @@ def drop_and_increase(model: nn.Module, images: Tensor, maps: Tensor, targets: T
 
 
 def blurred(images: Tensor) -> Tensor:
-    """A Gaussian blur of 11×11 pixels, σ = 5; the edge pixels are repeated outwards."""
+    """Blur images N×C×H×W with a Gaussian of 11×11 pixels, σ = 5; the edge pixels are repeated outwards."""
     places = torch.arange(BLUR_SIDE).to(images) - BLUR_SIDE // 2
     line = torch.exp(-places.square() / (2 * BLUR_WIDTH**2))
     line = line / line.sum()
@@ -117,7 +117,7 @@ def _make_blurred(images: Tensor, hidden: Tensor) -> Tensor:
 
 
 def _ranks(maps: Tensor) -> Tensor:
-    """Of every pixel among those of its image, int64 N×H×W: 0 is the largest value."""
+    """Rank every pixel among those of its image, int64 N×H×W: 0 is the largest value."""
     order = maps.flatten(1).argsort(dim=1, descending=True, stable=True)
     ranks = torch.empty_like(order)
     ranks.scatter_(1, order, torch.arange(order.shape[1], device=maps.device).expand_as(order))

@@ -1,4 +1,4 @@
-"""The images of a run on which its maps are judged."""
+"""Draw the images of a run on which its maps are judged."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -16,7 +16,7 @@ LEAST_IMAGES = 10  # of fewer, resampling says nothing about others
 
 @dataclass(frozen=True)
 class Sample:
-    """N images of the test split in random order, the classes that are explained, and M mosaics of four images."""
+    """N images of a run's test split, in random order, the classes that are explained, and M mosaics of four images."""
 
     run: Run
     rows: np.ndarray  # int N, rows of the predictions
@@ -34,17 +34,17 @@ class Sample:
         return self.run.record.input_size
 
     def images(self, part: slice, device: torch.device) -> Tensor:
-        """The model's input of some of the images. Raises RunError where the originals are missing."""
+        """Return the model's input of some images, float n×3×S×S. Raises RunError where the originals are missing."""
         return self.run.to_input(self.run.model_images(self.rows[part].tolist())).to(device)
 
     def mosaic_images(self, part: slice, device: torch.device) -> Tensor:
-        """Some of the mosaics, float m×3×2S×2S for inputs of side S."""
+        """Return some of the mosaics, float m×3×2S×2S."""
         rows = self.mosaics[part]
         images = self.run.to_input(self.run.model_images(rows.flatten().tolist()))
         return assemble(images.unflatten(0, (len(rows), CELLS))).to(device)
 
     def first(self, images: int) -> Self:
-        """A smaller sample, with mosaics of as many images."""
+        """Return a smaller sample, with mosaics of as many images."""
         masks = None if self.masks is None else self.masks[:images]
         mosaics, mosaic_classes = self.mosaics[: images // CELLS], self.mosaic_classes[: images // CELLS]
         return replace(
@@ -57,6 +57,7 @@ class Sample:
         )
 
     def without_mosaics(self) -> Self:
+        """Return the same sample, for a model that does not take mosaics."""
         return replace(self, mosaics=self.mosaics[:0], mosaic_classes=self.mosaic_classes[:0])
 
 

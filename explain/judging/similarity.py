@@ -1,4 +1,4 @@
-"""How alike two maps of one image are. NumPy only: the app judges maps before torch is loaded."""
+"""Say how alike two maps of one image are. NumPy only: the app judges maps before torch is loaded."""
 
 import numpy as np
 
