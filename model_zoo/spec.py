@@ -12,7 +12,7 @@ class ModelError(Exception):
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """How to build a network and where to look into it; layers are `named_modules()` names."""
+    """A way to build a network, and the layers to look into, named as in `named_modules()`."""
 
     build: Callable[[int], nn.Module]  # a number of classes → a network with random weights
     layers: tuple[str, ...] = ("layer1", "layer2", "layer3", "layer4")  # shallow to deep; empty: to be suggested

@@ -17,7 +17,7 @@ DRAWS = 16  # random places
 
 @dataclass(frozen=True)
 class Hidden:
-    """What a model makes of an image, as it is and with places hidden: class probabilities, float32 (C,)."""
+    """The class probabilities of an image, float32 (C,), as it is and with places hidden."""
 
     before: np.ndarray  # with nothing hidden
     hottest: np.ndarray  # with the hottest places hidden

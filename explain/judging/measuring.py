@@ -34,7 +34,7 @@ Values = dict[str, np.ndarray]  # measure → float N, one an image; NaN: no val
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """How many images, the first of the sample, a measure is taken on at most; column n says how many it was."""
+    """The most images, the first of the sample, that a measure is taken on; column n says how many they were."""
 
     images: int  # for all other measures
     literature: int  # for insertion, deletion, average drop and increase, which serve comparison with the literature

@@ -52,35 +52,40 @@ def run(made_run, tmp_path):
     return Run(shutil.copytree(made_run.path, tmp_path / "some"))
 
 
+def before_each_pass(patch, call):
+    """Let every model that a run loads make this call first."""
+    load_model = Run.load_model
+
+    def load(run):
+        model = load_model(run)
+        model.register_forward_pre_hook(call, prepend=True)
+        return model
+
+    patch.setattr(Run, "load_model", load)
+
+
 @pytest.fixture
 def seen(monkeypatch):
-    """The images of each call of the engine; three at a time."""
-    calls = []
-    attributions = precompute_module.layer_attributions
-
-    def count(model, images, *others):
-        calls.append(len(images))
-        return attributions(model, images, *others)
-
-    monkeypatch.setattr(precompute_module, "layer_attributions", count)
+    """The number of images of each pass through a run's model; three at a time."""
+    passes = []
+    before_each_pass(monkeypatch, lambda _, inputs: passes.append(len(inputs[0])))
     monkeypatch.setitem(precompute_module.MOST_IMAGES, "cpu", 3)
-    return calls
+    return passes
 
 
 @pytest.fixture
 def stop_after():
-    """Ctrl-C when the engine is called once more after so many calls; `undo` lets it work again."""
+    """Ctrl-C when the model is run once more after so many passes; `undo` lets it work again."""
     patch = pytest.MonkeyPatch()
 
-    def stop(calls):
-        attributions, left = precompute_module.layer_attributions, iter(range(calls))
+    def stop(passes):
+        left = iter(range(passes))
 
-        def stopped(*arguments):
+        def interrupt(*_):
             if next(left, None) is None:
                 raise KeyboardInterrupt
-            return attributions(*arguments)
 
-        patch.setattr(precompute_module, "layer_attributions", stopped)
+        before_each_pass(patch, interrupt)
         return patch
 
     yield stop
@@ -119,9 +124,9 @@ def assert_are_captums(run, images):
 def test_the_maps_are_captums_for_the_predicted_and_for_the_true_class(run, seen):
     sentence = precompute(run)
     assert sentence == "some: the gradcam maps of layer2, layer4 for predicted and label are complete: 10 images."
-    assert_are_captums(run, run.images())
     # One image to learn the sizes, all for the predicted class, and again only those that are wrong.
     assert seen == [1, 3, 3, 3, 1, 3]
+    assert_are_captums(run, run.images())
 
 
 def test_true_classes_are_copied_from_predicted_ones_of_an_earlier_call(run, seen):
@@ -171,9 +176,9 @@ def test_only_the_layers_that_are_missing_are_computed(run, seen):
     assert_are_captums(run, run.images())
 
 
-@pytest.mark.parametrize("calls", [0, 1, 2, 4, 5])
-def test_ctrl_c_keeps_what_was_computed_and_the_same_command_goes_on(run, seen, command, stop_after, calls):
-    patch = stop_after(calls)
+@pytest.mark.parametrize("passes", [0, 1, 2, 4, 5])
+def test_ctrl_c_keeps_what_was_computed_and_the_same_command_goes_on(run, seen, command, stop_after, passes):
+    patch = stop_after(passes)
     code, said = command("--run", run.path)
     assert (code, "Traceback" in said) == (130, False)
     assert "Interrupted: what was computed is kept, and the same command goes on with the rest." in said

@@ -18,6 +18,7 @@ from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.localisation import positive_share
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.measuring import Autocast, ImageLimits, measure_maps
+from sightline.explain.judging.removal import STEPS
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.judging.similarity import pearson
 from sightline.explain.quality import measure
@@ -158,14 +159,24 @@ def test_pixel_methods_are_measured_at_the_inputs_resolution_on_fewer_images(bar
     assert len(values["insertion"]) == 6 and progress.n == 20
 
 
-def test_two_methods_of_one_map_are_judged_once(bare_run, quick, monkeypatch):
+def test_two_methods_of_one_map_are_judged_once(bare_run, quick):
     """HiResCAM is Grad-CAM before pooling and a linear layer, and nowhere else."""
-    calls, road_gap = [], measuring.road_gap
-    monkeypatch.setattr(measuring, "road_gap", lambda *judged, **seed: calls.append(1) or road_gap(*judged, **seed))
-    kinds = [(method, layer) for method in ("gradcam", "hirescam") for layer in LAYERS]
-    sample, progress = draw_sample(bare_run, 20), quality.tqdm(total=4 * 20)
-    found = dict(measure_maps(bare_run.load_model(), sample, kinds, progress))
-    assert list(found) == kinds and len(calls) == 3 and progress.n == 4 * 20
+
+    def measured(*kinds):
+        """The values, and how many images went through the model for them."""
+        model, progress, seen = bare_run.load_model(), quality.tqdm(total=len(kinds) * 20), []
+        model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+        found = dict(measure_maps(model, draw_sample(bare_run, 20), kinds, progress))
+        assert list(found) == list(kinds) and progress.n == len(kinds) * 20
+        return found, sum(seen)
+
+    of_one, seen_for_one = measured(("gradcam", "layer4"))
+    of_same, seen_for_same = measured(("gradcam", "layer4"), ("hirescam", "layer4"))
+    found, seen_for_four = measured(*((method, layer) for method in ("gradcam", "hirescam") for layer in LAYERS))
+    assert seen_for_same == seen_for_one
+    judging = (seen_for_four - seen_for_one) / 2  # two more maps than one, with passes to make them in common
+    assert judging > 20 * len(STEPS)  # of ROAD alone, which judges every image
+    assert of_same["hirescam", "layer4"]["road_gap"].tolist() == of_one["gradcam", "layer4"]["road_gap"].tolist()
     assert found["hirescam", "layer4"]["road_gap"].tolist() == found["gradcam", "layer4"]["road_gap"].tolist()
     assert found["hirescam", "layer3"]["road_gap"].tolist() != found["gradcam", "layer3"]["road_gap"].tolist()
 
@@ -333,19 +344,29 @@ def test_a_run_without_predictions_is_refused(run, command):
     assert_refused(command("--run", run.path), "has lost its predictions.parquet")
 
 
-def test_a_run_of_thumbnails_without_its_originals_is_refused(tmp_path, command, random_numbers):
-    files = [tmp_path / f"{number}.png" for number in range(IMAGES)]
+def save_originals(folder):
+    """Twice as large as the images of `make_run`; their paths."""
+    digits, files = np.random.default_rng(1), [folder / f"{number}.png" for number in range(IMAGES)]
     for file in files:
-        Image.fromarray(random_numbers.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(file)
-    run = make_run(tmp_path / "run", side=32, paths=tuple(map(str, files)))
-    for file in files:
+        Image.fromarray(digits.integers(0, 256, (2 * SIDE, 2 * SIDE, 3), dtype=np.uint8)).save(file)
+    return tuple(map(str, files))
+
+
+def test_a_run_of_thumbnails_without_its_originals_is_refused(tmp_path, command):
+    run = make_run(tmp_path / "run", side=32, paths=save_originals(tmp_path))
+    for file in tmp_path.glob("*.png"):
         file.unlink()
     assert_refused(command("--run", run.path), "keeps thumbnails only, and a map needs the original")
 
 
-def test_masks_of_thumbnails_are_stretched_to_the_originals():
-    masks = torch.tensor([[[0, 1], [2, 4]]], dtype=torch.uint8)
-    assert measuring._resized(masks, (4, 4)).tolist() == [[[0, 0, 1, 1]] * 2 + [[2, 2, 4, 4]] * 2]
+def test_masks_of_thumbnails_are_stretched_to_the_originals(tmp_path, quick):
+    run = make_run(tmp_path / "run", side=2 * SIDE, paths=save_originals(tmp_path))
+    sample = draw_sample(run, IMAGES).without_mosaics()
+    kind = ("gaussian", "input")  # the same map for every image
+    [(_, values)] = measure_maps(run.load_model(), sample, [kind], quality.tqdm(total=IMAGES))
+    blob = CONTROLS["gaussian"](torch.zeros(1, 3, 2 * SIDE, 2 * SIDE), [0])[0].numpy()
+    on_objects = np.kron(run.masks()[sample.rows] == OBJECT, np.ones((2, 2)))
+    np.testing.assert_allclose(values["object_share"], (blob * on_objects).sum(axis=(1, 2)) / blob.sum(), rtol=1e-5)
 
 
 def test_one_class_is_refused(tmp_path, command):
