@@ -70,9 +70,9 @@ def measure_maps(
     progress.set_description("maps")
     maps = _maps(model, sample, kinds)
     progress.set_description("mosaics")
-    grids = _gridpg(model, sample, kinds)
+    grids = _measure_gridpg(model, sample, kinds)
     progress.set_description("random parameters")
-    changed = _randomised(model, sample, kinds, limits)
+    changed = _measure_randomised(model, sample, kinds, limits)
     judged: dict[Kind, Values] = {}
     for kind in kinds:
         progress.set_description(" at ".join(kind))
@@ -81,7 +81,7 @@ def measure_maps(
             values["gridpg"] = grids[kind]
         twin = next((other for other in judged if _are_same(maps[other], maps[kind])), None)
         if twin is None:
-            judged[kind] = _of_predicted(model, sample, maps[kind][:, :1], limits.literature, progress)
+            judged[kind] = _measure_predicted(model, sample, maps[kind][:, :1], limits.literature, progress)
         else:
             judged[kind] = judged[twin]
             progress.update(len(sample))
@@ -106,7 +106,7 @@ def _maps(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind,
     return _joined(parts)
 
 
-def _gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, np.ndarray]:
+def _measure_gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, np.ndarray]:
     """Measure GridPG of every kind of maps: float M, one a mosaic."""
     parts = []
     for part in image_batches(len(sample.mosaics), 2 * sample.side, MOST_IMAGES):
@@ -117,7 +117,9 @@ def _gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kin
     return _joined(parts)
 
 
-def _randomised(model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits: ImageLimits) -> dict[Kind, Values]:
+def _measure_randomised(
+    model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits: ImageLimits
+) -> dict[Kind, Values]:
     """Take the two measures that compare maps with those of a model that forgets what it learned."""
     found: dict[Kind, Values] = {kind: {} for kind in kinds}
     for name, images_at_most in (("randomisation", limits.randomised), ("randomisation_smooth", limits.smooth)):
@@ -141,7 +143,7 @@ def _explain_by(kinds: Sequence[Kind], targets: Tensor, seeds: Sequence[int]) ->
     return explain
 
 
-def _of_predicted(model: nn.Module, sample: Sample, maps: np.ndarray, literature: int, progress: tqdm) -> Values:
+def _measure_predicted(model: nn.Module, sample: Sample, maps: np.ndarray, literature: int, progress: tqdm) -> Values:
     """Take the measures that look at one map an image, N×1×h×w, of the predicted class."""
     quick = Autocast(model, choose_precision("auto", device_of(model)))
     parts = []

@@ -75,7 +75,7 @@ def seen(monkeypatch):
 
 @pytest.fixture
 def stop_after():
-    """Ctrl-C when the model is run once more after so many passes; `undo` lets it work again."""
+    """A function that lets Ctrl-C come after so many passes through the model, until its result is undone."""
     patch = pytest.MonkeyPatch()
 
     def stop(passes):

@@ -86,7 +86,7 @@ def run(measured_run, tmp_path):
 
 @pytest.fixture
 def judged(monkeypatch):
-    """What is measured: (method, layer) of everything that was begun."""
+    """The kinds of maps, (method, layer), whose measuring was begun; nothing is really measured."""
     begun = []
 
     def measure_nothing(model, sample, kinds, progress):
@@ -345,7 +345,7 @@ def test_a_run_without_predictions_is_refused(run, command):
 
 
 def save_originals(folder):
-    """Twice as large as the images of `make_run`; their paths."""
+    """Save images twice as large as those of `make_run`, and return their paths."""
     digits, files = np.random.default_rng(1), [folder / f"{number}.png" for number in range(IMAGES)]
     for file in files:
         Image.fromarray(digits.integers(0, 256, (2 * SIDE, 2 * SIDE, 3), dtype=np.uint8)).save(file)

@@ -69,7 +69,7 @@ def targets(small, images):
 
 
 def gradient_times_input(model, images, targets):
-    """N×H×W, signed."""
+    """Explain a model by its gradient times its input, N×H×W, signed."""
     images = images.clone().requires_grad_()
     score = model(images).gather(1, targets[:, None]).sum()
     return (torch.autograd.grad(score, images)[0] * images)[:, 0].detach()

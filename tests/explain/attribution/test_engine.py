@@ -80,7 +80,7 @@ def test_the_last_layer_s_map_and_the_bias_add_up_to_the_logit(network, images):
 
 @pytest.fixture
 def backwards(monkeypatch):
-    """For every call of torch.autograd.grad, the tensors whose gradients it returned."""
+    """A list with the gradients that each call of torch.autograd.grad returned."""
     calls, real = [], torch.autograd.grad
     monkeypatch.setattr(torch.autograd, "grad", lambda *args, **more: calls.append(real(*args, **more)) or calls[-1])
     return calls
