@@ -1,4 +1,4 @@
-"""Imports run one way, torch is loaded late, and importing a module does nothing."""
+"""Imports run one way and in no circle, torch is loaded late, and importing a module does nothing."""
 
 import ast
 import os
@@ -39,6 +39,17 @@ def imported(nodes):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield "." * node.level + (node.module or "")
+
+
+def ours(file):
+    """Every module of ours that the file imports, anywhere: also in a function and under TYPE_CHECKING."""
+    known = set(NAMES.values())
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module in known:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from names & known or {node.module}
 
 
 def package(module):
@@ -147,3 +158,28 @@ def test_modules_hold_only_definitions(file):
 
 def is_docstring(node):
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def circles(edges):
+    """Every set of modules that reach each other."""
+    reached = {name: reachable(name, edges) for name in edges}
+    sets = (frozenset(other for other in edges if name in reached[other] and other in reached[name]) for name in edges)
+    return {circle for circle in sets if circle}
+
+
+def reachable(start, edges):
+    found, waiting = set(), [start]
+    while waiting:
+        new = edges[waiting.pop()] - found
+        found |= new
+        waiting.extend(new)
+    return found
+
+
+def test_a_circle_is_found():
+    edges = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"e"}}
+    assert circles(edges) == {frozenset("bc"), frozenset("e")}
+
+
+def test_no_imports_go_in_a_circle_also_not_inside_functions():
+    assert circles({name: set(ours(file)) for file, name in NAMES.items()}) == set()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sightline.image_data import ImageSplit, Progress
 from sightline.model_zoo import find_head, normalize
+from sightline.model_zoo.device import device_of
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.run import THUMBNAIL_SIZE, RunRecord
 from sightline.run_store.writer import RunWriter
@@ -40,7 +41,7 @@ def infer(
     one they are the logits. `dtype` is the arithmetic (autocast), `side` as in `normalize`. The training flag of the
     model is restored.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     most = MOST_IMAGES[device.type]
     batch_size = batch_size or max(1, min(most, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
     logits: list[Tensor] = []

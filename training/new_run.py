@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import platform
-import re
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,14 +17,14 @@ from sightline.explain.attribution.recording import first_non_finite
 from sightline.explain.command_line import one_line
 from sightline.image_data import ImageSplit
 from sightline.model_zoo import ModelError
+from sightline.run_store.files import safe_name
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy")
 
 
 def default_run(dataset: str, *details: str) -> Path:
     """Return runs/<UTC time>_<dataset>_<details>, in characters that any file system takes."""
-    names = (re.sub(r"[^\w.-]+", "-", name).strip("-") for name in (dataset, *details))
-    return Path("runs") / "_".join([f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", *names])
+    return Path("runs") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}_{safe_name(dataset, *details)}"
 
 
 def describe(
