@@ -1,10 +1,10 @@
 """The confusion matrix on a page, and its pairs as bars: a click on either filters by the two classes."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import streamlit as st
 
 from sightline.app.address.selection import Selection
@@ -15,8 +15,11 @@ from sightline.app.elements.matrix_chart import CELL_SELECTION
 LARGE_ROW = 10  # pixels, of an enlarged matrix
 
 
-def draw_matrix(cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str, caption: str) -> None:
-    """Draw cells of `confusion_matrix`. A click on one filters by its classes; a button shows them all enlarged."""
+def draw_matrix(cells: bytes, class_names: tuple[str, ...], selection: Selection, name: str, caption: str) -> None:
+    """Draw the cells of a confusion, an Arrow stream.
+
+    A click on one filters by its classes; a button shows them all enlarged.
+    """
     _draw_chart(cells, class_names, selection, name)
     with st.container(key=f"foot_{name}", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         st.caption(caption, width="stretch")
@@ -25,21 +28,21 @@ def draw_matrix(cells: pa.Table, class_names: tuple[str, ...], selection: Select
 
 
 @st.dialog("Confusion matrix", width="large")
-def _draw_enlarged(cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str) -> None:
+def _draw_enlarged(cells: bytes, class_names: tuple[str, ...], selection: Selection, name: str) -> None:
     if _draw_chart(cells, class_names, selection, name, is_large=True):
         st.rerun()  # the page, without the dialog
 
 
 def _draw_chart(
-    cells: pa.Table, class_names: tuple[str, ...], selection: Selection, name: str, is_large: bool = False
+    cells: bytes, class_names: tuple[str, ...], selection: Selection, name: str, is_large: bool = False
 ) -> bool:
     """Draw the chart, and tell whether a cell was clicked."""
     # Another filter makes another element: a click on the cell that is selected must be an event again.
     codes = (class_names.index(chosen) if chosen else "" for chosen in (selection.label, selection.predicted))
     key = "_".join(map(str, (name, *codes, *(["large"] if is_large else []))))
+    spec = _spec(class_names, dark=st.context.theme.type == "dark", is_large=is_large)
     event = st.vega_lite_chart(
-        cells,
-        _spec(class_names, dark=st.context.theme.type == "dark", is_large=is_large),
+        spec | {"datasets": {"cells": cells}, "data": {"name": "cells"}},
         height=max(520, LARGE_ROW * len(class_names)) if is_large else 250,
         width="stretch",
         key=key,
@@ -71,7 +74,7 @@ def take_pair(label: str | None, predicted: str | None) -> None:
     write_selection(toggle(read_selection()[0], label, predicted))
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@lru_cache(32)
 def _spec(class_names: tuple[str, ...], dark: bool, is_large: bool) -> dict[str, Any]:
     """Write the chart without its data, once: Altair takes longer for it than a click may last."""
     from sightline.app.elements.matrix_chart import confusion_cells, confusion_matrix  # which import Altair and pandas

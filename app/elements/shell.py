@@ -1,5 +1,6 @@
 """Header, notices and empty pages: what every view shares."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -44,8 +45,9 @@ def draw_header(pages: Mapping[str, "StreamlitPage"], current: str, selection: S
 @lru_cache
 def _brand(number: int) -> str:
     """Write the brand, the style sheet, and which link, counted from 1, is that of the page one is on."""
-    sheet = (Path(__file__).parents[1] / "style.css").read_text(encoding="utf-8")
-    return f'<style>{sheet.replace("HERE", str(number))}</style><div class="brand"><span></span>Sightline</div>'
+    sheet = (Path(__file__).parents[1] / "style.css").read_text(encoding="utf-8").replace("HERE", str(number))
+    one_line = " ".join(re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL).split())  # Streamlit goes through its lines
+    return f'<style>{one_line}</style><div class="brand"><span></span>Sightline</div>'
 
 
 def with_second_run(selection: Selection) -> Selection:

@@ -14,14 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 from sightline.app.runs import run_list
 from sightline.app.runs.demo import train_demo
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.run import RunRecord
 from sightline.run_store.writer import RunWriter
+from tests.app_pages import open_page
 from tests.fabricated import ROOT
 
 NAMES = ("cat", "dog", "owl")
@@ -75,18 +74,9 @@ def complete_run(tmp_path_factory):
     return path
 
 
-def open_view(view, form=False, **query):
-    """form: whether that of the filters is open."""
-    app = AppTest.from_file(str(ROOT / "app" / "dashboard.py"), default_timeout=30)
-    if form:
-        app.session_state["filter_form"] = True
-    if view != "curves":
-        app._page_hash = calc_hash(view)  # switch_page goes by the file's name, which is page.py for all
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception, app.exception[0].message
-    return app
+def open_view(view, opened=(), **query):
+    """opened: the keys of what is open and closed by a click."""
+    return open_page(view, dict.fromkeys(opened, True), **query)
 
 
 def markdown_of(app):
@@ -256,7 +246,7 @@ def test_curves_say_from_where_on_a_run_trained_on_images_of_full_size(runs, com
 
 def test_curves_draw_the_quantities_that_the_address_names_and_keep_what_is_chosen_in_it(runs, complete_run):
     shutil.copytree(complete_run, runs / "good")
-    app = open_view("curves", chart=["gap", "seconds"], smoothing="40", axis="log").run()
+    app = open_view("curves", ("curves_lines",), chart=["gap", "seconds"], smoothing="40", axis="log").run()
     assert [chart.proto.alt for chart in charts_of(app)] == ["Gap by epoch", "Seconds by epoch"]
     app.segmented_control(key="curves_quantities").set_value(["learning rate", "loss"]).run()
     assert [chart.proto.alt for chart in charts_of(app)] == ["Train and test loss by epoch", "Learning rate by epoch"]
@@ -356,7 +346,7 @@ def test_filters_come_from_the_address_and_chips_remove_them(runs, complete_run)
 
 def test_widgets_write_the_address(runs, complete_run):
     shutil.copytree(complete_run, runs / "good")
-    app = open_view("mistakes", form=True)
+    app = open_view("mistakes", opened=("filter_form",))
     app.selectbox(key="mistakes_label").select(2).run()
     app.selectbox(key="mistakes_order").select("highest loss first").run()
     app.slider(key="mistakes_column_confidence").set_range(20, 90).run()
@@ -373,7 +363,7 @@ def test_columns_of_others_filter_and_every_choice_says_how_many_images_it_has(r
     table = pq.read_table(file)
     table = table.append_column(":red[camera]", pa.array(["left", "right", None] * 20))
     pq.write_table(table.append_column("angle", pa.array(range(IMAGES))), file)
-    app = open_view("mistakes", form=True)
+    app = open_view("mistakes", opened=("filter_form",))
     camera = app.selectbox(key="mistakes_column_:red[camera]")
     assert (camera.label, camera.options) == (r"\:red\[camera\]", ["left · 4", "right · 4"])
     camera.select("right").run()
@@ -470,7 +460,7 @@ def test_many_runs_are_told_apart_and_the_shown_ones_stand_in_the_address(runs, 
     with ExitStack() as closing:
         for number in range(6):
             closing.enter_context(begin(runs / f"run {number}", created=f"2026-01-0{number + 1}T00:00:00Z"))
-    app = open_view("curves")
+    app = open_view("curves", ("curves_runs",))
     assert app.multiselect(key="curves_shown").value == ["run 5", "run 4", "run 3", "run 2"]
     app.multiselect(key="curves_shown").set_value(["run 0", "run 5"]).run()
     assert not app.exception and address_of(app)["runs"] == ["run 0", "run 5"]

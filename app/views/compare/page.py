@@ -7,6 +7,7 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
+from sightline.app.elements.arrow import arrow_bytes
 from sightline.app.elements.current_set import CurrentSet, place_in
 from sightline.app.elements.filters import draw_chips, draw_order
 from sightline.app.elements.gallery import gallery_items
@@ -95,7 +96,9 @@ def _draw_difference(after: Run, comparison: Comparison, selection: Selection) -
                 predicted=selection.predicted,
             )
             st.markdown("**More or fewer mistakes**")
-            draw_matrix(cells, names, selection, "compare_matrix", f"orange: more mistakes of {title}, blue: fewer")
+            draw_matrix(
+                arrow_bytes(cells), names, selection, "compare_matrix", f"orange: more mistakes of {title}, blue: fewer"
+            )
     with st.container(key="panel_tables", border=True, gap="xsmall"):
         st.markdown("**Most changed**")
         bars = changed_bars(comparison, selection)

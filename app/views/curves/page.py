@@ -26,7 +26,7 @@ def draw_charts(rows: Sequence[RunRow], selection: Selection) -> None:
         for column, quantity in zip(st.columns(min(2, len(chosen)), gap="medium"), pair, strict=False):
             with column:
                 draw_chart(runs, quantity, colours, options)
-    if options["full_size_from"]:
+    if options.full_size_from:
         st.caption(
             "Dotted: from there on a run sees images of full size. Until then it is trained and tested on smaller ones."
         )

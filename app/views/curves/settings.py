@@ -1,6 +1,8 @@
 """What the Curves view shows: which runs and quantities, how they are drawn, and the files to take along."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -21,31 +23,60 @@ def shown_names(names: Sequence[str], selection: Selection) -> list[str]:
     return [name for name in selection.shown if name in names] or default
 
 
-def curve_options(rows: Sequence[RunRow], selection: Selection) -> dict[str, Any]:
-    """Return how the curves are drawn: options of `learning_curves`."""
+@dataclass(frozen=True)
+class CurveOptions:
+    """How the curves are drawn. full_size_from: title and epoch of the runs whose images were smaller before it."""
+
+    full_size_from: tuple[tuple[str, int], ...]
+    smoothing: float
+    logarithmic: bool
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the options of `learning_curves`."""
+        return {
+            "full_size_from": dict(self.full_size_from),
+            "smoothing": self.smoothing,
+            "logarithmic": self.logarithmic,
+        }
+
+
+def curve_options(rows: Sequence[RunRow], selection: Selection) -> CurveOptions:
+    """Return how the curves of these runs are drawn."""
     sizes = {row.title: row.record.full_size_from for row in rows if row.record and row.record.full_size_from > 1}
-    return {"full_size_from": sizes, "smoothing": selection.smoothing / 100, "logarithmic": selection.logarithmic}
+    return CurveOptions(tuple(sizes.items()), selection.smoothing / 100, selection.logarithmic)
 
 
 def draw_curve_settings(titles: Mapping[str, str], rows: Sequence[RunRow], selection: Selection) -> None:
-    """Draw the row above the charts. titles: of the runs to choose from, by name. rows: what is chosen."""
+    """Draw the row above the charts. titles: of the runs to choose from, by name. rows: what is chosen.
+
+    What opens on a click is drawn only then: it would take longer than the rest of the row.
+    """
     with st.container(key="curves_head", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         draw_legend(rows)
         _draw_quantities(selection)
-        with st.popover("Lines", icon=":material/tune:", type="tertiary", width=96):
-            _draw_line_settings(selection)
-        with st.popover("Files", icon=":material/download:", type="tertiary", width=96):
-            _draw_files(selection, rows)
-        with st.popover(f"{len(rows)} of {len(titles)} runs", icon=":material/checklist:", type="tertiary", width=130):
-            st.session_state[_SHOWN] = [row.name for row in rows]
-            st.multiselect(
-                "Runs in the charts",
-                list(titles),
-                format_func=titles.__getitem__,
-                key=_SHOWN,
-                placeholder="Choose runs to draw",
-                on_change=lambda: change_selection(shown=tuple(st.session_state[_SHOWN])),
-            )
+        opened = partial(st.popover, type="tertiary", on_change="rerun")
+        if (place := opened("Lines", icon=":material/tune:", width=96, key="curves_lines")).open:
+            with place:
+                _draw_line_settings(selection)
+        if (place := opened("Files", icon=":material/download:", width=96, key="curves_files")).open:
+            with place:
+                _draw_files(selection, rows)
+        words = f"{len(rows)} of {len(titles)} runs"
+        if (place := opened(words, icon=":material/checklist:", width=130, key="curves_runs")).open:
+            with place:
+                _draw_runs(titles, rows)
+
+
+def _draw_runs(titles: Mapping[str, str], rows: Sequence[RunRow]) -> None:
+    st.session_state[_SHOWN] = [row.name for row in rows]
+    st.multiselect(
+        "Runs in the charts",
+        list(titles),
+        format_func=titles.__getitem__,
+        key=_SHOWN,
+        placeholder="Choose runs to draw",
+        on_change=lambda: change_selection(shown=tuple(st.session_state[_SHOWN])),
+    )
 
 
 def _draw_quantities(selection: Selection) -> None:
@@ -92,7 +123,7 @@ def _draw_files(selection: Selection, rows: Sequence[RunRow]) -> None:
     )
 
     def drawn() -> dict[str, object]:
-        return curves_picture(metrics, selection.quantities, colours, **curve_options(rows, selection))
+        return curves_picture(metrics, selection.quantities, colours, **curve_options(rows, selection).as_arguments())
 
     files: tuple[tuple[str, str, str, Callable[[], bytes]], ...] = (
         ("csv", "Data (CSV)", "text/csv", lambda: curves_csv(metrics)),

@@ -1,14 +1,20 @@
 """All predictions of a run at a glance: confusion matrix, most confused pairs, figures by class."""
 
+from functools import lru_cache
+
 import streamlit as st
 
 from sightline.app.address.selection import Selection
+from sightline.app.elements.arrow import arrow_bytes
 from sightline.app.elements.bars import Bar, draw_bars
 from sightline.app.elements.filters import draw_class_search
 from sightline.app.elements.matrix import draw_matrix, draw_pairs, take_pair
 from sightline.app.elements.matrix_chart import MOST_DRAWN, confusion_cells
 from sightline.app.elements.text import count, percent
+from sightline.app.runs import loaders
+from sightline.app.runs.loaders import kept
 from sightline.run_store.predictions import Predictions
+from sightline.run_store.run import Run
 
 _PAIRS = "mistakes_pairs"
 _CLASSES = "mistakes_classes"
@@ -19,7 +25,7 @@ _BY_CLASS = "By class"
 _CONFUSED = "Most confused"
 
 
-def draw_confusion(predictions: Predictions, selection: Selection) -> None:
+def draw_confusion(run: Run, predictions: Predictions, selection: Selection) -> None:
     """Draw the confusion matrix, or a search where it has too many classes."""
     names = predictions.class_names
     if len(names) > MOST_DRAWN:
@@ -30,15 +36,24 @@ def draw_confusion(predictions: Predictions, selection: Selection) -> None:
         st.markdown("**Confusion**", width="stretch")
         shares = st.checkbox("row %", key="mistakes_shares", persist_state="session")
         diagonal = st.checkbox("diagonal", key="mistakes_diagonal", persist_state="session")
-    cells = confusion_cells(
-        predictions.confusion,
-        names,
-        shares=shares,
-        hide_diagonal=not diagonal,
-        label=selection.label,
-        predicted=selection.predicted,
-    )
+    cells = _cells(run, shares, not diagonal, selection.label, selection.predicted)
     draw_matrix(cells, names, selection, "mistakes_matrix", "rows true, columns predicted · click to filter")
+
+
+@kept("predictions", lru_cache(64))
+def _cells(run: Run, shares: bool, hide_diagonal: bool, label: str | None, predicted: str | None) -> bytes:
+    """Write the cells of the matrix: most clicks leave them as they are."""
+    predictions = loaders.predictions(run)
+    return arrow_bytes(
+        confusion_cells(
+            predictions.confusion,
+            predictions.class_names,
+            shares=shares,
+            hide_diagonal=hide_diagonal,
+            label=label,
+            predicted=predicted,
+        )
+    )
 
 
 def draw_tables(predictions: Predictions, selection: Selection) -> None:

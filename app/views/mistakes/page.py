@@ -29,7 +29,7 @@ def draw(run: Run, selection: Selection) -> None:
     left, middle, right = st.columns([300, 650, 260], gap="small")
     with left:
         with st.container(key="panel_confusion", border=True, gap="xsmall"):
-            draw_confusion(predictions, selection)
+            draw_confusion(run, predictions, selection)
         with st.container(key="panel_tables", border=True, gap="xsmall"):
             draw_tables(predictions, selection)
     with middle, st.container(key="panel_set", border=True, gap="small"):

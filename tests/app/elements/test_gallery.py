@@ -75,7 +75,7 @@ def test_a_thumbnail_is_the_image_pixel_by_pixel_and_may_be_kept_for_ever(run, b
 def test_a_run_that_was_trained_again_has_other_addresses_and_the_old_ones_are_refused(run, browser):
     old = thumbnail_url(run, 0)
     np.save(run.path / "images.npy", np.zeros((7, 8, 8, 3), np.uint8))
-    assert thumbnail_url(run, 0) != old
+    assert thumbnail_url(Run(run.path), 0) != old
     assert browser.get(old).status_code == 404
     assert not pixels(browser.get(thumbnail_url(run, 0)).content).any()
 

@@ -2,8 +2,8 @@ import altair as alt
 import pytest
 from jsonschema import ValidationError
 
+from sightline.app.elements.arrow import arrow_rows
 from sightline.app.elements.learning_curves import QUANTITIES, learning_curves, smoothed
-from sightline.app.views.curves.charts import arrow_rows
 from sightline.app.views.curves.files import curves_csv, curves_picture, curves_png, curves_svg
 from sightline.run_store.metrics import Epoch
 
@@ -148,4 +148,4 @@ def test_rows_reach_the_browser_with_their_gaps_and_also_where_there_are_none():
     assert table.to_pydict() == {
         "run": ["2026-11-24"] * 2, "epoch": [1, 1], "value": [None, 0.5], "alone": [False, False],
     }  # fmt: skip
-    assert arrow_rows([]) == []
+    assert arrow_rows([]).num_rows == 0

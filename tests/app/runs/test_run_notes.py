@@ -26,7 +26,7 @@ def say(run, **note):
 
 
 def open_curves(editor=False, **query):
-    return open_page(state={"notes": editor}, **query)
+    return open_page(state={"notes": editor, "curves_runs": True}, **query)
 
 
 def html_of(app, name):
