@@ -47,9 +47,9 @@ def ours(file):
     for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
-        elif isinstance(node, ast.ImportFrom) and node.module in known:
+        elif isinstance(node, ast.ImportFrom) and node.module in known | {"sightline"}:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            yield from names & known or {node.module}
+            yield from names & known or {node.module} & known
 
 
 def package(module):

@@ -75,9 +75,9 @@ def test_a_thumbnail_is_the_image_pixel_by_pixel_and_may_be_kept_for_ever(run, b
 def test_a_run_that_was_trained_again_has_other_addresses_and_the_old_ones_are_refused(run, browser):
     old = thumbnail_url(run, 0)
     np.save(run.path / "images.npy", np.zeros((7, 8, 8, 3), np.uint8))
-    assert thumbnail_url(Run(run.path), 0) != old
-    assert browser.get(old).status_code == 404
-    assert not pixels(browser.get(thumbnail_url(run, 0)).content).any()
+    new = thumbnail_url(Run(run.path), 0)
+    assert new != old and browser.get(old).status_code == 404
+    assert not pixels(browser.get(new).content).any()
 
 
 @pytest.mark.parametrize("index", ["6", "99999999", "-1", "abc", "1e2", "0x1"])
