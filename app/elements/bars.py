@@ -1,7 +1,7 @@
 """Short labelled bars: class probabilities, most confused pairs, figures by class. One element a list."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import streamlit as st
@@ -127,9 +127,10 @@ def draw_bars(
     return _COMPONENT(
         key=key,
         data={
-            "bars": [asdict(bar) for bar in bars],
-            "widths": list(widths),
-            "header": list(header) if header else None,
+            # Tuples: Streamlit looks at every list for a table, which takes longer than all the rest.
+            "bars": tuple(map(vars, bars)),
+            "widths": tuple(widths),
+            "header": tuple(header) if header else None,
             "label_share": label_share,
             "clickable": on_pick is not None,
         },

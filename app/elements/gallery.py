@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from sightline.app.elements.text import percent
-from sightline.app.elements.thumbnails import thumbnail_url
+from sightline.app.elements.thumbnails import thumbnails_url
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 
@@ -175,7 +175,7 @@ _COMPONENT = st.components.v2.component("sightline_gallery", html=_HTML, css=_CS
 
 def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[dict[str, Any]]:
     """Return what the browser needs for each row: all of it plain text."""
-    base_path = st.get_option("server.baseUrlPath")
+    folder = thumbnails_url(run, st.get_option("server.baseUrlPath"))
     names = predictions.class_names
     labels, guesses = predictions.column("label")[rows], predictions.column("predicted")[rows]
     confidences = predictions.column("confidence")[rows]
@@ -187,7 +187,7 @@ def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[
         items.append(
             {
                 "index": index,
-                "url": thumbnail_url(run, index, base_path),
+                "url": f"{folder}/{index}.png",
                 "true": names[label],
                 "predicted": names[guess],
                 "wrong": bool(label != guess),
@@ -214,7 +214,10 @@ def draw_gallery(
     """
     number, pages = page
     below = PAGER_HEIGHT if "fits" in on else None
-    shown = {"items": list(items), "selected": selected, "page": number, "pages": pages, "label": label, "below": below}
+    shown = {
+        "items": tuple(items),  # no list: Streamlit looks whether one is a table, which takes longer than all the rest
+        "selected": selected, "page": number, "pages": pages, "label": label, "below": below,
+    }  # fmt: skip
     callbacks: dict[str, Any] = {f"on_{event}_change": on.get(event, _nothing) for event in get_args(Event)}
     return _COMPONENT(key=key, data=shown, **callbacks)
 

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from sightline.run_store.run import Run
 
 
-def thumbnail_url(run: "Run", index: int, base_path: str = "") -> str:
-    """Return the address of an image of a run. base_path: Streamlit's server.baseUrlPath."""
+def thumbnails_url(run: "Run", base_path: str = "") -> str:
+    """Return the address of a run's images, each of which is in it as <index>.png.
+
+    base_path: Streamlit's server.baseUrlPath.
+    """
     from sightline.app.runs.loaders import images_token
 
     prefix = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
-    return f"{prefix}/app/static/thumb/{quote(run.name, safe='')}/{images_token(run)}/{index}.png"
+    return f"{prefix}/app/static/thumb/{quote(run.name, safe='')}/{images_token(run)}"
 
 
 def png(image: "np.ndarray | Image.Image") -> bytes:

@@ -126,13 +126,13 @@ def metrics(run: Run) -> list[Epoch]:
     return run.metrics()
 
 
-@kept("predictions", computed_once(max_entries=8))
+@kept("predictions", lru_cache(8))
 def predictions(run: Run) -> Predictions:
     """Return the predictions of the test split. Raises RunError."""
     return run.predictions()
 
 
-@kept("predictions", computed_once(max_entries=8))
+@kept("predictions", lru_cache(8))
 def comparison(before: Run, after: Run) -> Comparison:
     """Compare two runs on the same test split. Raises RunError."""
     found = Comparison(predictions(before), predictions(after))
@@ -153,7 +153,7 @@ def _directions(run: Run) -> np.ndarray:
     return unit_rows(run.features()[:MOST_NEIGHBOURS])
 
 
-@kept("features", computed_once(max_entries=4096))
+@kept("features", lru_cache(4096))
 def similar(run: Run, image: int, count: int) -> np.ndarray:
     """Return the images (int64) nearest to `image` in the penultimate features; not to be written to.
 

@@ -17,7 +17,7 @@ from sightline.app.elements.inspector import probability_bars
 from sightline.app.elements.matrix import toggle
 from sightline.app.elements.subject import split_image
 from sightline.app.elements.text import count, duration, escape_markdown, percent
-from sightline.app.elements.thumbnails import ROUTES, thumbnail_url
+from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.app.views.mistakes.overview import class_bars, pair_bars
 from sightline.run_store.predictions import Range
 from sightline.run_store.predictions_file import predictions_table
@@ -66,41 +66,41 @@ def pixels(content):
 
 
 def test_a_thumbnail_is_the_image_pixel_by_pixel_and_may_be_kept_for_ever(run, browser):
-    answer = browser.get(thumbnail_url(run, 3))
+    answer = browser.get(f"{thumbnails_url(run)}/3.png")
     assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
     assert "immutable" in answer.headers["cache-control"]
     np.testing.assert_array_equal(pixels(answer.content), run.images()[3])
 
 
 def test_a_run_that_was_trained_again_has_other_addresses_and_the_old_ones_are_refused(run, browser):
-    old = thumbnail_url(run, 0)
+    old = f"{thumbnails_url(run)}/0.png"
     np.save(run.path / "images.npy", np.zeros((7, 8, 8, 3), np.uint8))
-    new = thumbnail_url(Run(run.path), 0)
+    new = f"{thumbnails_url(Run(run.path))}/0.png"
     assert new != old and browser.get(old).status_code == 404
     assert not pixels(browser.get(new).content).any()
 
 
 @pytest.mark.parametrize("index", ["6", "99999999", "-1", "abc", "1e2", "0x1"])
 def test_an_image_that_does_not_exist_is_not_found(run, browser, index):
-    assert browser.get(thumbnail_url(run, 0).replace("/0.png", f"/{index}.png")).status_code == 404
+    assert browser.get(f"{thumbnails_url(run)}/0.png".replace("/0.png", f"/{index}.png")).status_code == 404
 
 
 @pytest.mark.parametrize("name", ["other", "..", "%2e%2e", "a%20run%20%26%20more%2f..", "%2Fetc"])
 def test_only_runs_in_the_list_are_served(run, browser, name):
-    token = thumbnail_url(run, 0).split("/")[-2]
+    token = f"{thumbnails_url(run)}/0.png".split("/")[-2]
     assert browser.get(f"/app/static/thumb/{name}/{token}/0.png").status_code == 404
 
 
 def test_damaged_images_are_not_found(run, browser):
     (run.path / "images.npy").write_bytes(b"not an array")
-    assert browser.get(thumbnail_url(run, 0)).status_code == 404
+    assert browser.get(f"{thumbnails_url(run)}/0.png").status_code == 404
 
 
 @pytest.mark.parametrize(
     "base, prefix", [("", "/app/"), ("/", "/app/"), ("base", "/base/app/"), ("/a/b/", "/a/b/app/")]
 )
 def test_thumbnails_are_served_under_the_base_path(run, browser, base, prefix):
-    url = thumbnail_url(run, 0, base)
+    url = f"{thumbnails_url(run, base)}/0.png"
     assert url.startswith(prefix) and urlsplit(url).query == "" and " " not in url
     np.testing.assert_array_equal(pixels(browser.get(url).content), run.images()[0])
 
