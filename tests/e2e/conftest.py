@@ -5,14 +5,14 @@ import shutil
 import pytest
 
 from tests.e2e.browser_page import VIEWPORT, chromium_path, prepared
-from tests.fabricated import CHROMIUM_OPTIONS, ROOT, fabricate_run, serve
+from tests.fabricated import CHROMIUM_OPTIONS, LAUNCHER, fabricate_run, serve
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser():
-    """With a fresh profile. Not for the session: Playwright's event loop would stay open under the other tests."""
+    """One for all tests of this folder, and gone after them: other tests cannot run beside Playwright's event loop."""
     path = chromium_path()
     from playwright.sync_api import sync_playwright
 
@@ -22,7 +22,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def visitor(browser):
     """One browser context for the tests that need no other: it keeps Streamlit's scripts in its cache."""
     context = browser.new_context(viewport=VIEWPORT, color_scheme="light")
@@ -46,11 +46,33 @@ def stranger_page(browser):
     context.close()
 
 
-@pytest.fixture(scope="module")
-def address(browser, tiny_run, tmp_path_factory):
-    """Of a server with two runs: `tiny`, really trained, and an older one whose name and classes are hostile."""
+@pytest.fixture(scope="package")
+def served(tiny_run, tmp_path_factory):
+    """A folder of two runs: `tiny`, really trained, and an older one whose name and classes are hostile.
+
+    Who puts a run there takes it away again, as from `no_runs`.
+    """
     runs = tmp_path_factory.mktemp("served")
     shutil.copytree(tiny_run, runs / "tiny")
     fabricate_run(runs / HOSTILE_NAME, 60, (HOSTILE_NAME, ":red[x]", "owl"), with_model=True)
-    with serve(ROOT / "app" / "main.py", runs) as url:
+    return runs
+
+
+@pytest.fixture(scope="package")
+def address(browser, served):
+    """The address of the server of `served`."""
+    with serve(LAUNCHER, served) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def no_runs(tmp_path_factory):
+    """An empty folder."""
+    return tmp_path_factory.mktemp("none")
+
+
+@pytest.fixture(scope="package")
+def empty_address(browser, no_runs):
+    """The address of the server of `no_runs`."""
+    with serve(LAUNCHER, no_runs) as url:
         yield url

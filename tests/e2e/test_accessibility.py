@@ -1,6 +1,7 @@
 """In a real browser, light and dark: axe finds nothing serious that is ours, and the Tab key reaches all there is."""
 
 import re
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,11 @@ from axe_playwright_python.sync_playwright import Axe
 from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
 from tests.e2e.browser_page import MAP, READY, TILE, TRUST_ROW, open_address, pixels_of, prepared
-from tests.fabricated import LINES, MARKDOWN, ROOT, fabricate_run, serve
+from tests.fabricated import LAUNCHER, LINES, MARKDOWN, fabricate_run, serve
 
 IMAGES = 60  # of ten classes; 0, 5, 10 … are wrong
 TALL = {"width": 1280, "height": 1600}  # nothing has to be scrolled to, so that two screenshots can be compared
+THEMES = ("light", "dark")
 SERIOUS = ("serious", "critical")
 AT_REST = "document.getAnimations().every((animation) => animation.playState !== 'running')"
 RING = 80  # pixels that change when the focus comes, at least; a slider's ring is the smallest
@@ -65,17 +67,25 @@ VIEWS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def theme(request, browser):
-    """A context whose pages are drawn in it, without the time that a transition takes."""
-    context = browser.new_context(viewport=TALL, color_scheme=request.param, reduced_motion="reduce")
-    yield context
-    context.close()
+@pytest.fixture(scope="module")
+def contexts(browser):
+    """Of each theme one, whose pages are drawn in it, without the time that a transition takes."""
+    settings = {"viewport": TALL, "reduced_motion": "reduce"}
+    contexts = {theme: browser.new_context(color_scheme=theme, **settings) for theme in THEMES}
+    yield contexts
+    for context in contexts.values():
+        context.close()
 
 
 @pytest.fixture
-def page(theme):
-    page = prepared(theme.new_page())
+def theme():
+    """Of `page`, where a test is not parametrised with one."""
+    return "light"
+
+
+@pytest.fixture
+def page(contexts, theme):
+    page = prepared(contexts[theme].new_page())
     yield page
     page.close()
 
@@ -92,27 +102,21 @@ def address(browser, tmp_path_factory):
         for method, layer, gap, control in figures
     ]
     write_quality(Run(runs / "one"), rows)
-    with serve(ROOT / "app" / "main.py", runs) as url:
+    with serve(LAUNCHER, runs) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def no_runs(browser, tmp_path_factory):
-    """The address of a server without runs."""
-    with serve(ROOT / "app" / "main.py", tmp_path_factory.mktemp("none")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def unavoidable(browser, theme, tmp_path_factory):
-    """What axe finds on a page of Streamlit that says only “hello”."""
-    folder = tmp_path_factory.mktemp("bare")
+def unavoidable(contexts, tmp_path_factory):
+    """Theme → what axe finds on a page of Streamlit that says only “hello”."""
+    folder, found = tmp_path_factory.mktemp("bare"), {}
     (folder / "bare.py").write_text('import streamlit as st\n\nst.write("hello")\n')
     with serve(folder / "bare.py", folder) as url:
-        page = prepared(theme.new_page())
-        open_address(page, url, MARKDOWN)
-        found = findings(page)
-        page.close()
+        for theme, context in contexts.items():
+            page = prepared(context.new_page())
+            open_address(page, url, MARKDOWN)
+            found[theme] = findings(page)
+            page.close()
     return found
 
 
@@ -135,15 +139,19 @@ def show(page, address, view):
     page.wait_for_function(AT_REST)
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-def test_axe_finds_nothing_serious_that_an_empty_page_of_streamlit_does_not_have(page, address, unavoidable, view):
-    show(page, address, view)
-    assert findings(page) - unavoidable == set()
+# Neighbours in VIEWS are one page, with something open or chosen: in turns, each page is seen in both themes.
+@pytest.mark.parametrize(("name", "theme"), [*zip(VIEWS, cycle(THEMES), strict=False)])
+def test_axe_finds_nothing_serious_that_an_empty_page_of_streamlit_does_not_have(
+    page, address, unavoidable, name, theme
+):
+    show(page, address, VIEWS[name])
+    assert findings(page) - unavoidable[theme] == set()
 
 
-def test_axe_finds_nothing_serious_on_the_page_without_runs(page, no_runs, unavoidable):
-    open_address(page, no_runs, ".st-key-train_demo button")
-    assert findings(page) - unavoidable == set()
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_serious_on_the_page_without_runs(page, empty_address, unavoidable, theme):
+    open_address(page, empty_address, ".st-key-train_demo button")
+    assert findings(page) - unavoidable[theme] == set()
 
 
 def test_axe_is_asked_what_it_can_find(page, address):
@@ -198,7 +206,8 @@ REACHED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REACHED)
+# Layers has most kinds of controls.
+@pytest.mark.parametrize(("name", "theme"), [*zip(REACHED, cycle(THEMES), strict=False), ("layers", "dark")])
 def test_the_tab_key_reaches_every_control_in_the_order_of_reading_and_its_focus_can_be_seen(page, address, name):
     show(page, address, VIEWS[name])
     stops, changes = walk(page)
@@ -208,8 +217,9 @@ def test_the_tab_key_reaches_every_control_in_the_order_of_reading_and_its_focus
     assert [stop for stop, change in zip(stops, changes, strict=True) if change < RING] == []
 
 
-def test_without_runs_the_tab_key_reaches_the_button_that_trains_the_demo(page, no_runs):
-    open_address(page, no_runs, ".st-key-train_demo button")
+@pytest.mark.parametrize("theme", ["dark"])
+def test_without_runs_the_tab_key_reaches_the_button_that_trains_the_demo(page, empty_address):
+    open_address(page, empty_address, ".st-key-train_demo button")
     stops, changes = walk(page)
     assert "train_demo" in [key for key, _ in stops] and min(changes) >= RING
 

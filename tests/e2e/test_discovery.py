@@ -6,7 +6,7 @@ from sightline.image_data.planted_shapes import PATCH, SIZE
 from sightline.image_data.splits import TAG
 from sightline.run_store.run import Run
 from tests.e2e.browser_page import TILE, await_count, await_maps, await_query, image_pixels, open_address
-from tests.fabricated import ROOT, serve
+from tests.fabricated import LAUNCHER, serve
 
 TRAINING = 600_000  # milliseconds that both runs may take; on two idle cores it is less than one minute
 AREA = (PATCH / SIZE) ** 2  # the tag's share of a map that shows nothing
@@ -14,7 +14,7 @@ LOOKED_AT = 3  # images: the first is there at once, the others are a click each
 
 
 def test_five_clicks_from_an_empty_page_to_what_the_shortcut_run_looks_at(page, tmp_path):
-    with serve(ROOT / "app" / "main.py", tmp_path) as address:
+    with serve(LAUNCHER, tmp_path) as address:
         open_address(page, address, ".st-key-train_demo")
         page.get_by_role("button", name="Train the demo").click()  # 1
         await_count(page.locator(".run-table .state.complete"), 2, TRAINING)

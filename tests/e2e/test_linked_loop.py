@@ -33,7 +33,7 @@ from tests.e2e.browser_page import (
     query_of,
     screenshot_pixels,
 )
-from tests.fabricated import LAYERS, LINES, ROOT, serve
+from tests.fabricated import LAUNCHER, LAYERS, LINES, serve
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 SELECTED_CELL = f'{CHART} .mark-rect path[stroke="#d1495b"]'
@@ -70,14 +70,17 @@ def selected_index(page):
 
 
 @pytest.mark.parametrize("theme, background", [("light", "rgb(251, 250, 248)"), ("dark", "rgb(16, 20, 23)")])
-def test_from_the_curves_to_the_maps_of_a_mistake(page, stranger_page, address, run, confused, theme, background):
+def test_the_curves_have_the_colour_of_their_run_in_light_and_in_dark(page, address, theme, background):
     page.emulate_media(color_scheme=theme)
-    label, predicted, images = confused
     open_address(page, address, LINES)
     assert page.locator("[data-testid=stApp]").evaluate("app => getComputedStyle(app).backgroundColor") == background
     for chart in page.locator(CHART).all():
         assert count_of_colour(screenshot_pixels(chart), RUN_COLOURS[1]) > 20  # `tiny` is the second oldest
 
+
+def test_from_the_curves_to_the_maps_of_a_mistake(page, stranger_page, address, run, confused):
+    label, predicted, images = confused
+    open_address(page, address, LINES)
     click_view(page, "Mistakes")
     click_cell(page, label, predicted)
     await_query(page, run="tiny", true=label, predicted=predicted)
@@ -229,26 +232,30 @@ def test_a_page_has_as_many_images_as_the_window_holds(page, address):
     await_count(tiles, 24)
 
 
-def test_two_runs_are_compared_down_to_where_both_looked(page, run, tmp_path):
-    """The second run is the first, but for its guess at the last image, which becomes its true class."""
-    shutil.copytree(run.path, tmp_path / "old")
+@pytest.fixture
+def mended(run, served, tmp_path):
+    """The last wrong image of `tiny`, which a second run, else the same, is right about."""
     predictions = run.predictions()
-    mended = int(np.flatnonzero(predictions.wrong)[-1])
-    label, guess = (int(predictions.column(name)[mended]) for name in ("label", "predicted"))
-    edit_predicted(shutil.copytree(run.path, tmp_path / "new"), {mended: label})
-    true, was = (run.record.class_names[code] for code in (label, guess))
-    with serve(ROOT / "app" / "main.py", tmp_path) as address:
-        open_address(page, f"{address}/compare?run=new&beside=old", CHART)
-        await_text(page, "No image changed like this.")
-        page.get_by_role("radio", name="Fixed 1").click()
-        await_query(page, run="new", compared="fixed")
-        page.locator(f"{TILE}[data-index='{mended}']").wait_for()
-        assert page.locator(f"{TILE} .names").text_content() == f"{was} → {true}"
-        click_cell(page, true, was)
-        await_query(page, true=true, predicted=was, compared="fixed")
-        await_maps(page, 2)
-        old, new = (image_pixels(image).std() for image in page.locator(MAP).all())
-        assert min(old, new) > 1 and not page.dialogs
+    image = int(np.flatnonzero(predictions.wrong)[-1])
+    edit_predicted(shutil.copytree(run.path, tmp_path / "mended"), {image: int(predictions.column("label")[image])})
+    (tmp_path / "mended").rename(served / "mended")
+    yield image
+    shutil.rmtree(served / "mended")
+
+
+def test_two_runs_are_compared_down_to_where_both_looked(page, address, run, mended):
+    true, was = (run.record.class_names[run.predictions().column(name)[mended]] for name in ("label", "predicted"))
+    open_address(page, f"{address}/compare?run=mended&beside=tiny", CHART)
+    await_text(page, "No image changed like this.")
+    page.get_by_role("radio", name="Fixed 1").click()
+    await_query(page, run="mended", compared="fixed")
+    page.locator(f"{TILE}[data-index='{mended}']").wait_for()
+    assert page.locator(f"{TILE} .names").text_content() == f"{was} → {true}"
+    click_cell(page, true, was)
+    await_query(page, true=true, predicted=was, compared="fixed")
+    await_maps(page, 2)
+    old, new = (image_pixels(image).std() for image in page.locator(MAP).all())
+    assert min(old, new) > 1 and not page.dialogs
 
 
 def test_hostile_names_are_text_and_run_nothing_on_any_view(page, address):
@@ -271,20 +278,18 @@ def test_an_address_with_values_that_do_not_exist_warns_in_words(page, address):
     assert all(value in warnings for value in ("nowhere", "unicorn", "99999", "layer9"))
 
 
-def test_an_empty_page_says_what_to_do_and_shows_a_run_when_it_comes(page, run, tmp_path):
-    runs = tmp_path / "runs"
-    runs.mkdir()
-    with serve(ROOT / "app" / "main.py", runs) as address:
-        open_address(page, address, ".st-key-panel_empty")
-        await_text(page, "Train the demo")
-        shutil.copytree(run.path, tmp_path / "arriving")
-        (tmp_path / "arriving").rename(runs / "arrived")
-        page.wait_for_selector(LINES, state="attached")
-        await_text(page, "arrived")
+def test_an_empty_page_says_what_to_do_and_shows_a_run_when_it_comes(page, no_runs, empty_address, run, tmp_path):
+    open_address(page, empty_address, ".st-key-panel_empty")
+    await_text(page, "Train the demo")
+    shutil.copytree(run.path, tmp_path / "arriving")
+    arrived = (tmp_path / "arriving").rename(no_runs / "arrived")
+    page.wait_for_selector(LINES, state="attached")
+    await_text(page, "arrived")
+    shutil.rmtree(arrived)
 
 
 def test_on_an_empty_page_a_button_trains_the_demo(page, tmp_path):
-    with serve(ROOT / "app" / "main.py", tmp_path / "runs") as address:
+    with serve(LAUNCHER, tmp_path / "runs") as address:
         open_address(page, address, ".st-key-train_demo")
         page.get_by_role("button", name="Train the demo").click()
         page.wait_for_selector(".st-key-panel_runs")

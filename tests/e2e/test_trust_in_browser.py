@@ -1,5 +1,7 @@
 """Trust in a real browser, on a network with random weights: its maps are flagged, and its figures can be clicked."""
 
+import shutil
+
 import pytest
 
 from sightline.explain.quality import measure
@@ -16,7 +18,7 @@ from tests.e2e.browser_page import (
     open_address,
     path_of,
 )
-from tests.fabricated import LAYERS, ROOT, fabricate_run, serve
+from tests.fabricated import LAYERS, fabricate_run
 
 IMAGES = 20
 KINDS = len(LAYERS) + 3  # with the controls
@@ -24,21 +26,16 @@ TILES = ".st-key-trust_{} .tile"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    run = Run(tmp_path_factory.mktemp("random") / "random")
+def run(served):
+    run = Run(served / "random")
     fabricate_run(run.path, IMAGES, with_model=True)
     measure(run, methods=("gradcam",), images=IMAGES)
-    return run
+    yield run
+    shutil.rmtree(run.path)
 
 
-@pytest.fixture(scope="module")
-def address(browser, run):
-    with serve(ROOT / "app" / "main.py", run.path.parent) as url:
-        yield url
-
-
-def test_the_maps_of_a_network_with_random_weights_are_flagged(page, address):
-    open_address(page, f"{address}/layers?image=0", MAP)
+def test_the_maps_of_a_network_with_random_weights_are_flagged(page, run, address):
+    open_address(page, f"{address}/layers?run=random&image=0", MAP)
     await_maps(page, 3 * len(LAYERS))
     verdicts = page.locator(".map-grid .verdict")
     names = [badge.evaluate("(element) => element.firstChild.textContent") for badge in verdicts.all()]
@@ -50,7 +47,7 @@ def test_the_maps_of_a_network_with_random_weights_are_flagged(page, address):
 
 
 def test_figures_lead_to_the_map_and_examples_to_their_image(page, run, address):
-    open_address(page, f"{address}/trust?measure=road_gap", TRUST_ROW)
+    open_address(page, f"{address}/trust?run=random&measure=road_gap", TRUST_ROW)
     await_text(page, "Believe none")
     points = page.locator(TRUST_ROW)
     await_count(points, KINDS + 1)
