@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from safetensors.numpy import load_file
@@ -13,28 +14,38 @@ from safetensors.numpy import load_file
 from sightline.run_store import files
 from sightline.run_store.run import Run
 from sightline.training import world
+from sightline.training.recipe import TrainingError
+from sightline.training.train import parse, train
 from sightline.training.world import World
 from tests.fabricated import ROOT
 
-ALONE = ("-m", "sightline.training.train")
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *ALONE, "--")
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sightline.training.train")
 NO_BATCH_NORM = "timm:convnext_atto"
+EPOCHS = 12  # so many that a process can be lost long before the last one
 
 
 @pytest.fixture
-def start(tiny_folder, data_dir, tmp_path):
-    """Start the command line in so many processes on `tiny_folder`; the run is tmp_path / name."""
-    begun = []
+def options(tiny_folder, data_dir, tmp_path):
+    """Of the command line, for `tiny_folder`; the run is tmp_path / name."""
 
-    def start(name, *options, processes=2, model="resnet18_narrow", epochs=2):
+    def options(name, *others, model="resnet18_narrow", epochs=2):
         settings = ["--model", model, "--epochs", epochs, "--run", tmp_path / name, "--batch-size", 64, "--threads", 1]
         settings += ["--dataset", f"folder:{tiny_folder}", "--image-size", 32, "--precision", "float32"]
-        settings += ["--learning-rate", 0.01, *options]
-        command = [sys.executable, *(TORCHRUN if processes == 2 else ALONE), *settings]
+        return [*map(str, settings), "--learning-rate", "0.01", *others]
+
+    return options
+
+
+@pytest.fixture
+def start():
+    """Start the command line in two processes; those that are left in the end are killed."""
+    begun = []
+
+    def start(arguments):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        process = subprocess.Popen(list(map(str, command)), cwd=ROOT, start_new_session=True, **pipes)
-        begun.append(process)
-        return process, Run(tmp_path / name)
+        command = [sys.executable, *TORCHRUN, "--", *arguments]
+        begun.append(subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes))
+        return begun[-1]
 
     yield start
     for process in begun:
@@ -42,10 +53,16 @@ def start(tiny_folder, data_dir, tmp_path):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def finished(process, run):
+def in_one(arguments):
+    """The run of a training in this process, which has loaded torch already."""
+    return Run(train(parse(arguments)))
+
+
+def finished(process, arguments):
+    """The run of a training in two processes, and all that they said."""
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    return run, said
+    return Run(parse(arguments).run), said
 
 
 def largest_difference(run, other):
@@ -54,10 +71,11 @@ def largest_difference(run, other):
     return max(abs(weights[name] - others[name]).max() for name in weights)
 
 
-def test_without_batch_norm_two_processes_train_what_one_does(start):
+def test_without_batch_norm_two_processes_train_what_one_does(options, start):
     """Sums in another order, so rounding: float32 has 24 bits, and there are four steps."""
-    one, _ = finished(*start("one", "--mix", "mixup", processes=1, model=NO_BATCH_NORM))
-    two, said = finished(*start("two", "--mix", "mixup", model=NO_BATCH_NORM))
+    one = in_one(options("one", "--mix", "mixup", model=NO_BATCH_NORM))
+    together = options("two", "--mix", "mixup", model=NO_BATCH_NORM)
+    two, said = finished(start(together), together)
     assert largest_difference(one, two) < 1e-5
     assert said.count("epoch   1/2") == 1 and said.count("Done:") == 1  # only the first process speaks
     for mine, others in zip(two.metrics(), one.metrics(), strict=True):
@@ -66,10 +84,11 @@ def test_without_batch_norm_two_processes_train_what_one_does(start):
     assert two.record.recipe["processes"] == 2 and "processes" not in one.record.recipe
 
 
-def test_with_batch_norm_two_processes_come_near_and_go_on_as_one(start):
+def test_with_batch_norm_two_processes_come_near_and_go_on_as_one(options, start):
     """Each process normalises its own half of a batch, so that the runs differ by more than rounding."""
-    one, _ = finished(*start("one", processes=1, epochs=4))
-    two, _ = finished(*start("two", epochs=4))
+    one = in_one(options("one", epochs=4))
+    together = options("two", epochs=4)
+    two, _ = finished(start(together), together)
     for mine, others in zip(two.metrics(), one.metrics(), strict=True):
         assert mine.learning_rate == others.learning_rate
         assert mine.train_loss == pytest.approx(others.train_loss, rel=0.1)
@@ -90,8 +109,10 @@ def worker(launcher, rank):
 
 
 @pytest.mark.parametrize("lost", [0, 1])
-def test_a_process_that_dies_ends_the_run_which_another_number_of_processes_goes_on_with(start, lost):
-    process, run = start("run", epochs=30)
+def test_a_process_that_dies_ends_the_run_which_another_number_of_processes_goes_on_with(
+    options, start, tmp_path, lost
+):
+    process, run = start(options("run", epochs=EPOCHS)), Run(tmp_path / "run")
     deadline = time.monotonic() + 120
     while not (run.path / "metrics.csv").exists() or len(run.metrics()) < 2:
         assert process.poll() is None and time.monotonic() < deadline, process.stdout.read()
@@ -104,17 +125,19 @@ def test_a_process_that_dies_ends_the_run_which_another_number_of_processes_goes
     else:  # nobody is left who could write why
         assert run.state == "interrupted" and "another process of the training has ended" in said
     before = run.metrics()
-    assert 2 <= len(before) < 30
-    resumed, _ = finished(*start("run", "--resume", processes=1, epochs=30))
+    assert 2 <= len(before) < EPOCHS
+    resumed = in_one(options("run", "--resume", epochs=EPOCHS))
     assert (resumed.state, resumed.record.reason) == ("complete", "")
-    assert resumed.metrics()[: len(before)] == before and len(resumed.metrics()) == 30
+    assert resumed.metrics()[: len(before)] == before and len(resumed.metrics()) == EPOCHS
 
 
-def test_a_batch_that_cannot_be_divided_is_refused_before_there_is_a_run(start):
-    process, run = start("run", "--batch-size", 63)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 1 and "--batch-size 63 cannot be divided among 2 processes" in said
-    assert not run.path.exists()
+def test_a_batch_that_cannot_be_divided_is_refused_before_there_is_a_run(options, tmp_path, monkeypatch):
+    """The processes need not talk to each other for that."""
+    monkeypatch.setattr(World, "of_environment", lambda: World(0, 2, 0, 2))
+    monkeypatch.setattr(world, "dist", Mock())
+    with pytest.raises(TrainingError, match="--batch-size 63 cannot be divided among 2 processes"):
+        train(parse(options("run", "--batch-size", "63")))
+    assert not (tmp_path / "run").exists()
 
 
 def test_of_several_processes_one_that_finds_nothing_to_say_ends_as_by_ctrl_c(monkeypatch):
