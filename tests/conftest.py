@@ -1,6 +1,7 @@
 """What several test files need: a tiny data set, and a run that was really trained on it."""
 
 import shutil
+import signal
 import sys
 from functools import partial
 
@@ -12,6 +13,12 @@ from sightline.image_data import load_image_data
 from sightline.image_data.planted_shapes import planted_shapes
 from tests.fabricated import fabricate_run
 from tests.image_files import save_folder
+
+
+def pytest_configure():
+    """Let Ctrl-C reach the tests, and what they start, also where a shell ignores it for what it runs with `&`."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
