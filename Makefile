@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 PACKAGES := image_data model_zoo run_store explain training app
+# The output of a check in one piece, where make can (since 4.0; macOS has an older one).
+IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo app test lint bench chromium
+.PHONY: demo app test lint test-browser test-others bench chromium
 
 demo: $(RUNTIME)  ## the dashboard, and two small models that train in it
 	@$(BIN)/streamlit run app/main.py --server.headless true -- --demo
@@ -14,8 +16,15 @@ demo: $(RUNTIME)  ## the dashboard, and two small models that train in it
 app: $(RUNTIME)  ## the dashboard alone
 	@$(BIN)/streamlit run app/main.py
 
-test: $(DEVELOPMENT) chromium lint
-	$(BIN)/python -m pytest $(PACKAGES:%=--cov=%) --cov-report=term --cov-fail-under=90
+test:  ## set-up and all checks, beside each other
+	@echo "Set-up, then lint and two halves of the tests beside each other; each says what it found when it ends."
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going $(IN_ONE_PIECE) lint test-browser test-others
+
+test-browser: $(DEVELOPMENT) chromium
+	$(BIN)/python -m pytest tests/e2e
+
+test-others: $(DEVELOPMENT)
+	$(BIN)/python -m pytest --ignore=tests/e2e $(PACKAGES:%=--cov=%) --cov-report=term --cov-fail-under=90
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check .
@@ -35,15 +44,18 @@ bench: $(DEVELOPMENT)  ## every figure of benchmarks/RESULTS.md that takes minut
 	$(BIN)/python -m benchmarks.precompute_speed
 	$(BIN)/python -m benchmarks.quality_speed
 
-$(RUNTIME): requirements.txt pyproject.toml
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sightline needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): requirements.txt pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --editable .
 	@touch $@
 
-$(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
-	$(BIN)/pip install --quiet --requirement requirements-dev.txt
-	@touch $@
+# All at once, and without compiling what no test will ever import.
+$(DEVELOPMENT): requirements-dev.txt requirements.txt pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --no-compile --editable . --requirement requirements-dev.txt
+	@touch $(RUNTIME) $@
 
 # The browser tests drive Debian's Chromium; where it cannot be installed they say so (and fail in CI).
 chromium:
