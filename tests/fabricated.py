@@ -5,9 +5,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -94,15 +95,20 @@ def start_server(script: Path, runs: Path) -> Iterator[tuple[str, int]]:
     """`serve`, with the number of the process."""
     port = free_port()
     options = ["--server.headless=true", "--browser.gatherUsageStats=false", "--server.address=127.0.0.1"]
-    options.append(f"--server.port={port}")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(script), *options],
-        cwd=script.parent.parent, env=os.environ | {"SIGHTLINE_RUNS": str(runs)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "streamlit", "run", script, *options, f"--server.port={port}"]
+    with answering(command, port, script.parent.parent, subprocess.DEVNULL, SIGHTLINE_RUNS=str(runs)) as process:
+        yield f"http://127.0.0.1:{port}", process.pid
+
+
+@contextmanager
+def answering(
+    command: Sequence[str | Path], port: int, folder: Path, log: IO[str] | int, **variables: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a server in `folder` while it is needed, from its first answer on `port` on; what it says goes into `log`."""
+    process = subprocess.Popen(command, cwd=folder, env=os.environ | variables, stdout=log, stderr=log)
     try:
         _await_port(port, process)
-        yield f"http://127.0.0.1:{port}", process.pid
+        yield process
     finally:
         process.terminate()
         try:
