@@ -32,17 +32,15 @@ EVENTS = "tensorboard"
 # Under the lock, as the note is not.
 WRITTEN = (RECORD, METRICS, CHECKPOINT, MODEL, IMAGES, MASKS, FEATURES, PREDICTIONS, QUALITY)
 
-Reading = Literal["record", "metrics", "predictions", "images", "masks", "features", "note", "quality", "model", "maps"]
+Reading = Literal["record", "metrics", "predictions", "images", "features", "note", "quality", "maps"]
 DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
     "record": (RECORD,),
     "metrics": (METRICS,),
     "predictions": (RECORD, PREDICTIONS, IMAGES),  # and whether the run is complete
     "images": (IMAGES,),
-    "masks": (MASKS, IMAGES),
     "features": (FEATURES, IMAGES),
     "note": (NOTE,),
     "quality": (QUALITY, MODEL),
-    "model": (RECORD, MODEL),
     "maps": (RECORD, MODEL, IMAGES, PREDICTIONS),  # of images as the predictions name them
 }
 FileStamp = tuple[str, int, int]

@@ -153,6 +153,7 @@ def draw_no_runs(root: Path) -> None:
 @st.fragment(run_every=1.0)
 def draw_demo(root: Path) -> None:
     """Draw the button that trains the demo, until there is a run to look at."""
+    run_list.look_again()
     if run_list.runs():
         st.rerun()
     is_training = demo.is_training(root)

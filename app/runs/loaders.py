@@ -89,6 +89,7 @@ def status(run: Run) -> RunStatus:
 
 @kept("predictions", lru_cache(256))
 def _status(run: Run, locked: bool) -> RunStatus:
+    """Return the state of a run. locked: part of the key alone, since the state goes by it."""
     state = run.state
     return RunStatus(state, _reason(run, state))
 

@@ -27,7 +27,7 @@ _BAR = re.compile(r"(?:(?P<what>.*?): )?\s*(?P<percent>\d+)%\|.*?\[[\d:]+<(?P<le
 
 
 @dataclass(frozen=True)
-class Progress:
+class ProgressBar:
     """How far a command is. share: 0–1. left: time, as tqdm writes it; "?" where it is not known."""
 
     share: float = 0.0
@@ -96,12 +96,12 @@ def forget(key: Key) -> None:
             _started.pop(key, None)
 
 
-def progress(key: Key) -> Progress:
+def progress(key: Key) -> ProgressBar:
     """Return what the last bar of its progress says."""
     for words in reversed(_said(key)):
         if found := _BAR.match(words):
-            return Progress(int(found["percent"]) / 100, (found["what"] or "").strip(), found["left"])
-    return Progress()
+            return ProgressBar(int(found["percent"]) / 100, (found["what"] or "").strip(), found["left"])
+    return ProgressBar()
 
 
 def _said(key: Key) -> list[str]:

@@ -42,6 +42,10 @@ async (element) => {
   return last
 }
 """
+_IS_MARKED = """
+view => [...document.querySelectorAll(".st-key-nav a")].some(
+  (link) => link.innerText === view && !getComputedStyle(link).borderBottomColor.endsWith(", 0)"))
+"""
 _HAS_QUERY = """
 wanted => {
   const query = new URLSearchParams(location.search)
@@ -74,6 +78,17 @@ def open_address(page, address, shows):
     page.wait_for_selector(shows, state="attached")
     page.wait_for_selector(READY)
     return page
+
+
+def link_to(page, view):
+    """The link in the header."""
+    return page.locator(".st-key-nav a").filter(has_text=view)
+
+
+def await_view(page, view):
+    """Wait until the header marks this view as the one that is shown."""
+    page.wait_for_function(_IS_MARKED, arg=view)
+    page.wait_for_selector(READY)
 
 
 def await_query(page, **wanted):

@@ -5,7 +5,7 @@ import numpy as np
 from sightline.image_data.planted_shapes import PATCH, SIZE
 from sightline.image_data.splits import TAG
 from sightline.run_store.run import Run
-from tests.e2e.browser_page import TILE, await_count, await_maps, await_query, image_pixels, open_address
+from tests.e2e.browser_page import TILE, await_count, await_maps, await_query, image_pixels, link_to, open_address
 from tests.fabricated import LAUNCHER, serve
 
 TRAINING = 600_000  # milliseconds that both runs may take; on two idle cores it is less than one minute
@@ -18,7 +18,7 @@ def test_five_clicks_from_an_empty_page_to_what_the_shortcut_run_looks_at(page, 
         open_address(page, address, ".st-key-train_demo")
         page.get_by_role("button", name="Train the demo").click()  # 1
         await_count(page.locator(".run-table .state.complete"), 2, TRAINING)
-        page.locator(".st-key-nav_Compare a").click()  # 2
+        link_to(page, "Compare").click()  # 2
         await_maps(page, 2)
         before, after = (page.locator(".map-grid figure > b").nth(place).inner_text() for place in (0, 1))
         assert {before, after} == {"demo-honest", "demo-shortcut"}

@@ -25,9 +25,11 @@ from tests.e2e.browser_page import (
     await_query,
     await_still,
     await_text,
+    await_view,
     chromium_path,
     count_of_colour,
     image_pixels,
+    link_to,
     open_address,
     path_of,
     query_of,
@@ -54,8 +56,8 @@ def confused(run):
 
 
 def click_view(page, name):
-    page.locator(f".st-key-nav_{name} a").click()
-    page.wait_for_selector(f".st-key-nav_{name}_here")
+    link_to(page, name).click()
+    await_view(page, name)
 
 
 def click_cell(page, label, predicted):
@@ -109,7 +111,7 @@ def test_from_the_curves_to_the_maps_of_a_mistake(page, stranger_page, address, 
     np.testing.assert_array_equal(image_pixels(other.locator(INSPECTOR)), run.images()[index])
 
     page.go_back()
-    page.wait_for_selector(".st-key-nav_Mistakes_here")
+    await_view(page, "Mistakes")
     await_count(page.locator(TILE), images)
     assert selected_index(page) == str(index) and query_of(page).items() >= chosen.items()
     assert not page.dialogs

@@ -57,7 +57,7 @@ def test_the_progress_is_that_of_the_last_bar(start):
 
 def test_before_the_first_bar_the_progress_is_none(start):
     start(said=b"Reading the images\n")
-    assert processes.progress(KEY) == processes.Progress(0.0, "", "?")
+    assert processes.progress(KEY) == processes.ProgressBar(0.0, "", "?")
 
 
 def test_one_that_failed_leaves_its_last_words(start):

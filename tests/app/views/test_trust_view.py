@@ -91,7 +91,7 @@ def test_what_was_never_measured_says_how_and_a_button_does_it_once(run, monkeyp
 def test_while_it_is_measured_the_progress_is_shown_and_it_can_be_stopped(run, monkeypatch):
     stopped = []
     monkeypatch.setattr(processes, "is_running", lambda key: key == ("quality", run.path))
-    monkeypatch.setattr(processes, "progress", lambda key: processes.Progress(0.5, "gradcam: layer4", "01:30"))
+    monkeypatch.setattr(processes, "progress", lambda key: processes.ProgressBar(0.5, "gradcam: layer4", "01:30"))
     monkeypatch.setattr(processes, "stop", stopped.append)
     app = open_page("trust")
     assert "trust_measure_button" not in [button.key for button in app.button]
