@@ -3,38 +3,46 @@
 import sys
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated, Literal
+from typing import Annotated, NamedTuple
 
 import tyro
 
-# Imported only when they are named: most of them load torch, which takes seconds.
-MODULES = {
-    "train": "sightline.training.train",
-    "evaluate": "sightline.training.evaluate",
-    "precompute": "sightline.explain.precompute",
-    "quality": "sightline.explain.quality",
-    "show": "sightline.app.show",
+from sightline.explain.command_line import name_of
+
+
+class Command(NamedTuple):
+    """What a word stands for. module: imported only when it is wanted, since most load torch, which takes seconds."""
+
+    module: str
+    about: str
+
+
+COMMANDS = {
+    "train": Command("sightline.training.train", "train a classifier and write its run"),
+    "evaluate": Command(
+        "sightline.training.evaluate",
+        "make a run of a model that was trained elsewhere, or write the predictions of a run again",
+    ),
+    "precompute": Command("sightline.explain.precompute", "compute the maps of a run ahead of time"),
+    "quality": Command("sightline.explain.quality", "measure how far the maps of a run may be believed"),
+    "show": Command("sightline.app.show", "open the dashboard"),
 }
 
 
 @dataclass(frozen=True)
-class Command:
-    """Where does an image classifier fail, where was it looking, and may that picture be believed?
+class FirstWord:
+    """What to do."""
 
-    train: train a classifier and write its run. evaluate: make a run of a model that was trained elsewhere, or write
-    the predictions of a run again. precompute: compute the maps of a run ahead of time. quality: measure whether they
-    may be believed. show: open the dashboard. Each has its own help: sightline train --help.
-    """
-
-    name: Annotated[Literal["train", "evaluate", "precompute", "quality", "show"], tyro.conf.Positional]
-    """what to do"""
+    command: Annotated[str, name_of(COMMANDS), tyro.conf.Positional]
+    """what to do; each command has its own help: sightline train --help"""
 
 
 def main() -> None:
     """Run the command that the first word of the command line names, with the rest of the line."""
-    command = tyro.cli(Command, prog="sightline", args=sys.argv[1:2])
-    sys.argv = [f"sightline {command.name}", *sys.argv[2:]]
-    import_module(MODULES[command.name]).main()
+    about = "\n\n".join(f"{name}: {command.about}" for name, command in COMMANDS.items())
+    word = tyro.cli(FirstWord, prog="sightline", description=about, args=sys.argv[1:2]).command
+    sys.argv = [f"sightline {word}", *sys.argv[2:]]
+    import_module(COMMANDS[word].module).main()
 
 
 if __name__ == "__main__":
