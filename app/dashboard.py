@@ -7,6 +7,7 @@ from sightline.app.address.views import VIEWS, pages
 from sightline.app.elements.introduction import draw_introduction
 from sightline.app.elements.shell import draw_header, draw_no_runs, draw_notices
 from sightline.app.runs import loaders, run_list
+from sightline.app.runs.folder import runs_root
 
 # Streamlit fetches an icon given by name from the internet.
 ICON = (
@@ -26,5 +27,5 @@ if page.title == VIEWS[0] or not run_list.runs():
 if run_list.runs():
     page.run()
 else:
-    draw_no_runs(run_list.runs_root())
+    draw_no_runs(runs_root())
 loaders.warm_up()

@@ -16,19 +16,21 @@ if (FOLDER.parent / "sightline").is_dir():  # a clone, whose root Streamlit does
 from sightline.app.connections import answer_at_once  # noqa: E402 (only now can it be found)
 from sightline.app.elements.thumbnails import ROUTES  # noqa: E402 (only now can it be found)
 from sightline.app.runs import demo, processes  # noqa: E402 (only now can it be found)
+from sightline.app.runs.folder import RUNS_VARIABLE, runs_root  # noqa: E402 (only now can it be found)
 
 parser = argparse.ArgumentParser(prog="streamlit run app/main.py --", description="Sightline")
 parser.add_argument("--runs", metavar="DIR", help="the folder of runs (default: $SIGHTLINE_RUNS, else ./runs)")
 parser.add_argument("--demo", action="store_true", help="train the two demo runs there, unless they are there already")
 options = parser.parse_known_args()[0]
 if options.runs:
-    os.environ["SIGHTLINE_RUNS"] = options.runs
+    os.environ[RUNS_VARIABLE] = options.runs
 
 
 @asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
+    """Train the demo where it is asked for, and end what the pages have started with the server."""
     if options.demo:
-        demo.train_demo(Path(os.environ.get("SIGHTLINE_RUNS", "runs")))
+        demo.train_demo(runs_root())
     async with answer_at_once(app):
         yield
     processes.stop_all()

@@ -17,16 +17,17 @@ class ShowConfig:
 
     runs: Path | None = None
     """the folder of runs; default: $SIGHTLINE_RUNS, else ./runs"""
-    port: int = 8501
-    """on which it listens, on this machine only"""
+    port: int | None = None
+    """on which it listens, on this machine only; default: the first that is free from 8501 on"""
     browser: bool = True
-    """open a browser, too"""
+    """open a browser, where there is one"""
 
 
 def streamlit_arguments(config: ShowConfig) -> list[str]:
     """Return the command line of Streamlit that serves the dashboard as `config` says."""
     launcher = Path(__file__).resolve().with_name("main.py")
-    options = [f"--server.port={config.port}", f"--server.headless={'false' if config.browser else 'true'}"]
+    options = [] if config.port is None else [f"--server.port={config.port}"]
+    options += [] if config.browser else ["--server.headless=true"]  # otherwise Streamlit looks whether there is one
     runs = [] if config.runs is None else ["--", "--runs", str(config.runs)]
     return ["streamlit", "run", str(launcher), *options, *runs]
 

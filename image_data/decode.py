@@ -38,7 +38,8 @@ class ImageError(DataError):
     def __init__(self, file: str | Path | BinaryIO, error: Exception) -> None:
         self.reason = failure_reason(error)
         self.is_refused = isinstance(error, OSError) and error.errno is not None  # by the file system: it may pass
-        super().__init__(f"{file} could not be read as an image: {self.reason}.")
+        name = file if isinstance(file, (str, Path)) else getattr(file, "name", "The image")
+        super().__init__(f"{name} could not be read as an image: {self.reason}.")
 
 
 def decode_image(file: str | Path | BinaryIO, image_size: int | None = None) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sightline.image_data.planted_shapes import VARIANTS
 from sightline.image_data.splits import SPLITS, DataError, ImageData, ImageSplit, Progress
 
 IMAGE_SIZES = (8, 1024)  # pixels: the smallest and the largest side that may be asked for
@@ -52,7 +53,7 @@ class Source:
 def _planted_shapes(request: Request) -> Loaded:
     from sightline.image_data.planted_shapes import planted_shapes
 
-    return _both_splits(planted_shapes(request.argument or "honest"))
+    return _both_splits(planted_shapes(request.argument or VARIANTS[0]))
 
 
 def _cifar10(request: Request) -> Loaded:
@@ -79,7 +80,7 @@ def _folder(request: Request) -> Loaded:
 
 
 SOURCES = {
-    "planted-shapes": Source(_planted_shapes, "generated, with masks", arguments=("", "honest", "shortcut"), side=32),
+    "planted-shapes": Source(_planted_shapes, "generated, with masks", arguments=("", *VARIANTS), side=32),
     "cifar10": Source(_cifar10, "downloaded where there is no copy", side=32),
     "folder": Source(_folder, "images in DIR/train/<class>/ and DIR/test/<class>/", arguments=("DIR",)),
 }

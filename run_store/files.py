@@ -90,7 +90,7 @@ def _folders(root: str, stamp: FileStamp) -> list[tuple[str, Path]]:
     return [(os.fsencode(folder).decode(errors="replace"), Path(folder) / RECORD) for folder in folders]
 
 
-def open_array(file: Path) -> np.ndarray:
+def open_array(file: Path) -> np.memmap:
     """Map an .npy file into memory, read-only. A damaged header makes NumPy raise anything, from EOFError on."""
     return np.lib.format.open_memmap(file, mode="r")
 
@@ -126,9 +126,16 @@ def take_lock(run: Path) -> IO[str] | None:
 
 def is_locked(run: Path) -> bool:
     """Tell whether a living process writes the run."""
-    with suppress(OSError), _LOOKING, open(run / LOCK) as lock:
+    with suppress(OSError), _LOOKING, _open_lock(run / LOCK) as lock:
         if lock_descriptor(lock.fileno(), blocking=False):
             return False
         time.sleep(0.001)  # another process may look at the same moment: a writer holds the lock for longer
         return not lock_descriptor(lock.fileno(), blocking=False)
     return False
+
+
+def _open_lock(file: Path) -> IO[str]:
+    try:
+        return open(file, "r+")  # over NFS, only what is open for writing can be locked
+    except OSError:  # somebody else's run
+        return open(file)

@@ -128,7 +128,7 @@ def _open(
     pair: list[Path], images: int, mode: Literal["r", "r+"], size: tuple[int, int] | None = None
 ) -> tuple[np.memmap, np.memmap]:
     """Open maps and scales; raises whatever NumPy does where they are not of so many images (and of this size)."""
-    maps, scales = (np.lib.format.open_memmap(file, "r") for file in pair)
+    maps, scales = map(files.open_array, pair)
     if (maps.dtype, maps.ndim, len(maps)) != (np.float16, 3, images) or size not in (None, maps.shape[1:]):
         raise ValueError("not the maps of these images")
     if (scales.dtype, scales.shape) != (np.float32, (images,)):

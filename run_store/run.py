@@ -31,6 +31,8 @@ State = Literal["running", "interrupted", "complete", "failed", "damaged"]
 class Run:
     """A run directory. Cheap to make: files are read when asked for, and a reader raises RunError with a sentence.
 
+    The record is read once: to see how a run goes on, make another Run.
+
     >>> from pathlib import Path
     >>> from sightline import Run
     >>> run = Run(Path("runs/pets"))

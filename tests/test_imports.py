@@ -2,12 +2,14 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from sightline.run_store.files import NOTE, WRITTEN
 from tests.fabricated import ROOT
 
 MAY_IMPORT = {
@@ -183,3 +185,20 @@ def test_a_circle_is_found():
 
 def test_no_imports_go_in_a_circle_also_not_inside_functions():
     assert circles({name: set(ours(file)) for file, name in NAMES.items()}) == set()
+
+
+def strings(tree):
+    """Every string of the program, but for docstrings."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, kinds)]
+    documented = {id(one.value) for body in bodies for one in body if is_docstring(one)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
+            yield node.value
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file != Path("run_store/files.py")], ids=str)
+def test_the_files_of_a_run_are_named_in_one_place(file):
+    named = re.compile("|".join(rf"(?<!\w){re.escape(name)}" for name in (*WRITTEN, NOTE)))
+    said = [text for text in strings(parsed(file)) if named.search(text)]
+    assert said == []

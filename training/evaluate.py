@@ -16,6 +16,7 @@ import tyro
 from sightline.explain.command_line import ending_in_a_sentence, one_line
 from sightline.image_data import ImageSplit, dataset_help, hold_out, load_image_data, load_test_split
 from sightline.model_zoo.device import choose_device
+from sightline.run_store import files
 from sightline.run_store.run import Run, RunError
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, UsageError
@@ -100,7 +101,7 @@ def _sentence(run: Run, right: int, images: int) -> str:
         return f"{sentence} They could not be compared: {error}."
     if metrics and not abs(metrics[-1].test_accuracy * images - right) < 0.5:  # also for NaN
         sentence += (
-            f" metrics.csv says {metrics[-1].test_accuracy:.2%} for the last epoch: "
+            f" {files.METRICS} says {metrics[-1].test_accuracy:.2%} for the last epoch: "
             "the weights or the arithmetic have changed since."
         )
     return sentence

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from sightline.explain.command_line import one_line
 from sightline.image_data import ImageSplit, load_test_split
+from sightline.image_data.sources import IMAGE_SIZES
 from sightline.model_zoo import ModelSpec, build_model, load_weights, model_spec, normalize, read_weights
 from sightline.model_zoo.device import choose_device
+from sightline.run_store import files
 from sightline.run_store.run import RunError, RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import RESOURCE_ERRORS, UsageError, progress_bar, warn
@@ -47,8 +49,9 @@ class ImportConfig:
 
     def check(self) -> None:
         """Raise UsageError for a value out of range, or one of `mean` and `std` without the other."""
-        if self.image_size is not None and not 8 <= self.image_size <= 1024:
-            raise UsageError(f"--image-size {self.image_size} is out of range; it may be 8 to 1024.")
+        if self.image_size is not None and not IMAGE_SIZES[0] <= self.image_size <= IMAGE_SIZES[1]:
+            allowed = "{} to {}".format(*IMAGE_SIZES)
+            raise UsageError(f"--image-size {self.image_size} is out of range; it may be {allowed}.")
         if (self.mean is None) != (self.std is None):
             raise UsageError("--mean and --std go together: give both.")
         if self.mean and self.std and not (all(0 <= m <= 1 for m in self.mean) and all(0 < s <= 1 for s in self.std)):
@@ -93,7 +96,7 @@ def _mean_and_std(config: ImportConfig, spec: ModelSpec) -> tuple[tuple[float, .
     if mean is None or std is None:
         raise UsageError(
             f"{config.model} has no published mean and std: give those it was trained with, --mean R G B --std R G B "
-            "(run.json has them for a run of Sightline)."
+            f"({files.RECORD} has them for a run of Sightline)."
         )
     return mean, std
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from sightline.image_data import ImageData
 from sightline.model_zoo import normalize
+from sightline.run_store import files
 from sightline.run_store.files import EVENTS
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.run import Run, RunRecord
@@ -84,7 +85,7 @@ def _go_on(loop: "Loop", writer: RunWriter | None) -> list[list[float]]:
                 rows = checkpoint["metrics"]
                 loop.restore(checkpoint)
             except (KeyError, TypeError, ValueError, RuntimeError) as error:  # torch could read it, but it is another
-                raise TrainingError("resume.pt is damaged; train the run again.") from error
+                raise TrainingError(f"{files.CHECKPOINT} is damaged; train the run again.") from error
         writer.restart(rows)
     rows, state = loop.world.share((rows, loop.state()))
     if not writer:
@@ -213,17 +214,20 @@ class Loop:
 
     def set_learning_rate(self, step: int) -> float:
         """Bring the optimizer to the schedule's learning rate of `step`, from 0 over all epochs, and return it."""
-        steps = self.config.epochs * self.steps_per_epoch
-        learning_rate = triangular(step, steps, self.config.learning_rate, self.config.warmup)
+        learning_rate = self._learning_rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         return learning_rate
+
+    def _learning_rate(self, step: int) -> float:
+        steps = self.config.epochs * self.steps_per_epoch
+        return triangular(step, steps, self.config.learning_rate, self.config.warmup)
 
     def diverged(self, step: int) -> TrainingError:
         """Return what to say when the loss of `step`, or of the test split after it, is infinite or no number."""
         return TrainingError(
             f"the loss is not finite at step {step + 1} (epoch {step // self.steps_per_epoch + 1}), "
-            f"learning rate {self.set_learning_rate(step):.4g}; the last good epoch is kept. "
+            f"learning rate {self._learning_rate(step):.4g}; the last good epoch is kept. "
             "Try a lower --learning-rate."
         )
 

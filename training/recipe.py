@@ -10,6 +10,7 @@ import tyro
 from torch import nn
 
 from sightline.image_data import dataset_help
+from sightline.image_data.sources import IMAGE_SIZES
 
 
 class TrainingError(Exception):
@@ -100,7 +101,7 @@ class TrainConfig:
             "progressive": self.progressive and self.epochs < 3,
             "held-out": self.held_out is not None and self.held_out < 1,
             "threads": self.threads is not None and not 1 <= self.threads <= 1024,
-            "image-size": self.image_size is not None and self.image_size < 8,
+            "image-size": self.image_size is not None and not IMAGE_SIZES[0] <= self.image_size <= IMAGE_SIZES[1],
         }
         for option, is_wrong in wrong.items():
             if is_wrong:

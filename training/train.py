@@ -3,7 +3,7 @@
 sightline train --dataset planted-shapes --model resnet18_narrow --epochs 10
 sightline train --dataset cifar10 --recipe fast --run runs/cifar10
 sightline train --dataset folder:DIR --model resnet18 --epochs 20 --run runs/photos [--resume]
-torchrun --standalone --nproc-per-node 2 -m training.train -- --dataset folder:DIR --run runs/photos
+torchrun --standalone --nproc-per-node 2 -m sightline.training.train -- --dataset folder:DIR --run runs/photos
 """
 
 import argparse

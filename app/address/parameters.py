@@ -7,10 +7,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from sightline.app.maps.settings import CLASS_TARGET, TARGETS
-from sightline.run_store.predictions import Condition, Range
+from sightline.run_store.predictions import Columns, Condition, Range
 
 Query = Mapping[str, Sequence[str]]
-Columns = tuple[tuple[str, Condition], ...]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One image, large and crisp, with what the model thought of it. Mistakes and Layers share it."""
+"""One image, large and crisp, with what the model thought of it. Mistakes, Layers and Compare share it."""
 
 from collections.abc import Callable
 

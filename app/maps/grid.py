@@ -1,4 +1,4 @@
-"""The grid of the Layers view as one element of HTML: a row a class, a column a layer; and all classes side by side.
+"""A grid of maps as one element of HTML: a row a class, a column a layer; and all classes side by side.
 
 The input is sent once and lies under every map; each map is a picture of its own in 256 colours, and its opacity is
 a matter of style. So a page of maps weighs little.

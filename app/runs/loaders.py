@@ -27,9 +27,28 @@ MOST_NEIGHBOURS = 50_000  # images that are searched for similar ones: 100 MB of
 
 Read = TypeVar("Read", bound=Callable[..., Any])
 
-# Of st.cache_resource: only one of many users computes what is not there yet. lru_cache takes a thousandth of its time,
-# and is for what is cheap to read and looked up many times a click.
+# Only one of many users computes what is not there yet, while others go on with the rest: for what takes seconds.
 computed_once = partial(st.cache_resource, show_spinner=False)
+
+
+def read_once(most: int) -> Callable[[Read], Read]:
+    """Keep the `most` last values of a function that one thread at a time may call.
+
+    It is for what takes at most a tenth of a second, and is looked up many times a click: st.cache_resource takes a
+    hundred times as long to find a value.
+    """
+
+    def decorate(read: Read) -> Read:
+        found, lock = lru_cache(most)(read), threading.Lock()
+
+        @wraps(read)
+        def look_up(*arguments: Any) -> Any:
+            with lock:
+                return found(*arguments)
+
+        return cast(Read, look_up)
+
+    return decorate
 
 
 class _Key(NamedTuple):
@@ -39,10 +58,13 @@ class _Key(NamedTuple):
     stamp: Stamp
 
 
-def kept(reading: Reading, keep: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[[Read], Read]:
+def kept(
+    reading: Reading, keep: Callable[[Callable[..., Any]], Callable[..., Any]], *, is_small: bool = False
+) -> Callable[[Read], Read]:
     """Keep what a function of runs (and of other hashable arguments) returns, as long as what it reads stays the same.
 
-    reading: what it reads of each run. keep: `computed_once` with its limits, or an lru_cache.
+    The function takes positional arguments only. reading: what it reads of each run. keep: `computed_once`, `read_once`
+    or an lru_cache, with their limits. is_small: the Run keeps the value too, and a session holds its runs for long.
     """
 
     def decorate(read: Read) -> Read:
@@ -57,7 +79,7 @@ def kept(reading: Reading, keep: Callable[[Callable[..., Any]], Callable[..., An
 
         @wraps(read)
         def look_up(run: Run, *others: Any) -> Any:
-            if others:
+            if others or not is_small:
                 return found(*map(key_of, (run, *others)))
             if read not in run.kept:
                 run.kept[read] = found(key_of(run))
@@ -115,25 +137,25 @@ def _resume_hint(run: Run) -> str:
     return f"The same command with --run {run.path} --resume goes on after its last finished epoch."
 
 
-@kept("record", lru_cache(256))
+@kept("record", lru_cache(256), is_small=True)
 def record(run: Run) -> RunRecord:
     """Return what run.json says. Raises RunError."""
     return run.record
 
 
-@kept("metrics", lru_cache(256))
+@kept("metrics", lru_cache(256), is_small=True)
 def metrics(run: Run) -> list[Epoch]:
     """Return the epochs so far. Raises RunError."""
     return run.metrics()
 
 
-@kept("predictions", lru_cache(8))
+@kept("predictions", read_once(8))
 def predictions(run: Run) -> Predictions:
     """Return the predictions of the test split. Raises RunError."""
     return run.predictions()
 
 
-@kept("predictions", lru_cache(8))
+@kept("predictions", read_once(8))
 def comparison(before: Run, after: Run) -> Comparison:
     """Compare two runs on the same test split. Raises RunError."""
     found = Comparison(predictions(before), predictions(after))
@@ -143,7 +165,13 @@ def comparison(before: Run, after: Run) -> Comparison:
     return found
 
 
-@kept("images", lru_cache(16))
+@kept("predictions", lru_cache(256))
+def accuracy(run: Run) -> float:
+    """Return the share of right predictions, 0–1. Raises RunError."""
+    return run.predictions().accuracy
+
+
+@kept("images", lru_cache(16), is_small=True)
 def images(run: Run) -> np.ndarray:
     """Return the test split, uint8 N×H×W×3, memory-mapped, read-only. Raises RunError."""
     return run.images()
@@ -154,7 +182,7 @@ def _directions(run: Run) -> np.ndarray:
     return unit_rows(run.features()[:MOST_NEIGHBOURS])
 
 
-@kept("features", lru_cache(4096))
+@kept("features", read_once(4096))
 def similar(run: Run, image: int, count: int) -> np.ndarray:
     """Return the images (int64) nearest to `image` in the penultimate features; not to be written to.
 
@@ -165,7 +193,7 @@ def similar(run: Run, image: int, count: int) -> np.ndarray:
     return found[found != image][:count]
 
 
-@kept("quality", lru_cache(16))
+@kept("quality", lru_cache(16), is_small=True)
 def quality(run: Run) -> list[QualityRow]:
     """Return how far its maps may be believed; empty where that was not measured. Raises RunError."""
     return read_quality(run)

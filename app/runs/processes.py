@@ -54,8 +54,11 @@ def start(key: Key, module: str, *arguments: str) -> None:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         command = [sys.executable, "-m", module, *arguments]
         said = Path(_said_folder().name, f"{next(_numbers)}.log")
+        said.parent.mkdir(exist_ok=True)  # a system may clean up what has lain there for days
         with said.open("wb") as stream:
-            process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stderr=stream)
+            # Safe: what lies in the folder in which the server was started must not take the place of a library.
+            environment = os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+            process = subprocess.Popen(command, env=environment, stderr=stream)
         _started[key] = process, said
 
 
@@ -106,7 +109,10 @@ def progress(key: Key) -> ProgressBar:
 
 def _said(key: Key) -> list[str]:
     """Return its last lines."""
-    with _started[key][1].open("rb") as stream:
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
-        words = stream.read().decode(errors="replace")
+    try:
+        with _started[key][1].open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+            words = stream.read().decode(errors="replace")
+    except FileNotFoundError:
+        return []
     return words.strip().replace("\r", "\n").splitlines()

@@ -1,6 +1,5 @@
 """Which runs there are, what people call them, and which of them can be compared."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,19 +9,14 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from sightline.app.address.parameters import RunFacts
+from sightline.app.runs.folder import runs_root
 from sightline.app.runs.loaders import kept, record, status
 from sightline.run_store.files import Stamp, runs_stamp
 from sightline.run_store.note import RunNote
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run, list_runs
 
-RUNS_VARIABLE = "SIGHTLINE_RUNS"
 _SEEN, _IS_NEW = "runs_seen", "runs_are_new"
-
-
-def runs_root() -> Path:
-    """Return the folder of runs."""
-    return Path(os.environ.get(RUNS_VARIABLE, "runs"))
 
 
 def look() -> list[Run]:
@@ -54,7 +48,7 @@ def find_run(name: str | None) -> Run | None:
     return next((run for run in runs() if run.name == name), None)
 
 
-@kept("note", lru_cache(256))
+@kept("note", lru_cache(256), is_small=True)
 def note(run: Run) -> RunNote:
     """Return what people say about the run. Raises RunError."""
     return run.note()

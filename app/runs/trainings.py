@@ -9,6 +9,7 @@ import streamlit as st
 
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import loaders, processes
+from sightline.image_data.sources import dataset_help
 from sightline.run_store.note import MOST_NAME
 from sightline.run_store.run import Run
 
@@ -48,7 +49,7 @@ def draw_new(root: Path) -> None:
 
     with place, st.form("train", border=False):
         left, right = st.columns(2)
-        dataset = left.text_input("Images", "planted-shapes", help="planted-shapes, cifar10 or folder:DIR")
+        dataset = left.text_input("Images", "planted-shapes", help=dataset_help())
         model = right.selectbox("Model", list(MODELS), index=list(MODELS).index(_MODEL))
         epochs = left.number_input("Epochs", 1, value=10)
         free = next(f"training-{number}" for number in count(1) if not (root / f"training-{number}").exists())

@@ -101,7 +101,7 @@ class DecodingPool:
             root = str(Path(sightline.__file__).resolve().parent.parent)
             try:
                 worker = subprocess.Popen(
-                    [sys.executable, "-c", _WORKER, root],
+                    [sys.executable, "-P", "-c", _WORKER, root],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,

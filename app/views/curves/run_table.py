@@ -13,8 +13,10 @@ from sightline.app.elements.learning_curves import RUN_COLOURS
 from sightline.app.elements.shell import STATE_WORDS
 from sightline.app.elements.text import count, duration, percent
 from sightline.app.runs import loaders, run_list, trainings
+from sightline.app.runs.folder import runs_root
 from sightline.app.runs.loaders import RunStatus
 from sightline.app.runs.notes import draw_note_editor
+from sightline.run_store import files
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
@@ -66,9 +68,9 @@ def _read(run: Run, title: str, colour: str) -> RunRow:
         metrics = loaders.metrics(run)
         if record and record.evaluated_only:
             problem = "evaluated only, no training recorded: there are no curves."
-            accuracy = loaders.predictions(run).accuracy if status.state == "complete" else None
+            accuracy = loaders.accuracy(run) if status.state == "complete" else None
         elif not metrics and status.state == "complete":
-            problem = "metrics.csv is missing or empty: there are no curves."
+            problem = f"{files.METRICS} is missing or empty: there are no curves."
     except RunError as error:
         problem = str(error)
     try:
@@ -98,9 +100,9 @@ def draw_runs(rows: Sequence[RunRow], listed: Container[str], chosen: Run | None
         are_shown = hidden > 0 and st.toggle(f"{hidden} hidden", key="curves_hidden")
         if chosen:
             trainings.draw_control(chosen)
-        trainings.draw_new(run_list.runs_root())
+        trainings.draw_new(runs_root())
         draw_note_editor([row.run for row in rows], {row.name: row.title for row in rows})
-    trainings.draw_news(run_list.runs_root())
+    trainings.draw_news(runs_root())
     draw_run_table([row for row in rows if are_shown or row.name in listed])
 
 

@@ -19,7 +19,6 @@ from sightline.run_store.run import Run
 _PAIRS = "mistakes_pairs"
 _CLASSES = "mistakes_classes"
 PAIRS, MANY_PAIRS, MOST_ROWS = 8, 20, 50  # pairs beside a matrix, and in its place; classes in the table
-LARGE_ROW = 10  # pixels, of an enlarged matrix
 
 _BY_CLASS = "By class"
 _CONFUSED = "Most confused"
