@@ -2,10 +2,14 @@
 
 import json
 import time
+import tomllib
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from streamlit import config
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -13,10 +17,20 @@ from sightline.app.runs import processes
 from tests.fabricated import ROOT
 
 DASHBOARD = ROOT / "app" / "dashboard.py"
+RUNNER = tomllib.loads((ROOT / "app" / ".streamlit" / "config.toml").read_text())["runner"]
+
+
+# For every AppTest, Streamlit reads what all installed packages say of themselves, in search of components: 0.3 s.
+manifest_scanner.scan_component_manifests = lru_cache(1)(manifest_scanner.scan_component_manifests)
 
 
 def open_page(view="curves", state=None, **query):
     """A new session at this address. state: of the session before its first answer."""
+    for (
+        name,
+        value,
+    ) in RUNNER.items():  # as the server has them: no collection after every run
+        config.set_option(f"runner.{name}", value)
     app = AppTest.from_file(str(DASHBOARD), default_timeout=60)
     if view != "curves":
         app._page_hash = calc_hash(view)  # switch_page goes by the file's name, which is page.py for all

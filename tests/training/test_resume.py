@@ -96,7 +96,6 @@ def kill_at(write, patch):
     return done
 
 
-@pytest.mark.no_cover  # measuring takes as long again; other tests reach these lines
 def test_a_training_killed_at_any_of_its_writes_leaves_a_run_that_opens_and_goes_on(config, tmp_path):
     config = replace(config, epochs=2)
     with pytest.MonkeyPatch.context() as patch:
