@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 PACKAGES := image_data model_zoo run_store explain training app
+# The tests that start servers: they wait much, and are about half of all.
+SERVED := tests/e2e tests/test_docs.py tests/test_wheel.py
 # The output of a check in one piece, where make can (since 4.0; macOS has an older one).
 IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo app test lint test-browser test-others bench chromium
+.PHONY: demo app test lint test-served test-others bench chromium
 
 demo: $(RUNTIME)  ## the dashboard, and two small models that train in it
 	@$(BIN)/streamlit run app/main.py --server.headless true -- --demo
@@ -18,13 +20,13 @@ app: $(RUNTIME)  ## the dashboard alone
 
 test:  ## set-up and all checks, beside each other
 	@echo "Set-up, then lint and two halves of the tests beside each other; each says what it found when it ends."
-	@$(MAKE) --no-print-directory --jobs=3 --keep-going $(IN_ONE_PIECE) lint test-browser test-others
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going $(IN_ONE_PIECE) lint test-served test-others
 
-test-browser: $(DEVELOPMENT) chromium
-	$(BIN)/python -m pytest tests/e2e
+test-served: $(DEVELOPMENT) chromium
+	$(BIN)/python -m pytest $(SERVED)
 
 test-others: $(DEVELOPMENT)
-	$(BIN)/python -m pytest --ignore=tests/e2e $(PACKAGES:%=--cov=%) --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest $(SERVED:%=--ignore=%) $(PACKAGES:%=--cov=%) --cov-report=term --cov-fail-under=90
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check .
