@@ -9,6 +9,7 @@ import sys
 import urllib.request
 import venv
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PathDistribution, distribution
 from pathlib import Path
 
@@ -136,7 +137,8 @@ def test_the_installed_command_shows_the_run(environment, trained, tmp_path):
     with said.open("w") as log, answering([environment / "bin" / "sightline", *options], port, tmp_path, log):
         assert get(port, "/_stcore/health") == b"ok"
         assert b"<html" in get(port, "/")
-        messages = asyncio.run(answers(f"ws://127.0.0.1:{port}/_stcore/stream"))
+        with ThreadPoolExecutor(1) as thread:  # the browser tests' event loop is still open in this one
+            messages = thread.submit(asyncio.run, answers(f"ws://127.0.0.1:{port}/_stcore/stream")).result()
     drawn = [message.delta.new_element for message in messages if message.WhichOneof("type") == "delta"]
     assert not [element.exception for element in drawn if element.WhichOneof("type") == "exception"]
     assert messages[-1].script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
