@@ -13,10 +13,10 @@ FOLDER = Path(__file__).resolve().parent
 if (FOLDER.parent / "sightline").is_dir():  # a clone, whose root Streamlit does not put on the path
     sys.path.insert(0, str(FOLDER.parent))
 
-from sightline.app.connections import answer_at_once  # noqa: E402 (only now can it be found)
-from sightline.app.elements.thumbnails import ROUTES  # noqa: E402 (only now can it be found)
-from sightline.app.runs import demo, processes  # noqa: E402 (only now can it be found)
-from sightline.app.runs.folder import RUNS_VARIABLE, runs_root  # noqa: E402 (only now can it be found)
+from sightline.app.connections import answer_at_once  # noqa: E402 (found only once the root is on the path)
+from sightline.app.elements.thumbnails import ROUTES  # noqa: E402 (found only once the root is on the path)
+from sightline.app.runs import demo, processes  # noqa: E402 (found only once the root is on the path)
+from sightline.app.runs.folder import RUNS_VARIABLE, runs_root  # noqa: E402 (found only once the root is on the path)
 
 parser = argparse.ArgumentParser(prog="streamlit run app/main.py --", description="Sightline")
 parser.add_argument("--runs", metavar="DIR", help="the folder of runs (default: $SIGHTLINE_RUNS, else ./runs)")

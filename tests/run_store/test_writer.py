@@ -162,23 +162,24 @@ def test_only_one_process_writes_a_run(tmp_path):
         assert is_locked(path)
 
 
-def test_looking_at_the_lock_does_not_keep_a_writer_out(tmp_path, monkeypatch):
+@pytest.fixture
+def looked_at(tmp_path, monkeypatch):
+    """A run whose lock somebody who looks holds, until another waits for it."""
     with RunWriter.create(tmp_path / "run", record()) as writer:
         pass
-    look = open(writer.path / ".lock")  # noqa: SIM115 (closed by the sleep below)
-    assert lock_descriptor(look.fileno(), blocking=False)
-    monkeypatch.setattr(files.time, "sleep", lambda _: look.close())
-    with RunWriter.reopen(writer.path, record()):
-        assert is_locked(writer.path)
+    with open(writer.path / ".lock") as look:
+        assert lock_descriptor(look.fileno(), blocking=False)
+        monkeypatch.setattr(files.time, "sleep", lambda _: look.close())
+        yield writer.path
 
 
-def test_another_look_at_the_lock_is_not_taken_for_a_writer(tmp_path, monkeypatch):
-    with RunWriter.create(tmp_path / "run", record()) as writer:
-        pass
-    look = open(writer.path / ".lock")  # noqa: SIM115 (closed by the sleep below)
-    assert lock_descriptor(look.fileno(), blocking=False)
-    monkeypatch.setattr(files.time, "sleep", lambda _: look.close())
-    assert not is_locked(writer.path)
+def test_looking_at_the_lock_does_not_keep_a_writer_out(looked_at):
+    with RunWriter.reopen(looked_at, record()):
+        assert is_locked(looked_at)
+
+
+def test_another_look_at_the_lock_is_not_taken_for_a_writer(looked_at):
+    assert not is_locked(looked_at)
 
 
 def test_a_killed_writer_leaves_a_run_that_can_be_opened_again(tmp_path):
