@@ -26,7 +26,8 @@ from sightline.model_zoo import build_model
 from sightline.model_zoo.device import choose_device, keep_freed_memory
 from sightline.run_store.maps import read_map, remove_maps
 from sightline.run_store.predictions_file import predictions_table
-from sightline.run_store.run import Run, RunRecord
+from sightline.run_store.record import RunRecord
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 
 CLASSES, SIDE = 10, 32

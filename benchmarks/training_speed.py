@@ -24,7 +24,7 @@ from tqdm import tqdm
 from sightline.image_data import ImageData, ImageSplit
 from sightline.model_zoo import build_model
 from sightline.model_zoo.device import keep_freed_memory
-from sightline.run_store.run import RunRecord
+from sightline.run_store.record import RunRecord
 from sightline.training.loop import Loop
 from sightline.training.recipe import TrainConfig
 

@@ -25,7 +25,8 @@ from sightline.explain.command_line import ending_in_a_sentence, name_of, names
 from sightline.model_zoo import ModelError
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store.maps import PRECOMPUTED_TARGETS, MapsWriter, are_written
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 
 EXPLAIN_ERRORS = (ExplainError, ModelError, RunError, OSError, MemoryError, torch.OutOfMemoryError)

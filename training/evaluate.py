@@ -17,7 +17,8 @@ from sightline.explain.command_line import ending_in_a_sentence, one_line
 from sightline.image_data import ImageSplit, dataset_help, hold_out, load_image_data, load_test_split
 from sightline.model_zoo.device import choose_device
 from sightline.run_store import files
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, UsageError
 from sightline.training.imported import ImportConfig, import_model

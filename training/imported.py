@@ -15,7 +15,7 @@ from sightline.image_data.sources import IMAGE_SIZES
 from sightline.model_zoo import ModelSpec, build_model, load_weights, model_spec, normalize, read_weights
 from sightline.model_zoo.device import choose_device
 from sightline.run_store import files
-from sightline.run_store.run import RunError, RunRecord
+from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import RESOURCE_ERRORS, UsageError, progress_bar, warn
 from sightline.training.inference import write_predictions

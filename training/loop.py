@@ -21,7 +21,8 @@ from sightline.model_zoo import normalize
 from sightline.run_store import files
 from sightline.run_store.files import EVENTS
 from sightline.run_store.metrics import METRICS_COLUMNS
-from sightline.run_store.run import Run, RunRecord
+from sightline.run_store.record import RunRecord
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.augment import augment, mix
 from sightline.training.event_files import event_files

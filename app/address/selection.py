@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
 from sightline.app.address.parameters import (
-    Columns,
     Known,
     Parameter,
     Query,
@@ -27,7 +26,7 @@ from sightline.app.maps.settings import CELLS, COLOURS, SCALES, SIGNS
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.comparison import Change
-from sightline.run_store.predictions import ORDERS, Condition, Filter, Outcome
+from sightline.run_store.predictions import ORDERS, Columns, Condition, Filter, Outcome
 
 
 @dataclass(frozen=True)

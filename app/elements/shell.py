@@ -15,7 +15,8 @@ from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.settings import CLASS_TARGET, TARGETS
 from sightline.app.runs import demo, loaders, run_list, trainings
 from sightline.app.runs.loaders import RunStatus
-from sightline.run_store.run import Run, RunError, RunRecord
+from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.run import Run
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage

@@ -44,7 +44,7 @@ def serve_thumbnail(request: Request) -> Response:
     """Answer with an image; an outdated token is refused: under it, a browser would keep the wrong one for a year."""
     from sightline.app.runs.loaders import images, images_token
     from sightline.app.runs.run_list import find_run
-    from sightline.run_store.run import RunError
+    from sightline.run_store.record import RunError
 
     run = find_run(request.path_params["run"])
     if run is None or request.path_params["token"] != images_token(run):

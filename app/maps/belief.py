@@ -11,7 +11,8 @@ from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.belief import CONTROL_WORDS, equals, headline, interval, ranking, unfaithful
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.quality import INPUT, QualityRow
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 _QUESTION = ":gray[**Which layer to believe?**]"
 MEASURED = ("gradcam", "hirescam", "layercam", "gradcam++")  # by the button: pixel methods take too long to wait for

@@ -16,7 +16,8 @@ from sightline.app.maps.files import file_name, grid_png, maps_npz
 from sightline.app.maps.grid import classes_html, grid_html
 from sightline.app.maps.settings import MapSettings
 from sightline.explain.attribution.methods import LAYER_METHODS
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 MOST_CLASSES = 20
 _ALL_CLASSES = "layers_all_classes"

@@ -15,7 +15,8 @@ from sightline.app.maps.cells import Cells, Row, make_cells, scores_to_judge
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.resolve import resolve
 from sightline.app.maps.settings import MapSettings
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 _TOGGLE = "mistakes_map"
 

@@ -7,7 +7,8 @@ import streamlit as st
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import run_list
 from sightline.run_store.note import MOST_NAME, MOST_TEXT, RunNote, write_note
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 _RUN = "notes_run"
 

@@ -18,7 +18,7 @@ import pytest
 from sightline.app.runs import run_list
 from sightline.app.runs.demo import train_demo
 from sightline.run_store.predictions_file import predictions_table
-from sightline.run_store.run import RunRecord
+from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
 from tests.app_pages import open_page
 from tests.fabricated import ROOT

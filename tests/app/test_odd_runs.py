@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from sightline.run_store.run import RunRecord
+from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
 from tests.app_pages import checked, edit_record, open_page
 from tests.fabricated import fabricate_run

@@ -15,7 +15,8 @@ from sightline.image_data import decode_image
 from sightline.model_zoo import build_model
 from sightline.run_store.maps import read_map
 from sightline.run_store.predictions_file import predictions_table
-from sightline.run_store.run import Run, RunError, RunRecord
+from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 
 LAYERS = ("layer2", "layer4")

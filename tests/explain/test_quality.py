@@ -26,7 +26,8 @@ from sightline.image_data.splits import DECOY, OBJECT, TAG
 from sightline.model_zoo import build_model
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.quality import read_quality
-from sightline.run_store.run import Run, RunError, RunRecord
+from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 
 IMAGES, SIDE, WRONG = 20, 16, 3

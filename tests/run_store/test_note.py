@@ -3,7 +3,8 @@
 import pytest
 
 from sightline.run_store.note import RunNote, write_note
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 NOTE = RunNote("Künstler 🎨", "two\nlines", hidden=True)
 

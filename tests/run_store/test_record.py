@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from sightline.run_store.record import parse_record
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError, parse_record
+from sightline.run_store.run import Run
 from tests.app_pages import edit_record
 
 

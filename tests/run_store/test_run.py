@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from sightline.run_store.metrics import METRICS_COLUMNS
-from sightline.run_store.run import Run, RunError, list_runs
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run, list_runs
 
 READERS = {
     "record": lambda run: run.record,

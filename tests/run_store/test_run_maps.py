@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sightline.run_store.maps import MapsWriter, are_written, read_map, remove_maps
-from sightline.run_store.run import Run, RunError, RunRecord
+from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from tests.fabricated import ROOT
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.evaluate import EvaluateConfig, evaluate, main
 from sightline.training.inference import infer, stored_images

@@ -16,7 +16,8 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Norma
 
 from sightline.explain.attribution.engine import layer_attributions
 from sightline.model_zoo import ModelError, build_model
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 from sightline.training.evaluate import EvaluateConfig, evaluate, main
 from sightline.training.imported import ImportConfig, import_model
 from sightline.training.recipe import TrainConfig

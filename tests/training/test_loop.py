@@ -14,7 +14,8 @@ from torch import nn
 
 from sightline.run_store import files
 from sightline.run_store.files import is_locked
-from sightline.run_store.run import Run, RunRecord
+from sightline.run_store.record import RunRecord
+from sightline.run_store.run import Run
 from sightline.training import train as train_module
 from sightline.training.loop import Loop
 from sightline.training.recipe import TrainConfig, TrainingError, triangular

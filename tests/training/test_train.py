@@ -23,7 +23,8 @@ from sightline.model_zoo import build_model
 from sightline.model_zoo.resnet import ResNet
 from sightline.run_store.maps import are_written
 from sightline.run_store.metrics import METRICS_COLUMNS
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training import train as train_module
 from sightline.training.loop import Loop

@@ -17,7 +17,8 @@ from sightline.app.maps.grid import grid_html
 from sightline.app.maps.predicted import predicted_map
 from sightline.app.runs import loaders, run_list
 from sightline.run_store.comparison import Comparison
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 SHOWN_PAIRS = 8
 LIKELY = 0.05  # what chance does as often as this, or more often, is not held against it

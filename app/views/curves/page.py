@@ -12,7 +12,7 @@ from sightline.app.runs import loaders, run_list
 from sightline.app.views.curves.charts import draw_chart
 from sightline.app.views.curves.run_table import RunRow, draw_runs, read_progress
 from sightline.app.views.curves.settings import curve_options, draw_curve_settings, shown_names
-from sightline.run_store.run import RunError
+from sightline.run_store.record import RunError
 
 FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; pandas would read a text
 

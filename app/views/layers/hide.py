@@ -8,7 +8,8 @@ from sightline.app.elements.subject import Subject
 from sightline.app.elements.text import escape_markdown, percent
 from sightline.app.maps import compute
 from sightline.app.maps.settings import MapSettings
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 _SWITCH = "layers_hide"
 _LAYER = "layers_hide_layer"

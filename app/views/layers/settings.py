@@ -12,7 +12,8 @@ from sightline.app.maps import compute
 from sightline.app.maps.resolve import MOST_LAYERS
 from sightline.app.maps.settings import CELLS, CLASS_TARGET, COLOURS, SCALES, SIGNS, TARGETS, MapSettings
 from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
-from sightline.run_store.run import Run, RunError, RunRecord
+from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.run import Run
 
 WORDS = {
     "own": "each map",

@@ -14,7 +14,8 @@ from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
 from sightline.image_data import DataError
 from sightline.image_data.decode import decode_image, failure_reason
-from sightline.run_store.run import Run, RunError, RunRecord
+from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.run import Run
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 EXTENSIONS = ("png", "jpg", "jpeg", "webp")

@@ -7,7 +7,8 @@ from sightline.app.elements.gallery import draw_gallery, gallery_items
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders
 from sightline.run_store.predictions import Predictions
-from sightline.run_store.run import Run, RunError
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
 
 SHOWN = 4
 _KEY = "mistakes_similar"

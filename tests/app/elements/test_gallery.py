@@ -21,7 +21,8 @@ from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.app.views.mistakes.overview import class_bars, pair_bars
 from sightline.run_store.predictions import Range
 from sightline.run_store.predictions_file import predictions_table
-from sightline.run_store.run import Run, RunRecord
+from sightline.run_store.record import RunRecord
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 
 NAMES = ("cat", "<img src=x onerror=alert(1)>", "=1+1")

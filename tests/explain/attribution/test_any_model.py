@@ -9,7 +9,8 @@ from captum.attr import LayerGradCam
 from torch import nn
 from torchvision import models
 
-from sightline.explain.attribution.engine import ExplainError, layer_attributions
+from sightline.explain.attribution.engine import layer_attributions
+from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.grids import fold, map_layers, suggest_layers
 
 CLASSES = 5

@@ -9,13 +9,8 @@ from captum.attr import LayerGradCam
 from torch import nn
 
 from sightline.explain.attribution import engine
-from sightline.explain.attribution.engine import (
-    ExplainError,
-    attributions_by_method,
-    layer_attributions,
-    probabilities,
-    upsample,
-)
+from sightline.explain.attribution.engine import attributions_by_method, layer_attributions, probabilities, upsample
+from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.recording import first_non_finite
 from sightline.model_zoo import build_model
 from tests.tiny_networks import Hand

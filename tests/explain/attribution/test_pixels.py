@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sightline.explain.attribution.engine import ExplainError
+from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import PIXEL_METHODS, Method
 from sightline.explain.attribution.pixels import pixel_attributions
 from sightline.explain.judging.measuring import attributions
