@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from sightline.run_store.confusion import Confusion
 from sightline.run_store.predictions import Predictions
 
 Change = Literal["broken", "fixed", "both wrong", "both right"]
@@ -29,18 +30,14 @@ class Comparison:
             "both right": ~before & ~after,
         }
 
-    @property
-    def confusion_difference(self) -> np.ndarray:
-        """How many images more each cell has after than before, int64 C×C."""
-        return self.after.confusion - self.before.confusion
+    @cached_property
+    def confusion_difference(self) -> Confusion:
+        """How many images more each cell has after than before."""
+        return self.after.confusion.minus(self.before.confusion)
 
     def most_changed(self, count: int) -> list[tuple[int, int, int]]:
         """Return the mistakes whose number changed most: codes true and predicted, and the difference."""
-        difference = self.confusion_difference
-        np.fill_diagonal(difference, 0)
-        order = np.argsort(-np.abs(difference), axis=None, kind="stable")[:count]
-        found = zip(*np.unravel_index(order, difference.shape), difference.flat[order], strict=True)
-        return [(int(label), int(predicted), int(images)) for label, predicted, images in found if images]
+        return list(zip(*(values[:count].tolist() for values in self.confusion_difference.mistakes()), strict=True))
 
     @cached_property
     def p_value(self) -> float:

@@ -5,14 +5,15 @@ No other package names a file of a run.
 
 import os
 import re
+import stat
 import threading
 import time
 from contextlib import suppress
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Literal
 
-import numpy as np
 from filelock import lock_descriptor
 
 RECORD = "run.json"
@@ -31,6 +32,17 @@ EVENTS = "tensorboard"
 
 # Under the lock, as the note is not.
 WRITTEN = (RECORD, METRICS, CHECKPOINT, MODEL, IMAGES, MASKS, FEATURES, PREDICTIONS, QUALITY)
+
+# Bytes that are read at once, so that no file of a stranger fills the memory; of arrays only rows are read.
+MOST_BYTES = {
+    RECORD: 8 * 2**20,
+    METRICS: 16 * 2**20,
+    QUALITY: 16 * 2**20,
+    NOTE: 64 * 2**10,
+    PREDICTIONS: 4 * 2**30,
+    MODEL: 16 * 2**30,
+    CHECKPOINT: 64 * 2**30,
+}
 
 Reading = Literal["record", "metrics", "predictions", "images", "features", "note", "quality", "maps"]
 DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
@@ -90,9 +102,46 @@ def _folders(root: str, stamp: FileStamp) -> list[tuple[str, Path]]:
     return [(os.fsencode(folder).decode(errors="replace"), Path(folder) / RECORD) for folder in folders]
 
 
-def open_array(file: Path) -> np.memmap:
-    """Map an .npy file into memory, read-only. A damaged header makes NumPy raise anything, from EOFError on."""
-    return np.lib.format.open_memmap(file, mode="r")
+class FileError(Exception):
+    """What is wrong with a file of a run, in words that follow its name."""
+
+
+def open_file(run: Path, name: str) -> BufferedReader:
+    """Open a file of a run for reading: the only way in which any is opened, since a run may come from a stranger.
+
+    name: its path in the run, with "/". Raises FileError for a link that leads out of the run, for what is no
+    regular file, and above MOST_BYTES; else OSError.
+    """
+    home, file = (os.path.realpath(path) for path in (run, run / name))
+    if not file.startswith(home + os.sep):
+        raise FileError("is a link that leads out of the run")
+    return open_regular(file, MOST_BYTES.get(name))
+
+
+def open_regular(file: str, most: int | None = None) -> BufferedReader:
+    """Open a regular file, of at most so many bytes, for reading: a pipe would be waited for, a device never ends.
+
+    Raises FileError; else OSError.
+    """
+    _refuse_odd(os.stat(file), most)
+    stream = open(file, "rb", opener=_open_at_once)  # noqa: SIM115 (the caller closes it)
+    try:
+        _refuse_odd(os.fstat(stream.fileno()), most)  # it may be another one by now
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def _open_at_once(file: str, flags: int) -> int:
+    return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no pipes among files
+
+
+def _refuse_odd(found: os.stat_result, most: int | None = None) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise FileError("is no regular file")
+    if most is not None and found.st_size > most:
+        raise FileError(f"is larger than {most // 2**10:,} KiB")
 
 
 def write_atomically(file: Path, content: bytes) -> None:
@@ -126,7 +175,8 @@ def take_lock(run: Path) -> IO[str] | None:
 
 def is_locked(run: Path) -> bool:
     """Tell whether a living process writes the run."""
-    with suppress(OSError), _LOOKING, _open_lock(run / LOCK) as lock:
+    with suppress(OSError, FileError), _LOOKING, _open_lock(run / LOCK) as lock:
+        _refuse_odd(os.fstat(lock.fileno()))
         if lock_descriptor(lock.fileno(), blocking=False):
             return False
         time.sleep(0.001)  # another process may look at the same moment: a writer holds the lock for longer
@@ -136,6 +186,6 @@ def is_locked(run: Path) -> bool:
 
 def _open_lock(file: Path) -> IO[str]:
     try:
-        return open(file, "r+")  # over NFS, only what is open for writing can be locked
+        return open(file, "r+", opener=_open_at_once)  # over NFS, only what is open for writing can be locked
     except OSError:  # somebody else's run
-        return open(file)
+        return open(file, opener=_open_at_once)

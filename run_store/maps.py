@@ -8,12 +8,13 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from sightline.run_store import files
-from sightline.run_store.record import RunError
+from sightline.run_store.arrays import StoredArray, stored_array
+from sightline.run_store.files import FileError
+from sightline.run_store.record import MOST_SIDE, RunError
 from sightline.run_store.run import Run
 
 PRECOMPUTED_TARGETS = ("predicted", "label")  # columns of the predictions: the class whose logit is explained
@@ -28,32 +29,41 @@ def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.n
 
     Raises RunError where the files are damaged or do not belong to the images of the run.
     """
-    pair = _files(run.path, method, layer, target)
-    images = len(run.images())
+    names = _names(run.path, method, layer, target)
+    again = f"sightline precompute --run {run.path} --layers {layer} --targets {target} --method {method}"
     try:
-        maps, scales = _open(pair, images, "r")
-        scale = scales[image]
-        if not 0 <= scale < np.inf:  # also NaN
-            raise ValueError("no scale")
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # a damaged header makes numpy raise anything, from EOFError to TokenError
-        raise RunError(
-            f"Run {run.name}: the precomputed maps of {layer} are damaged or of other images. Write them again with: "
-            f"sightline precompute --run {run.path} --layers {layer} --targets {target} --method {method}"
-        ) from error
-    return maps[image].astype(np.float32) * scale
+        with run.reading(names[0], f"Write the precomputed maps of {layer} again with: {again}"):
+            maps, scales = _stored(run, names)
+            scale = scales[image]
+            if not 0 <= scale < np.inf:  # also NaN
+                raise FileError("has maps without a scale")
+            return np.asarray(maps[image], np.float32) * scale
+    except RunError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
 
 
 def are_written(run: Run, method: str, layer: str, target: str) -> bool:
     """Tell whether these maps are there, whole, for all images of the run."""
-    pair = _files(run.path, method, layer, target)
-    images = len(run.images())
+    names = _names(run.path, method, layer, target)
     try:
-        _, scales = _open(pair, images, "r")
-    except Exception:  # missing or damaged, see `read_map`
+        with run.reading(names[0], ""):
+            scales = _stored(run, names)[1][:]
+    except RunError:  # missing or damaged, see `read_map`
         return False
     return bool(((scales >= 0) & (scales < np.inf)).all())
+
+
+def _stored(run: Run, names: list[str]) -> tuple[StoredArray, StoredArray]:
+    """Look at maps and scales; raises FileError, or what NumPy does, where they are not of the run's images."""
+    maps, scales = (stored_array(run.path, name) for name in names)
+    images = len(run.images())
+    if (maps.dtype, maps.ndim, len(maps)) != (np.float16, 3, images) or max(maps.shape[1:]) > MOST_SIDE:
+        raise FileError("does not hold maps of the run's images")
+    if (scales.dtype, scales.shape) != (np.float32, (images,)):
+        raise FileError("has no scales beside it")
+    return maps, scales
 
 
 def remove_maps(path: Path) -> None:
@@ -80,11 +90,11 @@ class MapsWriter:
         Raises RunError for a name that can be no folder, OSError where the disk has no room for all maps.
         """
         self.layer = layer
-        self._files = _files(run.path, method, layer, target)
+        self._files = [run.path / name for name in _names(run.path, method, layer, target)]
         self._hidden = [file.with_name(f".{file.name}.partial") for file in self._files]
         images = len(run.images())
         try:
-            self._maps, self._scales = _open(self._hidden, images, "r+", size)
+            self._maps, self._scales = _go_on(self._hidden, (images, *size))
         except Exception:  # none, or not of these images
             self._files[0].parent.mkdir(parents=True, exist_ok=True)
             # The scales first: old ones beside new maps would say that these are done.
@@ -105,7 +115,7 @@ class MapsWriter:
 
     def copy(self, run: Run, method: str, target: str, rows: np.ndarray) -> None:
         """Take the maps of `rows` over from a target of the same layer that `are_written`; none of another size."""
-        maps, scales = _open(_files(run.path, method, self.layer, target), len(self._maps), "r")
+        maps, scales = _stored(run, _names(run.path, method, self.layer, target))
         if maps.shape == self._maps.shape:
             for part in np.array_split(rows, len(rows) // _COPIED + 1):
                 self._store(part, maps[part], scales[part])
@@ -124,18 +134,15 @@ class MapsWriter:
             os.replace(hidden, file)  # the maps last: readers look for both
 
 
-def _open(
-    pair: list[Path], images: int, mode: Literal["r", "r+"], size: tuple[int, int] | None = None
-) -> tuple[np.memmap, np.memmap]:
-    """Open maps and scales; raises whatever NumPy does where they are not of so many images (and of this size)."""
-    maps, scales = map(files.open_array, pair)
-    if (maps.dtype, maps.ndim, len(maps)) != (np.float16, 3, images) or size not in (None, maps.shape[1:]):
-        raise ValueError("not the maps of these images")
-    if (scales.dtype, scales.shape) != (np.float32, (images,)):
-        raise ValueError("not the scales of these maps")
-    if mode == "r+":  # only now: it would fill up a file that is too short
-        maps, scales = (np.lib.format.open_memmap(file, "r+") for file in pair)
-    return maps, scales
+def _go_on(pair: list[Path], maps: tuple[int, ...]) -> tuple[np.memmap, np.memmap]:
+    """Open what an earlier writer left; raises whatever NumPy does where it is not of so many maps of this size."""
+    shapes = ((np.float16, maps), (np.float32, maps[:1]))
+    for file, layout in zip(pair, shapes, strict=True):
+        found = np.lib.format.open_memmap(file, "r")  # first: writing would fill up a file that is too short
+        if (found.dtype, found.shape) != layout:
+            raise ValueError("not these maps")
+    opened, scales = (np.lib.format.open_memmap(file, "r+") for file in pair)
+    return opened, scales
 
 
 def _create(file: Path, dtype: type, shape: tuple[int, ...], fill: float) -> np.memmap:
@@ -154,7 +161,7 @@ def _create(file: Path, dtype: type, shape: tuple[int, ...], fill: float) -> np.
     return array
 
 
-def _files(path: Path, method: str, layer: str, target: str) -> list[Path]:
+def _names(path: Path, method: str, layer: str, target: str) -> list[str]:
     """Return the file of the maps and that of their scales.
 
     Raises RunError: the names may come from a foreign run.json.
@@ -165,5 +172,5 @@ def _files(path: Path, method: str, layer: str, target: str) -> list[Path]:
                 f"Run {path.name}: {name!r} can be no folder of maps; "
                 "a name is made of letters, digits and the signs _ . + - and does not begin with a dot."
             )
-    folder = path / files.MAPS / method / layer
-    return [folder / f"{target}.npy", folder / f"{target}.scale.npy"]
+    folder = f"{files.MAPS}/{method}/{layer}"
+    return [f"{folder}/{target}.npy", f"{folder}/{target}.scale.npy"]

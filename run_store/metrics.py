@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sightline.run_store.files import FileError
+
 
 class Epoch(NamedTuple):
     """One line of the file.
@@ -20,6 +22,7 @@ class Epoch(NamedTuple):
 
 
 METRICS_COLUMNS = Epoch._fields
+MOST_EPOCHS = 100_000
 
 
 def metrics_line(row: Sequence[float]) -> str:
@@ -27,18 +30,17 @@ def metrics_line(row: Sequence[float]) -> str:
     return ",".join(f"{value:.8g}" for value in row)
 
 
-def parse_metrics(text: str) -> list[Epoch]:
-    """Read the file's text, but for a torn last line.
-
-    Raises ValueError, whose text ends a sentence that names the file.
-    """
-    lines = text.split("\n")[:-1]  # what follows the last newline was not finished
+def parse_metrics(text: bytes) -> list[Epoch]:
+    """Read the file's content, but for a torn last line. Raises FileError."""
+    lines = text.decode(errors="replace").split("\n")[:-1]  # what follows the last newline was not finished
     if not lines or tuple(lines[0].split(",")) != METRICS_COLUMNS:
-        raise ValueError(f"does not start with the line {','.join(METRICS_COLUMNS)}")
+        raise FileError(f"does not start with the line {','.join(METRICS_COLUMNS)}")
+    if len(lines) > MOST_EPOCHS:
+        raise FileError(f"has {len(lines) - 1:,} epochs, and at most {MOST_EPOCHS:,} can be drawn")
     try:
         return [_parse_line(line) for line in lines[1:]]
     except (ValueError, TypeError) as error:  # TypeError: too short or too long
-        raise ValueError(f"holds a line that is not an epoch and {len(METRICS_COLUMNS) - 1} numbers") from error
+        raise FileError(f"holds a line that is not an epoch and {len(METRICS_COLUMNS) - 1} numbers") from error
 
 
 def _parse_line(line: str) -> Epoch:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sightline.run_store import files
+from sightline.run_store.files import FileError
 from sightline.run_store.record import RunError
 
 MOST_NAME, MOST_TEXT = 100, 2000  # characters
@@ -19,16 +20,18 @@ class RunNote:
     hidden: bool = False
 
 
-def parse_note(text: str) -> RunNote:
-    """Read the file's text; unknown keys are ignored. Raises RunError."""
+def parse_note(text: bytes) -> RunNote:
+    """Read the file's content; unknown keys are ignored. Raises FileError."""
     try:
         content = dict(json.loads(text))
         note = RunNote(**{name: content[name] for name in asdict(RunNote()) if name in content})
         f"{note.name}{note.text}".encode()  # which half a character of an escape is not
     except (ValueError, TypeError, RecursionError) as error:
-        raise RunError(f"{files.NOTE} is not valid JSON") from error
+        raise FileError("is not valid JSON") from error
     if [type(value) for value in asdict(note).values()] != [str, str, bool]:
-        raise RunError(f"{files.NOTE} does not hold a name, a text and whether the run is hidden")
+        raise FileError("does not hold a name, a text and whether the run is hidden")
+    if len(note.name) > MOST_NAME or len(note.text) > MOST_TEXT:
+        raise FileError(f"holds a name of more than {MOST_NAME} characters, or a text of more than {MOST_TEXT:,}")
     return note
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import pyarrow as pa
 
+from sightline.run_store.confusion import Confusion
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -159,11 +161,9 @@ class Predictions:
 
     def class_counts(self, name: Literal["label", "predicted"], wanted: Filter) -> np.ndarray:
         """Count the rows that pass with each class, whichever the filter asks for: int64 C."""
-        pairs, other = self._pairs(wanted.columns), wanted.predicted
-        if name == "predicted":
-            pairs, other = pairs.T, wanted.label
-        right = np.diag(pairs) if other is None else np.diag(pairs) * (np.arange(len(pairs)) == other)
-        every = pairs.sum(axis=1) if other is None else pairs[:, other]
+        pairs, other = self._pairs(wanted.columns), wanted.predicted if name == "label" else wanted.label
+        right = pairs.hits if other is None else pairs.hits * (np.arange(pairs.classes) == other)
+        every = pairs.per_class(name, other)
         return {"all": every, "right": right, "wrong": every - right}[wanted.outcome]
 
     def word_counts(self, name: str, wanted: Filter) -> np.ndarray:
@@ -181,28 +181,25 @@ class Predictions:
         }
 
     @cached_property
-    def confusion(self) -> np.ndarray:
-        """How many images of each true class (row) were predicted as each class (column), int64 C×C."""
-        return self._confusion_of(np.ones(len(self), bool))
+    def confusion(self) -> Confusion:
+        """How many images of each true class were predicted as each class."""
+        return Confusion.of(self.column("label"), self.column("predicted"), len(self.class_names))
 
     @cached_property
-    def _pairs(self) -> Callable[[Columns], np.ndarray]:
+    def _pairs(self) -> Callable[[Columns], Confusion]:
         """Count the `confusion` of the rows that pass these conditions.
 
         Every count beside a filter's choices is in it.
         """
 
         @lru_cache(maxsize=8)
-        def count(columns: Columns) -> np.ndarray:
-            return self._confusion_of(self.passing(Filter("all", columns=columns))) if columns else self.confusion
+        def count(columns: Columns) -> Confusion:
+            if not columns:
+                return self.confusion
+            keep = self.passing(Filter("all", columns=columns))
+            return Confusion.of(self.column("label")[keep], self.column("predicted")[keep], len(self.class_names))
 
         return count
-
-    def _confusion_of(self, keep: np.ndarray) -> np.ndarray:
-        classes = len(self.class_names)
-        label, predicted = (self.column(name)[keep].astype(np.int64) for name in ("label", "predicted"))
-        counts = np.bincount(label * classes + predicted, minlength=classes * classes)
-        return counts.reshape(classes, classes)
 
     def per_class(self) -> "pd.DataFrame":
         """Return a row for each class: class, support (images), precision and recall.
@@ -211,31 +208,25 @@ class Predictions:
         """
         import pandas as pd
 
-        hits = np.diag(self.confusion).astype(float)
-        support = self.confusion.sum(axis=1)
+        hits, support = self.confusion.hits, self.confusion.per_class("label")
         with np.errstate(invalid="ignore"):
-            precision, recall = hits / self.confusion.sum(axis=0), hits / support
+            precision, recall = hits / self.confusion.per_class("predicted"), hits / support
         return pd.DataFrame({"class": self.class_names, "support": support, "precision": precision, "recall": recall})
 
     def most_confused(
         self, count: int = 10, label: int | None = None, predicted: int | None = None
     ) -> list[tuple[int, int, int]]:
         """Return the most frequent mistakes (of these classes, if given): codes true and predicted, images."""
-        rows, columns = np.divmod(self._mistaken, len(self.class_names))
+        rows, columns, images = self._mistakes
         keep = np.ones(len(rows), bool)
         for codes, wanted in ((rows, label), (columns, predicted)):
             if wanted is not None:
                 keep &= codes == wanted
-        found = zip(rows[keep][:count], columns[keep][:count], strict=True)
-        return [(int(row), int(column), int(self.confusion[row, column])) for row, column in found]
+        return list(zip(*(values[keep][:count].tolist() for values in (rows, columns, images)), strict=True))
 
     @cached_property
-    def _mistaken(self) -> np.ndarray:
-        """The cells of the flat confusion that have mistakes, most first."""
-        mistakes = self.confusion.copy()
-        np.fill_diagonal(mistakes, 0)
-        cells = np.flatnonzero(mistakes)
-        return cells[np.argsort(-mistakes.ravel()[cells], kind="stable")]
+    def _mistakes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.confusion.mistakes()
 
 
 def _is_number(kind: pa.DataType) -> bool:

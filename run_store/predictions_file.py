@@ -1,18 +1,21 @@
 """predictions.parquet: made from logits, and checked when it is read."""
 
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sightline.run_store import files
+from sightline.run_store.files import FileError
 from sightline.run_store.predictions import REQUIRED_COLUMNS, Predictions, to_numpy
 
+MOST_COLUMNS = 1000
+VALUE_BYTES = 16  # that one may take in the file
+
+_LISTS = "probabilities"  # the one column that holds several values an image
 _FLOAT_COLUMNS = ("confidence", "margin", "loss", "entropy")
-
-
-class PredictionsError(Exception):
-    """A sentence for the user: what is wrong with the predictions and how to write them again."""
 
 
 def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, ...] | None = None) -> pa.Table:
@@ -41,29 +44,89 @@ def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, 
     return pa.table(columns)
 
 
-def read_predictions(file: Path, class_names: tuple[str, ...]) -> Predictions:
-    """Read the table. Raises PredictionsError when the file is not one over these classes."""
+def read_predictions(file: BufferedReader | Path, class_names: tuple[str, ...], images: int) -> Predictions:
+    """Read the table of a run with so many images. Raises FileError when it is not one over these classes.
+
+    Columns of lists, which are no filters, are passed over. Texts come as dictionaries, as they stand in the file:
+    written out, a few kilobytes may be gigabytes.
+    """
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as opened:
-            table = opened.read()
+            _refuse_bomb(opened, images, len(class_names))
+            columns = [field for field in opened.schema_arrow if _is_read(field.name, field.type)]
+        texts = [field.name for field in columns if pa.types.is_string(field.type)]
+        with pq.ParquetFile(file, page_checksum_verification=True, read_dictionary=texts) as opened:
+            table = opened.read([field.name for field in columns])
+        table.validate(full=True)
+    except FileError:
+        raise
     except Exception as error:  # other bytes make pyarrow raise many kinds
-        raise PredictionsError(f"{file.name} cannot be read ({type(error).__name__})") from error
+        raise FileError(f"cannot be read ({type(error).__name__})") from error
+    _check(table, len(class_names))
+    probabilities = _probabilities(table[_LISTS], len(class_names))
+    if probabilities is None:
+        raise FileError(f"does not hold {len(class_names)} probabilities an image")
+    scalars = table.select([position for position, name in enumerate(table.column_names) if name != _LISTS])
+    return Predictions(class_names, scalars, probabilities)
+
+
+def _is_read(name: str, kind: pa.DataType) -> bool:
+    return name == _LISTS or not pa.types.is_nested(kind)
+
+
+def _refuse_bomb(opened: pq.ParquetFile, images: int, classes: int) -> None:
+    """Raise FileError for a file of another length than the images, or one whose columns are far larger than theirs."""
+    found, leaves = opened.metadata, opened.schema
+    if found.num_rows != images:
+        raise FileError(f"has {found.num_rows:,} rows but {files.IMAGES} {images:,} images")
+    if found.num_columns > MOST_COLUMNS:
+        raise FileError(f"has {found.num_columns:,} columns, and there may be {MOST_COLUMNS:,}")
+    are_read = [
+        number
+        for number in range(found.num_columns)
+        if leaves.column(number).max_repetition_level == 0 or leaves.column(number).path.startswith(f"{_LISTS}.")
+    ]
+    groups = [found.row_group(number) for number in range(found.num_row_groups)]
+    parts = [group.column(number) for group in groups for number in are_read]
+    values = sum(part.num_values for part in parts)
+    unpacked = sum(part.total_uncompressed_size for part in parts)
+    if values > images * (classes + found.num_columns) or unpacked > VALUE_BYTES * values + _text_room(images):
+        raise FileError(f"holds {values:,} values in {unpacked // 2**20:,} MiB, too many for {images:,} images")
+
+
+def _check(table: pa.Table, classes: int) -> None:
+    """Raise FileError where a column is not what it should be."""
     wrong = [name for name in REQUIRED_COLUMNS if table.column_names.count(name) != 1]
     if wrong:
-        raise PredictionsError(f"{file.name} must have each of these columns once: {', '.join(wrong)}")
+        raise FileError(f"must have each of these columns once: {', '.join(wrong)}")
     if not np.array_equal(to_numpy(table["index"]), np.arange(len(table))):
-        raise PredictionsError(f"{file.name} is not in the order of the images: its index must count from 0")
+        raise FileError("is not in the order of the images: its index must count from 0")
     wrong = [name for name in _FLOAT_COLUMNS if not pa.types.is_floating(table.schema.field(name).type)]
     if wrong:
-        raise PredictionsError(f"{file.name} does not hold numbers in {', '.join(wrong)}")
+        raise FileError(f"does not hold numbers in {', '.join(wrong)}")
     for codes in (_integers(table["label"]), _integers(table["predicted"])):
-        if codes is None or (len(codes) and not 0 <= codes.min() <= codes.max() < len(class_names)):
-            raise PredictionsError(f"{file.name} names a class outside 0–{len(class_names) - 1}")
-    probabilities = _probabilities(table["probabilities"], len(class_names))
-    if probabilities is None:
-        raise PredictionsError(f"{file.name} does not hold {len(class_names)} probabilities an image")
-    scalars = table.select([position for position, name in enumerate(table.column_names) if name != "probabilities"])
-    return Predictions(class_names, scalars, probabilities)
+        if codes is None or (len(codes) and not 0 <= codes.min() <= codes.max() < classes):
+            raise FileError(f"names a class outside 0–{classes - 1}")
+    texts = [column for column in table.columns if column.type == pa.dictionary(pa.int32(), pa.string())]
+    written = sum(map(_written_out, texts))
+    if written > _text_room(len(table)):
+        raise FileError(f"holds {written // 2**20:,} MiB of text")
+
+
+def _text_room(images: int) -> int:
+    """Return how many bytes of text so many images may have."""
+    return 2**26 + 2**9 * images
+
+
+def _written_out(column: pa.ChunkedArray) -> int:
+    """Return how many bytes the texts of a column take, each written out."""
+    total = 0
+    for chunk in column.chunks:
+        texts = chunk.dictionary
+        offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+        lengths = np.append(np.diff(offsets), 0).astype(np.int64)
+        total += int(lengths[np.asarray(chunk.indices.fill_null(len(texts)))].sum())
+    return total
 
 
 def _integers(column: pa.ChunkedArray) -> np.ndarray | None:

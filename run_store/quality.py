@@ -3,14 +3,19 @@
 import csv
 import hashlib
 import io
+import math
+import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from sightline.run_store import files
-from sightline.run_store.record import RunError
+from sightline.run_store.files import FileError
+from sightline.run_store.record import MOST_NUMBER, RunError
 from sightline.run_store.run import Run
 
+MOST_ROWS = 10_000
 INPUT = "input"  # the "layer" of maps that have the input's own resolution: pixel methods and controls
 
 
@@ -40,18 +45,14 @@ def read_quality(run: Run) -> list[QualityRow]:
 
     Raises RunError where the file is damaged, or stale: of other weights than the run has now.
     """
-    try:
-        text = (run.path / files.QUALITY).read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not os.path.exists(run.path / files.QUALITY):
         return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise _damaged(run) from error
-    try:
-        lines = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-        rows = [_parse(line) for line in lines]
+    with run.reading(files.QUALITY, _hint(run)):
+        lines = list(csv.DictReader(io.StringIO(quality_csv(run).decode(), newline=""), strict=True))
+        if len(lines) > MOST_ROWS:
+            raise FileError(f"has {len(lines):,} rows, and there may be {MOST_ROWS:,}")
+        rows = [_parse(line, run.record.image_counts.get("test", 0)) for line in lines]
         hashes = {line[_WEIGHTS] for line in lines}
-    except (csv.Error, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise _damaged(run) from error
     if hashes - {weights_hash(run)}:
         raise RunError(
             f"Run {run.name}: {files.QUALITY} is stale, it measured other weights than {files.MODEL} holds now. "
@@ -62,10 +63,8 @@ def read_quality(run: Run) -> list[QualityRow]:
 
 def quality_csv(run: Run) -> bytes:
     """Return the file as it is, to be taken along. Raises RunError where it is gone."""
-    try:
-        return (run.path / files.QUALITY).read_bytes()
-    except OSError as error:
-        raise _damaged(run) from error
+    with run.reading(files.QUALITY, _hint(run)):
+        return run.read(files.QUALITY)
 
 
 def write_quality(run: Run, rows: Sequence[QualityRow]) -> Path:
@@ -86,20 +85,20 @@ def write_quality(run: Run, rows: Sequence[QualityRow]) -> Path:
 
 def weights_hash(run: Run) -> str:
     """Return the SHA-256 of the weights, 64 hexadecimal digits. Raises RunError where there are none."""
-    try:
-        with open(run.path / files.MODEL, "rb") as weights:
-            return hashlib.file_digest(weights, "sha256").hexdigest()
-    except OSError as error:
-        raise RunError(
-            f"Run {run.name} has no {files.MODEL}, so there is no model to measure; train it again."
-        ) from error
+    with run.reading(files.MODEL, "Train the run again."), closing(files.open_file(run.path, files.MODEL)) as weights:
+        return hashlib.file_digest(weights, "sha256").hexdigest()
 
 
-def _parse(line: dict[str, str]) -> QualityRow:
+def _parse(line: dict[str, str], images_there: int) -> QualityRow:
+    """Read a line. Raises ValueError, KeyError or AttributeError where it is none of ours."""
     value, low, high = (float(line[name] or "nan") for name in ("value", "low", "high"))
     control = {"true": True, "false": False}[line["control"]]
     n, images = int(line["n"]), int(line["images"])
     best, worst = (tuple(map(int, line[name].split())) for name in ("best", "worst"))
+    if math.isinf(value + low + high) or not 0 <= n <= images < MOST_NUMBER:
+        raise ValueError("no figure")
+    if not all(0 <= row < images_there for row in best + worst):
+        raise ValueError("no image")
     names = line["method"], line["layer"], line["measure"]
     return QualityRow(*names, value, low, high, n, control, images, best, worst)
 
@@ -112,10 +111,6 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.6g}"
     return str(value)
-
-
-def _damaged(run: Run) -> RunError:
-    return RunError(f"Run {run.name}: {files.QUALITY} is damaged. {_hint(run)}")
 
 
 def _hint(run: Run) -> str:

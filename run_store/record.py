@@ -5,9 +5,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from sightline.run_store import files
+from sightline.run_store.files import FileError
 
 SCHEMA_VERSION = 1
+# What a page can show; of most, far more than anybody has.
+MOST_SIDE = 1024  # pixels, of an image
+MOST_CLASSES = 2**15 - 1  # a class code is an int16
+MOST_LAYERS = 1000
+MOST_TEXT = 5000  # characters, of a path, a name or a reason
+MOST_NUMBER = 2**53  # beyond, JSON's numbers are not exact
 
 RecordedState = Literal["running", "complete", "failed"]
 
@@ -52,50 +58,76 @@ class RunRecord:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
 
-def parse_record(text: str) -> RunRecord:
-    """Read the file's text; unknown keys are ignored.
+def parse_record(text: bytes) -> RunRecord:
+    """Read the file's content; unknown keys are ignored.
 
-    Raises RunError for what is no run.json of this schema version.
+    Raises FileError for what is no run.json of this schema version.
     """
     try:
-        content = json.loads(text)
+        content = _without_surrogates(json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{files.RECORD} is not valid JSON") from error
+        raise FileError("is not valid JSON") from error
     if not isinstance(content, dict) or "schema_version" not in content:
-        raise RunError(f"{files.RECORD} is not a Sightline run record")
+        raise FileError("is not a Sightline run record")
     if content["schema_version"] != SCHEMA_VERSION:
-        raise RunError(
-            f"{files.RECORD} has schema version {content['schema_version']!r}, this program reads {SCHEMA_VERSION}; "
-            "open the run with the version of Sightline that wrote it, or train it again"
+        raise FileError(
+            f"has schema version {str(content['schema_version'])[:20]}, this program reads {SCHEMA_VERSION}; "
+            "open the run with the version of Sightline that wrote it"
         )
     known = {entry.name: content[entry.name] for entry in fields(RunRecord) if entry.name in content}
     try:
         _check(known)
         return RunRecord(**known)
     except TypeError as error:
-        raise RunError(f"{files.RECORD} lacks a field or holds a wrong value ({error})") from error
+        raise FileError(f"lacks a field or holds a wrong value ({error})") from error
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Replace halves of characters, which JSON's escapes can write and no page can show."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(name): _without_surrogates(item) for name, item in value.items()}
+    return value
 
 
 def _check(known: dict[str, Any]) -> None:
     """Raise TypeError, naming the field, where a value is not what RunRecord says; turn lists into tuples."""
     for name in ("model", "dataset", "device", "created", "git_commit", "state", "reason"):
-        _require(name, isinstance(known.get(name, ""), str))
+        _require(name, _is_text(known.get(name, "")))
     for name in ("input_size", "parameters", "seed", "threads", "full_size_from"):
-        _require(name, isinstance(known.get(name, 0), int))
-    for name, kind in (("fingerprints", str), ("image_counts", int), ("packages", str), ("recipe", object)):
-        values = known.get(name, {})
-        _require(name, isinstance(values, dict) and all(isinstance(value, kind) for value in values.values()))
-    for name, kinds in (("layers", str), ("class_names", str), ("mean", (int, float)), ("std", (int, float))):
+        _require(name, _is_whole(known.get(name, 0)))
+    for name, is_one in (("fingerprints", _is_text), ("image_counts", _is_whole), ("packages", _is_text)):
+        _require(name, isinstance(known.get(name, {}), dict) and all(map(is_one, known.get(name, {}).values())))
+    recipe = known.get("recipe", {})
+    _require("recipe", isinstance(recipe, dict) and all(len(str(value)) <= MOST_TEXT for value in recipe.values()))
+    for name, is_one in (("layers", _is_text), ("class_names", _is_text), ("mean", _is_share), ("std", _is_share)):
         values = known.get(name, [None])
-        _require(name, isinstance(values, list) and all(isinstance(value, kinds) for value in values))
+        _require(name, isinstance(values, list) and all(map(is_one, values)))
         known[name] = tuple(values)
-    _require("layers", len(known["layers"]) > 0)
+    _require("layers", 0 < len(known["layers"]) <= MOST_LAYERS)
     _require("class_names", 0 < len(known["class_names"]) == len(set(known["class_names"])))
-    _require("mean", len(known["mean"]) == 3 and all(0 <= value <= 1 for value in known["mean"]))
-    _require("std", len(known["std"]) == 3 and all(0 < value <= 1 for value in known["std"]))
-    _require("input_size", known.get("input_size", 1) > 0)
+    if len(known["class_names"]) > MOST_CLASSES:
+        raise TypeError(f"class_names: {len(known['class_names']):,}, and there may be {MOST_CLASSES:,}")
+    _require("mean", len(known["mean"]) == 3)
+    _require("std", len(known["std"]) == 3 and min(known["std"]) > 0)
+    _require("input_size", 0 < known.get("input_size", 1) <= MOST_SIDE)
     _require("full_size_from", known.get("full_size_from", 1) > 0)
     _require("state", known.get("state", "running") in get_args(RecordedState))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MOST_TEXT
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and abs(value) < MOST_NUMBER
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= 1
 
 
 def _require(name: str, is_right: bool) -> None:

@@ -4,7 +4,8 @@ Whatever a crash, a copy or an editor left behind, reading ends in data or a Run
 """
 
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,16 +14,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sightline.run_store import files
+from sightline.run_store.arrays import StoredArray, stored_array
+from sightline.run_store.files import FileError
 from sightline.run_store.metrics import Epoch, parse_metrics
 from sightline.run_store.note import RunNote, parse_note
 from sightline.run_store.predictions import Predictions
-from sightline.run_store.predictions_file import PredictionsError, read_predictions
-from sightline.run_store.record import RunError, RunRecord, parse_record
+from sightline.run_store.predictions_file import read_predictions
+from sightline.run_store.record import MOST_SIDE, RunError, RunRecord, parse_record
+from sightline.run_store.thumbnails import is_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-THUMBNAIL_SIZE = 96  # larger images are kept as square thumbnails of this side, in pixels
 
 State = Literal["running", "interrupted", "complete", "failed", "damaged"]
 
@@ -43,13 +45,13 @@ class Run:
     """
 
     path: Path
+    name: str = field(default="", compare=False)
+    """What the run is called in a list of runs: by default as its folder."""
     kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What its readers found, for as long as this object stands for one look at the folder."""
 
-    @property
-    def name(self) -> str:
-        """The name of the folder."""
-        return self.path.name
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.path.name)
 
     @property
     def exists(self) -> bool:
@@ -72,7 +74,8 @@ class Run:
     @cached_property
     def record(self) -> RunRecord:
         """What run.json says, read once. Raises RunError."""
-        return parse_record(self._read_text(files.RECORD))
+        with self.reading(files.RECORD, "Restore it, or train the run again."):
+            return parse_record(self.read(files.RECORD))
 
     @property
     def state(self) -> State:
@@ -94,19 +97,15 @@ class Run:
         """Return the epochs that have ended. A torn last line is left out."""
         if not os.path.exists(self.path / files.METRICS):
             return []
-        try:
-            return parse_metrics(self._read_text(files.METRICS))
-        except ValueError as error:
-            raise RunError(f"{files.METRICS} of run {self.name} {error}") from error
+        with self.reading(files.METRICS, "Restore it, or remove it: then the run has no curves."):
+            return parse_metrics(self.read(files.METRICS))
 
     def note(self) -> RunNote:
         """Return what people say about the run; empty where they said nothing."""
         if not os.path.exists(self.path / files.NOTE):
             return RunNote()
-        try:
-            return parse_note(self._read_text(files.NOTE))
-        except RunError as error:
-            raise RunError(f"Run {self.name}: {error}. Mend or remove it.") from error
+        with self.reading(files.NOTE, "Mend or remove it."):
+            return parse_note(self.read(files.NOTE))
 
     def predictions(self) -> Predictions:
         """Return the predictions.
@@ -114,61 +113,65 @@ class Run:
         Raises RunError when they are missing, damaged, or of another length than the images.
         """
         self._require(files.PREDICTIONS)
-        try:
-            predictions = read_predictions(self.path / files.PREDICTIONS, self.record.class_names)
-        except PredictionsError as error:
-            raise RunError(f"Run {self.name}: {error}. {self._rewrite_hint}") from error
         images = len(self.images())
-        if len(predictions) != images:
-            raise RunError(
-                f"Run {self.name}: {files.PREDICTIONS} has {len(predictions)} rows but {files.IMAGES} {images} images. "
-                f"{self._rewrite_hint}"
-            )
-        return predictions
+        with (
+            self.reading(files.PREDICTIONS, self._rewrite_hint),
+            closing(files.open_file(self.path, files.PREDICTIONS)) as stream,
+        ):
+            return read_predictions(stream, self.record.class_names, images)
 
-    def images(self) -> np.ndarray:
-        """Return the test split, uint8 N×H×W×3, memory-mapped; thumbnails of originals above 96 pixels."""
-        images = self._read_array(files.IMAGES, np.uint8, 4)
-        if images.shape[3] != 3:
-            raise RunError(f"Run {self.name}: {files.IMAGES} does not hold RGB images. {self._rewrite_hint}")
+    def images(self) -> StoredArray:
+        """Return the test split, uint8 N×H×W×3, read when indexed; thumbnails of originals above 96 pixels."""
+        images = self._stored_array(files.IMAGES, np.uint8, 4)
+        height, width, channels = images.shape[1:]
+        if channels != 3 or not height == width <= MOST_SIDE:
+            raise self._damaged(files.IMAGES, f"does not hold square RGB images of at most {MOST_SIDE} pixels a side")
         return images
 
-    def masks(self) -> np.ndarray | None:
+    def masks(self) -> StoredArray | None:
         """Return the masks, uint8 N×H×W (bit 1 object, 2 tag, 4 decoy), or None where the data set has none."""
         if not os.path.exists(self.path / files.MASKS):
             return None
-        masks = self._read_array(files.MASKS, np.uint8, 3)
+        masks = self._stored_array(files.MASKS, np.uint8, 3)
         if masks.shape != self.images().shape[:3]:
-            raise RunError(f"Run {self.name}: {files.MASKS} and {files.IMAGES} do not match. {self._rewrite_hint}")
+            raise self._damaged(files.MASKS, f"does not match {files.IMAGES}")
         return masks
 
-    def features(self) -> np.ndarray:
+    def features(self) -> StoredArray:
         """Return the penultimate features of the test split, float16 N×D."""
-        features = self._read_array(files.FEATURES, np.float16, 2)
+        features = self._stored_array(files.FEATURES, np.float16, 2)
         if len(features) != len(self.images()):
-            raise RunError(f"Run {self.name}: {files.FEATURES} and {files.IMAGES} do not match. {self._rewrite_hint}")
+            raise self._damaged(files.FEATURES, f"does not match {files.IMAGES}")
         return features
 
     def model_images(self, rows: Sequence[int]) -> np.ndarray:
         """Return what the model saw, uint8 N×H×W×3; decoded from the originals where the run has only thumbnails."""
-        images = self.images()
-        if images.shape[1] == self.record.input_size:
-            return np.array(images[list(rows)])
-        from sightline.image_data import DataError, decode_image
-
+        kept = self.images()[list(rows)]
+        if kept.shape[1] == self.record.input_size:
+            return kept
         predictions = self.predictions()
         if "path" not in predictions.scalars.column_names:
             raise RunError(
                 f"Run {self.name} keeps thumbnails only and names no originals, so there is nothing to explain."
             )
         paths = predictions.column("path")
+        return np.stack([self._original(str(paths[row]), image) for row, image in zip(rows, kept, strict=True)])
+
+    def _original(self, file: str, kept: np.ndarray) -> np.ndarray:
+        """Decode the image that a thumbnail was made of: a run may name any file, and shows none but its own."""
+        from sightline.image_data import DataError, decode_image
+
         try:
-            return np.stack([decode_image(str(paths[row]), self.record.input_size) for row in rows])
-        except DataError as error:
-            raise RunError(
-                f"Run {self.name} keeps thumbnails only, and a map needs the original: {error} "
-                "Put the images back in place."
-            ) from error
+            with closing(files.open_regular(file)) as stream:
+                image = decode_image(stream, self.record.input_size)
+            if is_of(kept, image):
+                return image
+        except (OSError, ValueError, DataError, FileError):  # whether there is such a file is no business of the run's
+            pass
+        raise RunError(
+            f"Run {self.name} keeps thumbnails only, and a map needs the original: {file} is missing, cannot be read, "
+            "or shows something else. Put the images back in place."
+        )
 
     def checkpoint(self) -> dict[str, Any] | None:
         """Return the last finished epoch, as `RunWriter.save_checkpoint` committed it; None where none is finished.
@@ -182,27 +185,30 @@ class Run:
                 return None
             raise RunError(f"Run {self.name} has lost its {files.CHECKPOINT}; remove it and train it again.")
         try:
-            checkpoint: dict[str, Any] = torch.load(self.path / files.CHECKPOINT, weights_only=True)
+            with closing(files.open_file(self.path, files.CHECKPOINT)) as stream:
+                checkpoint: dict[str, Any] = torch.load(stream, weights_only=True)
         except Exception as error:  # torch raises many kinds for a damaged file
             raise RunError(f"Run {self.name}: {files.CHECKPOINT} is damaged; train the run again.") from error
         return checkpoint
 
     def load_model(self) -> "nn.Module":
         """Return the network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen."""
-        from safetensors.torch import load_file
+        from safetensors.torch import load
 
         from sightline.model_zoo import ModelError, build_model, restore
 
         self._require(files.MODEL)
-        try:
-            model = build_model(self.record.model, len(self.record.class_names), self.record.input_size)
-            restore(model, load_file(self.path / files.MODEL))
-        except ModelError as error:
-            raise RunError(f"Run {self.name}: {error}") from error
-        except Exception as error:  # safetensors and load_state_dict raise many kinds for damaged weights
-            raise RunError(
-                f"Run {self.name}: {files.MODEL} is damaged or of another model; train the run again."
-            ) from error
+        with self.reading(files.MODEL, "Train the run again."):
+            weights = load(self.read(files.MODEL))
+            architecture = (self.record.model, len(self.record.class_names), self.record.input_size)
+            try:
+                _refuse_larger(architecture, weights)
+                model = build_model(*architecture)
+                restore(model, weights)
+            except ModelError as error:
+                raise RunError(f"Run {self.name}: {error}") from error
+            except RuntimeError as error:
+                raise FileError(f"is of another model than {architecture[0]}") from error
         return model.eval().requires_grad_(False)
 
     def to_input(self, images: np.ndarray) -> "Tensor":
@@ -222,24 +228,52 @@ class Run:
                 raise RunError(f"Run {self.name} has lost its {name}. {remedy}")
             raise RunError(f"Run {self.name} has no {name} yet; it is written when the training ends.")
 
-    def _read_text(self, name: str) -> str:
-        try:
-            return (self.path / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"Run {self.name}: {name} is missing or cannot be read ({type(error).__name__})") from error
+    def read(self, name: str) -> bytes:
+        """Return the content of a file. Raises FileError, or OSError: to be called inside `reading`."""
+        with closing(files.open_file(self.path, name)) as stream:
+            return stream.read()
 
-    def _read_array(self, name: str, dtype: type, dimensions: int) -> np.ndarray:
+    def _stored_array(self, name: str, dtype: type, dimensions: int) -> StoredArray:
         self._require(name)
-        try:
-            array = files.open_array(self.path / name)
-        except Exception as error:  # a damaged header makes numpy raise anything, from EOFError to TokenError
-            raise RunError(f"Run {self.name}: {name} is damaged. {self._rewrite_hint}") from error
+        with self.reading(name, self._rewrite_hint):
+            array = stored_array(self.path, name)
         if array.dtype != dtype or array.ndim != dimensions:
-            raise RunError(
-                f"Run {self.name}: {name} does not hold {np.dtype(dtype).name} values in {dimensions} dimensions. "
-                f"{self._rewrite_hint}"
-            )
+            raise self._damaged(name, f"does not hold {np.dtype(dtype).name} values in {dimensions} dimensions")
         return array
+
+    @contextmanager
+    def reading(self, name: str, remedy: str) -> Iterator[None]:
+        """Turn whatever reading a file ends in into a RunError: damaged files make libraries raise anything."""
+        try:
+            yield
+        except RunError:
+            raise
+        except FileError as error:
+            raise RunError(f"Run {self.name}: {name} {error}. {remedy}") from error
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise RunError(f"Run {self.name}: {name} is missing or cannot be read ({reason}). {remedy}") from error
+        except Exception as error:
+            raise RunError(f"Run {self.name}: {name} is damaged ({type(error).__name__}). {remedy}") from error
+
+    def _damaged(self, name: str, what: str) -> RunError:
+        return RunError(f"Run {self.name}: {name} {what}. {self._rewrite_hint}")
+
+
+def _refuse_larger(architecture: tuple[str, int, int], weights: "Mapping[str, Tensor]") -> None:
+    """Raise FileError where a network has far more weights than the file: a record may name a huge one."""
+    import torch
+
+    from sightline.model_zoo import build_model
+
+    try:
+        with torch.device("meta"):  # shapes only
+            model = build_model(*architecture)
+    except (NotImplementedError, RuntimeError):  # it computes with numbers while it is built
+        return
+    needed = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
+    if needed > 2 * sum(tensor.numel() for tensor in weights.values()):
+        raise FileError(f"holds fewer weights than {architecture[0]} has")
 
 
 def list_runs(root: Path) -> list[Run]:

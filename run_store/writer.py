@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from sightline.run_store import files
 from sightline.run_store.maps import remove_maps
 from sightline.run_store.metrics import METRICS_COLUMNS, metrics_line
-from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.record import MOST_TEXT, RunError, RunRecord
 
 if TYPE_CHECKING:
     from torch import nn
@@ -123,7 +123,7 @@ class RunWriter:
 
     def fail(self, reason: str) -> None:
         """Say that the run failed, and why."""
-        self._write_record(replace(self.record, state="failed", reason=reason))
+        self._write_record(replace(self.record, state="failed", reason=reason[:MOST_TEXT]))
 
     def _write_record(self, record: RunRecord) -> None:
         self.record = record

@@ -12,8 +12,10 @@ from typing import IO
 
 import numpy as np
 
+from sightline.image_data.decode import decode_image
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
+from sightline.run_store.thumbnails import thumbnail
 from sightline.run_store.writer import RunWriter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,6 +77,11 @@ def fabricate_run(
         logits[np.arange(images), labels] += 9
         logits[wrong] = np.roll(logits[wrong], 1, axis=1)
         writer.complete(predictions_table(logits, labels, paths), np.zeros((images, features), np.float16))
+
+
+def keep_thumbnails(run: Path, originals: Sequence[str], input_size: int) -> None:
+    """Replace the images of a run by the thumbnails of these files, as a run keeps them of large images."""
+    np.save(run / "images.npy", np.stack([thumbnail(decode_image(file, input_size)) for file in originals]))
 
 
 def free_port() -> int:

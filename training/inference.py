@@ -15,7 +15,7 @@ from sightline.model_zoo import find_head, normalize
 from sightline.model_zoo.device import device_of
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
-from sightline.run_store.run import THUMBNAIL_SIZE
+from sightline.run_store.thumbnails import THUMBNAIL_SIZE
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar
 from sightline.training.im2col import Im2col

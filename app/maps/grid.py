@@ -16,7 +16,7 @@ from sightline.app.maps.cells import Cell, Cells, Row
 from sightline.app.maps.paint import paint
 from sightline.app.maps.settings import MapSettings, colours_for
 from sightline.explain.attribution.methods import METHODS
-from sightline.run_store.run import THUMBNAIL_SIZE
+from sightline.run_store.thumbnails import THUMBNAIL_SIZE
 
 
 def grid_html(cells: Cells, pixels: np.ndarray, settings: MapSettings, heads: Sequence[str] | None = None) -> str:

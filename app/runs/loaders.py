@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 import streamlit as st
 
+from sightline.run_store.arrays import StoredArray
 from sightline.run_store.comparison import Comparison
 from sightline.run_store.files import Reading, Stamp, is_locked
 from sightline.run_store.metrics import Epoch
@@ -172,8 +173,8 @@ def accuracy(run: Run) -> float:
 
 
 @kept("images", lru_cache(16), is_small=True)
-def images(run: Run) -> np.ndarray:
-    """Return the test split, uint8 N×H×W×3, memory-mapped, read-only. Raises RunError."""
+def images(run: Run) -> StoredArray:
+    """Return the test split, uint8 N×H×W×3, read when indexed. Raises RunError."""
     return run.images()
 
 

@@ -17,6 +17,7 @@ from sightline.run_store.maps import read_map
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
+from sightline.run_store.thumbnails import thumbnail
 from sightline.run_store.writer import RunWriter
 
 LAYERS = ("layer2", "layer4")
@@ -222,9 +223,10 @@ def test_new_predictions_take_outdated_maps_away(run):
 def test_large_images_are_explained_as_the_model_saw_them_not_as_thumbnails(tmp_path, random_numbers):
     files = [tmp_path / f"{number}.png" for number in range(IMAGES)]
     for file in files:
-        Image.fromarray(random_numbers.integers(0, 256, (70, 80, 3), dtype=np.uint8)).save(file)
-    originals = np.stack([decode_image(file, 64) for file in files])
-    run = make_run(tmp_path / "run", originals[:, ::2, ::2], 64, tuple(map(str, files)))
+        Image.fromarray(random_numbers.integers(0, 256, (110, 120, 3), dtype=np.uint8)).save(file)
+    originals = np.stack([decode_image(file, 104) for file in files])
+    thumbnails = np.stack([thumbnail(image) for image in originals])
+    run = make_run(tmp_path / "run", thumbnails, 104, tuple(map(str, files)))
     precompute(run)
     assert_are_captums(run, originals)
     files[3].unlink()

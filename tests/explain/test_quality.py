@@ -29,8 +29,10 @@ from sightline.run_store.quality import read_quality
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
+from tests.fabricated import keep_thumbnails
 
 IMAGES, SIDE, WRONG = 20, 16, 3
+LARGE = 2 * 96  # pixels: twice as wide as a thumbnail
 LAYERS = ("layer3", "layer4")
 WITH_MASKS = {"object_share", "tag_minus_decoy"}
 
@@ -346,10 +348,10 @@ def test_a_run_without_predictions_is_refused(run, command):
 
 
 def save_originals(folder):
-    """Save images twice as large as those of `make_run`, and return their paths."""
+    """Save images twice as large as thumbnails, and return their paths."""
     digits, files = np.random.default_rng(1), [folder / f"{number}.png" for number in range(IMAGES)]
     for file in files:
-        Image.fromarray(digits.integers(0, 256, (2 * SIDE, 2 * SIDE, 3), dtype=np.uint8)).save(file)
+        Image.fromarray(digits.integers(0, 256, (LARGE, LARGE, 3), dtype=np.uint8)).save(file)
     return tuple(map(str, files))
 
 
@@ -361,11 +363,13 @@ def test_a_run_of_thumbnails_without_its_originals_is_refused(tmp_path, command)
 
 
 def test_masks_of_thumbnails_are_stretched_to_the_originals(tmp_path, quick):
-    run = make_run(tmp_path / "run", side=2 * SIDE, paths=save_originals(tmp_path))
+    run = make_run(tmp_path / "run", side=LARGE, paths=(paths := save_originals(tmp_path)))
+    keep_thumbnails(run.path, paths, LARGE)
+    np.save(run.path / "masks.npy", np.random.default_rng(2).choice([0, OBJECT], (IMAGES, 96, 96)).astype(np.uint8))
     sample = draw_sample(run, IMAGES).without_mosaics()
     kind = ("gaussian", "input")  # the same map for every image
     [(_, values)] = measure_maps(run.load_model(), sample, [kind], quality.tqdm(total=IMAGES))
-    blob = CONTROLS["gaussian"](torch.zeros(1, 3, 2 * SIDE, 2 * SIDE), [0])[0].numpy()
+    blob = CONTROLS["gaussian"](torch.zeros(1, 3, LARGE, LARGE), [0])[0].numpy()
     on_objects = np.kron(run.masks()[sample.rows] == OBJECT, np.ones((2, 2)))
     np.testing.assert_allclose(values["object_share"], (blob * on_objects).sum(axis=(1, 2)) / blob.sum(), rtol=1e-5)
 

@@ -88,13 +88,13 @@ def test_a_tile_says_what_was_and_what_is_predicted(comparison):
 
 
 def test_the_difference_of_confusions_counts_mistakes_more_and_fewer(comparison):
-    cells = difference_cells(comparison.confusion_difference, np.array([2, 2, 2]), NAMES, label="owl")
+    cells = difference_cells(comparison.confusion_difference.dense(), np.array([2, 2, 2]), NAMES, label="owl")
     shown = {(row["true"], row["predicted"]): row for row in cells.to_pylist()}
     assert len(shown) == 6  # nothing on the diagonal
     # Before, cats 1 → dog and owls 4 → cat, 5 → dog; after, cat 0 → dog and owl 4 → dog.
     assert {pair: row["text"] for pair, row in shown.items() if row["text"]} == {("owl", "cat"): "−1"}
     assert shown["owl", "cat"]["share"] == -50 and not shown["owl", "cat"]["is_more"]
-    more = difference_cells(-3 * comparison.confusion_difference, np.array([2, 2, 2]), NAMES)
+    more = difference_cells(-3 * comparison.confusion_difference.dense(), np.array([2, 2, 2]), NAMES)
     (row,) = (row for row in more.to_pylist() if (row["true"], row["predicted"]) == ("owl", "cat"))
     assert (row["text"], row["is_more"], row["shade"]) == ("+3", True, 1.0)
     assert [pair for pair, row in shown.items() if row["selected"]] == [("owl", "cat"), ("owl", "dog")]

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from sightline.run_store.files import FileError
 from sightline.run_store.predictions import ORDERS, REQUIRED_COLUMNS, Filter, Predictions, Range
-from sightline.run_store.predictions_file import PredictionsError, predictions_table, read_predictions
+from sightline.run_store.predictions_file import predictions_table, read_predictions
 
 NAMES = ("cat", "dog", "owl")
 # Softmax of the logarithms of 1, 2, 5 is 1/8, 2/8, 5/8.
@@ -53,7 +54,7 @@ def changed(file, name, values):
 
 
 def test_confidence_margin_loss_and_entropy_of_one_image_computed_by_hand(file):
-    first = read_predictions(file, NAMES).table.iloc[0]
+    first = read_predictions(file, NAMES, 4).table.iloc[0]
     assert (first["label"], first["predicted"]) == (2, 2)
     assert first["confidence"] == pytest.approx(5 / 8)
     assert first["margin"] == pytest.approx(5 / 8 - 2 / 8)
@@ -97,7 +98,7 @@ def test_a_single_class_is_always_certain():
 def test_reading_keeps_foreign_columns_and_the_probabilities(file):
     table = pq.read_table(file).append_column("camera", pa.array(["a", "b", "a", "b"]))
     pq.write_table(table, file)
-    predictions = read_predictions(file, NAMES)
+    predictions = read_predictions(file, NAMES, 4)
     assert list(predictions.table["camera"]) == ["a", "b", "a", "b"]
     np.testing.assert_allclose(predictions.probabilities[0], [0.125, 0.25, 0.625], atol=1e-3)
     assert not predictions.probabilities.flags.writeable
@@ -106,7 +107,7 @@ def test_reading_keeps_foreign_columns_and_the_probabilities(file):
 def test_a_table_that_pandas_wrote_back_still_opens(file):
     frame = pd.read_parquet(file)
     frame.assign(blurred=[1, 0, 1, 0]).set_index("blurred").to_parquet(file)
-    predictions = read_predictions(file, NAMES)
+    predictions = read_predictions(file, NAMES, 4)
     assert list(predictions.table["blurred"]) == [1, 0, 1, 0]
     np.testing.assert_allclose(predictions.probabilities[1], [0.75, 0.125, 0.125])
 
@@ -119,7 +120,7 @@ def test_a_table_that_pandas_wrote_back_still_opens(file):
         ("label", pa.array(["a", "b", "c", "d"]), "class outside"),
         ("label", pa.array([0, None, 1, 0], pa.int16()), "class outside"),
         ("confidence", pa.array(["0.5"] * 4), "numbers in confidence"),
-        ("loss", pa.array([[0.5]] * 4), "numbers in loss"),
+        ("loss", pa.array([[0.5]] * 4), "columns once: loss"),
         ("index", pa.array([1, 0, 2, 3]), "order of the images"),
         ("probabilities", pa.array([[0.5, 0.5]] * 4), "3 probabilities"),
         ("probabilities", pa.array([[0.2, 0.3, 0.5], None] * 2), "3 probabilities"),
@@ -129,28 +130,86 @@ def test_a_table_that_pandas_wrote_back_still_opens(file):
 )
 def test_a_column_that_holds_something_else_is_refused(file, name, values, says):
     changed(file, name, values)
-    with pytest.raises(PredictionsError, match=says):
-        read_predictions(file, NAMES)
+    with pytest.raises(FileError, match=says):
+        read_predictions(file, NAMES, 4)
 
 
 def test_codes_of_any_integer_type_and_an_index_of_whole_floats_are_read(file):
     changed(file, "label", pa.array([2, 1, 2, 1], pa.uint64()))
     changed(file, "predicted", pa.array([2, 0, 1, 1], pa.uint64()))
     changed(file, "index", pa.array([0.0, 1.0, 2.0, 3.0]))
-    assert read_predictions(file, NAMES).confusion.tolist() == [[0, 0, 0], [1, 1, 0], [0, 1, 1]]
+    assert read_predictions(file, NAMES, 4).confusion.dense().tolist() == [[0, 0, 0], [1, 1, 0], [0, 1, 1]]
 
 
 def test_a_foreign_column_that_pandas_cannot_hold_leaves_the_others(file):
     table = pq.read_table(file).append_column("due", pa.array([10**7] * 4, pa.date32()))
     pq.write_table(table, file)
-    assert list(read_predictions(file, NAMES).table) == list(REQUIRED_COLUMNS[:-1])
+    assert list(read_predictions(file, NAMES, 4).table) == list(REQUIRED_COLUMNS[:-1])
 
 
 def test_a_missing_and_a_doubled_column_are_named(file):
     table = pq.read_table(file)
     pq.write_table(table.drop_columns(["margin"]).append_column("loss", table["loss"]), file)
-    with pytest.raises(PredictionsError, match="columns once: margin, loss"):
-        read_predictions(file, NAMES)
+    with pytest.raises(FileError, match="columns once: margin, loss"):
+        read_predictions(file, NAMES, 4)
+
+
+def with_column(file, name, values, **options):
+    """Add a column to the table in `file`."""
+    pq.write_table(pq.read_table(file).append_column(name, values), file, **options)
+
+
+def test_a_table_of_another_length_than_the_images_is_refused_before_it_is_read(file):
+    with pytest.raises(FileError, match="has 4 rows but images.npy 5 images"):
+        read_predictions(file, NAMES, 5)
+
+
+def test_a_table_that_unpacks_to_gigabytes_is_refused_by_what_its_footer_says(tmp_path):
+    file, images = tmp_path / "bomb.parquet", 1000
+    pq.write_table(predictions_table(np.zeros((images, 3), np.float32), np.zeros(images, int)), file)
+    with_column(file, "note", pa.array([b"x" * 2**18] * images), use_dictionary=False, compression="zstd")
+    assert file.stat().st_size < 2**20
+    with pytest.raises(FileError, match="values in 250 MiB, too many for 1,000 images"):
+        read_predictions(file, NAMES, images)
+
+
+def test_a_long_text_said_again_and_again_is_not_written_out(tmp_path):
+    """A dictionary of one text of 64 KiB, for 10,000 images: 600 MB."""
+    file, images = tmp_path / "bomb.parquet", 10_000
+    pq.write_table(predictions_table(np.zeros((images, 3), np.float32), np.zeros(images, int)), file)
+    with_column(file, "path", pa.DictionaryArray.from_arrays(np.zeros(images, np.int32), ["x" * 2**16]))
+    assert file.stat().st_size < 2**20
+    with pytest.raises(FileError, match="625 MiB of text"):
+        read_predictions(file, NAMES, images)
+
+
+def test_lists_are_no_filters_and_are_not_read(file):
+    with_column(file, "boxes", pa.array([[1] * 10_000, [], [2], None]))
+    assert "boxes" not in read_predictions(file, NAMES, 4).scalars.column_names
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1, 2, None, 4], pa.time64("us")), pa.array([1, 2, None, 4], pa.duration("ns")),
+        pa.array([b"\xff", b"", None, b"x"]), pa.nulls(4), pa.array([2**63, 0, 1, 2], pa.uint64()),
+        pa.array([1, 2, 3, None], pa.decimal128(38, 0)), pa.array([math.inf, -math.inf, math.nan, None]),
+    ],
+    ids=lambda values: str(values.type),
+)  # fmt: skip
+def test_a_column_of_any_type_leaves_the_table_readable(file, values):
+    with_column(file, "odd", values)
+    predictions = read_predictions(file, NAMES, 4)
+    assert predictions.numbers and predictions.words is not None and len(predictions.table) == 4
+    for name in predictions.numbers:
+        predictions.ends(name)
+
+
+def test_a_text_that_is_no_unicode_is_damage_and_not_the_pages_problem(file):
+    bad = pa.Array.from_buffers(pa.string(), 4, pa.array([b"a", b"\xff", b"b", b"c"]).buffers())
+    with_column(file, "camera", bad)
+    with pytest.raises(FileError):
+        read_predictions(file, NAMES, 4)
 
 
 def test_the_mistakes_come_first_by_confidence_and_ties_by_row(six):
@@ -269,7 +328,7 @@ def test_orders_go_the_way_their_names_say(six):
 
 
 def test_confusion_counts_true_classes_in_rows(six):
-    assert six.confusion.tolist() == [[1, 1, 0], [2, 1, 0], [0, 1, 0]]
+    assert six.confusion.dense().tolist() == [[1, 1, 0], [2, 1, 0], [0, 1, 0]]
     assert six.accuracy == pytest.approx(2 / 6)
 
 
@@ -303,9 +362,18 @@ def test_a_model_without_mistakes_confuses_nothing():
     assert (len(perfect.most_confused()), len(perfect.select(Filter())), perfect.accuracy) == (0, 0, 1)
 
 
+def test_of_twenty_thousand_classes_only_the_cells_that_have_images_are_kept():
+    labels = np.arange(20_000)
+    predicted = np.where(labels % 2, labels, labels - labels % 10)  # even ones are taken for a multiple of ten
+    predictions = hand_made(labels, predicted, np.full(20_000, 0.5), tuple(map(str, labels)))
+    assert len(predictions.confusion.cells) == 20_000
+    assert predictions.most_confused(2) == [(2, 0, 1), (4, 0, 1)]
+    assert predictions.class_counts("predicted", Filter("all"))[[0, 1, 2, 10]].tolist() == [5, 1, 0, 5]
+    assert predictions.per_class()["recall"].iloc[:4].tolist() == [1, 1, 0, 1]
+
+
 def test_a_thousand_classes_are_counted():
     labels = np.arange(1000)
     predictions = hand_made(labels, (labels + 1) % 1000, np.full(1000, 0.5), tuple(map(str, labels)))
-    assert predictions.confusion.shape == (1000, 1000)
-    assert predictions.confusion[999, 0] == 1
+    assert predictions.confusion.dense()[999, 0] == 1 and predictions.confusion.images.sum() == 1000
     assert predictions.most_confused(3) == [(0, 1, 1), (1, 2, 1), (2, 3, 1)]

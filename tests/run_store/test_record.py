@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from sightline.run_store.files import FileError
 from sightline.run_store.record import RunError, parse_record
 from sightline.run_store.run import Run
 from tests.app_pages import edit_record
@@ -17,6 +18,8 @@ from tests.app_pages import edit_record
         {"std": [float("nan")] * 3}, {"input_size": 0}, {"input_size": "32"}, {"full_size_from": 0},
         {"state": "paused"}, {"recipe": []}, {"fingerprints": {"test": 1}},
         {"image_counts": {"test": "many"}}, {"created": None}, {"packages": 1},
+        {"input_size": 1025}, {"class_names": [f"class {number}" for number in range(2**15)]}, {"seed": 2**53},
+        {"layers": ["layer"] * 1001}, {"class_names": ["a" * 5001]}, {"recipe": {"note": ["a"] * 2000}},
     ],
 )  # fmt: skip
 def test_a_record_with_a_wrong_value_names_the_field(tiny_run_copy, changes):
@@ -28,10 +31,21 @@ def test_a_record_with_a_wrong_value_names_the_field(tiny_run_copy, changes):
 
 def test_a_record_without_a_field_names_it_and_foreign_fields_are_passed_over(tiny_run):
     content = json.loads((tiny_run / "run.json").read_text())
-    assert parse_record(json.dumps(content | {"colour": "blue"})) == Run(tiny_run).record
+    assert parse_record(json.dumps(content | {"colour": "blue"}).encode()) == Run(tiny_run).record
     del content["dataset"]
-    with pytest.raises(RunError, match="dataset"):
-        parse_record(json.dumps(content))
+    with pytest.raises(FileError, match="dataset"):
+        parse_record(json.dumps(content).encode())
+
+
+def test_half_a_character_is_replaced_wherever_it_stands(tiny_run_copy):
+    names = ["\\ud83d\\ude00 whole", "\\ud83d half"]
+    text = json.dumps(
+        json.loads((tiny_run_copy / "run.json").read_text()) | {"class_names": names, "recipe": {"a": names}}
+    )
+    (tiny_run_copy / "run.json").write_text(text.replace("\\\\u", "\\u"))
+    record = Run(tiny_run_copy).record
+    assert record.class_names == ("\U0001f600 whole", "\ufffd half") and record.recipe["a"] == [*record.class_names]
+    f"{record}".encode()
 
 
 def test_another_schema_version_is_refused_with_what_to_do(tiny_run_copy):

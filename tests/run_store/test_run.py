@@ -7,13 +7,17 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
+from sightline.image_data.decode import decode_image
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run, list_runs
+from tests.fabricated import keep_thumbnails
 
 READERS = {
     "record": lambda run: run.record,
@@ -159,16 +163,68 @@ def test_predictions_of_another_length_than_the_images_are_refused(tiny_run_copy
 @pytest.mark.parametrize(
     ("reader", "array", "says"),
     [
-        ("masks", np.zeros((63, 32, 32), np.uint8), "do not match"),
-        ("masks", np.zeros((64, 16, 16), np.uint8), "do not match"),
-        ("features", np.zeros((63, 4), np.float16), "do not match"),
-        ("images", np.zeros((64, 32, 32, 1), np.uint8), "does not hold RGB images"),
+        ("masks", np.zeros((63, 32, 32), np.uint8), "does not match images.npy"),
+        ("masks", np.zeros((64, 16, 16), np.uint8), "does not match images.npy"),
+        ("features", np.zeros((63, 4), np.float16), "does not match images.npy"),
+        ("images", np.zeros((64, 32, 32, 1), np.uint8), "does not hold square RGB images"),
+        ("images", np.zeros((64, 32, 16, 3), np.uint8), "does not hold square RGB images"),
+        ("images", np.zeros((1, 1025, 1025, 3), np.uint8), "does not hold square RGB images"),
+        ("images", np.zeros((64, 0, 0, 3), np.uint8), "does not hold rows of numbers"),
+        ("images", np.zeros((0, 32, 32, 3), np.uint8), "does not hold rows of numbers"),
+        ("features", np.zeros((64, 0), np.float16), "does not hold rows of numbers"),
     ],
 )
 def test_arrays_that_do_not_fit_the_images_are_refused(tiny_run_copy, reader, array, says):
     np.save(tiny_run_copy / f"{reader}.npy", array)
     with pytest.raises(RunError, match=says):
         READERS[reader](Run(tiny_run_copy))
+
+
+@pytest.fixture
+def large_run(fabricated, tmp_path, random_numbers):
+    """A run of thumbnails, and its originals."""
+    originals = [tmp_path / f"{number}.png" for number in range(12)]
+    for file in originals:
+        Image.fromarray(random_numbers.integers(0, 256, (130, 120, 3), dtype=np.uint8)).save(file)
+    path = shutil.copytree(fabricated, tmp_path / "runs" / "large")
+    edit_record(path, input_size=112)
+    keep_thumbnails(path, originals, 112)
+    table = pq.read_table(path / "predictions.parquet")
+    pq.write_table(table.append_column("path", pa.array(map(str, originals))), path / "predictions.parquet")
+    return Run(path), originals
+
+
+def test_an_original_is_shown_where_its_thumbnail_is_the_one_that_the_run_keeps(large_run):
+    run, originals = large_run
+    expected = np.stack([decode_image(originals[row], 112) for row in (3, 1)])
+    np.testing.assert_array_equal(run.model_images([3, 1]), expected)
+
+
+def hide_the_end(file):
+    """A picture that is almost the same."""
+    pixels = np.array(Image.open(file))
+    pixels[60:70, 60:70] = 255 - pixels[60:70, 60:70]
+    Image.fromarray(pixels).save(file)
+
+
+@pytest.mark.parametrize(
+    "replace",
+    [os.remove, hide_the_end, lambda file: file.write_bytes(b"text"), lambda file: (file.unlink(), os.mkfifo(file))],
+)
+def test_no_other_picture_of_the_disk_is_shown_and_the_sentence_does_not_tell_whether_there_is_one(large_run, replace):
+    run, originals = large_run
+    replace(originals[3])
+    with pytest.raises(RunError, match=f"{originals[3]} is missing, cannot be read, or shows something else. Put"):
+        run.model_images([3])
+
+
+def test_a_thumbnail_smaller_than_ours_proves_nothing(large_run):
+    """The mean colour of a private picture can be guessed."""
+    run, originals = large_run
+    means = [decode_image(file, 112).mean(axis=(0, 1), keepdims=True).round() for file in originals]
+    np.save(run.path / "images.npy", np.stack(means).astype(np.uint8))
+    with pytest.raises(RunError, match="shows something else"):
+        Run(run.path).model_images([3])
 
 
 def test_a_flipped_byte_in_the_predictions_is_noticed(tiny_run_copy):
@@ -204,6 +260,20 @@ def test_foreign_metrics_are_refused(tiny_run_copy, text):
     (tiny_run_copy / "metrics.csv").write_text(text)
     with pytest.raises(RunError, match="metrics.csv"):
         Run(tiny_run_copy).metrics()
+
+
+def test_more_epochs_than_a_chart_can_draw_are_refused(tiny_run_copy):
+    (tiny_run_copy / "metrics.csv").write_text(HEADER + "\n" + "1,2,3,4,5,6,7\n" * 100_001)
+    with pytest.raises(RunError, match="has 100,001 epochs, and at most 100,000 can be drawn"):
+        Run(tiny_run_copy).metrics()
+
+
+def test_a_record_of_a_huge_network_does_not_build_it(fabricated, tmp_path):
+    """VGG19 has 143 million weights, and the file of the run 700,000."""
+    path = shutil.copytree(fabricated, tmp_path / "run")
+    edit_record(path, model="torchvision:vgg19", input_size=224)
+    with pytest.raises(RunError, match="model.safetensors holds fewer weights than torchvision:vgg19 has"):
+        Run(path).load_model()
 
 
 def test_a_run_in_its_first_epoch_has_no_metrics(tiny_run_copy):
@@ -249,7 +319,7 @@ def test_the_model_comes_back_frozen_and_ready_to_judge(tiny_run):
 
 def test_weights_of_another_model_and_an_unknown_model_are_refused(tiny_run_copy):
     edit_record(tiny_run_copy, model="resnet18")
-    with pytest.raises(RunError, match="damaged or of another model"):
+    with pytest.raises(RunError, match="holds fewer weights than resnet18 has"):
         Run(tiny_run_copy).load_model()
     edit_record(tiny_run_copy, model="resnet19")
     with pytest.raises(RunError, match="Unknown model 'resnet19'; choose from: resnet18, "):

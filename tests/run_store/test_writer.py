@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,10 +99,11 @@ def test_a_new_run_is_running_until_its_writer_ends(tmp_path):
     assert (Run(writer.path).state, is_locked(writer.path)) == ("interrupted", False)
 
 
-def test_the_record_survives_the_round_trip_with_hostile_class_names(tmp_path):
+def test_the_record_survives_the_round_trip_with_hostile_class_names_but_for_what_is_no_unicode(tmp_path):
     written = record(class_names=HOSTILE, recipe={"note": HOSTILE[0]}, packages={"torch": "2"})
+    readable = tuple(name.replace("\udce9", "\ufffd") for name in HOSTILE)
     with RunWriter.create(tmp_path / HOSTILE[1], written) as writer:
-        assert Run(writer.path).record == written
+        assert Run(writer.path).record == replace(written, class_names=readable) != written
     assert "<img src=x onerror=alert(1)>" in (writer.path / "run.json").read_text(encoding="utf-8")
 
 
@@ -122,8 +124,8 @@ def test_predictions_make_a_run_complete(tmp_path):
         writer.complete(table, np.array([[1 / 3], [2.0]]))
     run = Run(writer.path)
     assert (run.state, run.record.state, len(run.predictions())) == ("complete", "complete", 2)
-    assert run.masks().max() == 4
-    assert run.features().tolist() == [[np.float16(1 / 3)], [2]]
+    assert run.masks()[:].max() == 4
+    assert run.features()[:].tolist() == [[np.float16(1 / 3)], [2]]
 
 
 def test_new_predictions_remove_the_maps_that_explain_the_old_ones(tmp_path):
@@ -186,7 +188,7 @@ def test_a_killed_writer_leaves_a_run_that_can_be_opened_again(tmp_path):
     program = (
         "import os, signal, sys; from pathlib import Path\n"
         "from sightline.run_store.record import parse_record; from sightline.run_store.writer import RunWriter\n"
-        "writer = RunWriter.create(Path(sys.argv[1]), parse_record(sys.stdin.read()))\n"
+        "writer = RunWriter.create(Path(sys.argv[1]), parse_record(sys.stdin.buffer.read()))\n"
         f"writer.append_metrics({ROW}); os.kill(os.getpid(), signal.SIGKILL)"
     )
     path = tmp_path / "run"

@@ -89,8 +89,8 @@ def _draw_difference(after: Run, comparison: Comparison, selection: Selection) -
     if len(names) <= MOST_DRAWN:
         with st.container(key="panel_confusion", border=True, gap="xsmall"):
             cells = difference_cells(
-                comparison.confusion_difference,
-                comparison.after.confusion.sum(axis=1),
+                comparison.confusion_difference.dense(),
+                comparison.after.confusion.per_class("label"),
                 names,
                 label=selection.label,
                 predicted=selection.predicted,

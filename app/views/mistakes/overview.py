@@ -45,7 +45,7 @@ def _cells(run: Run, shares: bool, hide_diagonal: bool, label: str | None, predi
     predictions = loaders.predictions(run)
     return arrow_bytes(
         confusion_cells(
-            predictions.confusion,
+            predictions.confusion.dense(),
             predictions.class_names,
             shares=shares,
             hide_diagonal=hide_diagonal,

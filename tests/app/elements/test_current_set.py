@@ -14,7 +14,7 @@ def predictions(tmp_path):
     labels = np.zeros(60, int)
     logits = np.stack([1.0 - np.arange(60) % 2 * 2, np.zeros(60)], axis=1) * np.linspace(1, 2, 60)[:, None]
     pq.write_table(predictions_table(logits.astype(np.float32), labels), tmp_path / "predictions.parquet")
-    return read_predictions(tmp_path / "predictions.parquet", ("cat", "dog"))
+    return read_predictions(tmp_path / "predictions.parquet", ("cat", "dog"), 60)
 
 
 def test_the_first_page_starts_with_the_most_confident_mistake(predictions):

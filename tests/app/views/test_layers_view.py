@@ -17,7 +17,7 @@ from sightline.image_data.decode import decode_image
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.run import Run
 from tests.app_pages import checked, open_page
-from tests.fabricated import LAYERS, fabricate_run
+from tests.fabricated import LAYERS, fabricate_run, keep_thumbnails
 
 NAMES = ("cat", "dog", "owl")
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "![x](http://a.b/c.png)")
@@ -47,6 +47,7 @@ def large_run(runs, tmp_path):
     for index, path in enumerate(paths):
         Image.fromarray(np.roll(pixels, 10 * index, axis=1)).save(path)
     fabricate_run(runs / "large", IMAGES, NAMES, side=96, input_size=LARGE, paths=paths, with_model=True)
+    keep_thumbnails(runs / "large", paths, LARGE)
     return runs / "large"
 
 

@@ -1,0 +1,29 @@
+"""The small pictures that a run keeps of large images, and whether an image is the one that a picture was made of."""
+
+import numpy as np
+from PIL import Image
+
+THUMBNAIL_SIZE = 96  # larger images are kept as square thumbnails of this side, in pixels
+_MOST_DIFFERENCE = 16  # of 255: another version of a decoder or of a filter differs by a few
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """Shrink an image, uint8 S×S×3, to the pixels that a run keeps of it: itself, up to THUMBNAIL_SIZE.
+
+    >>> thumbnail(np.zeros((224, 224, 3), np.uint8)).shape
+    (96, 96, 3)
+    """
+    if image.shape[0] <= THUMBNAIL_SIZE:
+        return image
+    side = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    return np.asarray(Image.fromarray(image).resize(side, Image.Resampling.BOX))
+
+
+def is_of(kept: np.ndarray, image: np.ndarray) -> bool:
+    """Tell whether `kept` is the thumbnail of `image`, uint8 S×S×3.
+
+    >>> is_of(np.zeros((96, 96, 3), np.uint8), np.zeros((224, 224, 3), np.uint8))
+    True
+    """
+    shrunk = thumbnail(image)
+    return kept.shape == shrunk.shape and int(np.abs(kept.astype(int) - shrunk).max()) <= _MOST_DIFFERENCE
