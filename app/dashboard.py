@@ -22,9 +22,9 @@ selection, ignored = read_selection()
 
 draw_header(views, page.title, selection)
 draw_notices(ignored)
-if page.title == VIEWS[0] or not run_list.runs():
+if page.title == VIEWS[0] or not run_list.listing().runs:
     draw_introduction()
-if run_list.runs():
+if run_list.listing().runs:
     page.run()
 else:
     draw_no_runs(runs_root())

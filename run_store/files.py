@@ -9,7 +9,6 @@ import stat
 import threading
 import time
 from contextlib import suppress
-from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Literal
@@ -58,7 +57,6 @@ DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
 FileStamp = tuple[str, int, int]
 Stamp = tuple[FileStamp, ...]
 
-_SETTLED = 10**9  # nanoseconds: two changes of a folder that follow each other at once may have the same time
 _LOCK_ATTEMPTS = 5
 _LOOKING = threading.Lock()  # one look of this process at a time, or two would take each other for a writer
 
@@ -82,24 +80,6 @@ def file_stamp(file: Path) -> FileStamp:
     except OSError:
         return (file.name, 0, -1)
     return (file.name, found.st_mtime_ns, found.st_size)
-
-
-def runs_stamp(root: Path) -> Stamp:
-    """Return the stamps of the records of all folders in `root`, by folder: another value once a run comes or goes."""
-    changed = file_stamp(root)
-    is_settled = time.time_ns() - changed[1] > _SETTLED
-    folders = (_folders if is_settled else _folders.__wrapped__)(str(root), changed)
-    return tuple((name, *file_stamp(record)[1:]) for name, record in folders)
-
-
-@lru_cache(4)
-def _folders(root: str, stamp: FileStamp) -> list[tuple[str, Path]]:
-    """List name and record of each folder. A name that is no Unicode is no run's, and could not be hashed."""
-    try:
-        folders = sorted(entry.path for entry in os.scandir(root) if entry.is_dir())
-    except OSError:
-        return []
-    return [(os.fsencode(folder).decode(errors="replace"), Path(folder) / RECORD) for folder in folders]
 
 
 class FileError(Exception):

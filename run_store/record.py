@@ -64,9 +64,11 @@ def parse_record(text: bytes) -> RunRecord:
     Raises FileError for what is no run.json of this schema version.
     """
     try:
-        content = _without_surrogates(json.loads(text))
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FileError("is not valid JSON") from error
+    if b"\\u" in text:
+        content = _without_surrogates(content)
     if not isinstance(content, dict) or "schema_version" not in content:
         raise FileError("is not a Sightline run record")
     if content["schema_version"] != SCHEMA_VERSION:

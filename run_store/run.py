@@ -78,6 +78,14 @@ class Run:
             return parse_record(self.read(files.RECORD))
 
     @property
+    def created(self) -> str:
+        """When the run was made, ISO 8601; "" of one whose record cannot be read."""
+        try:
+            return self.record.created
+        except RunError:
+            return ""
+
+    @property
     def state(self) -> State:
         """What became of the run: complete exactly when its predictions are there and valid, running while locked."""
         try:
@@ -92,6 +100,12 @@ class Run:
         if recorded == "complete":
             return "damaged"
         return "failed" if recorded == "failed" else "interrupted"
+
+    @property
+    def likely_state(self) -> State:
+        """The state, but that predictions count as valid where they are there: they are not read."""
+        is_complete = self.created and os.path.exists(self.path / files.PREDICTIONS)
+        return "complete" if is_complete else self.state
 
     def metrics(self) -> list[Epoch]:
         """Return the epochs that have ended. A torn last line is left out."""
@@ -274,24 +288,3 @@ def _refuse_larger(architecture: tuple[str, int, int], weights: "Mapping[str, Te
     needed = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
     if needed > 2 * sum(tensor.numel() for tensor in weights.values()):
         raise FileError(f"holds fewer weights than {architecture[0]} has")
-
-
-def list_runs(root: Path) -> list[Run]:
-    """Return the runs directly under `root`, newest first; no root, no runs.
-
-    A folder without run.json is none, nor is one whose name is not valid UTF-8: no page or command could name it.
-    """
-    try:
-        folders = list(root.iterdir())
-    except OSError:
-        return []
-    named = [folder for folder in folders if folder.name.encode(errors="ignore").decode() == folder.name]
-    runs = [run for run in map(Run, named) if run.exists]
-    return sorted(runs, key=_created, reverse=True)
-
-
-def _created(run: Run) -> str:
-    try:
-        return run.record.created
-    except RunError:
-        return ""  # damaged runs go last

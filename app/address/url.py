@@ -19,7 +19,7 @@ def read_selection() -> tuple[Selection, list[str]]:
     """
     run_list.look()
     query = {key: st.query_params.get_all(key) for key in st.query_params}
-    selection, ignored = Selection.from_query(query, run_list.names(), run_list.facts, run_list.default_run)
+    selection, ignored = Selection.from_query(query, run_list.titles(), run_list.facts, run_list.default_run)
     st.session_state[_HANDED_ON] = selection
     return selection, ignored
 

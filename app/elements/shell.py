@@ -59,12 +59,12 @@ def with_second_run(selection: Selection) -> Selection:
     run = run_list.find_run(selection.run)
     if selection.beside is not None or run is None:
         return selection
-    return replace(selection, beside=next((other.name for other in run_list.comparable_runs(run)), None))
+    return replace(selection, beside=run_list.newest_comparable(run))
 
 
 def _draw_run_pickers(selection: Selection) -> None:
     runs, titles = run_list.listed_runs(selection.run, selection.beside), run_list.titles()
-    states = {run.name: STATE_WORDS[loaders.status(run).state] for run in runs}
+    states = {listed.name: STATE_WORDS[listed.state] for listed in runs}
     others = [name for name in states if name != selection.run]
     if not states:
         return
@@ -155,7 +155,7 @@ def draw_no_runs(root: Path) -> None:
 def draw_demo(root: Path) -> None:
     """Draw the button that trains the demo, until there is a run to look at."""
     run_list.look_again()
-    if run_list.runs():
+    if run_list.listing().runs:
         st.rerun()
     is_training = demo.is_training(root)
     st.button(

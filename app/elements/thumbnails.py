@@ -43,10 +43,10 @@ def png(image: "np.ndarray | Image.Image") -> bytes:
 def serve_thumbnail(request: Request) -> Response:
     """Answer with an image; an outdated token is refused: under it, a browser would keep the wrong one for a year."""
     from sightline.app.runs.loaders import images, images_token
-    from sightline.app.runs.run_list import find_run
+    from sightline.app.runs.run_list import find_known_run
     from sightline.run_store.record import RunError
 
-    run = find_run(request.path_params["run"])
+    run = find_known_run(request.path_params["run"])
     if run is None or request.path_params["token"] != images_token(run):
         return Response(status_code=404)
     try:
@@ -57,6 +57,6 @@ def serve_thumbnail(request: Request) -> Response:
     return Response(png(pixels), media_type="image/png", headers=headers)
 
 
-_PATH = "/app/static/thumb/{run}/{token}/{index:int}.png"
+_PATH = "/app/static/thumb/{run:path}/{token}/{index:int}.png"
 # Streamlit puts its own routes under server.baseUrlPath, not those of the app; a proxy may also take the prefix away.
 ROUTES = [Route(_PATH, serve_thumbnail), Route("/{base_path:path}" + _PATH, serve_thumbnail)]

@@ -56,6 +56,7 @@ class _Key(NamedTuple):
     """A run as an argument whose value is kept: another one as soon as its files change."""
 
     path: str
+    name: str
     stamp: Stamp
 
 
@@ -70,13 +71,17 @@ def kept(
 
     def decorate(read: Read) -> Read:
         def anew(*keys: Any) -> Any:
-            return read(*(Run(Path(key.path)) if isinstance(key, _Key) else key for key in keys))
+            return read(*(Run(Path(key.path), key.name) if isinstance(key, _Key) else key for key in keys))
 
         anew.__qualname__, anew.__module__ = read.__qualname__, read.__module__  # st.cache_resource goes by them
         found = keep(anew)
 
         def key_of(argument: Any) -> Any:
-            return _Key(str(argument.path), argument.stamp(reading)) if isinstance(argument, Run) else argument
+            return (
+                _Key(str(argument.path), argument.name, argument.stamp(reading))
+                if isinstance(argument, Run)
+                else argument
+            )
 
         @wraps(read)
         def look_up(run: Run, *others: Any) -> Any:

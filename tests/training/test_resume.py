@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from sightline.run_store import files
+from sightline.run_store.listing import list_runs
 from sightline.run_store.maps import are_written
 from sightline.run_store.record import RunError
-from sightline.run_store.run import Run, list_runs
+from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.loop import Loop
 from sightline.training.recipe import TrainConfig, TrainingError

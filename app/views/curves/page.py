@@ -8,7 +8,7 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import handed_on_selection
 from sightline.app.elements.text import escape_markdown
-from sightline.app.runs import loaders, run_list
+from sightline.app.runs import run_list
 from sightline.app.views.curves.charts import draw_chart
 from sightline.app.views.curves.run_table import RunRow, draw_runs, read_progress
 from sightline.app.views.curves.settings import curve_options, draw_curve_settings, shown_names
@@ -46,13 +46,13 @@ def draw(before: Any) -> None:
     selection = handed_on_selection()
     if page_state(selection) != before:
         st.rerun()
-    progress = read_progress(run_list.runs())
-    listed = {run.name for run in run_list.listed_runs(selection.run, selection.beside, *selection.shown)}
-    titles = {row.name: row.title for row in progress if row.name in listed}
-    shown = shown_names(list(titles), selection)
+    chosen, titles = (selection.run, selection.beside, *selection.shown), run_list.titles()
+    listed = [one.name for one in run_list.listed_runs(*chosen)]
+    shown = shown_names(listed, selection)
+    progress = read_progress({*shown, *chosen})
     rows = [row for row in progress if row.name in shown]
     with st.container(key="panel_curves", border=True, gap="small"):
-        draw_curve_settings(titles, rows, selection)
+        draw_curve_settings({name: titles[name] for name in listed}, rows, selection)
         try:
             if any(row.metrics for row in rows):
                 draw_charts(rows, selection)
@@ -61,15 +61,14 @@ def draw(before: Any) -> None:
         except RunError as error:  # damaged since it was read a moment ago
             st.warning(escape_markdown(str(error)))
     with st.container(key="panel_runs", border=True):
-        draw_runs(progress, listed, run_list.find_run(selection.run))
+        draw_runs(progress, set(listed), run_list.find_run(selection.run))
 
 
 def page_state(selection: Selection) -> Any:
     """Return what the header shows as well, so that a change of it needs the whole page."""
-    listed = run_list.listed_runs(selection.run, selection.beside)
-    return selection, run_list.titles(), [(run.name, loaders.status(run).state) for run in listed]
+    return selection, run_list.listing().told
 
 
 state = page_state(handed_on_selection())
-is_training = any(loaders.status(run).state == "running" for run in run_list.runs())
+is_training = any(listed.state == "running" for listed in run_list.listing().runs)
 st.fragment(draw, run_every=FOLLOW_EVERY if is_training else LOOK_EVERY)(state)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +16,7 @@ from sightline.app.runs import loaders, run_list, trainings
 from sightline.app.runs.folder import runs_root
 from sightline.app.runs.loaders import RunStatus
 from sightline.app.runs.notes import draw_note_editor
+from sightline.app.runs.run_list import Listed
 from sightline.run_store import files
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.record import RunError, RunRecord
@@ -23,6 +24,7 @@ from sightline.run_store.run import Run
 
 # Of a recipe: what has a column, or changes no weight.
 _NO_SETTINGS = ("run", "resume", "maps", "tensorboard", "dataset", "model")
+MOST_ROWS = 50  # of the table: what has more is found by its name, at the top
 STALLED = 5  # times as long as the epoch before, without news
 _COLUMNS = ("run", "state", "test accuracy", "best", "train − test", "epochs", "time", "parameters", "model", "data")
 
@@ -48,19 +50,18 @@ class RunRow:
         return self.run.name
 
 
-def run_colours(runs: Sequence[Run]) -> Mapping[str, str]:
-    """Colour runs by age, so that a new one changes no other's colour. `runs` are newest first."""
-    return {run.name: RUN_COLOURS[place % len(RUN_COLOURS)] for place, run in enumerate(reversed(runs))}
+def read_progress(chosen: Container[str | None]) -> list[RunRow]:
+    """Read all that the table says of the newest runs, and of those that are chosen."""
+    runs = run_list.listing().runs
+    read = [(place, one) for place, one in enumerate(runs) if place < MOST_ROWS or one.name in chosen]
+    # Coloured by age, so that a new run changes no other's colour.
+    return [_read(one, RUN_COLOURS[(len(runs) - 1 - place) % len(RUN_COLOURS)]) for place, one in read]
 
 
-def read_progress(runs: Sequence[Run]) -> list[RunRow]:
-    """Read all that the table says of each run."""
-    colours, titles = run_colours(runs), run_list.titles()
-    return [_read(run, titles[run.name], colours[run.name]) for run in runs]
-
-
-def _read(run: Run, title: str, colour: str) -> RunRow:
-    status, record, problem, accuracy = loaders.status(run), None, "", None
+def _read(listed: Listed, colour: str) -> RunRow:
+    run = run_list.opened(listed)
+    status = RunStatus("complete") if listed.state == "complete" else loaders.status(run)
+    record, problem, accuracy = None, "", None
     metrics: Sequence[Epoch] = ()
     with suppress(RunError):  # the status says so
         record = loaders.record(run)
@@ -77,6 +78,7 @@ def _read(run: Run, title: str, colour: str) -> RunRow:
         note = run_list.note(run).text
     except RunError as error:
         note = str(error)
+    title = run_list.title(run)
     silence = max(0.0, time.time() - run.stamp("metrics")[0][1] / 1e9)  # a clock may go backwards
     return RunRow(run, title, status, record, metrics, problem, colour, silence, accuracy, note)
 
@@ -104,6 +106,11 @@ def draw_runs(rows: Sequence[RunRow], listed: Container[str], chosen: Run | None
         draw_note_editor([row.run for row in rows], {row.name: row.title for row in rows})
     trainings.draw_news(runs_root())
     draw_run_table([row for row in rows if are_shown or row.name in listed])
+    if len(rows) < (every := len(run_list.listing().runs)):
+        st.caption(
+            f"The {MOST_ROWS} newest of {count(every)} runs, and those that are chosen. "
+            "Any other is found by its name, at the top of the page or under “runs” beside the charts."
+        )
 
 
 def draw_run_table(rows: Sequence[RunRow]) -> None:

@@ -140,6 +140,6 @@ def test_a_running_training_says_how_fast_it_is_and_a_stalled_one_that_it_is_sil
         now = time.time()
         os.utime(interrupted.path / files.METRICS, (now, now))
         monkeypatch.setattr(run_table.time, "time", lambda: now + silence)
-        (progress,) = run_table.read_progress([interrupted])
+        (progress,) = run_table.read_progress(())
         assert loaders.status(interrupted).state == "running"
     assert run_table.state_words(progress) == f"training: epoch 1 of 3, {words}"
