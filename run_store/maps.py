@@ -13,6 +13,7 @@ import numpy as np
 
 from sightline.run_store import files
 from sightline.run_store.arrays import StoredArray, stored_array
+from sightline.run_store.commands import command
 from sightline.run_store.files import FileError
 from sightline.run_store.record import MOST_SIDE, RunError
 from sightline.run_store.run import Run
@@ -30,7 +31,7 @@ def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.n
     Raises RunError where the files are damaged or do not belong to the images of the run.
     """
     names = _names(run.path, method, layer, target)
-    again = f"sightline precompute --run {run.path} --layers {layer} --targets {target} --method {method}"
+    again = command("precompute", "--run", run.path, "--layers", layer, "--targets", target, "--method", method)
     try:
         with run.reading(names[0], f"Write the precomputed maps of {layer} again with: {again}"):
             maps, scales = _stored(run, names)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from sightline.run_store import files
+from sightline.run_store.commands import command
 from sightline.run_store.files import FileError
 from sightline.run_store.record import MOST_NUMBER, RunError
 from sightline.run_store.run import Run
@@ -114,4 +115,4 @@ def _text(value: object) -> str:
 
 
 def _hint(run: Run) -> str:
-    return f"Remove it and measure again with: sightline quality --run {run.path}"
+    return f"Remove it and measure again with: {command('quality', '--run', run.path)}"

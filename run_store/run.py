@@ -15,6 +15,7 @@ import numpy as np
 
 from sightline.run_store import files
 from sightline.run_store.arrays import StoredArray, stored_array
+from sightline.run_store.commands import command
 from sightline.run_store.files import FileError
 from sightline.run_store.metrics import Epoch, parse_metrics
 from sightline.run_store.note import RunNote, parse_note
@@ -233,7 +234,7 @@ class Run:
 
     @property
     def _rewrite_hint(self) -> str:
-        return f"Write them again with: sightline evaluate --run {self.path}"
+        return f"Write them again with: {command('evaluate', '--run', self.path)}"
 
     def _require(self, name: str) -> None:
         if not os.path.isfile(self.path / name):

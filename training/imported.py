@@ -15,6 +15,7 @@ from sightline.image_data.sources import IMAGE_SIZES
 from sightline.model_zoo import ModelSpec, build_model, load_weights, model_spec, normalize, read_weights
 from sightline.model_zoo.device import choose_device
 from sightline.run_store import files
+from sightline.run_store.commands import command
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import RESOURCE_ERRORS, UsageError, progress_bar, warn
@@ -118,7 +119,7 @@ def _layers(config: ImportConfig, spec: ModelSpec, model: nn.Module, sample: Ten
 
 def _write(writer: RunWriter, model: nn.Module, test: ImageSplit) -> pa.Table:
     """Write weights and predictions and return these; where that ends early, the run says how to finish it."""
-    later = f"finish the run with: sightline evaluate --run {writer.path}"
+    later = f"finish the run with: {command('evaluate', '--run', writer.path)}"
     try:
         writer.save_model(model)
         return write_predictions(writer, model, test)

@@ -25,6 +25,7 @@ from sightline.explain.precompute import EXPLAIN_ERRORS, precompute
 from sightline.image_data import ImageData, hold_out, load_image_data
 from sightline.model_zoo import ModelError, ModelSpec, build_model, load_pretrained, model_spec, normalize
 from sightline.model_zoo.device import choose_device, choose_precision, keep_freed_memory
+from sightline.run_store.commands import command
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
@@ -140,7 +141,7 @@ def _refuse_one_size(config: TrainConfig, model: nn.Module, images: Tensor, clas
 
 def _precompute_maps(run: Run, device: torch.device) -> None:
     """Write the maps of the test split, and only warn where that fails: the run is complete without them."""
-    later = f"the run is complete; write its maps with: sightline precompute --run {run.path}"
+    later = f"the run is complete; write its maps with: {command('precompute', '--run', run.path)}"
     try:
         print(precompute(run, device=device))
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from sightline.app.runs import loaders, processes
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.belief import CONTROL_WORDS, equals, headline, interval, ranking, unfaithful
 from sightline.explain.judging.measures import MEASURES
+from sightline.run_store.commands import command
 from sightline.run_store.quality import INPUT, QualityRow
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -108,7 +109,7 @@ def draw_measuring(run: Run, view: str) -> None:
     )
     if words := processes.failure(key):
         st.error(f"It could not be measured. {escape_markdown(words)}", icon=":material/error:")
-    st.code(f"sightline quality --run {run.path}", language=None, wrap_lines=True)
+    st.code(command("quality", "--run", run.path), language=None, wrap_lines=True)
 
 
 @st.fragment(run_every=1.0)

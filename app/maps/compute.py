@@ -13,6 +13,7 @@ import numpy as np
 from sightline.app.elements.subject import Subject
 from sightline.app.runs.loaders import computed_once, kept
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS, Method
+from sightline.run_store.commands import command
 from sightline.run_store.maps import read_map
 from sightline.run_store.quality import INPUT
 from sightline.run_store.record import RunError
@@ -82,7 +83,7 @@ def maps(
     if any(values.shape != sizes.get(layer, values.shape) for (layer, _), values in stored.maps.items()):
         raise RunError(
             f"Run {run.name}: the maps computed ahead of time are of another network. Write them again with: "
-            f"sightline precompute --run {run.path} --method {method}"
+            + command("precompute", "--run", run.path, "--method", method)
         )
     made = _with_differences(found, method, layers, scores)
     return Computed({**made, **stored.maps}, seconds, stored.problem)

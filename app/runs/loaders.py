@@ -14,6 +14,7 @@ import numpy as np
 import streamlit as st
 
 from sightline.run_store.arrays import StoredArray
+from sightline.run_store.commands import command, quoted
 from sightline.run_store.comparison import Comparison
 from sightline.run_store.files import Reading, Stamp, is_locked
 from sightline.run_store.metrics import Epoch
@@ -139,8 +140,8 @@ def _reason(run: Run, state: State) -> str:
 
 def _resume_hint(run: Run) -> str:
     if run.record.evaluated_only:
-        return f"Finish it with: sightline evaluate --run {run.path}"
-    return f"The same command with --run {run.path} --resume goes on after its last finished epoch."
+        return f"Finish it with: {command('evaluate', '--run', run.path)}"
+    return f"The same command with --run {quoted(run.path)} --resume goes on after its last finished epoch."
 
 
 @kept("record", lru_cache(256), is_small=True)
