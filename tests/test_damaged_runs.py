@@ -1,0 +1,119 @@
+"""No page fails, hangs or takes much memory, whatever a run holds; and one bad run never touches another.
+
+SIGHTLINE_DAMAGES=10000 tries as many ways to damage one, other ones each time.
+"""
+
+import os
+import shutil
+import threading
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
+from sightline.explain.judging.measures import MEASURES
+from sightline.run_store import files
+from sightline.run_store.maps import MapsWriter
+from sightline.run_store.note import RunNote, write_note
+from sightline.run_store.quality import INPUT, QualityRow, write_quality
+from sightline.run_store.run import Run
+from tests.app_pages import edit_record, open_page
+from tests.damages import damages
+from tests.fabricated import LAYERS, fabricate_run
+
+WAYS = int(os.environ.get("SIGHTLINE_DAMAGES", 500))
+MEGABYTES = 500
+VIEWS = ("mistakes", "layers", "trust", "compare")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A folder with a run in order, which is the folder of runs; and beside it one that has every file."""
+    folder = tmp_path_factory.mktemp("damaged")
+    runs, whole = folder / "runs", folder / "whole"
+    fabricate_run(whole, 12, ("cat", "dog", "owl"), with_model=True)
+    np.save(whole / files.MASKS, np.ones((12, 32, 32), np.uint8))
+    (whole / files.CHECKPOINT).write_bytes(b"")
+    write_note(whole, RunNote(text="As it was."))
+    edit_record(whole, recipe={"epochs": 20, "flip": True, "dataset": "folder:x"}, reason="")
+    run = Run(whole)
+    for target in ("predicted", "label"):
+        writer = MapsWriter(run, "gradcam", "layer4", target, (4, 4))
+        writer.write(np.arange(12), np.random.default_rng(0).normal(size=(12, 4, 4)).astype(np.float32))
+        writer.finish()
+    kinds = [("gradcam", layer, False) for layer in LAYERS] + [("sobel", INPUT, True)]
+    write_quality(
+        run,
+        [
+            QualityRow(method, layer, measure, 0.5, 0.4, 0.6, 12, is_control, 12, (1, 2), (3,))
+            for method, layer, is_control in kinds
+            for measure in MEASURES
+        ],
+    )
+    shutil.copytree(whole, runs / "fine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGHTLINE_RUNS", str(runs))
+        for view in VIEWS:  # what the first page imports and keeps is no run's fault
+            open_page(view, run="fine", map="shown")
+        yield runs
+
+
+@pytest.fixture(scope="module")
+def most_memory():
+    """The most memory that this process has had since, in bytes beyond what it had: a function."""
+    ended, most = threading.Event(), 0
+
+    def resident() -> int:
+        with open("/proc/self/statm") as stream:
+            return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def watch() -> None:
+        nonlocal most
+        while not ended.wait(0.002):
+            most = max(most, resident())
+
+    before, thread = resident(), threading.Thread(target=watch, daemon=True)
+    thread.start()
+    yield lambda: most - before
+    ended.set()
+    thread.join()
+
+
+tried = 0
+
+
+@settings(
+    max_examples=WAYS,
+    derandomize="SIGHTLINE_DAMAGES" not in os.environ,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(damages())
+def test_a_damaged_run_is_shown_or_named_and_leaves_the_others_alone(root, most_memory, ways):
+    global tried
+    tried += 1
+    hurt = root / f"hurt-{tried}"
+    shutil.copytree(root.parent / "whole", hurt)
+    try:
+        for damage in ways:
+            with suppress(OSError, ValueError, KeyError, TypeError):  # the second of a file that the first has removed
+                damage.do(hurt)
+        view = VIEWS[tried % len(VIEWS)]
+        # A page that waits for ever is ended by its own time-out, and is then an error.
+        open_page(view, run=hurt.name, beside="fine", image="5", show="all", map="shown", compared="both-wrong")
+        listed = open_page("curves", run="fine", beside=hurt.name)
+        assert listed.selectbox(key="shell_run").value == "fine"
+        with TestClient(Starlette(routes=ROUTES)) as browser:
+            assert browser.get(f"{thumbnails_url(Run(hurt))}/3.png").status_code in (200, 404)
+        assert most_memory() < MEGABYTES * 2**20
+    finally:
+        shutil.rmtree(hurt)
+
+
+def test_so_many_ways_were_tried():
+    assert tried >= WAYS or tried == 0  # 0: this test alone
