@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from sightline.image_data.formats import (
+    HEIC,
+    HEIC_PLUGIN,
+    ImageFormat,
+    format_of_content,
+    pillow_formats,
+    readable_names,
+)
+from sightline.image_data.png import without_metadata
 from sightline.image_data.splits import DataError
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-# fmt: off
-EXTENSIONS = (
-    ".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
-)
-# fmt: on
-DECODER_VERSION = 1  # rises whenever the same file would give other pixels: it is part of the cache's key
+_VERSION = 2  # rises whenever the same file would give other pixels
 
-_ORIENTATION = 0x0112  # the EXIF tag, and how each of its values is undone
+_PHOTOMETRIC = 262  # TIFF's tag
+_ORIENTATION = 0x0112  # EXIF's, and how each of its values is undone
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -30,6 +36,16 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_DEPTHS = (8, 10, 12, 14)  # bits of cameras and scanners whose values often lie in files of 16 bits
+
+
+class Decoded(NamedTuple):
+    """The outcome of decoding a file."""
+
+    pixels: NDArray[np.uint8]
+    """H×W×3, 0–255."""
+    bits: int | None
+    """8, 10, 12 or 14 where a file of 16 bits a channel uses no more than the lowest so many; else None."""
 
 
 class ImageError(DataError):
@@ -46,8 +62,8 @@ def decode_image(file: str | Path | BinaryIO, image_size: int | None = None) -> 
     """Decode a file to uint8 H×W×3: upright (EXIF), transparency on white, 16-bit grey scaled to 8 bits.
 
     Args:
-        file: JPEG, PNG, BMP, GIF, WebP, TIFF or PNM, whatever its name; of an animation the first frame. A path, or
-            an open file.
+        file: JPEG, PNG, BMP, GIF, WebP, TIFF, PNM, AVIF, or HEIC where pillow-heif is installed, whatever its name;
+            of an animation the first frame. A path, or an open file.
         image_size: with None, the pixels as they are. Otherwise the shorter side is resized to this length
             (bicubic, antialiased) and the middle is cut out: image_size × image_size.
 
@@ -62,22 +78,30 @@ def decode_image(file: str | Path | BinaryIO, image_size: int | None = None) -> 
     >>> decode_image(file, image_size=16).shape, decode_image(file)[0, 0].tolist()
     ((16, 16, 3), [255, 255, 255])
     """
+    return decode_file(file, image_size).pixels
+
+
+def decode_file(file: str | Path | BinaryIO, image_size: int | None = None) -> Decoded:
+    """Decode as `decode_image`, and say how many bits a file of 16 bits a channel uses."""
     try:
-        return _decode(file, image_size)
+        try:
+            return _decode(file, image_size)
+        except (ValueError, SyntaxError, OSError, DataError) as error:
+            if getattr(error, "errno", None) is not None:  # of the file system
+                raise
+            # Pillow gives a PNG up for text or a colour profile that it finds too large, or broken.
+            with _opened(file) as stream:
+                plain = without_metadata(stream)
+            if plain is None:
+                raise
+            return _decode(plain, image_size)
     except Exception as error:  # a broken file can make a decoder raise anything
         raise ImageError(file, error) from error
 
 
-def _decode(file: str | Path | BinaryIO, image_size: int | None) -> NDArray[np.uint8]:
-    with Image.open(file, formats=FORMATS) as opened:
-        _refuse_bomb(opened)
-        if image_size is not None:  # a JPEG can be decoded at 1/2, 1/4 or 1/8: still twice what is needed
-            opened.draft(None, (2 * image_size, 2 * image_size))
-        opened.load()
-        image = _rgb(_upright(opened))
-        if image_size is not None:
-            image = _resize_and_crop(image, image_size)
-        return np.array(image, dtype=np.uint8)
+def decoder_state() -> str:
+    """Return a text that is another one as soon as the same file may give other pixels."""
+    return f"{_VERSION} {PIL.__version__} {' '.join(pillow_formats())}"
 
 
 def failure_reason(error: Exception) -> str:
@@ -87,13 +111,52 @@ def failure_reason(error: Exception) -> str:
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return f"more than {Image.MAX_IMAGE_PIXELS:,} pixels"
     if isinstance(error, UnidentifiedImageError):
-        return "not an image, or not of the formats " + ", ".join(FORMATS)
+        return f"not an image, or not of the formats {readable_names()}"
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno).lower()
     if isinstance(error, DataError):
         return str(error)
+    if "MAX_TEXT_" in str(error):
+        return "its text or colour profile is larger than Pillow reads"
     words = str(error).lower()
     return "truncated" if "truncated" in words or "unexpected end" in words else "damaged"
+
+
+def _decode(file: str | Path | BinaryIO, image_size: int | None) -> Decoded:
+    try:
+        opened = Image.open(file, formats=pillow_formats())
+    except UnidentifiedImageError as error:
+        with _opened(file) as stream:
+            found = format_of_content(stream)
+        if found is None:
+            raise
+        raise DataError(_why_unread(found)) from error
+    with opened:
+        _refuse_bomb(opened)
+        stored = str(opened.tile)  # gone after load()
+        if image_size is not None:  # a JPEG can be decoded at 1/2, 1/4 or 1/8: still twice what is needed
+            opened.draft(None, (2 * image_size, 2 * image_size))
+        opened.load()
+        image = _rgb(_upright(opened), *_black_and_white(opened, stored))
+        if image_size is not None:
+            image = _resize_and_crop(image, image_size)
+        return Decoded(np.array(image, dtype=np.uint8), _bits_used(opened, stored))
+
+
+def _opened(file: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if isinstance(file, (str, Path)):
+        return open(file, "rb")
+    file.seek(0)
+    return nullcontext(file)
+
+
+def _why_unread(found: ImageFormat) -> str:
+    """Say why a file of this format is not read."""
+    if found is HEIC and not found.is_read:
+        return f"HEIC, which is read after pip install '{HEIC_PLUGIN}'"
+    if found.is_read:
+        return f"damaged, or a kind of {found.name} that is not read"
+    return f"{found.name}, which is not read; save it as PNG or JPEG"
 
 
 def _refuse_bomb(image: Image.Image) -> None:
@@ -111,23 +174,45 @@ def _upright(image: Image.Image) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _rgb(image: Image.Image, black: int, white: int) -> Image.Image:
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_eight_bits(image)).convert("RGB")
+        return Image.fromarray(_eight_bits(image, black, white)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return image.convert("RGB")
 
 
-def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
-    """Scale 16-bit grey to 8 bits: 65535 becomes 255. Pillow's own conversion would clip at 255."""
+def _eight_bits(image: Image.Image, black: int, white: int) -> NDArray[np.uint8]:
+    """Scale grey of more than 8 bits: `black` becomes 0, `white` 255. Pillow's own conversion would clip at 255."""
     values = np.asarray(image)
     if image.mode == "F" or values.min(initial=0) < 0 or values.max(initial=0) > 65535:
         raise DataError("its values do not fit into 16 bits; save it with 8 or 16 bits a channel")
-    return np.rint(values / 257).astype(np.uint8)
+    return np.rint((values - np.float32(black)) * (255 / (white - black))).astype(np.uint8)
+
+
+def _black_and_white(image: Image.Image, stored: str) -> tuple[int, int]:
+    """Return the values of black and white in grey of more than 8 bits: a TIFF may have 12 bits, or white at 0."""
+    most = 4095 if "I;12" in stored else 65535
+    is_inverted = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0  # type: ignore[attr-defined]
+    return (most, 0) if is_inverted else (0, most)
+
+
+def _bits_used(image: Image.Image, stored: str) -> int | None:
+    """Return 8, 10, 12 or 14 where a file of 16 bits a channel uses only the lowest so many; else None.
+
+    Nothing in such a file says so: PNG's sBIT is of values that were scaled to 16 bits, and TIFF's MaxSampleValue
+    is of one image, so that to follow it would make images incomparable.
+    """
+    if image.mode.startswith("I") and "I;12" not in stored:
+        most = int(np.asarray(image).max(initial=0))
+    elif image.mode.startswith("RGB") and ";16" in stored:  # of which Pillow keeps the upper eight bits
+        most = int(np.asarray(image)[..., :3].max(initial=0)) << 8 | 0xFF
+    else:
+        return None
+    return next((bits for bits in _DEPTHS if 0 < most < 2**bits), None)
 
 
 def _resize_and_crop(image: Image.Image, size: int) -> Image.Image:

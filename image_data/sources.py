@@ -29,7 +29,7 @@ class Request:
     data_dir: Path
     """The folder for downloads and decoded images."""
     strict: bool
-    """True: a broken image is an error; otherwise it is left out with a warning."""
+    """True: an image that is broken, or of no format that is read, is an error; else it is left out with a warning."""
     progress: Progress | None
 
 
@@ -46,6 +46,8 @@ class Source:
     """A few words on it, for the help of --dataset."""
     arguments: tuple[str, ...] = ("",)
     """The arguments there are, "" for none; one in capitals, such as DIR, stands for any text."""
+    training_classes: Callable[[str], tuple[str, ...]] = lambda argument: ()
+    """The names of the classes of its training split, which is not loaded for that; none where they are not known."""
     side: int | None = None
     """Side of its images, pixels; None: they may be of any size and are brought to the one that is asked for."""
 
@@ -79,10 +81,18 @@ def _folder(request: Request) -> Loaded:
     )
 
 
+def _training_classes(argument: str) -> tuple[str, ...]:
+    from sightline.image_data.folder.listing import training_classes
+
+    return training_classes(Path(argument).expanduser())
+
+
 SOURCES = {
     "planted-shapes": Source(_planted_shapes, "generated, with masks", arguments=("", *VARIANTS), side=32),
     "cifar10": Source(_cifar10, "downloaded where there is no copy", side=32),
-    "folder": Source(_folder, "images in DIR/train/<class>/ and DIR/test/<class>/", arguments=("DIR",)),
+    "folder": Source(
+        _folder, "images in DIR/train/<class>/ and DIR/test/<class>/", ("DIR",), training_classes=_training_classes
+    ),
 }
 
 
@@ -105,7 +115,7 @@ def load_image_data(
         default_size: likewise, where image_size is None; ignored where the images have a size of their own.
         data_dir: where CIFAR-10 lies or is downloaded to, and where decoded folders are cached; by default
             the environment variable SIGHTLINE_DATA, else `.data`.
-        strict: refuse a folder with broken images instead of leaving them out with a warning.
+        strict: refuse a folder where an image would be left out, instead of doing so with a warning.
         progress: called while images are decoded.
 
     Raises:
@@ -127,16 +137,28 @@ def load_test_split(
     image_size: int | None = None,
     default_size: int | None = None,
     data_dir: Path | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> tuple[ImageSplit, tuple[str, ...]]:
     """Return the test split alone, and sentences to warn the user with; a folder need not have train/.
+
+    Classes may lack images, as long as there is one image.
 
     Arguments and errors are those of `load_image_data`.
     """
     source, argument = _find(dataset)
     side = _side(dataset, source, image_size, default_size)
-    loaded, warnings = source.load(Request(argument, ("test",), side, data_dir or _data_dir(), False, progress))
+    loaded, warnings = source.load(Request(argument, ("test",), side, data_dir or _data_dir(), strict, progress))
     return loaded["test"], warnings
+
+
+def training_classes(dataset: str) -> tuple[str, ...]:
+    """Return the names of the classes of the training split, which is not loaded; none where there is none to be had.
+
+    Raises DataError for an unknown data set, and as `load_image_data` for a folder that cannot be listed.
+    """
+    source, argument = _find(dataset)
+    return source.training_classes(argument)
 
 
 def dataset_help() -> str:

@@ -1,5 +1,7 @@
 """Image files for the tests that read them."""
 
+from io import BytesIO
+
 from PIL import Image
 
 
@@ -7,6 +9,13 @@ def save(image, file, **options):
     file.parent.mkdir(parents=True, exist_ok=True)
     image.save(file, **options)
     return file
+
+
+def content(image, format, **options):
+    """The bytes of a file that holds `image`."""
+    file = BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
 
 
 def save_folder(root):

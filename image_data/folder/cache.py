@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 
-from sightline.image_data.decode import DECODER_VERSION
+from sightline.image_data.decode import decoder_state
 from sightline.image_data.folder.decoding_pool import Batch, Failure
 from sightline.image_data.folder.listing import FolderListing
 from sightline.image_data.splits import content_fingerprint
@@ -40,6 +39,7 @@ class DecodedSplit:
 
     images: NDArray[np.uint8]  # N×S×S×3, in the order of the listing, without the broken ones
     broken: dict[int, Failure]  # position in the listing → reason
+    bits: dict[int, int]  # position in the listing → bits used, where a file of 16 bits uses only the lowest few
     fingerprint: str
 
 
@@ -47,8 +47,8 @@ DecodedFolder = dict[str, DecodedSplit]
 
 
 def entry_folder(cache: Path, listing: FolderListing, image_size: int) -> Path:
-    """Return where the entry of these files at this size lies. Another Pillow may decode to other pixels."""
-    state = f"{_FORMAT} {DECODER_VERSION} {PIL.__version__} {image_size} {listing.state}"
+    """Return where the entry of these files at this size lies. Another decoder may give other pixels."""
+    state = f"{_FORMAT} {decoder_state()} {image_size} {listing.state}"
     return cache / sha256(state.encode()).hexdigest()[:32]
 
 
@@ -66,12 +66,13 @@ def read_entry(entry: Path, listing: FolderListing) -> DecodedFolder | None:
 
 def _read_split(entry: Path, split: str, record: dict[str, Any], listing: FolderListing) -> DecodedSplit:
     broken = {int(position): Failure(*failure) for position, failure in record["broken"].items()}
+    bits = {int(position): int(count) for position, count in record["bits"].items()}
     file = entry / f"{split}.npy"
     images = np.lib.format.open_memmap(file, mode="r")
     side = record["image_size"]
     if images.dtype != np.uint8 or images.shape != (len(listing.files[split]) - len(broken), side, side, 3):
         raise ValueError("the entry holds other images")
-    decoded = DecodedSplit(np.asarray(images), broken, record["fingerprint"])
+    decoded = DecodedSplit(np.asarray(images), broken, bits, record["fingerprint"])
     # Somebody wrote to the file, or copied it: only its content can tell whether it is still right.
     if file.stat().st_mtime_ns != record["mtime_ns"] and _fingerprint(decoded, split, listing) != decoded.fingerprint:
         raise ValueError("the entry was changed")
@@ -108,6 +109,7 @@ def _record(file: Path, decoded: DecodedSplit, image_size: int) -> dict[str, Any
         "fingerprint": decoded.fingerprint,
         "mtime_ns": file.stat().st_mtime_ns,
         "broken": decoded.broken,
+        "bits": decoded.bits,
     }
 
 
@@ -116,6 +118,7 @@ def _write_images(
 ) -> DecodedFolder:
     # Written as a stream, not through a memory map: a full disk is then an error, not a killed process.
     broken: dict[str, dict[int, Failure]] = {split: {} for split in listing.files}
+    bits: dict[str, dict[int, int]] = {split: {} for split in listing.files}
     kept = dict.fromkeys(listing.files, 0)
     with contextlib.ExitStack() as stack:
         outputs = {split: stack.enter_context(open(folder / f"{split}.npy", "wb")) for split in listing.files}
@@ -124,6 +127,7 @@ def _write_images(
         for split, batch in batches:
             first = kept[split] + len(broken[split])
             broken[split].update({first + position: failure for position, failure in batch.failures.items()})
+            bits[split].update({first + position: count for position, count in batch.bits.items()})
             kept[split] += len(batch.images)
             outputs[split].write(batch.images.data)
         for split in listing.files:
@@ -132,7 +136,7 @@ def _write_images(
     decoded = {}
     for split in listing.files:
         images = np.asarray(np.lib.format.open_memmap(folder / f"{split}.npy", mode="r"))
-        unnamed = DecodedSplit(images, broken[split], fingerprint="")
+        unnamed = DecodedSplit(images, broken[split], bits[split], fingerprint="")
         decoded[split] = replace(unnamed, fingerprint=_fingerprint(unnamed, split, listing))
     return decoded
 
@@ -172,15 +176,17 @@ def decode_in_memory(listing: FolderListing, batches: Iterator[tuple[str, Batch]
     """Return what `build_entry` does, where nothing can be written."""
     images: dict[str, list[NDArray[np.uint8]]] = {split: [] for split in listing.files}
     broken: dict[str, dict[int, Failure]] = {split: {} for split in listing.files}
+    bits: dict[str, dict[int, int]] = {split: {} for split in listing.files}
     kept = dict.fromkeys(listing.files, 0)
     for split, batch in batches:
         first = kept[split] + len(broken[split])
         broken[split].update({first + position: failure for position, failure in batch.failures.items()})
+        bits[split].update({first + position: count for position, count in batch.bits.items()})
         kept[split] += len(batch.images)
         images[split].append(batch.images)
     decoded = {}
     for split in listing.files:
-        unnamed = DecodedSplit(np.concatenate(images[split]), broken[split], fingerprint="")
+        unnamed = DecodedSplit(np.concatenate(images[split]), broken[split], bits[split], fingerprint="")
         decoded[split] = replace(unnamed, fingerprint=_fingerprint(unnamed, split, listing))
     return decoded
 

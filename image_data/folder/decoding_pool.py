@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sightline
-from sightline.image_data.decode import ImageError, decode_image
+from sightline.image_data.decode import ImageError, decode_file
 
 PROCESSES_FROM = 3000  # files; below, starting the workers takes longer than they save
 BATCH = 128  # files
@@ -41,22 +41,29 @@ class Failure(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The outcome of decoding some files: images uint8 n×S×S×3 in order, and the failures by their position."""
+    """The outcome of decoding some files: images uint8 n×S×S×3 in order, and the failures by their position.
+
+    bits: by position, as in `Decoded`, of the images of 16 bits that use only the lowest few.
+    """
 
     images: NDArray[np.uint8]
     failures: dict[int, Failure]
+    bits: dict[int, int]
 
 
 def decode_batch(files: Sequence[str], image_size: int) -> Batch:
     """Decode files in this process, each to image_size × image_size pixels."""
-    images, failures = [], {}
+    images, failures, bits = [], {}, {}
     for position, file in enumerate(files):
         try:
-            images.append(decode_image(file, image_size))
+            decoded = decode_file(file, image_size)
+            images.append(decoded.pixels)
+            if decoded.bits is not None:
+                bits[position] = decoded.bits
         except ImageError as error:
             failures[position] = Failure(error.reason, error.is_refused)
     stacked = np.stack(images) if images else np.empty((0, image_size, image_size, 3), np.uint8)
-    return Batch(stacked, failures)
+    return Batch(stacked, failures, bits)
 
 
 class DecodingPool:

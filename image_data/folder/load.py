@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from sightline.image_data.folder import cache as folder_cache
 from sightline.image_data.folder.cache import DecodedFolder
 from sightline.image_data.folder.decoding_pool import Batch, DecodingPool
-from sightline.image_data.folder.listing import FolderListing, list_folder, refuse_empty_classes, summarise
+from sightline.image_data.folder.listing import FolderListing, list_folder
+from sightline.image_data.folder.passed_over import summarise
 from sightline.image_data.splits import SPLITS, DataError, ImageSplit, Progress
 
 
@@ -34,31 +36,32 @@ def load_folder(
         image_size: every image becomes image_size × image_size pixels.
         cache: made if it is missing. If it cannot be written, every call decodes anew, with a warning.
         splits: which; the others need not be there.
-        strict: refuse broken images instead of leaving them out with a warning.
+        strict: refuse images that are broken, or that would be passed over, instead of leaving them out with a warning.
         progress: called while images are decoded.
 
     Raises:
-        DataError: the folder is missing or not laid out like this, a class has no readable image, or an
-            image is broken and `strict` is set.
+        DataError: the folder is missing or not laid out like this, a class has no readable image (to evaluate, without
+            "train": no class has one), or `strict` is set and an image would be left out.
     """
     listing = list_folder(folder, splits)
+    passed_over = listing.passed_over.sentences()
+    if passed_over and strict:
+        raise DataError(f"{passed_over} Convert, move or remove them, or leave out strict.")
     entry = folder_cache.entry_folder(cache, listing, image_size)
     sentences: list[str] = []
     decoded = folder_cache.read_entry(entry, listing)
     if decoded is None:
         decoded, sentences = _decode(entry, listing, image_size, progress)
-    loaded = {split: _image_split(listing, decoded, split) for split in splits}
     broken = _broken_sentence(listing, decoded)
     if broken and strict:
         raise DataError(f"{broken} Mend or remove them, or leave out strict.")
+    labels = {split: folder_cache.kept_labels(listing, split, decoded[split].broken) for split in splits}
+    counts = {split: np.bincount(labels[split], minlength=len(listing.class_names)).tolist() for split in splits}
+    listing.refuse_empty_classes(counts, broken)
     if broken:
         sentences.append(f"{broken} They were left out.")
-    if listing.nested:
-        sentences.append(
-            f"Folders inside class folders were passed over: {summarise(list(listing.nested))}. "
-            "Images must lie directly in the folder of their class."
-        )
-    return loaded, tuple(sentences)
+    sentences += filter(None, (passed_over, _bits_sentence(listing, decoded)))
+    return {split: _image_split(listing, decoded, split, labels[split]) for split in splits}, tuple(sentences)
 
 
 def _decode(
@@ -90,11 +93,8 @@ def _decode(
             return folder_cache.decode_in_memory(listing, batches()), [sentence]
 
 
-def _image_split(listing: FolderListing, decoded: DecodedFolder, split: str) -> ImageSplit:
+def _image_split(listing: FolderListing, decoded: DecodedFolder, split: str, labels: NDArray[np.int64]) -> ImageSplit:
     broken = decoded[split].broken
-    labels = folder_cache.kept_labels(listing, split, broken)
-    counts = np.bincount(labels, minlength=len(listing.class_names)).tolist()
-    refuse_empty_classes(listing.folder, split, listing.class_names, counts)
     paths = listing.absolute(split)
     if broken:
         paths = [path for position, path in enumerate(paths) if position not in broken]
@@ -109,7 +109,23 @@ def _broken_sentence(listing: FolderListing, decoded: DecodedFolder) -> str:
         for split in listing.files
         for position, failure in sorted(decoded[split].broken.items())
     ]
-    total = sum(len(listing.files[split]) for split in listing.files)
     if not named:
         return ""
-    return f"{len(named):,} of {total:,} images could not be read: {summarise(named)}."
+    return f"{len(named):,} of {_total(listing):,} images could not be read: {summarise(named)}."
+
+
+def _bits_sentence(listing: FolderListing, decoded: DecodedFolder) -> str:
+    """Announce images that are shown nearly black; stretched one by one, they could not be compared."""
+    named = [listing.files[split][position] for split in listing.files for position in sorted(decoded[split].bits)]
+    if not named:
+        return ""
+    bits = max(max(decoded[split].bits.values(), default=0) for split in listing.files)
+    return (
+        f"{len(named):,} of {_total(listing):,} images have 16 bits a channel and use values up to {2**bits - 1:,} "
+        f"of 65,535 only, so that they are nearly black: {summarise(named)}. If they hold {bits} bits, save them again "
+        f"with all values multiplied by {2 ** (16 - bits)}."
+    )
+
+
+def _total(listing: FolderListing) -> int:
+    return sum(map(len, listing.files.values()))

@@ -1,11 +1,16 @@
 """How one image file becomes pixels."""
 
+import struct
+import zlib
+from io import BytesIO
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from sightline.image_data import DataError, decode_image
-from tests.image_files import save
+from sightline.image_data.decode import decode_file
+from tests.image_files import content, save
 
 RED, GREEN, BLUE, WHITE = [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]
 
@@ -124,3 +129,107 @@ def test_missing_or_foreign_file_is_named(tmp_path):
     (tmp_path / "text.png").write_text("not an image")
     with pytest.raises(DataError, match=r"text\.png.*not an image"):
         decode_image(tmp_path / "text.png")
+
+
+# What Pillow refuses beside the pixels
+
+
+def png_chunk(kind, content, is_right=True):
+    check = zlib.crc32(kind + content) if is_right else 0
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+LARGE = zlib.compress(bytes(2_000_000))  # Pillow reads no more than a megabyte
+METADATA = {
+    "text": png_chunk(b"zTXt", b"key\0\0" + LARGE),
+    "international text": png_chunk(b"iTXt", b"key\0\1\0\0\0" + LARGE),
+    "colour profile": png_chunk(b"iCCP", b"name\0\0" + LARGE),
+    "much text": b"".join(png_chunk(b"zTXt", b"key\0\0" + zlib.compress(bytes(10**6))) for _ in range(70)),
+    "text with a wrong check sum": png_chunk(b"tEXt", b"key\0value", is_right=False),
+    "a gamma cut short": png_chunk(b"pHYs", b"\0"),
+}
+
+
+@pytest.mark.parametrize("place", [33, -12], ids=["before the pixels", "after them"])
+@pytest.mark.parametrize("metadata", METADATA.values(), ids=METADATA)
+def test_metadata_too_large_or_broken_do_not_make_the_pixels_of_a_png_unreadable(metadata, place):
+    values = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    whole = content(Image.fromarray(values), "PNG")
+    assert np.array_equal(decode_image(BytesIO(whole[:place] + metadata + whole[place:])), values)
+
+
+def test_orientation_and_transparency_survive_where_metadata_are_dropped():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.new("P", (2, 1))
+    image.putpalette(RED + GREEN)
+    image.putdata([0, 1])
+    whole = content(image, "PNG", transparency=1, exif=exif)
+    assert decode_image(BytesIO(whole[:33] + METADATA["text"] + whole[33:])).tolist() == [[RED], [WHITE]]
+
+
+def test_a_broken_png_stays_broken_with_its_reason():
+    whole = content(Image.effect_noise((64, 64), 50), "PNG")
+    with pytest.raises(DataError, match="truncated"):
+        decode_image(BytesIO(whole[: len(whole) // 2]))
+
+
+@pytest.mark.parametrize("segment", [b"Exif\0\0II*\0\xff\xff\xff\xff", b"http://ns.adobe.com/xap/1.0/\0<x"])
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_broken_exif_and_xmp_do_not_make_a_jpeg_unreadable(segment):
+    whole = content(Image.new("L", (8, 8), 99), "JPEG")
+    marker = b"\xff\xe1" + struct.pack(">H", len(segment) + 2)
+    assert np.abs(decode_image(BytesIO(whole[:2] + marker + segment + whole[2:])).astype(int) - 99).max() <= 1
+
+
+# 10, 12 and 14 bits
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+@pytest.mark.parametrize(
+    ("most", "bits"),
+    [(0, None), (255, 8), (256, 10), (1023, 10), (1024, 12), (4095, 12), (4096, 14), (16383, 14), (16384, None)],
+)
+def test_a_file_of_16_bits_that_uses_only_the_lowest_says_so(format, most, bits):
+    grey = Image.fromarray(np.array([[0, most]], dtype=np.uint16))
+    decoded = decode_file(BytesIO(content(grey, format)))
+    assert decoded.bits == bits and decoded.pixels[0, 1].tolist() == [round(most / 257)] * 3  # as dark as it is
+
+
+def test_colour_of_16_bits_says_so_too():
+    # PNG, colour type 2, 16 bits: one row, no filter.
+    def colour(*values):
+        header = struct.pack(">IIBBBBB", len(values) // 3, 1, 16, 2, 0, 0, 0)
+        row = zlib.compress(b"\0" + struct.pack(f">{len(values)}H", *values))
+        chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", row) + png_chunk(b"IEND", b"")
+        return decode_file(BytesIO(b"\x89PNG\r\n\x1a\n" + chunks))
+
+    assert colour(0, 4095, 256).bits == 12 and colour(0, 0, 1023).bits == 10
+    assert colour(0, 65535, 256).bits is None and colour(0, 65535, 256).pixels.tolist() == [[[0, 255, 1]]]
+
+
+def test_colour_of_8_bits_is_dark_without_a_word():
+    assert decode_file(BytesIO(content(Image.new("RGB", (2, 2), (1, 2, 3)), "PNG"))).bits is None
+
+
+def packed_tiff(values, bits):
+    """One row of grey values of so many bits each, with nothing between them."""
+    packed = int("".join(f"{value:0{bits}b}" for value in values), 2).to_bytes(len(values) * bits // 8, "big")
+    tags = {256: len(values), 257: 1, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: len(packed)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<I", 8 + len(packed)) + packed + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def test_a_tiff_of_12_bits_is_scaled_by_them():
+    decoded = decode_file(BytesIO(packed_tiff([0, 4095, 2048, 273], bits=12)))
+    assert decoded.pixels[0, :, 0].tolist() == [0, 255, 128, 17] and decoded.bits is None
+
+
+def test_a_kind_of_a_format_that_is_not_read_is_not_called_no_image():
+    with pytest.raises(DataError, match="damaged, or a kind of TIFF that is not read"):
+        decode_image(BytesIO(packed_tiff([0, 1023, 512, 1], bits=10)))
+
+
+def test_a_tiff_whose_white_is_0_is_turned_round():
+    grey = Image.fromarray(np.array([[0, 13107, 65535]], np.uint16))  # Pillow writes these values as they are
+    assert decode_image(BytesIO(content(grey, "TIFF", tiffinfo={262: 0})))[0, :, 0].tolist() == [255, 204, 0]
