@@ -1,7 +1,8 @@
 """Pixels and labels: `load_image_data` turns the name of a data set into two splits of uint8 images."""
 
+from sightline.image_data.class_names import read_class_names, with_classes
 from sightline.image_data.decode import decode_image
-from sightline.image_data.sources import dataset_help, load_image_data, load_test_split
+from sightline.image_data.sources import dataset_help, load_image_data, load_test_split, training_classes
 from sightline.image_data.splits import DataError, ImageData, ImageSplit, Progress, content_fingerprint, hold_out
 
 __all__ = [
@@ -15,4 +16,7 @@ __all__ = [
     "hold_out",
     "load_image_data",
     "load_test_split",
+    "read_class_names",
+    "training_classes",
+    "with_classes",
 ]

@@ -64,6 +64,13 @@ def load_weights(model: nn.Module, file: WeightsFile, num_classes: int, dataset:
     return " ".join(notes)
 
 
+def count_classes(model: nn.Module, file: WeightsFile, num_classes: int) -> int | None:
+    """Return for how many classes the weights are, by the head of `model`, which has `num_classes`; None: unknown."""
+    weights, _ = _named_as(model.state_dict(), file)
+    weight = weights.get(f"{find_head(model, num_classes)}.weight")
+    return None if weight is None or not weight.ndim else weight.shape[0]
+
+
 def load_pretrained(model: nn.Module, file: Path, num_classes: int) -> list[str]:
     """Copy the weights in `file` into `model`, but for a head of another number of classes, which stays fresh.
 

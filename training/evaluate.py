@@ -14,7 +14,14 @@ from typing import Annotated, Literal
 import tyro
 
 from sightline.explain.command_line import ending_in_a_sentence, one_line
-from sightline.image_data import ImageSplit, dataset_help, hold_out, load_image_data, load_test_split
+from sightline.image_data import (
+    ImageSplit,
+    dataset_help,
+    hold_out,
+    load_image_data,
+    load_test_split,
+    with_classes,
+)
 from sightline.model_zoo.device import choose_device
 from sightline.run_store import files
 from sightline.run_store.record import RunError
@@ -39,7 +46,8 @@ class EvaluateConfig:
 class Options:
     """Write the predictions of a run again, or make a run of a model that was trained elsewhere.
 
-    The classes are the folders in DIR/test, sorted by name: the codes that torchvision's ImageFolder gives them. Of an
+    The classes are the folders in DIR/test, sorted by name: the codes that torchvision's ImageFolder gives them. Where
+    the model has more, they are those in DIR/train, if it has as many; otherwise --classes names them. Of an
     image the shorter side is resized to the input size and the middle cut out, without the margin (256 → 224) that
     torchvision and timm leave.
     """
@@ -52,12 +60,17 @@ class Options:
     weights: Path | None = None
     """its weights: .safetensors, a state dict saved by torch, or a checkpoint that holds one"""
     dataset: Annotated[str | None, tyro.conf.arg(help=f"{dataset_help()}; only the test split is needed")] = None
+    classes: Path | None = None
+    """the names of the model's classes, in its order: a text file with a name a line, or a .json file with a list or an
+    object of code and name (id2label); the data set may lack some"""
     image_size: int | None = None
     """side to which a folder's images are brought, pixels, 8-1024; default: the model's own"""
     mean: tuple[float, float, float] | None = None
     """mean of the pixels the model was trained on, red green blue, 0-1; default: that of the published weights"""
     std: tuple[float, float, float] | None = None
     """their standard deviation; must be given, with --mean, for models that are not of torchvision or timm"""
+    strict: bool = False
+    """refuse a folder with an image that cannot be read instead of leaving it out"""
     layers: str | None = None
     """the layers to explain, separated by commas; default: up to four that suit the model"""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -69,8 +82,8 @@ class Options:
             if self.weights is None or self.dataset is None:
                 raise UsageError("--model needs --weights FILE and --dataset; to train it, use sightline train.")
             return ImportConfig(**vars(self))
-        others = (self.weights, self.dataset, self.image_size, self.mean, self.std, self.layers)
-        if any(value is not None for value in others):
+        others = (self.weights, self.dataset, self.classes, self.image_size, self.mean, self.std, self.layers)
+        if self.strict or any(value is not None for value in others):
             raise UsageError("A new run needs --model, --weights and --dataset; an existing one, --run alone.")
         if self.run is None:
             raise UsageError("Give --run for an existing run, or --model, --weights and --dataset for a new one.")
@@ -109,7 +122,7 @@ def _sentence(run: Run, right: int, images: int) -> str:
 
 
 def _test_split(run: Run) -> ImageSplit:
-    """Load the images that the run was judged on. Raises RunError where they are not the same as then."""
+    """Load the images that the run was judged on. Raises RunError or DataError where they are not the same as then."""
     record = run.record
     if record.evaluated_only:  # there may be no training split, and another one is decoded for nothing
         test, _ = load_test_split(record.dataset, default_size=record.input_size)
@@ -117,6 +130,7 @@ def _test_split(run: Run) -> ImageSplit:
         data = load_image_data(record.dataset, default_size=record.input_size)
         held_out = record.recipe.get("held_out")
         test = (hold_out(data, held_out) if isinstance(held_out, int) else data).test
+    test = with_classes(test, record.class_names, f"run {run.name}")
     if test.fingerprint != record.fingerprints.get("test"):
         did = "evaluated" if record.evaluated_only else "trained"
         raise RunError(

@@ -10,9 +10,17 @@ import pyarrow as pa
 from torch import Tensor, nn
 
 from sightline.explain.command_line import one_line
-from sightline.image_data import ImageSplit, load_test_split
+from sightline.image_data import ImageSplit, load_test_split, read_class_names, training_classes, with_classes
 from sightline.image_data.sources import IMAGE_SIZES
-from sightline.model_zoo import ModelSpec, build_model, load_weights, model_spec, normalize, read_weights
+from sightline.model_zoo import (
+    ModelSpec,
+    build_model,
+    count_classes,
+    load_weights,
+    model_spec,
+    normalize,
+    read_weights,
+)
 from sightline.model_zoo.device import choose_device
 from sightline.run_store import files
 from sightline.run_store.commands import command
@@ -37,12 +45,17 @@ class ImportConfig:
     """A name that `load_test_split` knows."""
     run: Path | None = None
     """The directory to make; None: runs/<UTC time>_<dataset>_<model>."""
+    classes: Path | None = None
+    """The names of the model's classes, in its order, as `read_class_names` takes them: of these the data set may lack
+    some. None: those of the test folder, or of the training folder where the model has as many as that."""
     image_size: int | None = None
     """Side to which images of any size are brought, pixels, 8–1024; None: the model's own."""
     mean: Channels | None = None
     """Mean of the pixels the model was trained on, 0–1; None: that of the published weights."""
     std: Channels | None = None
     """Their standard deviation, above 0 up to 1; given where `mean` is."""
+    strict: bool = False
+    """Refuse a folder where an image would be left out, instead of doing so with a warning."""
     layers: str | None = None
     """The layers to explain, separated by commas; None: up to four that suit the model."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -71,9 +84,13 @@ def import_model(config: ImportConfig) -> tuple[Path, pa.Table]:
     device = choose_device(config.device)
     file = read_weights(config.weights)  # a wrong file is found before many images are decoded
     test = _load_test(config, spec.input_size)
-    side, classes = test.images.shape[1], len(test.class_names)
-    model = build_model(config.model, classes, side)
-    notes = load_weights(model, file, classes, config.dataset)
+    side, found = test.images.shape[1], len(test.class_names)
+    model = build_model(config.model, found, side)
+    test = with_classes(test, *_classes_of_model(config, test, count_classes(model, file, found)))
+    classes = len(test.class_names)
+    if classes != found:
+        model = build_model(config.model, classes, side)
+    notes = load_weights(model, file, classes, str(config.classes or config.dataset))
     model = model.to(device).eval().requires_grad_(False)
     sample = normalize(np.array(test.images[:1]), mean, std).to(device)
     first_look(model, sample, classes, config.model)
@@ -105,10 +122,34 @@ def _mean_and_std(config: ImportConfig, spec: ModelSpec) -> tuple[tuple[float, .
 def _load_test(config: ImportConfig, default_size: int) -> ImageSplit:
     with progress_bar("decoding") as progress:
         test, warnings = load_test_split(
-            config.dataset, image_size=config.image_size, default_size=default_size, progress=progress
+            config.dataset,
+            image_size=config.image_size,
+            default_size=default_size,
+            strict=config.strict,
+            progress=progress,
         )
     warn(warnings)
     return test
+
+
+def _classes_of_model(config: ImportConfig, test: ImageSplit, outputs: int | None) -> tuple[tuple[str, ...], str]:
+    """Return the names of the model's classes, in its order, and who says so.
+
+    outputs: how many the weights are for, None: unknown. Raises UsageError where they are more than `test` has, and
+    nobody names them: the codes cannot be guessed.
+    """
+    if config.classes is not None:
+        return read_class_names(config.classes), str(config.classes)
+    found = test.class_names
+    if outputs is None or outputs <= len(found):  # too few are refused with the weights
+        return found, config.dataset
+    trained = training_classes(config.dataset)
+    if len(trained) != outputs or not {*found} <= {*trained}:
+        raise UsageError(
+            f"The weights in {config.weights} are for {outputs:,} classes and the test split of {config.dataset} has "
+            f"{len(found):,}: name all classes of the model, in its order, with --classes FILE."
+        )
+    return trained, f"the training split of {config.dataset}"
 
 
 def _layers(config: ImportConfig, spec: ModelSpec, model: nn.Module, sample: Tensor) -> tuple[str, ...]:

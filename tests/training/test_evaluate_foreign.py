@@ -1,5 +1,6 @@
 """A model that was trained elsewhere becomes a run: from weights and a folder, in one command."""
 
+import re
 import shutil
 import sys
 from dataclasses import fields
@@ -165,10 +166,10 @@ def test_weights_that_do_not_fit_leave_nothing_behind_and_show_their_table(photo
     with pytest.raises(SystemExit) as exit:
         command(*foreign(photos, weights, "timm:test_vit"))
     assert "are of another architecture" in exit.value.code and "\n  name " in exit.value.code
-    two = shutil.copytree(photos, tmp_path / "two")
-    shutil.rmtree(two / "test" / "owl")
-    with pytest.raises(SystemExit, match="are for 3 classes, folder:.*two has 2: give the weights"):
-        command(*foreign(two, weights))
+    four = shutil.copytree(photos, tmp_path / "four")
+    (four / "test" / "emu").mkdir()
+    with pytest.raises(SystemExit, match="are for 3 classes, folder:.*four has 4: give the weights"):
+        command(*foreign(four, weights))
     assert not (tmp_path / "photos").exists()
 
 
@@ -218,7 +219,7 @@ def test_one_help_shows_the_options_of_both_configurations(monkeypatch, capsys):
         main()
     said = capsys.readouterr().out
     options = {field.name.replace("_", "-") for config in (EvaluateConfig, ImportConfig) for field in fields(config)}
-    assert exit.value.code == 0 and all(f"--{option} " in said for option in options)
+    assert exit.value.code == 0 and all(re.search(rf"--{option}[ ,]", said) for option in options)
 
 
 def test_a_run_that_is_there_is_never_overwritten(photos, weights, command):
