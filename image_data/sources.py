@@ -155,7 +155,7 @@ def load_test_split(
 def training_classes(dataset: str) -> tuple[str, ...]:
     """Return the names of the classes of the training split, which is not loaded; none where there is none to be had.
 
-    Raises DataError for an unknown data set, and as `load_image_data` for a folder that cannot be listed.
+    Raises DataError for an unknown data set.
     """
     source, argument = _find(dataset)
     return source.training_classes(argument)

@@ -105,14 +105,11 @@ def list_folder(folder: Path, splits: Sequence[str] = SPLITS) -> FolderListing:
 
 
 def training_classes(folder: Path) -> tuple[str, ...]:
-    """Return the names of the classes in DIR/train, as `FolderListing.class_names`; none where there is no such folder.
-
-    Raises DataError as `list_folder`.
-    """
-    root = os.path.abspath(folder)
-    return (
-        tuple(_list_classes(folder, root, ("train",), PassedOver())["train"]) if os.path.isdir(f"{root}/train") else ()
-    )
+    """Return the names of the classes in DIR/train, as `FolderListing.class_names`; none where they cannot be had."""
+    try:
+        return tuple(_class_folders(folder, os.path.abspath(folder), "train", PassedOver()))
+    except (DataError, OSError):
+        return ()
 
 
 def _refuse_foreign_name(*paths: str) -> None:

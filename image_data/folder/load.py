@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from sightline.image_data.folder import cache as folder_cache
 from sightline.image_data.folder.cache import DecodedFolder
@@ -81,8 +80,8 @@ def _decode(
                 yield split, batch
 
     with DecodingPool(total) as pool, warnings.catch_warnings():
-        # Images that Pillow warns about are left out with a warning of ours.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        # What matters of Pillow's warnings is in ours; the rest is about metadata.
+        warnings.filterwarnings("ignore", module="PIL")
         try:
             return folder_cache.build_entry(entry, listing, image_size, batches()), []
         except OSError as error:
@@ -115,14 +114,14 @@ def _broken_sentence(listing: FolderListing, decoded: DecodedFolder) -> str:
 
 
 def _bits_sentence(listing: FolderListing, decoded: DecodedFolder) -> str:
-    """Announce images that are shown nearly black; stretched one by one, they could not be compared."""
+    """Announce images that look dark; stretched one by one, they could not be compared."""
     named = [listing.files[split][position] for split in listing.files for position in sorted(decoded[split].bits)]
     if not named:
         return ""
     bits = max(max(decoded[split].bits.values(), default=0) for split in listing.files)
     return (
         f"{len(named):,} of {_total(listing):,} images have 16 bits a channel and use values up to {2**bits - 1:,} "
-        f"of 65,535 only, so that they are nearly black: {summarise(named)}. If they hold {bits} bits, save them again "
+        f"of 65,535 only, so that they look dark: {summarise(named)}. If they hold {bits} bits, save them again "
         f"with all values multiplied by {2 ** (16 - bits)}."
     )
 

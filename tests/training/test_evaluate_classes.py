@@ -123,7 +123,7 @@ def test_the_training_folder_names_the_classes_where_it_has_as_many_as_the_model
     assert again.equals(before)
 
 
-@pytest.mark.parametrize("trained", [(), ("ape", "bee", "cat", "dog"), ("ape", "bee", "owl")])
+@pytest.mark.parametrize("trained", [(), ("",), ("ape", "bee", "cat", "dog"), ("ape", "bee", "owl")])
 def test_codes_are_never_guessed(here, weights, command, capsys, trained):
     for name in trained:
         (here / "train" / name).mkdir(parents=True)
@@ -178,3 +178,12 @@ def test_a_folder_whose_classes_were_renamed_since_is_a_sentence(here, weights, 
     (here / "test" / "cat").rename(here / "test" / "lynx")
     with pytest.raises(Exception, match="run run has no class lynx; name classes as there: ape, cat"):
         evaluate(EvaluateConfig(run.path, device="cpu"))
+
+
+def test_a_run_is_evaluated_again_on_a_copy_whose_names_are_written_in_another_way(here, weights, command):
+    nfc, nfd = "caf\u00e9", "cafe\u0301"
+    (here / "test" / "cat").rename(here / "test" / nfc)
+    run = command(here, weights(2, favourite=1))
+    (here / "test" / nfc).rename(here / "test" / nfd)
+    before, again = rewritten(run)
+    assert run.record.class_names == ("ape", nfc) and again["label"].equals(before["label"])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from sightline.image_data import DataError, content_fingerprint, load_image_data
-from tests.image_files import save
+from tests.image_files import content, save
 
 
 def test_images_labels_and_paths_belong_together(load, folder):
@@ -137,6 +137,13 @@ def test_file_that_could_not_be_opened_is_tried_again(folder, load, monkeypatch)
         refused.setattr(Image, "open", refuse)
         assert "permission denied" in load().warnings[0]
     assert load().warnings == ()
+
+
+def test_what_pillow_says_of_metadata_is_not_passed_on(folder, load, recwarn):
+    whole = content(Image.new("L", (8, 8), 99), "JPEG")
+    exif = b"\xff\xe1\0\x10Exif\0\0II*\0\xff\xff\xff\xff"
+    (folder / "train" / "cat" / "3.jpg").write_bytes(whole[:2] + exif + whole[2:])
+    assert len(load().train) == 7 and not recwarn.list
 
 
 # A folder laid out otherwise

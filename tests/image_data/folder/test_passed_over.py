@@ -95,8 +95,8 @@ def test_dark_images_of_16_bits_are_announced_but_not_stretched(cats, load):
     for _ in ("decoded", "cached"):
         data = load()
         assert data.warnings == (
-            "2 of 14 images have 16 bits a channel and use values up to 4,095 of 65,535 only, so that they are nearly "
-            "black: train/cat/deep0.png, train/cat/deep1.png. If they hold 12 bits, save them again with all values "
+            "2 of 14 images have 16 bits a channel and use values up to 4,095 of 65,535 only, so that they look "
+            "dark: train/cat/deep0.png, train/cat/deep1.png. If they hold 12 bits, save them again with all values "
             "multiplied by 16.",
         )
         assert data.train.images[3:5, 0, 0, 0].tolist() == [4, 16]  # 900 and 4000 of 65535
