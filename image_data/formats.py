@@ -67,14 +67,14 @@ FORMATS = (
     _format("SVG", "svg svgz", rb"\s*<svg[\s>]"),
     _format("PostScript", "eps ps ai", rb"%!PS"),
     _format("TGA", "tga icb vda vst"),
-    _format("icon", "ico cur icns", rb"icns"),
+    _format("ICO", "ico cur icns", rb"icns"),
     _format("DICOM", "dcm dicom", rb".{128}DICM"),
     _format("NIfTI", "nii"),
     _format("OpenEXR", "exr", rb"\x76\x2f\x31\x01"),
     _format("HDR", "hdr rgbe pfm", rb"#\?RADIANCE|#\?RGBE|P[Ff]\s"),
     _format("FITS", "fits fit fts", rb"SIMPLE  ="),
-    _format("microscope", "svs ndpi mrxs scn bif vsi czi lif nd2 oib oif lsm"),
-    _format("older", "pcx dds qoi sgi rgba ras sun iff ilbm lbm pict xbm xpm wmf emf jbig jb2 pam", rb"qoif|DDS |P7\n"),
+    _format("microscopy", "svs ndpi mrxs scn bif vsi czi lif nd2 oib oif lsm"),
+    *(_format(name, name.lower()) for name in ("PCX", "DDS", "QOI", "SGI", "RAS", "IFF", "PICT", "XBM", "XPM", "WMF")),
 )
 _BY_SUFFIX = {suffix: each for each in FORMATS for suffix in each.suffixes}
 # What lies beside images as a rule. Files with other endings, or none, are looked into.

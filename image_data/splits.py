@@ -35,7 +35,7 @@ class ImageSplit:
     labels: NDArray[np.int64]
     """int64 N, 0 ≤ label < len(class_names)."""
     class_names: tuple[str, ...]
-    """Foreign text, kept as it was found; no two alike."""
+    """Foreign text, of folders in Unicode's NFC; no two alike."""
     fingerprint: str
     """SHA-256 (64 hex digits) of class names, shapes, labels and pixels: see `content_fingerprint`."""
     masks: NDArray[np.uint8] | None = None

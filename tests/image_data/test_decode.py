@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sightline.image_data import DataError, decode_image
-from sightline.image_data.decode import decode_file
+from sightline.image_data.decode import decode_file, failure_reason
 from tests.image_files import content, save
 
 RED, GREEN, BLUE, WHITE = [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]
@@ -156,6 +156,14 @@ def test_metadata_too_large_or_broken_do_not_make_the_pixels_of_a_png_unreadable
     values = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
     whole = content(Image.fromarray(values), "PNG")
     assert np.array_equal(decode_image(BytesIO(whole[:place] + metadata + whole[place:])), values)
+
+
+@pytest.mark.parametrize("kind", ["text", "colour profile", "much text"])
+def test_pillow_s_limit_is_named_where_it_alone_opens_a_file(kind):
+    whole = content(Image.new("L", (2, 2)), "PNG")
+    with pytest.raises(ValueError) as error:
+        Image.open(BytesIO(whole[:33] + METADATA[kind] + whole[33:]))
+    assert failure_reason(error.value) == "its text or colour profile is larger than Pillow reads"
 
 
 def test_orientation_and_transparency_survive_where_metadata_are_dropped():
