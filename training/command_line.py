@@ -12,8 +12,9 @@ from sightline.image_data import DataError, Progress
 from sightline.model_zoo import ModelError
 from sightline.run_store.record import RunError
 from sightline.training.recipe import TrainingError
+from sightline.training.world import WorldError
 
-USER_ERRORS = (DataError, ExplainError, ModelError, RunError, TrainingError)
+USER_ERRORS = (DataError, ExplainError, ModelError, RunError, TrainingError, WorldError)
 RESOURCE_ERRORS = (OSError, MemoryError, torch.OutOfMemoryError)  # a full disk, a full memory
 COMMAND_ERRORS = (*USER_ERRORS, *RESOURCE_ERRORS)
 

@@ -33,7 +33,7 @@ from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, pro
 from sightline.training.loop import Loop, fit
 from sightline.training.new_run import choose_layers, default_run, describe, first_look
 from sightline.training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution
-from sightline.training.world import World
+from sightline.training.world import World, WorldError
 
 # A single process applies the run's own thread count again.
 FREE_TO_CHANGE = ("run", "resume", "recipe", "threads", "processes", "tensorboard", "maps")
@@ -108,7 +108,7 @@ def _fit_or_fail(loop: Loop, writer: RunWriter) -> None:
     try:
         with loop.world.watched():
             fit(loop, writer)
-    except (TrainingError, RuntimeError, *RESOURCE_ERRORS) as error:
+    except (TrainingError, WorldError, RuntimeError, *RESOURCE_ERRORS) as error:
         if type(error) is RuntimeError and "can't allocate memory" not in str(error):  # how torch says it on a CPU
             raise
         with suppress(OSError):  # the disk may be too full to say so

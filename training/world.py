@@ -1,4 +1,4 @@
-"""Let the processes of one training work together, as torchrun starts them; without it there is one."""
+"""Let the processes of one command work together, as torchrun starts them; without it there is one."""
 
 import _thread
 import os
@@ -14,16 +14,18 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from sightline.training.recipe import TrainingError
-
 PATIENCE = 5  # seconds
 T = TypeVar("T")
 Values = TypeVar("Values", Tensor, np.ndarray)
 
 
+class WorldError(Exception):
+    """A sentence for the user: why these processes cannot go on together."""
+
+
 @dataclass(frozen=True)
 class World:
-    """The place of this process among those of the training: rank of size, on this machine local_rank of local_size.
+    """The place of this process among those of the command: rank of size, on this machine local_rank of local_size.
 
     Both ranks count from 0. One that is alone talks to nobody.
     """
@@ -58,13 +60,13 @@ class World:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Turn what torch says when another process has ended into a TrainingError."""
+        """Turn what torch says when another process has ended into a WorldError."""
         try:
             yield
         except RuntimeError as error:
             said = str(error).lower()
             if self.size > 1 and (isinstance(error, dist.DistError) or "gloo" in said or "connection" in said):
-                raise TrainingError("another process of the training has ended, see what it said.") from error
+                raise WorldError("another process of this command has ended, see what it said.") from error
             raise
 
     def interrupt(self, *_: object) -> None:

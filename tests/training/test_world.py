@@ -121,9 +121,9 @@ def test_a_process_that_dies_ends_the_run_which_another_number_of_processes_goes
     said, _ = process.communicate(timeout=60)
     assert process.returncode != 0
     if lost == 1:
-        assert run.state == "failed" and "another process of the training has ended" in run.record.reason
+        assert run.state == "failed" and "another process of this command has ended" in run.record.reason
     else:  # nobody is left who could write why
-        assert run.state == "interrupted" and "another process of the training has ended" in said
+        assert run.state == "interrupted" and "another process of this command has ended" in said
     before = run.metrics()
     assert 2 <= len(before) < EPOCHS
     resumed = in_one(options("run", "--resume", epochs=EPOCHS))
