@@ -17,13 +17,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.timing import matmul_rate, seconds_of
 from benchmarks.training_speed import IMAGES, our_loop
+from sightline.explain.world import ALONE
 from sightline.model_zoo.device import choose_precision, keep_freed_memory
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.writer import RunWriter
 from sightline.training.inference import predict_together, test_figures
 from sightline.training.loop import Loop
 from sightline.training.recipe import TrainConfig
-from sightline.training.world import ALONE
 
 TEST_IMAGES = 10_000
 WARM_UP = 12  # steps until the memory that is kept has found its places

@@ -8,11 +8,11 @@ import torch
 from tqdm import tqdm
 
 from sightline.explain.attribution.errors import ExplainError
+from sightline.explain.world import WorldError
 from sightline.image_data import DataError, Progress
 from sightline.model_zoo import ModelError
 from sightline.run_store.record import RunError
 from sightline.training.recipe import TrainingError
-from sightline.training.world import WorldError
 
 USER_ERRORS = (DataError, ExplainError, ModelError, RunError, TrainingError, WorldError)
 RESOURCE_ERRORS = (OSError, MemoryError, torch.OutOfMemoryError)  # a full disk, a full memory

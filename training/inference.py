@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from sightline.explain.world import World
 from sightline.image_data import ImageSplit, Progress
 from sightline.model_zoo import find_head, normalize
 from sightline.model_zoo.device import device_of
@@ -19,7 +20,6 @@ from sightline.run_store.thumbnails import THUMBNAIL_SIZE
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar
 from sightline.training.im2col import Im2col
-from sightline.training.world import World
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
 MOST_IMAGES = {"cpu": 500, "cuda": 2000}  # of a batch, however small they are

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from sightline.explain.world import ALONE, World
 from sightline.image_data import ImageData
 from sightline.model_zoo import normalize
 from sightline.run_store import files
@@ -29,7 +30,6 @@ from sightline.training.event_files import event_files
 from sightline.training.im2col import Im2col
 from sightline.training.inference import predict_together, stored_images, test_figures
 from sightline.training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
-from sightline.training.world import ALONE, World
 
 REPORT_STEPS = 10  # steps between two looks at the loss: each look waits for the device
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from sightline.explain.command_line import ending_in_a_sentence, one_line
 from sightline.explain.precompute import EXPLAIN_ERRORS, precompute
+from sightline.explain.world import World, WorldError
 from sightline.image_data import ImageData, hold_out, load_image_data
 from sightline.model_zoo import ModelError, ModelSpec, build_model, load_pretrained, model_spec, normalize
 from sightline.model_zoo.device import choose_device, choose_precision, keep_freed_memory
@@ -33,7 +34,6 @@ from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, pro
 from sightline.training.loop import Loop, fit
 from sightline.training.new_run import choose_layers, default_run, describe, first_look
 from sightline.training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution
-from sightline.training.world import World, WorldError
 
 # A single process applies the run's own thread count again.
 FREE_TO_CHANGE = ("run", "resume", "recipe", "threads", "processes", "tensorboard", "maps")

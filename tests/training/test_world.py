@@ -11,12 +11,12 @@ from unittest.mock import Mock
 import pytest
 from safetensors.numpy import load_file
 
+from sightline.explain import world
+from sightline.explain.world import World
 from sightline.run_store import files
 from sightline.run_store.run import Run
-from sightline.training import world
 from sightline.training.recipe import TrainingError
 from sightline.training.train import parse, train
-from sightline.training.world import World
 from tests.fabricated import ROOT
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sightline.training.train")
