@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,8 +16,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 PATIENCE = 5  # seconds
+LONGEST_WAIT = timedelta(days=1)  # for a process that still decodes or computes; torch would wait ten to thirty minutes
 T = TypeVar("T")
-Values = TypeVar("Values", Tensor, np.ndarray)
+Values = TypeVar("Values", Tensor, np.ndarray, list[np.ndarray], list[slice])
 
 
 class WorldError(Exception):
@@ -48,12 +50,21 @@ class World:
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """Connect the processes: those of GPUs, each with its own, through nccl, those of CPUs through gloo."""
+        """Connect the processes: those of GPUs, each with its own, through nccl, those of CPUs through gloo.
+
+        Raises WorldError where there are fewer GPUs than processes, or once another process has ended.
+        """
         if device.type == "cuda":
+            gpus = torch.cuda.device_count()
+            if self.local_size > gpus:
+                raise WorldError(
+                    f"{self.local_size} processes on this machine need a GPU each, and it has {gpus}; "
+                    f"start {gpus} (--nproc-per-node {gpus}), or choose --device cpu."
+                )
             torch.cuda.set_device(self.local_rank)
-        if self.size > 1:
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         with self.watched():
+            if self.size > 1:
+                dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
             yield
         if self.size > 1:  # after an error there may be nobody left to say goodbye to
             dist.destroy_process_group()
@@ -66,7 +77,9 @@ class World:
         except RuntimeError as error:
             said = str(error).lower()
             if self.size > 1 and (isinstance(error, dist.DistError) or "gloo" in said or "connection" in said):
-                raise WorldError("another process of this command has ended, see what it said.") from error
+                raise WorldError(
+                    "another process of this command has ended, see what it said; what was finished is kept."
+                ) from error
             raise
 
     def interrupt(self, *_: object) -> None:
@@ -84,10 +97,15 @@ class World:
     @contextmanager
     def first_alone(self) -> Iterator[None]:
         """Let the first process do it, then the others, who find in a cache what it left."""
-        if self.size > 1 and not self.is_first:
-            dist.barrier()
+        if not self.is_first:
+            self.wait_for_all()
         yield
-        if self.size > 1 and self.is_first:
+        if self.is_first:
+            self.wait_for_all()
+
+    def wait_for_all(self) -> None:
+        """Return once every process has come here."""
+        if self.size > 1:
             dist.barrier()
 
     def wrapped(self, model: nn.Module) -> nn.Module:
@@ -120,6 +138,17 @@ class World:
         if parts is None:
             return None
         whole = np.empty((sum(map(len, parts)), *part.shape[1:]), part.dtype)
+        for rank, of_rank in enumerate(parts):
+            whole[rank :: self.size] = of_rank
+        return whole
+
+    def gather_all(self, part: list[T]) -> list[T]:
+        """Put together in every process what `part` took apart: things that can be pickled."""
+        if self.size == 1:
+            return part
+        parts: list[list[T]] = [[] for _ in range(self.size)]
+        dist.all_gather_object(parts, part)
+        whole: list[Any] = [None] * sum(map(len, parts))
         for rank, of_rank in enumerate(parts):
             whole[rank :: self.size] = of_rank
         return whole

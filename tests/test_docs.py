@@ -1,7 +1,8 @@
 """README and docs/: their commands and examples work as they stand there, and their links lead somewhere.
 
 People and CI run `make demo`, `make test` and `pip install .`; of the first two it is checked that they exist. The
-lines of torchrun stand in a table, not in a block that is run: tests/training/test_world.py starts such processes.
+lines of torchrun stand in a table, not in a block that is run: test_several_processes.py, of training and of explain,
+start such processes.
 """
 
 import os

@@ -1,11 +1,5 @@
 """A training in several processes, as torchrun starts them: the same as in one, and its end when one is lost."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -17,9 +11,8 @@ from sightline.run_store import files
 from sightline.run_store.run import Run
 from sightline.training.recipe import TrainingError
 from sightline.training.train import parse, train
-from tests.fabricated import ROOT
+from tests.several_processes import finished, kill, torchrun
 
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sightline.training.train")
 NO_BATCH_NORM = "timm:convnext_atto"
 EPOCHS = 12  # so many that a process can be lost long before the last one
 
@@ -36,32 +29,15 @@ def options(tiny_folder, data_dir, tmp_path):
     return options
 
 
-@pytest.fixture
-def start():
-    """Start the command line in two processes; those that are left in the end are killed."""
-    begun = []
-
-    def start(arguments):
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        command = [sys.executable, *TORCHRUN, "--", *arguments]
-        begun.append(subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes))
-        return begun[-1]
-
-    yield start
-    for process in begun:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
 def in_one(arguments):
     """The run of a training in this process, which has loaded torch already."""
     return Run(train(parse(arguments)))
 
 
-def finished(process, arguments):
+def in_two(arguments):
     """The run of a training in two processes, and all that they said."""
-    said, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, said
+    with torchrun(2, "sightline.training.train", *arguments) as process:
+        said = finished(process)
     return Run(parse(arguments).run), said
 
 
@@ -71,11 +47,10 @@ def largest_difference(run, other):
     return max(abs(weights[name] - others[name]).max() for name in weights)
 
 
-def test_without_batch_norm_two_processes_train_what_one_does(options, start):
+def test_without_batch_norm_two_processes_train_what_one_does(options):
     """Sums in another order, so rounding: float32 has 24 bits, and there are four steps."""
     one = in_one(options("one", "--mix", "mixup", model=NO_BATCH_NORM))
-    together = options("two", "--mix", "mixup", model=NO_BATCH_NORM)
-    two, said = finished(start(together), together)
+    two, said = in_two(options("two", "--mix", "mixup", model=NO_BATCH_NORM))
     assert largest_difference(one, two) < 1e-5
     assert said.count("epoch   1/2") == 1 and said.count("Done:") == 1  # only the first process speaks
     for mine, others in zip(two.metrics(), one.metrics(), strict=True):
@@ -84,42 +59,21 @@ def test_without_batch_norm_two_processes_train_what_one_does(options, start):
     assert two.record.recipe["processes"] == 2 and "processes" not in one.record.recipe
 
 
-def test_with_batch_norm_two_processes_come_near_and_go_on_as_one(options, start):
+def test_with_batch_norm_two_processes_come_near_and_go_on_as_one(options):
     """Each process normalises its own half of a batch, so that the runs differ by more than rounding."""
     one = in_one(options("one", epochs=4))
-    together = options("two", epochs=4)
-    two, _ = finished(start(together), together)
+    two, _ = in_two(options("two", epochs=4))
     for mine, others in zip(two.metrics(), one.metrics(), strict=True):
         assert mine.learning_rate == others.learning_rate
         assert mine.train_loss == pytest.approx(others.train_loss, rel=0.1)
     assert 0 < largest_difference(one, two) < 0.2
 
 
-def worker(launcher, rank):
-    """The process of this rank."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            environment = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:  # ended meanwhile
-            continue
-        if parent == launcher and f"RANK={rank}".encode() in environment:
-            return int(folder.name)
-    return None
-
-
 @pytest.mark.parametrize("lost", [0, 1])
-def test_a_process_that_dies_ends_the_run_which_another_number_of_processes_goes_on_with(
-    options, start, tmp_path, lost
-):
-    process, run = start(options("run", epochs=EPOCHS)), Run(tmp_path / "run")
-    deadline = time.monotonic() + 120
-    while not (run.path / "metrics.csv").exists() or len(run.metrics()) < 2:
-        assert process.poll() is None and time.monotonic() < deadline, process.stdout.read()
-        time.sleep(0.05)
-    os.kill(worker(process.pid, lost), signal.SIGKILL)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode != 0
+def test_a_process_that_dies_ends_the_run_which_another_number_of_processes_goes_on_with(options, tmp_path, lost):
+    run = Run(tmp_path / "run")
+    with torchrun(2, "sightline.training.train", *options("run", epochs=EPOCHS)) as process:
+        said = kill(process, lost, when=lambda: (run.path / "metrics.csv").exists() and len(run.metrics()) >= 2)
     if lost == 1:
         assert run.state == "failed" and "another process of this command has ended" in run.record.reason
     else:  # nobody is left who could write why
@@ -138,11 +92,3 @@ def test_a_batch_that_cannot_be_divided_is_refused_before_there_is_a_run(options
     with pytest.raises(TrainingError, match="--batch-size 63 cannot be divided among 2 processes"):
         train(parse(options("run", "--batch-size", "63")))
     assert not (tmp_path / "run").exists()
-
-
-def test_of_several_processes_one_that_finds_nothing_to_say_ends_as_by_ctrl_c(monkeypatch):
-    monkeypatch.setattr(world, "PATIENCE", 0.01)
-    with pytest.raises(KeyboardInterrupt):
-        World(rank=1, size=2).interrupt()
-        for _ in range(6000):
-            time.sleep(0.01)
