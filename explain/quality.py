@@ -71,16 +71,16 @@ def measure(
     sample = draw_sample(run, images)
     _check_layers(model, sample, layers)
     sample, note = _with_usable_mosaics(model, sample)
-    todo = [
-        [kind for kind in kinds if not _is_measured(rows, kind, sample)]
-        for kinds in kinds_that_share_passes(methods, layers)
-    ]
-    total = sum(map(len, todo))
+    groups = kinds_that_share_passes(methods, layers)
+    measured = {kind for kinds in groups for kind in kinds if _is_measured(rows, kind, sample)}
+    total = sum(map(len, groups)) - len(measured)
     if not total:
         return f"{run.name}: everything is measured already, there is nothing to do.{note}"
     with tqdm(total=total * len(sample), unit="image", smoothing=0.05) as progress:
-        for kinds in filter(None, todo):
-            for kind, values in measure_maps(model, sample, kinds, progress):
+        for kinds in groups:
+            if measured.issuperset(kinds):
+                continue
+            for kind, values in measure_maps(model, sample, kinds, progress, measured):
                 rows = _replaced(rows, kind, values, sample)
                 file = write_quality(run, rows)
     return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {file}.{note}"

@@ -1,6 +1,6 @@
 """Take all measures of maps, image by image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -59,11 +59,16 @@ def measures_of(sample: Sample) -> set[str]:
 
 
 def measure_maps(
-    model: nn.Module, sample: Sample, kinds: Sequence[Kind], progress: tqdm
+    model: nn.Module,
+    sample: Sample,
+    kinds: Sequence[Kind],
+    progress: tqdm,
+    measured: Collection[Kind] = (),
 ) -> Iterator[tuple[Kind, Values]]:
     """Yield, kind by kind, the values of all measures; first the maps of all kinds are made, which share passes.
 
-    kinds: all of pixel methods, or none. progress: counts the images of the sample once a kind.
+    kinds: all of pixel methods, or none. progress: counts the images of the sample once a kind. measured: those of the
+    kinds that are left out, but for their maps, so that what is yielded does not depend on them.
     """
     limits = LIMITS["pixel" if kinds[0][0] in PIXEL_METHODS else "layer"]
     whole, sample = sample, sample.first(limits.images)
@@ -74,19 +79,19 @@ def measure_maps(
     progress.set_description("random parameters")
     changed = _measure_randomised(model, sample, kinds, limits)
     judged: dict[Kind, Values] = {}
-    for kind in kinds:
+    for place, kind in enumerate(kinds):
+        if kind in measured:
+            continue
         progress.set_description(" at ".join(kind))
+        end = progress.n + len(whole)
         values = {"class_sensitivity": pearson(maps[kind][:, 0], maps[kind][:, 1]), **changed[kind]}
         if kind in grids:
             values["gridpg"] = grids[kind]
-        twin = next((other for other in judged if _are_same(maps[other], maps[kind])), None)
-        if twin is None:
-            judged[kind] = _measure_predicted(model, sample, maps[kind][:, :1], limits.literature, progress)
-        else:
-            judged[kind] = judged[twin]
-            progress.update(len(sample))
-        progress.update(len(whole) - len(sample))
-        yield kind, values | judged[kind]
+        twin = next((other for other in kinds[:place] if _are_same(maps[other], maps[kind])), kind)
+        if twin not in judged:
+            judged[twin] = _measure_predicted(model, sample, maps[twin][:, :1], limits.literature, progress)
+        progress.update(end - progress.n)
+        yield kind, values | judged[twin]
 
 
 def _are_same(one: np.ndarray, other: np.ndarray) -> bool:

@@ -17,7 +17,7 @@ from sightline.explain.judging import measuring
 from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.localisation import positive_share
 from sightline.explain.judging.measures import MEASURES
-from sightline.explain.judging.measuring import Autocast, ImageLimits, measure_maps
+from sightline.explain.judging.measuring import Autocast, measure_maps
 from sightline.explain.judging.removal import STEPS
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.judging.similarity import pearson
@@ -29,6 +29,7 @@ from sightline.run_store.quality import read_quality
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
+from tests.explain.quick_quality import measure_less
 from tests.fabricated import keep_thumbnails
 
 IMAGES, SIDE, WRONG = 20, 16, 3
@@ -60,11 +61,8 @@ def make_run(path, classes=5, images=IMAGES, masks=True, side=SIDE, paths=None):
 
 @pytest.fixture(scope="module")
 def quick():
-    """Fewer noisy copies and images under random parameters than a report has."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sightline.explain.judging.randomisation.NOISY_DRAWS", 1)
-        patch.setattr(measuring, "LIMITS", {"layer": ImageLimits(20, 12, 4, 3), "pixel": ImageLimits(8, 6, 2, 1)})
-        patch.setattr("sightline.explain.attribution.methods.INTEGRATION_STEPS", 2)
+        measure_less(patch)
         yield
 
 
@@ -92,8 +90,10 @@ def judged(monkeypatch):
     """The kinds of maps, (method, layer), whose measuring was begun; nothing is really measured."""
     begun = []
 
-    def measure_nothing(model, sample, kinds, progress):
+    def measure_nothing(model, sample, kinds, progress, measured):
         for kind in kinds:
+            if kind in measured:
+                continue
             begun.append(kind)
             counts = {name: len(sample) for name in measuring.measures_of(sample)}
             counts |= {"gridpg": len(sample.mosaics)} if "gridpg" in counts else {}
@@ -236,8 +236,8 @@ def test_figures_of_another_number_of_images_are_measured_anew(run, judged):
 def test_ctrl_c_keeps_what_is_finished(run, command, judged, monkeypatch):
     measure_maps = quality.measure_maps
 
-    def stopped(model, sample, kinds, progress):
-        for kind, values in measure_maps(model, sample, kinds, progress):
+    def stopped(*arguments):
+        for kind, values in measure_maps(*arguments):
             if kind == ("hirescam", "layer2"):
                 raise KeyboardInterrupt
             yield kind, values
@@ -252,6 +252,30 @@ def test_ctrl_c_keeps_what_is_finished(run, command, judged, monkeypatch):
     judged.clear()
     assert command(*arguments)[0] == 0
     assert judged == [("hirescam", "layer2")]
+
+
+def test_an_interrupted_report_goes_on_to_the_same_bytes(bare_run, tmp_path, quick, monkeypatch):
+    """Also where the second of two kinds of the same map is judged in another process than the first."""
+
+    def report(name, interrupted=False):
+        run = Run(shutil.copytree(bare_run.path, tmp_path / name))
+        written, write = [], quality.write_quality
+
+        def write_and_stop(run, rows):
+            write(run, rows)
+            written.append(rows[-1].method)
+            if written[-1] == "gradcam":
+                raise KeyboardInterrupt
+
+        if interrupted:
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(quality, "write_quality", write_and_stop)
+                measure(run, ("layer4",), ("gradcam", "hirescam"))
+            assert written == [*CONTROLS, "gradcam"]
+        measure(run, ("layer4",), ("gradcam", "hirescam"))
+        return (run.path / "quality.csv").read_bytes()
+
+    assert report("at once") == report("in two", interrupted=True)
 
 
 def test_a_run_without_masks_has_no_shares(tmp_path, judged):
