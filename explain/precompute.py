@@ -1,12 +1,14 @@
 """Write the attribution maps of a whole test split into its run: the app then shows them without computing.
 
 sightline precompute --run runs/NAME [--layers layer3,layer4] [--targets predicted,label] [--method gradcam]
+torchrun --standalone --nproc-per-node 2 -m sightline.explain.precompute -- --run runs/NAME
 
-Ctrl-C loses nothing: the same command goes on where it stopped.
+Ctrl-C loses nothing: the same command goes on where it stopped, in any number of processes.
 """
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +24,7 @@ from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.explain.batches import image_batches
 from sightline.explain.command_line import ending_in_a_sentence, name_of, names
+from sightline.explain.world import ALONE, World, WorldError
 from sightline.model_zoo import ModelError
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store.maps import PRECOMPUTED_TARGETS, MapsWriter, are_written
@@ -29,7 +32,7 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 
-EXPLAIN_ERRORS = (ExplainError, ModelError, RunError, OSError, MemoryError, torch.OutOfMemoryError)
+EXPLAIN_ERRORS = (ExplainError, ModelError, RunError, WorldError, OSError, MemoryError, torch.OutOfMemoryError)
 
 MOST_IMAGES = {"cpu": 256, "cuda": 4096}  # at once: few enough that the progress moves and little is lost
 
@@ -56,27 +59,28 @@ def precompute(
     targets: Sequence[str] = PRECOMPUTED_TARGETS,
     method: str = "gradcam",
     device: torch.device | None = None,
+    world: World = ALONE,
 ) -> str:
     """Write the maps that are missing, and return the sentence to print. The caller holds the lock of the run.
 
     layers: `named_modules()` names, by default the run's own. targets: of PRECOMPUTED_TARGETS.
-    method: of LAYER_METHODS. device: by default the CPU. Raises one of EXPLAIN_ERRORS.
+    method: of LAYER_METHODS. device: by default the CPU. world: the processes, each of which takes a part of the
+    images; the first one holds the lock. Raises one of EXPLAIN_ERRORS.
     """
     layers = tuple(dict.fromkeys(layers or run.record.layers))
     targets = [target for target in PRECOMPUTED_TARGETS if target in targets]  # predicted first: label copies from it
-    missing = {target: [layer for layer in layers if not are_written(run, method, layer, target)] for target in targets}
+    missing = world.share(
+        {target: [layer for layer in layers if not are_written(run, method, layer, target)] for target in targets}
+    )
     what = f"{run.name}: the {method} maps of {', '.join(layers)} for {' and '.join(targets)}"
     if not any(missing.values()):
         return f"{what} are complete, there is nothing to do."
     model = run.load_model().to(device or torch.device("cpu"))
-    predictions = run.predictions()
     sizes = _sizes(run, model, layers, method)
     for target in targets:
-        writers = [MapsWriter(run, method, layer, target, sizes[layer]) for layer in missing[target]]
-        if target == "label":  # where the model is right, the map is there already
-            _copy(run, method, writers, np.flatnonzero(~predictions.wrong))
-        _write(run, model, writers, predictions.column(target), method, target)
-    return f"{what} are complete: {len(predictions):,} images."
+        if missing[target]:
+            _write(run, model, {layer: sizes[layer] for layer in missing[target]}, method, target, world)
+    return f"{what} are complete: {len(run.predictions()):,} images."
 
 
 def _sizes(run: Run, model: nn.Module, layers: Sequence[str], method: str) -> dict[str, tuple[int, int]]:
@@ -85,31 +89,61 @@ def _sizes(run: Run, model: nn.Module, layers: Sequence[str], method: str) -> di
     return {layer: (values.shape[1], values.shape[2]) for layer, values in maps.items()}
 
 
-def _copy(run: Run, method: str, writers: Sequence[MapsWriter], right: np.ndarray) -> None:
-    """Take the maps of the images `right` (rows) from those of the predicted class, as far as these are there."""
-    for writer in writers:
-        rows = right[writer.todo[right]]
-        if len(rows) and are_written(run, method, writer.layer, "predicted"):
-            writer.copy(run, method, "predicted", rows)
-
-
 def _write(
-    run: Run, model: nn.Module, writers: Sequence[MapsWriter], codes: np.ndarray, method: str, target: str
+    run: Run, model: nn.Module, sizes: Mapping[str, tuple[int, int]], method: str, target: str, world: World
 ) -> None:
-    """Compute what is still missing of one target, all layers in one pass, and let readers see it."""
-    if not writers:
-        return
-    todo = np.any([writer.todo for writer in writers], axis=0)
-    with tqdm(desc=target, total=len(todo), initial=int((~todo).sum()), unit="image", smoothing=0.05) as progress:
-        missing, most = np.flatnonzero(todo), MOST_IMAGES.get(device_of(model).type, MOST_IMAGES["cpu"])
-        for part in image_batches(len(missing), run.record.input_size, most):
-            rows = missing[part]
-            maps = _maps(run, model, rows, [writer.layer for writer in writers], codes[rows], method)
+    """Compute what is missing of one target, all layers of `sizes` in one pass, and let readers see it."""
+    with world.first_alone():  # it makes the files that the others open
+        writers = [MapsWriter(run, method, layer, target, size) for layer, size in sizes.items()]
+    batches = world.share(_batches(run, model, writers, method, target) if world.is_first else [])
+    codes = run.predictions().column(target)
+
+    def done() -> int:  # by all processes
+        return len(codes) - int(_todo(writers).sum())
+
+    with tqdm(
+        desc=target, total=len(codes), initial=done(), unit="image", smoothing=0.05, disable=not world.is_first
+    ) as progress:
+        for rows in world.part(batches):
+            maps = _maps(run, model, rows, list(sizes), codes[rows], method)
             for writer in writers:
                 writer.write(rows, maps[writer.layer])
-            progress.update(len(rows))
-    for writer in writers:
-        writer.finish()
+            progress.update(done() - progress.n)
+        world.wait_for_all()
+        progress.update(done() - progress.n)
+    if world.is_first:
+        for writer in writers:
+            writer.finish()
+
+
+def _batches(run: Run, model: nn.Module, writers: Sequence[MapsWriter], method: str, target: str) -> list[np.ndarray]:
+    """Return the images (rows) of every batch of which a map is missing.
+
+    What was left by whom makes no difference to which images are one batch: the maps of another one could be rounded
+    otherwise.
+    """
+    rows = np.arange(len(run.images()))
+    if target == "label":  # where the model is right, the map is there already
+        right = ~run.predictions().wrong
+        if all([_copy(run, method, writer, np.flatnonzero(right)) for writer in writers]):
+            rows = rows[~right]
+    most = MOST_IMAGES.get(device_of(model).type, MOST_IMAGES["cpu"])
+    batches = [rows[part] for part in image_batches(len(rows), run.record.input_size, most)]
+    todo = _todo(writers)
+    return [batch for batch in batches if todo[batch].any()]
+
+
+def _copy(run: Run, method: str, writer: MapsWriter, right: np.ndarray) -> bool:
+    """Take the maps of the images `right` (rows) from those of the predicted class; tell whether these are there."""
+    if not are_written(run, method, writer.layer, "predicted"):
+        return False
+    writer.copy(run, method, "predicted", right[writer.todo[right]])
+    return not writer.todo[right].any()
+
+
+def _todo(writers: Sequence[MapsWriter]) -> np.ndarray:
+    """Return which images lack a map of any layer, bool N: those that are there now, whoever wrote them."""
+    return np.any([writer.todo for writer in writers], axis=0)
 
 
 def _maps(
@@ -122,18 +156,36 @@ def _maps(
     return {layer: values[:, 0].float().cpu().numpy() for layer, values in maps.items()}
 
 
+@contextmanager
+def together(world: World, run: Run, device: torch.device) -> Iterator[None]:
+    """Connect the processes that work on a run, whose lock the first one holds before any of them looks at it.
+
+    Raises WorldError where they are on several machines: they write into the same mapped memory.
+    """
+    if world.local_size < world.size:
+        raise WorldError(
+            f"{world.size} processes on several machines cannot share {run.path}; "
+            "start all of them on one: torchrun --standalone --nproc-per-node NUMBER."
+        )
+    with world.joined(device), RunWriter.reopen(run.path, run.record) if world.is_first else nullcontext():
+        world.wait_for_all()
+        yield
+
+
 def main() -> None:
     """Run the command `sightline precompute`."""
     config = tyro.cli(PrecomputeConfig, prog="sightline precompute")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
+    world = World.of_environment()
+    signal.signal(signal.SIGTERM, world.interrupt)
     with ending_in_a_sentence(
         *EXPLAIN_ERRORS, interrupted="what was computed is kept, and the same command goes on with the rest."
     ):
         keep_freed_memory()
-        run = Run(config.run)
-        with RunWriter.reopen(run.path, run.record):
-            device = choose_device(config.device)
-            print(precompute(run, config.layers, config.targets, config.method, device))
+        run, device = Run(config.run), choose_device(config.device)
+        with together(world, run, device):
+            said = precompute(run, config.layers, config.targets, config.method, device, world)
+        if world.is_first:
+            print(said)
 
 
 if __name__ == "__main__":

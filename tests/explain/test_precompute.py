@@ -193,6 +193,25 @@ def test_ctrl_c_keeps_what_was_computed_and_the_same_command_goes_on(run, seen, 
     assert [file for file in (run.path / "maps").rglob(".*")] == []
 
 
+def test_a_batch_that_was_torn_is_computed_whole_so_that_the_bytes_stay_the_same(run, seen, command, stop_after):
+    """A killed process, or a power cut, may leave some scales of a batch only."""
+    whole = Run(shutil.copytree(run.path, run.path.with_name("whole")))
+    precompute(whole)
+    seen.clear()
+    patch = stop_after(3)
+    command("--run", run.path)
+    patch.undo()
+    for layer in LAYERS:
+        scales = np.load(run.path / f"maps/gradcam/{layer}/.predicted.scale.npy.partial", mmap_mode="r+")
+        assert np.isfinite(scales).tolist() == [True] * 6 + [False] * 4
+        scales[4] = np.nan
+    seen.clear()
+    assert command("--run", run.path)[0] == 0
+    assert seen == [1, 3, 3, 1, len(WRONG)]
+    for file in (whole.path / "maps").rglob("*.npy"):
+        assert (run.path / file.relative_to(whole.path)).read_bytes() == file.read_bytes()
+
+
 def test_progress_goes_on_where_the_work_does(run, seen, command, stop_after):
     patch = stop_after(2)
     command("--run", run.path)

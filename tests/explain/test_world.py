@@ -5,8 +5,15 @@ import time
 import pytest
 import torch
 
-from sightline.explain import world
+from sightline.explain import precompute, world
 from sightline.explain.world import World, WorldError
+
+
+def test_the_processes_of_several_machines_are_refused(fabricated, call_main, monkeypatch):
+    for name, value in {"RANK": 1, "WORLD_SIZE": 2, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    code, said = call_main(precompute, "--run", fabricated)
+    assert code == 1 and said.startswith("Error: 2 processes on several machines cannot share") and "\n" not in said
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch):
