@@ -1,8 +1,9 @@
 """Measure how far a run's maps may be believed, beside maps that know nothing: quality.csv in the run.
 
 sightline quality --run runs/NAME [--layers layer3,layer4] [--methods gradcam,hirescam] [--images 500]
+torchrun --standalone --nproc-per-node 2 -m sightline.explain.quality -- --run runs/NAME
 
-Ctrl-C keeps every kind of map that is finished: the same command goes on with the rest.
+Ctrl-C keeps every kind of map that is finished: the same command goes on with the rest, in any number of processes.
 """
 
 import signal
@@ -27,11 +28,12 @@ from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.measuring import Kind, Values, measure_maps, measures_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
-from sightline.explain.precompute import EXPLAIN_ERRORS
+from sightline.explain.precompute import EXPLAIN_ERRORS, together
+from sightline.explain.world import ALONE, World
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
+from sightline.run_store import files
 from sightline.run_store.quality import INPUT, QualityRow, read_quality, write_quality
 from sightline.run_store.run import Run
-from sightline.run_store.writer import RunWriter
 
 MEASURED_METHODS = ("gradcam", "hirescam", "layercam", "gradcam++", *PIXEL_METHODS)
 EXAMPLES = 4  # images named in each figure's row, best and worst
@@ -59,11 +61,13 @@ def measure(
     methods: Sequence[str] = MEASURED_METHODS,
     images: int = 500,
     device: torch.device | None = None,
+    world: World = ALONE,
 ) -> str:
     """Measure what is missing in quality.csv, and return the sentences to print. The caller holds the lock of the run.
 
     layers: `named_modules()` names, by default the run's own. methods: of LAYER_METHODS and PIXEL_METHODS. images: how
-    many to judge on, 10 or more. device: by default the CPU. Raises one of EXPLAIN_ERRORS.
+    many to judge on, 10 or more. device: by default the CPU. world: the processes, each of which takes a part of the
+    work; the first one writes, and holds the lock. Raises one of EXPLAIN_ERRORS.
     """
     layers = tuple(dict.fromkeys(layers or run.record.layers))
     model = run.load_model().to(device or torch.device("cpu"))
@@ -76,14 +80,15 @@ def measure(
     total = sum(map(len, groups)) - len(measured)
     if not total:
         return f"{run.name}: everything is measured already, there is nothing to do.{note}"
-    with tqdm(total=total * len(sample), unit="image", smoothing=0.05) as progress:
+    with tqdm(total=total * len(sample), unit="image", smoothing=0.05, disable=not world.is_first) as progress:
         for kinds in groups:
             if measured.issuperset(kinds):
                 continue
-            for kind, values in measure_maps(model, sample, kinds, progress, measured):
-                rows = _replaced(rows, kind, values, sample)
-                file = write_quality(run, rows)
-    return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {file}.{note}"
+            for kind, values in measure_maps(model, sample, kinds, progress, measured, world):
+                if world.is_first:
+                    rows = _replaced(rows, kind, values, sample)
+                    write_quality(run, rows)
+    return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {run.path / files.QUALITY}.{note}"
 
 
 def kinds_that_share_passes(methods: Sequence[str], layers: Sequence[str]) -> list[list[Kind]]:
@@ -161,14 +166,17 @@ def main() -> None:
     if config.images < LEAST_IMAGES:
         print(f"Error: --images {config.images}: choose {LEAST_IMAGES} or more.", file=sys.stderr)
         sys.exit(2)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
+    world = World.of_environment()
+    signal.signal(signal.SIGTERM, world.interrupt)
     with ending_in_a_sentence(
         *EXPLAIN_ERRORS, interrupted="what was measured is kept, and the same command goes on with the rest."
     ):
         keep_freed_memory()
-        run = Run(config.run)
-        with RunWriter.reopen(run.path, run.record):
-            print(measure(run, config.layers, config.methods, config.images, choose_device(config.device)))
+        run, device = Run(config.run), choose_device(config.device)
+        with together(world, run, device):
+            said = measure(run, config.layers, config.methods, config.images, device, world)
+        if world.is_first:
+            print(said)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 
 from sightline.run_store import files
 from sightline.run_store.commands import command
@@ -68,8 +67,8 @@ def quality_csv(run: Run) -> bytes:
         return run.read(files.QUALITY)
 
 
-def write_quality(run: Run, rows: Sequence[QualityRow]) -> Path:
-    """Replace the file at once, and return it; the caller holds the run's lock.
+def write_quality(run: Run, rows: Sequence[QualityRow]) -> None:
+    """Replace the file at once; the caller holds the run's lock.
 
     Raises RunError for a run without weights.
     """
@@ -79,9 +78,7 @@ def write_quality(run: Run, rows: Sequence[QualityRow]) -> Path:
     writer.writerow([*_COLUMNS, _WEIGHTS])
     for row in rows:
         writer.writerow([*(_text(value) for value in asdict(row).values()), weights])
-    file = run.path / files.QUALITY
-    files.write_atomically(file, buffer.getvalue().encode())
-    return file
+    files.write_atomically(run.path / files.QUALITY, buffer.getvalue().encode())
 
 
 def weights_hash(run: Run) -> str:

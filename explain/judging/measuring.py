@@ -1,4 +1,8 @@
-"""Take all measures of maps, image by image."""
+"""Take all measures of maps, image by image.
+
+Of several processes, each takes some of the batches that one would take, or some of the random models, and all get
+the values of all: so they are the same to the last bit.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +23,7 @@ from sightline.explain.judging.randomisation import Explain, randomisation, smoo
 from sightline.explain.judging.removal import deletion, drop_and_increase, insertion, road_gap
 from sightline.explain.judging.sample import Sample
 from sightline.explain.judging.similarity import pearson
+from sightline.explain.world import ALONE, World
 from sightline.image_data.splits import DECOY, OBJECT, TAG
 from sightline.model_zoo.device import choose_precision, device_of
 from sightline.run_store.quality import INPUT
@@ -64,6 +69,7 @@ def measure_maps(
     kinds: Sequence[Kind],
     progress: tqdm,
     measured: Collection[Kind] = (),
+    world: World = ALONE,
 ) -> Iterator[tuple[Kind, Values]]:
     """Yield, kind by kind, the values of all measures; first the maps of all kinds are made, which share passes.
 
@@ -73,11 +79,11 @@ def measure_maps(
     limits = LIMITS["pixel" if kinds[0][0] in PIXEL_METHODS else "layer"]
     whole, sample = sample, sample.first(limits.images)
     progress.set_description("maps")
-    maps = _maps(model, sample, kinds)
+    maps = _maps(model, sample, kinds, world)
     progress.set_description("mosaics")
-    grids = _measure_gridpg(model, sample, kinds)
+    grids = _measure_gridpg(model, sample, kinds, world)
     progress.set_description("random parameters")
-    changed = _measure_randomised(model, sample, kinds, limits)
+    changed = _measure_randomised(model, sample, kinds, limits, world)
     judged: dict[Kind, Values] = {}
     for place, kind in enumerate(kinds):
         if kind in measured:
@@ -89,7 +95,7 @@ def measure_maps(
             values["gridpg"] = grids[kind]
         twin = next((other for other in kinds[:place] if _are_same(maps[other], maps[kind])), kind)
         if twin not in judged:
-            judged[twin] = _measure_predicted(model, sample, maps[twin][:, :1], limits.literature, progress)
+            judged[twin] = _measure_predicted(model, sample, maps[twin][:, :1], limits.literature, progress, world)
         progress.update(end - progress.n)
         yield kind, values | judged[twin]
 
@@ -101,29 +107,29 @@ def _are_same(one: np.ndarray, other: np.ndarray) -> bool:
     return bool((np.abs(one - other) <= SAME * np.abs(one).max(axis=(2, 3), keepdims=True)).all())
 
 
-def _maps(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, np.ndarray]:
+def _maps(model: nn.Module, sample: Sample, kinds: Sequence[Kind], world: World) -> dict[Kind, np.ndarray]:
     """Compute the maps of the two likeliest classes, N×2×h×w."""
     parts = []
-    for part in image_batches(len(sample), sample.side, MOST_IMAGES):
+    for part in world.part([*image_batches(len(sample), sample.side, MOST_IMAGES)]):
         images = sample.images(part, device_of(model))
         maps = attributions(model, images, sample.classes[part], kinds, sample.rows[part].tolist())
         parts.append({kind: values.cpu().numpy() for kind, values in maps.items()})
-    return _joined(parts)
+    return _joined(world.gather_all(parts))
 
 
-def _measure_gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind]) -> dict[Kind, np.ndarray]:
+def _measure_gridpg(model: nn.Module, sample: Sample, kinds: Sequence[Kind], world: World) -> dict[Kind, np.ndarray]:
     """Measure GridPG of every kind of maps: float M, one a mosaic."""
     parts = []
-    for part in image_batches(len(sample.mosaics), 2 * sample.side, MOST_IMAGES):
+    for part in world.part([*image_batches(len(sample.mosaics), 2 * sample.side, MOST_IMAGES)]):
         images = sample.mosaic_images(part, device_of(model))
         maps = attributions(model, images, sample.mosaic_classes[part], kinds, range(len(sample.mosaics))[part])
         size = (images.shape[2], images.shape[3])
         parts.append({kind: gridpg(upsample(values, size)).cpu().numpy() for kind, values in maps.items()})
-    return _joined(parts)
+    return _joined(world.gather_all(parts))
 
 
 def _measure_randomised(
-    model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits: ImageLimits
+    model: nn.Module, sample: Sample, kinds: Sequence[Kind], limits: ImageLimits, world: World
 ) -> dict[Kind, Values]:
     """Take the two measures that compare maps with those of a model that forgets what it learned."""
     found: dict[Kind, Values] = {kind: {} for kind in kinds}
@@ -133,7 +139,8 @@ def _measure_randomised(
         for part in image_batches(len(few), few.side, len(few)):
             images = few.images(part, device_of(model))
             explain = _explain_by(kinds, few.classes[part, :1], few.rows[part].tolist())
-            parts.append(randomisation(model, images, smooth(explain) if name.endswith("smooth") else explain))
+            explain = smooth(explain) if name.endswith("smooth") else explain
+            parts.append(randomisation(model, images, explain, world=world))
         for kind, values in _joined(parts).items():
             found[kind][name] = values
     return found
@@ -148,11 +155,13 @@ def _explain_by(kinds: Sequence[Kind], targets: Tensor, seeds: Sequence[int]) ->
     return explain
 
 
-def _measure_predicted(model: nn.Module, sample: Sample, maps: np.ndarray, literature: int, progress: tqdm) -> Values:
+def _measure_predicted(
+    model: nn.Module, sample: Sample, maps: np.ndarray, literature: int, progress: tqdm, world: World
+) -> Values:
     """Take the measures that look at one map an image, N×1×h×w, of the predicted class."""
     quick = Autocast(model, choose_precision("auto", device_of(model)))
     parts = []
-    for part in image_batches(len(sample), sample.side, MOST_IMAGES):
+    for part in world.part([*image_batches(len(sample), sample.side, MOST_IMAGES)]):
         images = sample.images(part, device_of(model))
         size = (images.shape[2], images.shape[3])
         large = upsample(torch.from_numpy(maps[part]).to(images.device), size)[:, 0]
@@ -169,7 +178,7 @@ def _measure_predicted(model: nn.Module, sample: Sample, maps: np.ndarray, liter
             values["tag_minus_decoy"] = tag_minus_decoy(large, masks & TAG != 0, masks & DECOY != 0)
         parts.append({name: numbers.cpu().numpy() for name, numbers in values.items()})
         progress.update(len(images))
-    return _joined(parts)
+    return _joined(world.gather_all(parts))
 
 
 class Autocast(nn.Module):

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Hashable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from sightline.explain.attribution.recording import eager
 from sightline.explain.judging.similarity import spearman
+from sightline.explain.world import ALONE, World
 
 NOISE = 0.1  # standard deviation of the smooth variant, as a share of the range of the images' values
 NOISY_DRAWS = 10  # Hedström et al. average 50
@@ -18,7 +20,9 @@ Key = TypeVar("Key", bound=Hashable)  # of maps: a layer's name, or whatever tel
 Explain = Callable[[nn.Module, Tensor], dict[Key, Tensor]]  # model, images N×C×H×W → maps N×h×w of each kind
 
 
-def randomisation(model: nn.Module, images: Tensor, explain: Explain[Key], seed: int = 0) -> dict[Key, np.ndarray]:
+def randomisation(
+    model: nn.Module, images: Tensor, explain: Explain[Key], seed: int = 0, world: World = ALONE
+) -> dict[Key, np.ndarray]:
     """Compare a model's maps with those of the same model with random parameters: for each kind float64 N, −1 to 1.
 
     Cascading randomisation (Adebayo et al. 2018, arXiv 1810.03292): from the head downwards one stage after the other
@@ -27,16 +31,19 @@ def randomisation(model: nn.Module, images: Tensor, explain: Explain[Key], seed:
     model's map that is constant is not similar (0); an original map that is constant has no value (NaN).
 
     explain: the maps to judge, called with the model or a changed copy of it. The model is left as it was.
+    world: the processes, each of which takes some of the random models.
     """
     original = {kind: maps.cpu().numpy() for kind, maps in explain(model, images).items()}
-    sums = {kind: np.zeros(len(images)) for kind in original}
-    models = 0
-    for changed in randomised_models(model, seed):
-        for kind, maps in explain(changed, images).items():
-            sums[kind] += np.nan_to_num(spearman(original[kind], maps.cpu().numpy()))
-        models += 1
+
+    def similarity(changed: nn.Module) -> dict[Key, np.ndarray]:
+        found = explain(changed, images).items()
+        return {kind: np.nan_to_num(spearman(original[kind], maps.cpu().numpy())) for kind, maps in found}
+
+    mine = islice(randomised_models(model, seed), world.rank, None, world.size)
+    similar = world.gather_all([similarity(changed) for changed in mine])
+    means = {kind: np.mean([found[kind] for found in similar], axis=0) for kind in original}
     is_constant = {kind: np.ptp(maps, axis=(1, 2)) == 0 for kind, maps in original.items()}
-    return {kind: np.where(is_constant[kind], np.nan, total / models) for kind, total in sums.items()}
+    return {kind: np.where(is_constant[kind], np.nan, mean) for kind, mean in means.items()}
 
 
 def smooth(explain: Explain[Key]) -> Explain[Key]:

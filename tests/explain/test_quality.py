@@ -90,7 +90,7 @@ def judged(monkeypatch):
     """The kinds of maps, (method, layer), whose measuring was begun; nothing is really measured."""
     begun = []
 
-    def measure_nothing(model, sample, kinds, progress, measured):
+    def measure_nothing(model, sample, kinds, progress, measured, world):
         for kind in kinds:
             if kind in measured:
                 continue
