@@ -1,26 +1,15 @@
-"""Copy weights from a local file into a network, whoever saved them, however they wrapped them.
+"""Copy weights from a local file into a network, whoever saved them, however they wrapped them."""
 
-Nothing in a file is executed: safetensors, or what `torch.load(weights_only=True)` reads.
-"""
-
-import argparse
-import pathlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
+from sightline.model_zoo.checkpoint import WeightsFile, read_weights, shown, some
 from sightline.model_zoo.spec import ModelError, find_head
 
-# Where a checkpoint keeps its weights, in the order in which they are looked for: averaged ones go first, as in timm.
-KEYS = (
-    *("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "params_ema", "ema"),
-    *("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params", "module"),
-)
 TABLE_ROWS = 12
 
 _WRAPPERS = re.compile(r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # of torch, at any depth
@@ -35,15 +24,6 @@ _COMPUTED = re.compile(
     r"(^|\.)(num_batches_tracked|relative_position_index|relative_coords_table|attn_mask|n_averaged|total_ops|total_params)$"
 )
 _AUXILIARY = re.compile(r"(aux\d|AuxLogits)\.")  # heads that Inception networks have for their training only
-
-
-@dataclass(frozen=True)
-class WeightsFile:
-    """A state dict, on the CPU; `key` says where it lay in its file: "model.state_dict", or "" where it lay bare."""
-
-    path: Path
-    weights: Mapping[str, Tensor]
-    key: str
 
 
 def load_weights(model: nn.Module, file: WeightsFile, num_classes: int, dataset: str) -> str:
@@ -95,72 +75,6 @@ def restore(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     model.load_state_dict(state)
 
 
-def read_weights(file: Path) -> WeightsFile:
-    """Find the state dict in a file. Raises ModelError where there is no such file, or no state dict in it."""
-    if file.is_dir():
-        raise ModelError(
-            f"{file} is a folder; give the weights file in it, .safetensors or a state dict saved by torch."
-        )
-    if not file.is_file():
-        raise ModelError(f"No weights file at {file}; give the path of a .safetensors or .pt file.")
-    try:
-        content = _load(file)
-    except Exception as error:  # torch and safetensors raise many kinds for a file that is not what its name says
-        raise ModelError(f"The weights file {file} cannot be read: {_reason(error)}") from error
-    found = _find_state_dict(content)
-    if found is None:
-        has = (
-            f" under a usual name (it has {_some(map(str, content))})" if isinstance(content, dict) and content else ""
-        )
-        raise ModelError(f"{file} holds no state dict{has}; save one with torch.save(model.state_dict(), FILE).")
-    return WeightsFile(file, *found)
-
-
-def _load(file: Path) -> object:
-    """Read a file of safetensors or of torch, which both run nothing."""
-    with open(file, "rb") as stream:
-        start = stream.read(9)
-    if file.suffix == ".safetensors" or start[8:] == b"{":  # after eight bytes of length, its header is JSON
-        from safetensors.torch import load_file
-
-        return load_file(file)
-    # Training scripts keep their options beside the weights; making such an object runs nothing of the file's.
-    with torch.serialization.safe_globals([argparse.Namespace, pathlib.PosixPath]):
-        return torch.load(file, map_location="cpu", weights_only=True)
-
-
-def _reason(error: Exception) -> str:
-    """Say in plain words why a file could not be read, and what to do."""
-    remedy = "where it was made, save the weights alone with torch.save(model.state_dict(), FILE)."
-    refused = re.search(r"GLOBAL (\S+)", str(error))
-    if refused:
-        return f"it holds Python objects ({refused[1]}), and those are never loaded; {remedy}"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror.lower()}."
-    if "TorchScript" in str(error):
-        return f"it is a TorchScript archive; {remedy}"
-    return (
-        f"it is damaged, or of another kind ({type(error).__name__}); give .safetensors or a state dict saved by torch."
-    )
-
-
-def _find_state_dict(content: object, depth: int = 3) -> tuple[dict[str, Tensor], str] | None:
-    """Find a dict of tensors in a checkpoint, and the keys, joined by dots, under which it lay.
-
-    >>> _find_state_dict({"epoch": 7, "model": {"fc.bias": torch.zeros(2)}})
-    ({'fc.bias': tensor([0., 0.])}, 'model')
-    """
-    if not isinstance(content, dict) or not content or depth == 0:
-        return None
-    if all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
-        return content, ""
-    for key in KEYS:
-        found = _find_state_dict(content.get(key), depth - 1)
-        if found:
-            return found[0], f"{key}.{found[1]}".rstrip(".")
-    return None
-
-
 def _named_as(own: Mapping[str, Tensor], file: WeightsFile) -> tuple[dict[str, Tensor], list[str]]:
     """Name the weights of `file` as in `own`, as far as can be told; with sentences on what was chosen."""
     notes = [f"Read from {file.key!r} in the file."] if file.key else []
@@ -174,7 +88,7 @@ def _named_as(own: Mapping[str, Tensor], file: WeightsFile) -> tuple[dict[str, T
         notes.append(f"The names begin with {prefix!r} there.")
     complete = all(name in inside or _COMPUTED.search(name) for name in own)
     if others and complete:  # else they may be what is missing, and stand in the table
-        notes.append(f"{len(others):,} others were left out: {_some(others)}.")
+        notes.append(f"{len(others):,} others were left out: {some(others)}.")
     else:
         inside |= {name: weights[name] for name in others}
     return {name: inside[name] for name in inside if name in own or not _may_be_left(name)}, notes
@@ -223,7 +137,7 @@ def _copy(model: nn.Module, weights: dict[str, Tensor], file: Path) -> None:
 def _table(names: list[str], weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
     """Write a table of names and their shapes, at most TABLE_ROWS."""
     rows = [("name", "in the file", "in the model")]
-    rows += [(name, _shape(weights.get(name)), _shape(own.get(name))) for name in names[:TABLE_ROWS]]
+    rows += [(shown(name), _shape(weights.get(name)), _shape(own.get(name))) for name in names[:TABLE_ROWS]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  " + "   ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     return "\n".join(lines + [f"  and {len(names) - TABLE_ROWS:,} more"] * (len(names) > TABLE_ROWS))
@@ -233,8 +147,3 @@ def _shape(value: Tensor | None) -> str:
     if value is None:
         return "–"
     return "×".join(map(str, value.shape)) or "one number"
-
-
-def _some(names: Iterable[str], limit: int = 3) -> str:
-    listed = list(names)
-    return ", ".join(listed[:limit]) + (", …" if len(listed) > limit else "")

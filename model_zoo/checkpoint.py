@@ -1,0 +1,204 @@
+"""Find the weights in a file, whoever saved it, however they wrapped them. Nothing in a file is executed."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from torch import Tensor
+
+from sightline.model_zoo.pickled import Made
+from sightline.model_zoo.spec import ModelError
+from sightline.model_zoo.torch_file import LEGACY, ZIP, StoredTensor, TorchFile, UnreadableError
+
+# Where a checkpoint keeps its weights, in the order in which they are looked for: averaged ones go first, as in timm.
+KEYS = (
+    *("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "params_ema", "ema"),
+    *("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params", "module"),
+    *("teacher", "student"),  # of DINO: the first is an average of the second
+)
+# Where torch-ema and its kind keep averages, of the parameters alone: a list in the network's order, or by name.
+AVERAGES = ("shadow_params", "shadow")
+REMEDY = "where it was made, save the weights alone with torch.save(model.state_dict(), FILE)."
+QUANTIZED = (
+    "it is of a network that was converted to compute with integers ({}), which has no gradients to explain it by; "
+    "give the weights from before the conversion."
+)
+MAX_NAME, MAX_ENTRIES = 500, 1_000_000  # letters; attributes, in all, of a model saved whole, which may hold itself
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A state dict, on the CPU; `key` says where it lay in its file: "model.state_dict", or "" where it lay bare.
+
+    averages: of its parameters alone, in the order of the network, where the file has those beside it.
+    """
+
+    path: Path
+    weights: Mapping[str, Tensor]
+    key: str
+    averages: Sequence[Tensor] = ()
+
+
+def read_weights(file: Path) -> WeightsFile:
+    """Find the state dict in a file. Raises ModelError where there is no such file, or no state dict in it."""
+    if file.is_dir():
+        raise ModelError(
+            f"{file} is a folder; give the weights file in it, .safetensors or a state dict saved by torch."
+        )
+    if not file.is_file():
+        raise ModelError(f"No weights file at {file}; give the path of a .safetensors or .pt file.")
+    try:
+        with open(file, "rb") as stream:
+            found = _read(file, stream)
+    except Exception as error:  # a file that is not what its name says ends in many kinds
+        raise ModelError(f"The weights file {file} cannot be read: {_reason(error)}") from error
+    if isinstance(found, str):
+        raise ModelError(f"{file} holds no state dict{found}; save one with torch.save(model.state_dict(), FILE).")
+    return found
+
+
+def shown(name: str) -> str:
+    """Return a name from a file as it may be printed: on one line, not too long, without control characters."""
+    cut = name if len(name) <= 80 else f"{name[:79]}…"
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)
+
+
+def some(names: Iterable[str], limit: int = 3) -> str:
+    """Write the first few of `names`, as they may be printed.
+
+    >>> some(["a", "b", "c", "d"])
+    'a, b, c, …'
+    """
+    listed = list(names)
+    return ", ".join(map(shown, listed[:limit])) + (", …" if len(listed) > limit else "")
+
+
+def _reason(error: Exception) -> str:
+    """Say in plain words why a file could not be read, and what to do."""
+    if isinstance(error, UnreadableError):
+        return str(error) if str(error).endswith(".") else f"{error}; {REMEDY}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror.lower()}."
+    kind = type(error).__name__
+    return f"it is damaged, or of another kind ({kind}); give .safetensors or a state dict saved by torch."
+
+
+def _read(path: Path, stream: BinaryIO) -> WeightsFile | str:
+    """Read the weights of an open file; where it has none, return what it has instead, in words."""
+    start = stream.read(len(LEGACY))
+    if start.startswith((ZIP, LEGACY)):
+        file = TorchFile(stream)
+        content: object = file.content
+        read: Callable[[Any], Tensor] = file.tensor
+    elif path.suffix == ".safetensors" or start[8:9] == b"{":  # after eight bytes of length, its header is JSON
+        from safetensors.torch import load_file
+
+        content, read = load_file(path), _as_it_is
+    else:
+        raise ValueError("neither begins like a file of torch, nor of safetensors")
+    weights, key = _find_state_dict(content)
+    averages, of_averages = _find_averages(content)
+    if not weights and not averages:
+        return _instead(content)
+    if isinstance(averages, dict):
+        weights, averages = weights | averages, []
+    key = ", ".join(filter(None, (key, of_averages)))
+    return WeightsFile(path, {name: read(tensor) for name, tensor in weights.items()}, key, list(map(read, averages)))
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _instead(content: object) -> str:
+    """Say what a file without weights has. Raises UnreadableError where that is one object, which is never made."""
+    entries = _entries(content)
+    if isinstance(content, Made) and not entries:
+        raise UnreadableError(f"it holds Python objects ({shown(content.by)}), and those are never loaded")
+    return f" under a usual name (it has {some(entries)})" if entries and isinstance(content, dict) else ""
+
+
+def _entries(content: object) -> dict[str, Any]:
+    """Return what lies in a dict, a list or a tuple, or in an object's attributes, by name; {} of anything else."""
+    if isinstance(content, (list, tuple)):
+        return {str(place): value for place, value in enumerate(content[:9])}
+    if isinstance(content, Made) and not content:
+        pairs = content.arguments[0] if content.arguments else None  # of an OrderedDict, as Python 2 wrote it
+        if isinstance(pairs, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+            return {name: value for name, value in pairs if isinstance(name, str)}
+        return content.attributes()
+    return content if isinstance(content, dict) else {}
+
+
+def _find_state_dict(content: object) -> tuple[dict[str, Any], str]:
+    """Find a dict of tensors in a checkpoint, and the keys, joined by dots, under which it lay; {} where none is.
+
+    >>> import torch
+    >>> _find_state_dict({"epoch": 7, "model": {"fc.bias": torch.zeros(2)}})
+    ({'fc.bias': tensor([0., 0.])}, 'model')
+    """
+    for place, key in _places(content, set()):
+        if "_modules" in place:
+            return _module_weights(place), key
+        packed = [name for name in place if "_packed_params" in name]
+        if packed:
+            raise UnreadableError(QUANTIZED.format(shown(packed[0])))
+        weights = {name: value for name, value in place.items() if _is_weight(name, value)}
+        if 2 * len(weights) > len(place):  # a number may lie among weights, a tensor among the parts of a checkpoint
+            return weights, key
+    return {}, ""
+
+
+def _places(content: object, seen: set[int], key: str = "", depth: int = 4) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the dicts in which weights may lie, once each, with the keys that lead there: the innermost first."""
+    if depth == 0 or id(content) in seen:
+        return
+    seen.add(id(content))
+    entries = _entries(content)
+    for inside in KEYS if isinstance(content, dict) else entries:
+        yield from _places(entries.get(inside), seen, f"{key}.{inside}".strip("."), depth - 1)
+    if isinstance(content, dict) and entries:
+        yield entries, key
+
+
+def _is_weight(name: str, value: object) -> bool:
+    return isinstance(value, (Tensor, StoredTensor)) and len(name) <= MAX_NAME
+
+
+def _find_averages(content: object) -> tuple[Any, str]:
+    """Find averages of parameters, by name or in a list, in a checkpoint or under one of its keys; and where."""
+    entries = _entries(content)
+    for key in ("", *KEYS):
+        place = _entries(entries.get(key)) if key else entries
+        for inside in AVERAGES:
+            averages = place.get(inside)
+            listed = averages if isinstance(averages, list) else []
+            pairs = averages.items() if isinstance(averages, dict) else [("", value) for value in listed]
+            if pairs and all(_is_weight(*pair) for pair in pairs):
+                return averages, f"{key}.{inside}".strip(".")
+    return [], ""
+
+
+def _module_weights(model: dict[str, Any]) -> dict[str, Any]:
+    """Make the state dict of a model that was saved whole, of the attributes of its modules."""
+    weights: dict[str, Any] = {}
+    pending: list[tuple[str, object]] = [("", model)]
+    budget = MAX_ENTRIES
+    while pending:
+        prefix, made = pending.pop()
+        kind, module = (made.by, made.attributes()) if isinstance(made, Made) else ("", model)
+        parameters, buffers, children = (
+            _entries(module.get(f"_{part}")) for part in ("parameters", "buffers", "modules")
+        )
+        hidden = module.get("_non_persistent_buffers_set")
+        hidden = hidden if isinstance(hidden, list) else []
+        budget -= 1 + sum(map(len, (module, parameters, buffers, children, hidden)))
+        if budget < 0 or len(prefix) > MAX_NAME:
+            raise ValueError("a model that contains itself")
+        if ".quantized." in kind:
+            raise UnreadableError(QUANTIZED.format(shown(prefix)))
+        own = parameters | {name: value for name, value in buffers.items() if name not in hidden}
+        weights |= {prefix + name: value for name, value in own.items() if _is_weight(prefix + name, value)}
+        pending += [(f"{prefix}{name}.", child) for name, child in reversed(children.items()) if child is not None]
+    return weights
