@@ -1,29 +1,16 @@
-"""Copy weights from a local file into a network, whoever saved them, however they wrapped them."""
+"""Copy weights from a local file into a network, whoever saved them. Nothing in the file is executed."""
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from sightline.model_zoo.checkpoint import WeightsFile, read_weights, shown, some
+from sightline.model_zoo.naming import is_computed, named_as
 from sightline.model_zoo.spec import ModelError, find_head
 
 TABLE_ROWS = 12
-
-_WRAPPERS = re.compile(r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # of torch, at any depth
-# Names in files that torchvision published before it renamed these modules (DenseNet; vision transformers).
-_RENAMED = (
-    (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\."), r"\1\2."),
-    (re.compile(r"\bmlp\.linear_1\."), "mlp.0."),
-    (re.compile(r"\bmlp\.linear_2\."), "mlp.3."),
-)
-# Computed, not learnt: a file may lack them, or have them where the network does not keep them.
-_COMPUTED = re.compile(
-    r"(^|\.)(num_batches_tracked|relative_position_index|relative_coords_table|attn_mask|n_averaged|total_ops|total_params)$"
-)
-_AUXILIARY = re.compile(r"(aux\d|AuxLogits)\.")  # heads that Inception networks have for their training only
 
 
 def load_weights(model: nn.Module, file: WeightsFile, num_classes: int, dataset: str) -> str:
@@ -32,15 +19,19 @@ def load_weights(model: nn.Module, file: WeightsFile, num_classes: int, dataset:
     Raises ModelError when they are for another number of classes than the `num_classes` of `dataset`, or when they
     do not fit, then with a table of the differences; and `model` is as it was.
     """
-    weights, notes = _named_as(model.state_dict(), file)
-    head = find_head(model, num_classes)
+    weights, notes, head = _prepare(model, file, num_classes)
     shape = weights[f"{head}.weight"].shape if f"{head}.weight" in weights else (num_classes,)
+    if shape and shape[0] == 1 != num_classes:
+        raise ModelError(
+            f"The weights in {file.path} have a single output (a sigmoid), which tells two classes apart; {dataset} "
+            f"has {num_classes:,}, and an explanation needs an output for each: give the images of those two classes."
+        )
     if shape and shape[0] != num_classes:
         raise ModelError(
             f"The weights in {file.path} are for {shape[0]:,} classes, {dataset} has {num_classes:,}: give the "
             "weights of a model trained on these classes, or train one from them: sightline train --pretrained FILE."
         )
-    _copy(model, weights, file.path)
+    _copy(model, weights, file.path, head)
     return " ".join(notes)
 
 
@@ -57,12 +48,11 @@ def load_pretrained(model: nn.Module, file: Path, num_classes: int) -> list[str]
     Returns the names that were left as they are. Raises ModelError as `read_weights` and `load_weights`.
     """
     own = model.state_dict()
-    weights, _ = _named_as(own, read_weights(file))
-    head = find_head(model, num_classes)
-    fresh = [
-        name for name in own if name.startswith(f"{head}.") and weights.get(name, own[name]).shape != own[name].shape
-    ]
-    _copy(model, weights | {name: own[name] for name in fresh}, file)
+    weights, _, head = _prepare(model, read_weights(file), num_classes)
+    of_head = [name for name in own if name.startswith(f"{head}.")]
+    fits = all(name in weights and weights[name].shape == own[name].shape for name in of_head)
+    fresh = [] if fits else of_head
+    _copy(model, weights | {name: own[name] for name in fresh}, file, head)
     return fresh
 
 
@@ -75,63 +65,76 @@ def restore(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     model.load_state_dict(state)
 
 
-def _named_as(own: Mapping[str, Tensor], file: WeightsFile) -> tuple[dict[str, Tensor], list[str]]:
-    """Name the weights of `file` as in `own`, as far as can be told; with sentences on what was chosen."""
-    notes = [f"Read from {file.key!r} in the file."] if file.key else []
-    weights = {_WRAPPERS.sub("", name): value for name, value in file.weights.items()}
-    prefix = _prefix(weights, own)
-    inside = {
-        _current_name(name.removeprefix(prefix), own): weights[name] for name in weights if name.startswith(prefix)
-    }
-    others = [name for name in weights if not name.startswith(prefix)]
-    if prefix:
-        notes.append(f"The names begin with {prefix!r} there.")
-    complete = all(name in inside or _COMPUTED.search(name) for name in own)
-    if others and complete:  # else they may be what is missing, and stand in the table
-        notes.append(f"{len(others):,} others were left out: {some(others)}.")
-    else:
-        inside |= {name: weights[name] for name in others}
-    return {name: inside[name] for name in inside if name in own or not _may_be_left(name)}, notes
-
-
-def _prefix(weights: Iterable[str], own: Mapping[str, Tensor]) -> str:
-    """Find what stands before the network's own names in most of the file's: "module.", "student.backbone."…"""
-    counts = Counter({"": 0})
-    for name in weights:
-        starts = [0, *(match.end() for match in re.finditer(r"\.", name))]
-        counts.update(name[:start] for start in starts if _current_name(name[start:], own) in own)
-    return min(counts, key=lambda prefix: (-counts[prefix], len(prefix), prefix))
-
-
-def _current_name(name: str, own: Mapping[str, Tensor]) -> str:
-    """Return the name that torchvision gives a module today, where that is one of the network's."""
-    if name not in own:
-        for pattern, replacement in _RENAMED:
-            if pattern.sub(replacement, name) in own:
-                return pattern.sub(replacement, name)
-    return name
-
-
-def _may_be_left(name: str) -> bool:
-    """Tell whether a network may do without this entry of a file."""
-    return bool(_COMPUTED.search(name) or _AUXILIARY.match(name))
-
-
-def _copy(model: nn.Module, weights: dict[str, Tensor], file: Path) -> None:
-    """Raise ModelError with a table where names or shapes differ; else copy all of it."""
-    own = model.state_dict()
-    misshaped = [name for name in own if name in weights and weights[name].shape != own[name].shape]
-    missing = [name for name in own if name not in weights and not _COMPUTED.search(name)]
-    unexpected = [name for name in weights if name not in own]
-    kinds = {"of another shape": misshaped, "missing": missing, "unexpected": unexpected}
-    problems = [f"{len(names):,} {what}" for what, names in kinds.items() if names]
-    if problems:
-        table = _table([*misshaped, *missing, *unexpected], weights, own)
-        raise ModelError(
-            f"The weights in {file} are of another architecture: {', '.join(problems)}; "
-            f"choose the --model, and the --image-size, that they were saved with.\n{table}"
+def _prepare(model: nn.Module, file: WeightsFile, num_classes: int) -> tuple[dict[str, Tensor], list[str], str | None]:
+    """Name the weights as in `model`, with a logit for each class of two; also return what was done, and the head."""
+    weights, notes = named_as(model, file, num_classes)
+    head = find_head(model, num_classes)
+    single = [name for name in weights if name.startswith(f"{head}.") and weights[name].shape[:1] == (1,)]
+    if num_classes == 2 and single:
+        weights |= {name: torch.cat([torch.zeros_like(weights[name]), weights[name]]) for name in single}
+        notes.append(
+            "Its single output, a sigmoid, became two logits with the same probabilities: 0 for the first class, in "
+            "order of names, and the output for the second."
         )
+    return weights, notes, head
+
+
+def _copy(model: nn.Module, weights: dict[str, Tensor], file: Path, head: str | None) -> None:
+    """Copy all of it, or raise ModelError, which says what does not fit."""
+    own = model.state_dict()
+    misfit = _quantised(weights, own) or _misfit(weights, own, head)
+    if misfit:
+        raise ModelError(f"The weights in {file} are {misfit}")
     restore(model, {name: own[name] for name in own if name not in weights} | weights)
+
+
+def _misfit(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], head: str | None) -> str:
+    """Say what weights are of, in a sentence where that is known, else with a table; "" where they fit."""
+    misshaped = [name for name in own if name in weights and weights[name].shape != own[name].shape]
+    missing = [name for name in own if name not in weights and not is_computed(name)]
+    unexpected = [name for name in weights if name not in own]
+    wrong = [*misshaped, *missing, *unexpected]
+    if wrong == missing and missing and all(name.startswith(f"{head}.") for name in missing):
+        return (
+            f"of a network without its head ({some(missing)}): give those of a trained classifier, or train one from "
+            "them: sightline train --pretrained FILE."
+        )
+    kinds = {"of another shape": misshaped, "missing": missing, "unexpected": unexpected}
+    counts = ", ".join(f"{len(names):,} {what}" for what, names in kinds.items() if names)
+    other_channels = _other_channels(wrong[0], weights, own) if len(wrong) == len(misshaped) == 1 else ""
+    if other_channels or not wrong:
+        return other_channels
+    return (
+        f"of another architecture: {counts}; choose the --model, and the --image-size, that they were saved with.\n"
+        + _table(wrong, weights, own)
+    )
+
+
+def _quantised(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """Say which weights are whole numbers where the network has others; "" where none is."""
+    known = [name for name in own if name in weights]
+    whole = [name for name in known if own[name].is_floating_point() and not weights[name].is_floating_point()]
+    if not whole:
+        return ""
+    return (
+        f"quantised: {some(whole)} hold whole numbers, and not what these stand for; give the weights from before they "
+        "were quantised."
+    )
+
+
+def _other_channels(name: str, weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """Say for how many channels a network is whose first layer alone has another shape; "" where that is not it."""
+    shape, mine = weights[name].shape, own[name].shape
+    if len(shape) < 2 or mine != (shape[0], 3, *shape[2:]):
+        return ""
+    channels = shape[1]
+    if channels != 1:
+        return f"of a network for images of {channels:,} channels ({name}); Sightline's have 3, red, green and blue."
+    return (
+        f"of a network for grey images ({name} takes 1 channel); Sightline's have 3. Spread that weight over them as "
+        f"Pillow makes grey of colours, state[{name!r}] * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1), save it, "
+        "and give one --mean and --std for all three, thrice each."
+    )
 
 
 def _table(names: list[str], weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
