@@ -2,8 +2,8 @@
 
 import re
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from inspect import signature
 from os.path import commonprefix
 
@@ -40,7 +40,7 @@ def named_as(model: nn.Module, file: WeightsFile, num_classes: int) -> tuple[dic
     names, prefixes = _without_prefixes(bare, own)
     others = [name for name in bare if name not in names]
     weights = {name: bare[name] for name in others} | {names[name]: bare[name] for name in names}
-    _fill_shared(weights, own)
+    weights = under_all_names(weights, own)
     if prefixes:
         notes.append(f"The names begin with {' or '.join(repr(shown(prefix)) for prefix in prefixes)} there.")
     if any(name not in weights for name in own if not is_computed(name)):
@@ -61,6 +61,16 @@ def _without_start(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Take off what all names begin with, up to a dot."""
     start = commonprefix(list(weights)).rpartition(".")[0]
     return {name.removeprefix(f"{start}."): value for name, value in weights.items()}
+
+
+def under_all_names(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Add the names that a file lacks because the network has the tensor under another name too: files may keep one."""
+    tensors = {
+        name: (tensor.data_ptr() or id(tensor), tensor.shape, tensor.stride())  # no pointer: empty, or on no device
+        for name, tensor in own.items()
+    }
+    found = {tensors[name]: weights[name] for name in own if name in weights}
+    return {name: found[tensor] for name, tensor in tensors.items() if tensor in found} | dict(weights)
 
 
 def is_computed(name: str) -> bool:
@@ -97,11 +107,12 @@ def _without_prefixes(weights: Iterable[str], own: Mapping[str, Tensor]) -> tupl
     return names, prefixes
 
 
-def _prefix(weights: Iterable[str], own: Container[str]) -> str:
+def _prefix(weights: Iterable[str], own: Collection[str]) -> str:
     """Find what stands before names of `own` in most of the file's."""
     counts = Counter({"": 0})
+    parts = 2 + max(name.count(".") for name in own)  # of an older name it may be one more
     for name in weights:
-        starts = [0, *(match.end() for match in re.finditer(r"\.", name))]
+        starts = [0, *(match.end() for match in re.finditer(r"\.", name))][-parts:]
         counts.update(name[:start] for start in starts if _current_name(name[start:], own) in own)
     return min(counts, key=lambda prefix: (-counts[prefix], len(prefix), prefix))
 
@@ -183,14 +194,3 @@ def _put_averages(
     places = {id(parameter): value for parameter, value in zip(parameters, averages, strict=True)}
     weights |= {name: places[id(tensor)] for name, tensor in own.items() if id(tensor) in places}
     return "Averages of its parameters were taken."
-
-
-def _fill_shared(weights: dict[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Give a tensor that the network has under several names, of which the file has one, under all of them."""
-    names = defaultdict(list)
-    for name, tensor in own.items():
-        names[id(tensor)].append(name)
-    for shared in names.values():
-        given = next((weights[name] for name in shared if name in weights), None)
-        if given is not None:
-            weights |= {name: given for name in shared if name not in weights}

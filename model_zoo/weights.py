@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.model_zoo.checkpoint import WeightsFile, read_weights, shown, some
-from sightline.model_zoo.naming import is_computed, named_as
+from sightline.model_zoo.naming import is_computed, named_as, under_all_names
 from sightline.model_zoo.spec import ModelError, find_head
 
 TABLE_ROWS = 12
@@ -16,8 +16,9 @@ TABLE_ROWS = 12
 def load_weights(model: nn.Module, file: WeightsFile, num_classes: int, dataset: str) -> str:
     """Copy all weights of `file` into `model`, and return what was done to find them, in sentences, or "".
 
+    Of two classes, weights with a single output, a sigmoid's, are those of the second.
     Raises ModelError when they are for another number of classes than the `num_classes` of `dataset`, or when they
-    do not fit, then with a table of the differences; and `model` is as it was.
+    do not fit: then it says what they are, or shows a table of the differences. `model` is as it was.
     """
     weights, notes, head = _prepare(model, file, num_classes)
     shape = weights[f"{head}.weight"].shape if f"{head}.weight" in weights else (num_classes,)
@@ -59,6 +60,7 @@ def load_pretrained(model: nn.Module, file: Path, num_classes: int) -> list[str]
 def restore(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Copy a complete state dict of this very network. Raises RuntimeError where it is not complete, or another's."""
     state = model.state_dict()  # with the version of each module, which files lose and MNASNet asks for
+    weights = under_all_names(weights, state)
     for name in state.keys() - weights.keys():
         del state[name]
     state.update(weights)

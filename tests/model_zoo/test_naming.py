@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_model
 from torch import nn
 
-from sightline.model_zoo import ModelError, build_model, load_pretrained, load_weights, read_weights
+from sightline.model_zoo import ModelError, build_model, load_pretrained, load_weights, read_weights, restore
 from sightline.model_zoo.checkpoint import WeightsFile
 from sightline.model_zoo.naming import named_as
 
@@ -159,6 +159,9 @@ def test_a_tensor_under_several_names_may_have_one_of_them_in_the_file(tmp_path)
     save_model(trained, tmp_path / "w.safetensors")
     assert len(read_weights(tmp_path / "w.safetensors").weights) == 4  # of the seven names
     assert load(network, read_weights(tmp_path / "w.safetensors").weights) == "" and same(network, trained.state_dict())
+    network = Tied()
+    restore(network, read_weights(tmp_path / "w.safetensors").weights)
+    assert same(network, trained.state_dict())
 
 
 def test_averages_without_names_go_to_the_parameters(network, trained):
