@@ -106,10 +106,14 @@ def _misfit(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], head: str 
     other_channels = _other_channels(wrong[0], weights, own) if len(wrong) == len(misshaped) == 1 else ""
     if other_channels or not wrong:
         return other_channels
-    return (
-        f"of another architecture: {counts}; choose the --model, and the --image-size, that they were saved with.\n"
-        + _table(wrong, weights, own)
+    theirs, mine = (
+        sorted(value.numel() for name, value in state.items() if not is_computed(name)) for state in (weights, own)
     )
+    what, remedy = "of another architecture", "choose the --model, and the --image-size, that they were saved with"
+    if theirs == mine and not misshaped:
+        what = "by their sizes of this architecture, but under other names"
+        remedy = "choose the --model of the library that they are from, torchvision:NAME or timm:NAME, or rename them"
+    return f"{what}: {counts}; {remedy}.\n{_table(wrong, weights, own)}"
 
 
 def _quantised(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:

@@ -8,6 +8,7 @@ import timm
 import torch
 from safetensors.torch import save_model
 from torch import nn
+from torchvision import models
 
 from sightline.model_zoo import ModelError, build_model, load_pretrained, load_weights, read_weights, restore
 from sightline.model_zoo.checkpoint import WeightsFile
@@ -81,20 +82,38 @@ def test_where_only_names_differ_the_order_decides_and_that_is_said(network, tra
     assert same(network, trained)
 
 
-def test_an_order_with_other_shapes_or_none_decides_nothing(network, trained):
+def test_other_names_in_another_order_are_not_guessed_and_called_what_they_are(network, trained):
     other = {name.replace("fc.", "last."): value for name, value in trained.items()}
-    swapped = dict(sorted(other.items(), key=lambda entry: ("last" not in entry[0], entry[0].split(".")[0] != "conv1")))
-    for weights in (swapped, dict(sorted(other.items()))):  # the second as safetensors has them
-        with pytest.raises(ModelError, match="another architecture"):
+    last_first = dict(sorted(other.items(), key=lambda entry: "last" not in entry[0]))
+    for weights in (last_first, dict(sorted(other.items()))):  # the second as safetensors has them
+        with pytest.raises(
+            ModelError, match="of this architecture, but under other names: 2 missing, 2 unexpected; choose"
+        ):
             load(network, weights)
+    del other["conv1.0.weight"]
+    with pytest.raises(ModelError, match="of another architecture: 3 missing, 2 unexpected; choose the --model, and"):
+        load(network, other)
+
+
+def test_weights_of_one_library_are_taken_by_the_network_of_another():
+    torch.manual_seed(3)
+    trained, network = models.mobilenet_v2(num_classes=3), timm.create_model("mobilenetv2_100", num_classes=3)
+    for module in trained.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -1, 1)
+            nn.init.uniform_(module.weight)
+    assert "262 weights have other names there (features.0.0.weight →" in load(network, trained.state_dict(), 3)
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(network.eval()(images), trained.eval()(images))
 
 
 def test_what_is_renamed_in_order_keeps_biases_and_weights_apart():
     network = nn.Sequential(nn.Linear(3, 3, bias=False), nn.BatchNorm1d(3), nn.Linear(3, 2))
     weights = {f"a{name}": value for name, value in network.state_dict().items()}
-    assert "5 weights have other names" not in load(network, weights)  # but computed ones are left
+    assert load(network, weights).startswith("7 weights have other names there (a0.weight → 0.weight, ")
     weights = {name.replace("a1.weight", "a1.scale"): value for name, value in weights.items()}
-    with pytest.raises(ModelError, match="another architecture"):
+    with pytest.raises(ModelError, match="but under other names: 7 missing, 7 unexpected"):
         load(network, weights)
 
 
