@@ -192,7 +192,7 @@ def _module_weights(model: dict[str, Any]) -> dict[str, Any]:
             _entries(module.get(f"_{part}")) for part in ("parameters", "buffers", "modules")
         )
         hidden = module.get("_non_persistent_buffers_set")
-        hidden = hidden if isinstance(hidden, list) else []
+        hidden = {name for name in hidden if isinstance(name, str)} if isinstance(hidden, list) else set()
         budget -= 1 + sum(map(len, (module, parameters, buffers, children, hidden)))
         if budget < 0 or len(prefix) > MAX_NAME:
             raise ValueError("a model that contains itself")

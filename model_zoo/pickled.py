@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 MAX_STEPS = 2_000_000  # each may make an object. A large model with its optimizer's state takes about 200,000.
+MAX_NAME = 1_000  # letters; a name is put together again each time
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY: dict[str, Callable[[], object]] = {
@@ -42,7 +43,7 @@ class Made(dict[str, object]):
 
     def attributes(self) -> dict[str, object]:
         """Return its attributes by name; none where its class was to make them from something else than a dict."""
-        states = self.state if isinstance(self.state, tuple) else (self.state,)  # two of an object with slots
+        states = self.state[:2] if isinstance(self.state, tuple) else (self.state,)  # two of an object with slots
         return {name: value for state in states if isinstance(state, dict) for name, value in state.items()}
 
 
@@ -138,7 +139,10 @@ class _Machine:
             case "GLOBAL":
                 self.stack.append(Name(argument.replace(" ", ".", 1)))
             case "STACK_GLOBAL":
-                self.stack.append(Name(".".join(self._take(2))))
+                module, name = self._take(2)
+                if len(module) + len(name) > MAX_NAME:
+                    raise ValueError(f"a name of more than {MAX_NAME:,} letters")
+                self.stack.append(Name(f"{module}.{name}"))
             case "REDUCE" | "NEWOBJ":
                 self._call(*self._take(2))
             case "NEWOBJ_EX":

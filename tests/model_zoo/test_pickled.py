@@ -161,6 +161,10 @@ def test_bombs_of_a_few_bytes_go_off_nowhere():
     twice = b"\x80\x02)" + b"".join(b"q%ch%c\x86" % (k, k) for k in range(60)) + b"."  # 2^60 ends, as a key
     assert read_pickle(io.BytesIO(b"\x80\x02}" + twice[2:-1] + b"K\x01s.")) == {}
     assert read_pickle(io.BytesIO(b"\x80\x02Nr\xff\xff\xff\xff.")) is None  # a memo of four billion places
+    with pytest.raises(ValueError, match="more than 1,000 letters"):  # which each of these steps would double
+        read_pickle(io.BytesIO(b"\x80\x04X\xe8\x03\x00\x00" + b"a" * 1000 + b"q\x00" + b"h\x00h\x00\x93" * 9 + b"."))
+    many = Made("a", (), ({"b": 1},) * 3)  # a state is two dicts at most, however often it names one
+    assert many.attributes() == {"b": 1} == Made("a", (), ({"b": 1}, None, {"c": 2})).attributes()
 
 
 def test_a_pickle_is_read_up_to_a_number_of_steps(monkeypatch):
