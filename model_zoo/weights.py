@@ -38,8 +38,8 @@ def load_weights(model: nn.Module, file: WeightsFile, num_classes: int, dataset:
 
 def count_classes(model: nn.Module, file: WeightsFile, num_classes: int) -> int | None:
     """Return for how many classes the weights are, by the head of `model`, which has `num_classes`; None: unknown."""
-    weights, _ = _named_as(model.state_dict(), file)
-    weight = weights.get(f"{find_head(model, num_classes)}.weight")
+    weights, _, head = _prepare(model, file, num_classes)
+    weight = weights.get(f"{head}.weight")
     return None if weight is None or not weight.ndim else weight.shape[0]
 
 
