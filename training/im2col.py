@@ -23,16 +23,17 @@ def most_pixels() -> int:
 class Im2col(TorchFunctionMode):
     """A mode in which torch.conv2d of CPU tensors gathers the image patches (im2col) and multiplies matrices.
 
-    Only where nn.Conv2d calls it, the result has at most `most_pixels`, there is one group, no dilation, and the stride
-    and the zero padding are the same in both directions; all other calls go their usual way. Values and gradients are
-    those of torch.conv2d but for rounding. The arithmetic follows autocast, as that of torch.conv2d does.
+    Only where nn.Conv2d calls it, the result has at most `most_pixels` and is in channels_last, there is one group, no
+    dilation, and the stride and the zero padding are the same in both directions; all other calls go their usual way.
+    Values and gradients are those of torch.conv2d but for rounding, and the result may be changed in place, as any. The
+    arithmetic follows autocast, as that of torch.conv2d does. Second derivatives and torch.func are refused.
     """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function is not torch.conv2d or len(args) != 7 or not _pays(*args):
             return function(*args, **(kwargs or {}))
         images, weight, bias, stride, padding, *_ = args
-        if torch.is_autocast_enabled("cpu"):
+        if torch.is_autocast_enabled("cpu") and images.dtype != torch.float64:  # which autocast leaves alone
             images, weight = (tensor.to(torch.get_autocast_dtype("cpu")) for tensor in (images, weight))
         result: Tensor = _Convolution.apply(images, weight, stride[0], padding[0])
         return result if bias is None else result + bias.to(result.dtype)[:, None, None]
@@ -41,6 +42,8 @@ class Im2col(TorchFunctionMode):
 def _pays(images: Tensor, weight: Tensor, _bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
     pairs = (stride, padding, dilation)  # where it is nn.Conv2d that calls; padding may also be a word
     if images.device.type != "cpu" or images.ndim != 4 or groups != 1 or not all(isinstance(p, tuple) for p in pairs):
+        return False
+    if not any(tensor.stride(1) == 1 < tensor.stride(2) for tensor in (images, weight)):  # neither is in channels_last
         return False
     if dilation != (1, 1) or stride[0] != stride[1] or padding[0] != padding[1]:
         return False
@@ -80,8 +83,12 @@ class _Convolution(torch.autograd.Function):
 
 
 def _convolve(images: Tensor, matrix: Tensor, kernel: torch.Size, stride: int, padding: tuple[int, int]) -> Tensor:
+    """Return N×C×H×W in channels_last, and no view: autograd lets nobody change a view that a Function returns."""
     patches, (height, width) = _patches(images, kernel, stride, padding)
-    return (patches @ matrix).view(len(images), height, width, -1).permute(0, 3, 1, 2)
+    size = (len(images), matrix.shape[1], height, width)
+    result = torch.empty(size, dtype=images.dtype, memory_format=torch.channels_last)
+    torch.mm(patches, matrix, out=_places(result).view(-1, matrix.shape[1]))
+    return result
 
 
 def _patches(

@@ -1,5 +1,7 @@
 """Convolutions of small images as matrix multiplications: the same numbers, and only where they pay."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
@@ -27,6 +29,18 @@ CASES = {
     "one pixel": (nn.Conv2d(5, 7, 1), 1),
 }
 
+LAYOUTS = [
+    (torch.channels_last, torch.channels_last),
+    (torch.channels_last, torch.contiguous_format),
+]  # network, images
+CHANGES = {
+    "an activation": lambda result: functional.hardswish(result, inplace=True),
+    "a sum": lambda result: result.add_(torch.ones_like(result)),
+    "a part": lambda result: [result[:, 2:5].mul_(3), result][1],
+    "a view": lambda result: [result.permute(0, 2, 3, 1).view(-1, 7)[1:].exp_(), result][1],
+    "filled": lambda result: result.masked_fill_(result > 0, 1.5),
+}
+
 
 class Watch(TorchDispatchMode):
     """Writes down the forward convolutions that torch computes by its own kernels."""
@@ -39,6 +53,13 @@ class Watch(TorchDispatchMode):
         if function.name() in ("aten::convolution", "aten::conv2d"):
             self.convolutions.append(function)
         return function(*args, **(kwargs or {}))
+
+
+def laid_out(case, layouts):
+    """Return a convolution of CASES, and images for it, in float64 and these layouts."""
+    convolution, side = CASES[case]
+    images = torch.randn(4, 5, side, side, dtype=torch.float64).to(memory_format=layouts[1])
+    return deepcopy(convolution).double().to(memory_format=layouts[0]), images
 
 
 @pytest.fixture
@@ -57,11 +78,9 @@ def passes(network, images, gradient):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_values_and_gradients_are_those_of_the_convolution(case, layout, usual):
-    convolution, side = CASES[case]
-    convolution = convolution.double().to(memory_format=layout)
-    images = torch.randn(4, 5, side, side, dtype=torch.float64).to(memory_format=layout)
+@pytest.mark.parametrize("layouts", LAYOUTS)
+def test_values_and_gradients_are_those_of_the_convolution(case, layouts, usual):
+    convolution, images = laid_out(case, layouts)
     gradient = torch.randn(4, 7, 8, 8, dtype=torch.float64)
 
     def cut(result):
@@ -72,8 +91,66 @@ def test_values_and_gradients_are_those_of_the_convolution(case, layout, usual):
     with Im2col():
         found = passes(convolution, images, cut)
     assert len(usual) == 1
+    assert found[0].stride() == expected[0].stride()
     for one, other in zip(expected, found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_where_torch_answers_in_another_layout_the_convolution_goes_its_usual_way(usual):
+    convolution, images = laid_out("3×3", (torch.contiguous_format, torch.contiguous_format))
+    with Im2col():
+        result = convolution(images)
+    assert len(usual) == 1 and result.is_contiguous()
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_the_result_may_be_changed_in_place(change, bias, usual):
+    network = nn.Conv2d(5, 7, 3, padding=1, bias=bias).double()
+    images = torch.randn(2, 5, 3, 3, dtype=torch.float64).to(memory_format=torch.channels_last)
+
+    def changed(images):
+        return change(network(images))
+
+    def gradients(images):
+        images = images.clone().requires_grad_()
+        result = changed(images)
+        inputs = [images, *network.parameters()]
+        once = torch.autograd.grad(result.square().sum(), inputs, retain_graph=True)
+        twice = torch.autograd.grad(result.square().sum() + result.sum(), inputs)  # used twice, and once more
+        return [result.detach(), *once, *twice]
+
+    expected = gradients(images)
+    usual.clear()
+    with Im2col():
+        found = gradients(images)
+        with torch.no_grad():
+            torch.testing.assert_close(changed(images), expected[0])
+    assert not usual
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_hooks_see_and_replace_the_result_as_they_do_that_of_a_convolution(usual):
+    convolution, images = laid_out("3×3", (torch.channels_last, torch.channels_last))
+    seen = []
+    convolution.register_forward_hook(lambda module, inputs, output: output.mul_(2))
+    convolution.register_full_backward_hook(lambda module, into, out: seen.append(out[0]))
+
+    def twice():
+        result = convolution(images.clone().requires_grad_())
+        result.register_hook(lambda gradient: seen.append(gradient))
+        result.square().sum().backward()
+        return result.detach()
+
+    expected = [twice(), *seen]
+    seen.clear()
+    usual.clear()
+    with Im2col():
+        found = [twice(), *seen]
+    assert not usual and len(found) == 3
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +196,7 @@ def test_an_unbatched_image_goes_the_usual_way(usual):
 
 def test_a_resnet_has_the_gradients_it_had(usual):
     torch.manual_seed(0)
-    network = build_model("resnet18_narrow", 10).double()
+    network = build_model("resnet18_narrow", 10).double().to(memory_format=torch.channels_last)
     images = torch.randn(4, 3, 16, 16, dtype=torch.float64)
     expected = passes(network, images, torch.ones_like)
     assert len(usual) == RESNET18
@@ -152,3 +229,15 @@ def test_arithmetic_follows_autocast_and_weights_keep_their_own():
     torch.testing.assert_close(found, expected)
     found.float().sum().backward()
     assert convolution.weight.grad.dtype == torch.float32
+
+
+def test_autocast_leaves_float64_alone():
+    convolution, images = laid_out("3×3", (torch.channels_last, torch.channels_last))
+    with torch.autocast("cpu", torch.bfloat16), Im2col():
+        assert convolution(images).dtype == torch.float64
+
+
+def test_no_image_gives_no_result():
+    with Im2col():
+        result = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)(torch.randn(0, 3, 4, 4))
+    assert result.shape == (0, 4, 2, 2)
