@@ -30,6 +30,7 @@ from sightline.training.event_files import event_files
 from sightline.training.im2col import Im2col
 from sightline.training.inference import predict_together, stored_images, test_figures
 from sightline.training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
+from sightline.training.strided import StridedPoints
 
 REPORT_STEPS = 10  # steps between two looks at the loss: each look waits for the device
 
@@ -204,7 +205,8 @@ class Loop:
         the class of the larger share.
         """
         few_pixels = nullcontext() if self.config.compile else Im2col()
-        with few_pixels, torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        strided = StridedPoints() if images.device.type == "cpu" else nullcontext()
+        with few_pixels, strided, torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
             logits = self.network(images)
         loss = functional.cross_entropy(logits.float(), targets, label_smoothing=self.config.label_smoothing)
         self.optimizer.zero_grad()
