@@ -97,10 +97,14 @@ class RunWriter:
         files.write_atomically(self.path / files.CHECKPOINT, buffer.getvalue())
 
     def save_model(self, model: "nn.Module") -> None:
-        """Write the weights."""
+        """Write the weights, each under all of its names where it has several, so that any program can load them."""
+        import torch
         from safetensors.torch import save
 
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        weights = {  # copies, since safetensors refuses tensors that share memory
+            name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+            for name, tensor in model.state_dict().items()
+        }
         files.write_atomically(self.path / files.MODEL, save(weights))
 
     def save_images(self, images: np.ndarray, masks: np.ndarray | None) -> None:

@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from sightline.model_zoo import ModelError, build_model, load_pretrained, load_weights, read_weights, restore
 from sightline.model_zoo.checkpoint import WeightsFile
 from sightline.model_zoo.weights import TABLE_ROWS
+from tests.tiny_networks import Shared
 
 
 @pytest.fixture(scope="module")
@@ -269,3 +270,27 @@ def test_a_complete_state_dict_is_restored_and_an_incomplete_one_refused():
     del weights["classifier.1.bias"]
     with pytest.raises(RuntimeError, match="classifier.1.bias"):
         restore(network, weights)
+
+
+@pytest.mark.parametrize("read", [load, lambda network, file: load_pretrained(network, file, 10)])
+def test_a_file_that_keeps_one_name_of_a_tensor_fills_all(tmp_path, read):
+    weights = {name: torch.randn_like(tensor) for name, tensor in Shared(10).state_dict().items()}
+    weights["tied.weight"] = weights["block.weight"]
+    weights["part"] = weights["table"][2:6].clone()
+    weights["again.weight"], weights["again.bias"] = weights["block.weight"], weights["block.bias"]
+    kept = {name: weights[name] for name in weights if name not in ("again.weight", "again.bias", "block.weight")}
+    network = Shared(10)
+    read(network, saved(kept, tmp_path / "w.safetensors"))
+    assert same(network, weights)
+    with pytest.raises(ModelError, match="1 missing"):
+        del kept["first.bias"]
+        read(Shared(10), saved(kept, tmp_path / "w.safetensors"))
+
+
+def test_one_name_of_a_tensor_is_enough_to_restore():
+    weights = {
+        name: torch.ones_like(tensor) for name, tensor in Shared(2).state_dict().items() if name != "tied.weight"
+    }
+    network = Shared(2)
+    restore(network, weights)
+    assert network.tied.weight is network.block.weight and network.tied.weight.eq(1).all()

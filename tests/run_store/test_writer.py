@@ -21,6 +21,7 @@ from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from tests.fabricated import ROOT
+from tests.tiny_networks import Shared
 
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "a,b\n\"c\"", "Ünï ☃", "\udce9 lone surrogate")  # fmt: skip
 ROW = dict(zip(METRICS_COLUMNS, (1, 2.5, 0.25, 2.0, 1 / 3, 0.1, 30.5), strict=True))
@@ -239,6 +240,17 @@ def test_weights_are_saved_contiguous_and_under_their_own_names(tmp_path):
     loaded = load_file(writer.path / "model.safetensors")
     assert loaded.keys() == {"weight", "bias"}
     assert loaded["weight"].is_contiguous() and torch.equal(loaded["weight"], model.weight)
+
+
+def test_a_tensor_under_several_names_is_saved_under_each(tmp_path):
+    model = Shared(2)
+    model.register_buffer("spread", torch.tensor([7.0]).expand(3))
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        writer.save_model(model)
+    loaded = load_file(writer.path / "model.safetensors")
+    assert loaded.keys() == model.state_dict().keys()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in model.state_dict().items())
+    assert loaded["part"].tolist() == [2, 3, 4, 5] and loaded["spread"].tolist() == [7, 7, 7]
 
 
 def test_a_checkpoint_holds_nothing_but_tensors_and_numbers(tmp_path):

@@ -5,15 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sightline.model_zoo import MODELS, ModelSpec
 from sightline.run_store import files
 from sightline.run_store.listing import list_runs
 from sightline.run_store.maps import are_written
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
+from sightline.training.evaluate import EvaluateConfig, evaluate
 from sightline.training.loop import Loop
 from sightline.training.recipe import TrainConfig, TrainingError
 from sightline.training.train import train
+from tests.tiny_networks import Shared
 
 WITH_DROPOUT = "torchvision:squeezenet1_1"
 
@@ -65,6 +68,19 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(config, tmp_path
     run = interrupted(config, epoch)
     assert run.state == "interrupted"
     assert_same(Run(train(replace(config, resume=True))), whole)
+
+
+def test_a_network_with_one_tensor_under_several_names_trains_resumes_and_is_evaluated(config, tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "shared", ModelSpec(Shared, layers=("first", "tied")))
+    config = replace(config, model="shared")
+    whole = Run(train(replace(config, run=tmp_path / "whole")))
+    run = interrupted(config, 2)
+    assert_same(Run(train(replace(config, resume=True))), whole)
+    model = run.load_model()
+    assert model.tied.weight is model.block.weight
+    before = run.predictions()
+    evaluate(EvaluateConfig(run.path))
+    assert run.predictions().table.equals(before.table)
 
 
 class Killed(BaseException):
