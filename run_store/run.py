@@ -153,7 +153,7 @@ class Run:
         return masks
 
     def features(self) -> StoredArray:
-        """Return the penultimate features of the test split, float16 N×D."""
+        """Return the penultimate features of the test split, float16 N×D: rows whose directions count, not lengths."""
         features = self._stored_array(files.FEATURES, np.float16, 2)
         if len(features) != len(self.images()):
             raise self._damaged(files.FEATURES, f"does not match {files.IMAGES}")

@@ -113,17 +113,20 @@ class RunWriter:
         if masks is not None:
             files.write_atomically(self.path / files.MASKS, _npy(masks))
 
-    def complete(self, predictions: pa.Table, features: np.ndarray) -> None:
+    def complete(self, predictions: pa.Table, features: np.ndarray) -> int:
         """Seal the run: the features (N×D), then the predictions, whose presence makes it complete.
 
+        Returns how many rows of features had to be scaled into the range of float16: of those the direction is kept.
         Precomputed maps are removed: they explain the predictions that were here before.
         """
-        files.write_atomically(self.path / files.FEATURES, _npy(features.astype(np.float16)))
+        halves, scaled = _in_float16(features)
+        files.write_atomically(self.path / files.FEATURES, _npy(halves))
         remove_maps(self.path)
         buffer = io.BytesIO()
         pq.write_table(predictions, buffer, write_page_checksum=True)
         files.write_atomically(self.path / files.PREDICTIONS, buffer.getvalue())
         self._write_record(replace(self.record, state="complete", reason=""))
+        return scaled
 
     def fail(self, reason: str) -> None:
         """Say that the run failed, and why."""
@@ -144,6 +147,21 @@ def _refuse_content(path: Path) -> None:
     ours = {files.LOCK, *(file.name for file in files.leftovers(path))}
     if not ours.issuperset(entry.name for entry in path.iterdir()):
         raise RunError(f"{path} is not empty, and a run is never overwritten; choose another --run or remove it.")
+
+
+def _in_float16(features: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return features (N×D) as float16, and how many rows were scaled, by a power of two, since they do not fit.
+
+    Those are the rows whose largest finite value is too large or too small for float16. Infinity and NaN stay.
+    """
+    largest = np.abs(features).max(axis=1, initial=0, where=np.isfinite(features))
+    limits = np.finfo(np.float16)
+    rows = np.flatnonzero((largest > limits.max) | (largest > 0) & (largest < limits.smallest_normal))
+    with np.errstate(over="ignore"):
+        halves = features.astype(np.float16)
+    exponents = np.frexp(largest[rows])[1]
+    halves[rows] = np.ldexp(features[rows], -exponents[:, None])  # the largest lies between 0.5 and 1 then
+    return halves, len(rows)
 
 
 def _npy(array: np.ndarray) -> bytes:

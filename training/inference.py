@@ -18,7 +18,7 @@ from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
 from sightline.run_store.thumbnails import THUMBNAIL_SIZE
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import progress_bar
+from sightline.training.command_line import progress_bar, warn
 from sightline.training.im2col import Im2col
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
@@ -126,8 +126,15 @@ def write_predictions(writer: RunWriter, model: nn.Module, test: ImageSplit) -> 
     with progress_bar("predicting") as progress:
         table, features = predict(model, test, writer.record, progress=progress)
     writer.save_images(stored_images(test), test.masks)
-    writer.complete(table, features)
+    seal(writer, table, features)
     return table
+
+
+def seal(writer: RunWriter, table: pa.Table, features: np.ndarray) -> None:
+    """Complete the run with predictions and features, and say where these are not as they were."""
+    scaled = writer.complete(table, features)
+    if scaled:
+        warn([f"the features of {scaled:,} images are out of float16's range; kept are their directions, not lengths."])
 
 
 def test_figures(table: pa.Table) -> dict[str, float]:

@@ -28,7 +28,7 @@ from sightline.run_store.writer import RunWriter
 from sightline.training.augment import augment, mix
 from sightline.training.event_files import event_files
 from sightline.training.im2col import Im2col
-from sightline.training.inference import predict_together, stored_images, test_figures
+from sightline.training.inference import predict_together, seal, stored_images, test_figures
 from sightline.training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
 from sightline.training.strided import StridedPoints
 
@@ -74,7 +74,7 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
         committed.result()
     if writer and predicted:
         writer.save_model(loop.model)
-        writer.complete(*predicted)
+        seal(writer, *predicted)
 
 
 def _go_on(loop: "Loop", writer: RunWriter | None) -> list[list[float]]:

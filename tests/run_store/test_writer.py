@@ -16,6 +16,7 @@ from torch import nn
 from sightline.run_store import files
 from sightline.run_store.files import is_locked, write_atomically
 from sightline.run_store.metrics import METRICS_COLUMNS
+from sightline.run_store.neighbours import unit_rows
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
@@ -251,6 +252,20 @@ def test_a_tensor_under_several_names_is_saved_under_each(tmp_path):
     assert loaded.keys() == model.state_dict().keys()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in model.state_dict().items())
     assert loaded["part"].tolist() == [2, 3, 4, 5] and loaded["spread"].tolist() == [7, 7, 7]
+
+
+def test_features_beyond_float16_keep_their_direction_and_are_counted(tmp_path):
+    features = np.array(
+        [[3, 4], [300_000, 400_000], [-3e38, 2.25e38], [3e-9, 4e-9], [0, 0], [np.nan, 70_000], [1, -np.inf]]
+    )
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        table = predictions_table(np.tile(np.eye(2, dtype=np.float32)[:1], (7, 1)), np.zeros(7, np.int64))
+        assert writer.complete(table, features.astype(np.float32)) == 4
+    kept = np.load(writer.path / "features.npy")
+    assert kept.dtype == np.float16 and kept[0].tolist() == [3, 4]
+    np.testing.assert_allclose(unit_rows(kept[:4]), [[0.6, 0.8], [0.6, 0.8], [-0.8, 0.6], [0.6, 0.8]], atol=2**-11)
+    assert kept[4].tolist() == [0, 0] and np.isnan(kept[5, 0]) and np.isfinite(kept[5, 1])
+    assert kept[6].tolist() == [1, -np.inf]
 
 
 def test_a_checkpoint_holds_nothing_but_tensors_and_numbers(tmp_path):
