@@ -10,6 +10,8 @@ from pathlib import Path
 
 import tyro
 
+from sightline.explain.output import patient_output
+
 
 @dataclass(frozen=True)
 class ShowConfig:
@@ -34,7 +36,8 @@ def streamlit_arguments(config: ShowConfig) -> list[str]:
 
 def main() -> None:
     """Serve the dashboard until Ctrl-C."""
-    sys.argv = streamlit_arguments(tyro.cli(ShowConfig, prog="sightline show"))
+    with patient_output():
+        sys.argv = streamlit_arguments(tyro.cli(ShowConfig, prog="sightline show"))
     runpy.run_module("streamlit", run_name="__main__")
 
 

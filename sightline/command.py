@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 import tyro
 
 from sightline.explain.command_line import name_of
+from sightline.explain.output import patient_output
 
 
 class Command(NamedTuple):
@@ -40,9 +41,10 @@ class FirstWord:
 def main() -> None:
     """Run the command that the first word of the command line names, with the rest of the line."""
     about = "\n\n".join(f"{name}: {command.about}" for name, command in COMMANDS.items())
-    word = tyro.cli(FirstWord, prog="sightline", description=about, args=sys.argv[1:2]).command
-    sys.argv = [f"sightline {word}", *sys.argv[2:]]
-    import_module(COMMANDS[word].module).main()
+    with patient_output():
+        word = tyro.cli(FirstWord, prog="sightline", description=about, args=sys.argv[1:2]).command
+        sys.argv = [f"sightline {word}", *sys.argv[2:]]
+        import_module(COMMANDS[word].module).main()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import sightline
+from sightline.explain.output import last_words
 
 ROOT = Path(sightline.__file__).resolve().parent.parent  # where a process finds the package, installed or not
 Key = tuple[str, Path]
@@ -81,10 +82,8 @@ def is_running(key: Key) -> bool:
 
 def failure(key: Key) -> str:
     """Return the last words of a process that failed, else nothing."""
-    if key not in _started or _started[key][0].poll() in (None, 0, *_STOPPED):
-        return ""
-    words = _said(key)
-    return words[-1] if words else "It stopped without a word."
+    code = _started[key][0].poll() if key in _started else None
+    return "" if code in (None, 0, *_STOPPED) else last_words(code, _said(key))
 
 
 def folders(what: str) -> list[Path]:

@@ -65,6 +65,19 @@ def test_one_that_failed_leaves_its_last_words(start):
     assert processes.failure(KEY) == "Error: no space is left." and not processes.is_running(KEY)
 
 
+def test_one_that_was_killed_says_by_what_and_not_the_bar_it_drew_last(start):
+    start(said=bar(), status=-9)
+    assert processes.failure(KEY) == "It was killed (SIGKILL), perhaps because the memory was full."
+    processes.forget(KEY)
+    start(said=b"Fatal Python error: Segmentation fault\n", status=-11)
+    assert processes.failure(KEY) == "It crashed inside a library (SIGSEGV)."
+
+
+def test_one_that_failed_without_a_word_says_so(start):
+    start(status=1)
+    assert processes.failure(KEY) == "It stopped without a word."
+
+
 @pytest.mark.parametrize("status", [0, 130, -15])
 def test_one_that_succeeded_or_was_stopped_has_no_failure(start, status):
     start(said=bar(), status=status)
