@@ -1,23 +1,61 @@
 """What commands share: how they end, with a sentence and no traceback, and names as options."""
 
+import os
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from tyro.constructors import PrimitiveConstructorSpec
 
+from sightline.explain.output import patient_output
+
+DEBUG = "SIGHTLINE_DEBUG"  # an environment variable: set, an error also shows where in the code it came about
+
+
+class UsageError(Exception):
+    """A sentence for the user: which options do not go together, or which value an option may have."""
+
 
 @contextmanager
-def ending_in_a_sentence(*errors: type[Exception], interrupted: str) -> Iterator[None]:
-    """Exit with 1 and the sentence of one of `errors`, with 130 and `interrupted` after Ctrl-C."""
-    try:
-        yield
-    except KeyboardInterrupt as interruption:  # raised with a sentence, it knows better where the work stood
-        print(f"\nInterrupted: {interruption.args[0] if interruption.args else interrupted}", file=sys.stderr)
-        sys.exit(130)
-    except errors as error:
-        is_ours = not isinstance(error, (OSError, RuntimeError, MemoryError))  # a sentence, perhaps with a table below
-        sys.exit(f"Error: {error if is_ours else one_line(error)}")
+def ending_in_a_sentence(*, interrupted: str) -> Iterator[None]:
+    """Exit with a sentence: with 1 after an error, 2 after a UsageError, 130 and `interrupted` after Ctrl-C.
+
+    What is printed inside never fails; where some was lost, that is said in the end, and the exit code is 1.
+    """
+    with patient_output() as lost:
+        try:
+            yield
+        except KeyboardInterrupt as interruption:  # raised with a sentence, it knows better where the work stood
+            print(f"\nInterrupted: {interruption.args[0] if interruption.args else interrupted}", file=sys.stderr)
+            sys.exit(130)
+        except UsageError as error:
+            print(f"Error: {error} See --help.", file=sys.stderr)
+            sys.exit(2)
+        except Exception as error:
+            if os.environ.get(DEBUG):
+                traceback.print_exc()
+            sys.exit(f"Error: {sentence(error)}")
+    if lost:
+        sys.exit(f"Error: all is done, but not all of it could be printed: {one_line(lost[0])}")
+
+
+def sentence(error: Exception) -> str:
+    """Return what to tell the user of an error: ours are sentences, perhaps with a table; others have a line.
+
+    An error that nobody foresaw is named with its type, and with the way to see where it came about.
+
+    >>> sentence(KeyError("fc"))
+    "KeyError: 'fc'; SIGHTLINE_DEBUG=1 shows where."
+    """
+    if type(error).__module__.startswith("sightline."):
+        return str(error)
+    line = one_line(error)
+    if isinstance(error, (OSError, MemoryError)) or "memory" in line.lower():  # torch says it in several ways
+        return line
+    name = type(error).__name__
+    what = name if line == name else f"{name}: {line.rstrip('.')}"
+    return f"{what}; {DEBUG}=1 shows where."
 
 
 def one_line(error: Exception) -> str:

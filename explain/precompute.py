@@ -20,19 +20,14 @@ from torch import nn
 from tqdm import tqdm
 
 from sightline.explain.attribution.engine import layer_attributions
-from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.explain.batches import image_batches
 from sightline.explain.command_line import ending_in_a_sentence, name_of, names
 from sightline.explain.world import ALONE, World, WorldError
-from sightline.model_zoo import ModelError
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store.maps import PRECOMPUTED_TARGETS, MapsWriter, are_written
-from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-
-EXPLAIN_ERRORS = (ExplainError, ModelError, RunError, WorldError, OSError, MemoryError, torch.OutOfMemoryError)
 
 MOST_IMAGES = {"cpu": 256, "cuda": 4096}  # at once: few enough that the progress moves and little is lost
 
@@ -65,7 +60,7 @@ def precompute(
 
     layers: `named_modules()` names, by default the run's own. targets: of PRECOMPUTED_TARGETS.
     method: of LAYER_METHODS. device: by default the CPU. world: the processes, each of which takes a part of the
-    images; the first one holds the lock. Raises one of EXPLAIN_ERRORS.
+    images; the first one holds the lock. Raises ExplainError, ModelError, RunError or WorldError.
     """
     layers = tuple(dict.fromkeys(layers or run.record.layers))
     targets = [target for target in PRECOMPUTED_TARGETS if target in targets]  # predicted first: label copies from it
@@ -177,9 +172,7 @@ def main() -> None:
     config = tyro.cli(PrecomputeConfig, prog="sightline precompute")
     world = World.of_environment()
     signal.signal(signal.SIGTERM, world.interrupt)
-    with ending_in_a_sentence(
-        *EXPLAIN_ERRORS, interrupted="what was computed is kept, and the same command goes on with the rest."
-    ):
+    with ending_in_a_sentence(interrupted="what was computed is kept, and the same command goes on with the rest."):
         keep_freed_memory()
         run, device = Run(config.run), choose_device(config.device)
         with together(world, run, device):

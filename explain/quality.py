@@ -28,7 +28,7 @@ from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.measuring import Kind, Values, measure_maps, measures_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
-from sightline.explain.precompute import EXPLAIN_ERRORS, together
+from sightline.explain.precompute import together
 from sightline.explain.world import ALONE, World
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store import files
@@ -67,7 +67,7 @@ def measure(
 
     layers: `named_modules()` names, by default the run's own. methods: of LAYER_METHODS and PIXEL_METHODS. images: how
     many to judge on, 10 or more. device: by default the CPU. world: the processes, each of which takes a part of the
-    work; the first one writes, and holds the lock. Raises one of EXPLAIN_ERRORS.
+    work; the first one writes, and holds the lock. Raises ExplainError, ModelError, RunError or WorldError.
     """
     layers = tuple(dict.fromkeys(layers or run.record.layers))
     model = run.load_model().to(device or torch.device("cpu"))
@@ -168,9 +168,7 @@ def main() -> None:
         sys.exit(2)
     world = World.of_environment()
     signal.signal(signal.SIGTERM, world.interrupt)
-    with ending_in_a_sentence(
-        *EXPLAIN_ERRORS, interrupted="what was measured is kept, and the same command goes on with the rest."
-    ):
+    with ending_in_a_sentence(interrupted="what was measured is kept, and the same command goes on with the rest."):
         keep_freed_memory()
         run, device = Run(config.run), choose_device(config.device)
         with together(world, run, device):

@@ -1,26 +1,12 @@
-"""The errors that the commands of this package end with, and the bar that says how far they are."""
+"""What the commands of this package say while they work: warnings, and a bar that shows how far they are."""
 
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import torch
 from tqdm import tqdm
 
-from sightline.explain.attribution.errors import ExplainError
-from sightline.explain.world import WorldError
-from sightline.image_data import DataError, Progress
-from sightline.model_zoo import ModelError
-from sightline.run_store.record import RunError
-from sightline.training.recipe import TrainingError
-
-USER_ERRORS = (DataError, ExplainError, ModelError, RunError, TrainingError, WorldError)
-RESOURCE_ERRORS = (OSError, MemoryError, torch.OutOfMemoryError)  # a full disk, a full memory
-COMMAND_ERRORS = (*USER_ERRORS, *RESOURCE_ERRORS)
-
-
-class UsageError(Exception):
-    """A sentence for the user: which options do not go together, or which value an option may have."""
+from sightline.image_data import Progress
 
 
 def warn(sentences: Iterable[str]) -> None:

@@ -15,6 +15,8 @@ from typing import IO
 
 import tyro
 
+from sightline.explain.command_line import ending_in_a_sentence
+from sightline.explain.output import last_words
 from sightline.image_data.planted_shapes import VARIANTS
 from sightline.run_store.run import Run
 from sightline.training.recipe import TrainingError
@@ -61,23 +63,24 @@ def train_demo(config: DemoConfig) -> list[Path]:
             str(run),
         ]
         command += [*RECIPE, "--seed", str(config.seed), "--threads", str(threads)]
-        errors = TemporaryFile("w+")  # noqa: SIM115  # read when the process ends; a pipe would fill and stop it
+        errors = TemporaryFile("w+", errors="replace")  # noqa: SIM115  # read when the process ends; a pipe would fill and stop it
         started[run] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, text=True), errors
     if started:
         print(f"Training {' and '.join(map(str, started))}; watch the curves grow in the dashboard.", flush=True)
     try:
-        failed = {run: _last_words(errors) for run, (process, errors) in started.items() if process.wait()}
+        ended = {run: (process.wait(), errors) for run, (process, errors) in started.items()}
     finally:
         for process, _ in started.values():
             process.terminate()  # nothing, where it has ended
+    failed = {run: _last_words(code, errors) for run, (code, errors) in ended.items() if code}
     if failed:
         raise TrainingError("; ".join(f"{run}: {words}" for run, words in failed.items()))
     return list(started)
 
 
-def _last_words(errors: IO[str]) -> str:
+def _last_words(exit_code: int, errors: IO[str]) -> str:
     errors.seek(0)
-    return "".join(errors.read().strip().splitlines()[-1:]) or "it stopped without a word."
+    return last_words(exit_code, errors.read().strip().splitlines())
 
 
 def _free_path(path: Path) -> Path | None:
@@ -93,17 +96,12 @@ def _free_path(path: Path) -> Path | None:
 
 def main() -> None:
     """Train the demo with the command line of this process."""
-    config = tyro.cli(DemoConfig, prog="python -m sightline.training.demo")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs with &
-    try:
-        runs = train_demo(config)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except TrainingError as error:
-        sys.exit(f"Error: {error}")
-    if runs:
-        print(f"Trained: {', '.join(map(str, runs))}", flush=True)
+    with ending_in_a_sentence(interrupted="finished runs are kept."):
+        runs = train_demo(tyro.cli(DemoConfig, prog="python -m sightline.training.demo"))
+        if runs:
+            print(f"Trained: {', '.join(map(str, runs))}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ sightline evaluate --model timm:resnet50 --weights FILE --dataset folder:DIR --r
 """
 
 import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from sightline.explain.command_line import ending_in_a_sentence, one_line
+from sightline.explain.command_line import UsageError, ending_in_a_sentence, sentence
 from sightline.image_data import (
     ImageSplit,
     dataset_help,
@@ -27,7 +26,6 @@ from sightline.run_store import files
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, UsageError
 from sightline.training.imported import ImportConfig, import_model
 from sightline.training.inference import test_figures, write_predictions
 
@@ -93,7 +91,7 @@ class Options:
 def evaluate(config: EvaluateConfig) -> str:
     """Write the predictions of a run again, from its weights; return the sentence to print.
 
-    Raises one of COMMAND_ERRORS with a sentence.
+    Raises RunError, DataError or ModelError with a sentence.
     """
     run = Run(config.run)
     with RunWriter.reopen(run.path, run.record) as writer:  # first, since a run still being written is refused
@@ -101,8 +99,8 @@ def evaluate(config: EvaluateConfig) -> str:
         test = _test_split(run)
         try:
             table = write_predictions(writer, model, test)
-        except RESOURCE_ERRORS as error:
-            raise RunError(f"The predictions of {run.path} could not be written: {one_line(error)}") from error
+        except Exception as error:
+            raise RunError(f"The predictions of {run.path} could not be written: {sentence(error)}") from error
     return _sentence(run, round(test_figures(table)["test_accuracy"] * len(test)), len(test))
 
 
@@ -148,14 +146,10 @@ def _carry_out(config: EvaluateConfig | ImportConfig) -> str:
 
 def main() -> None:
     """Run the command `sightline evaluate` with the command line of this process."""
-    options = tyro.cli(Options, prog="sightline evaluate")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end is an interruption like Ctrl-C
-    try:
-        with ending_in_a_sentence(*COMMAND_ERRORS, interrupted="no prediction was changed."):
-            print(_carry_out(options.configuration()))
-    except UsageError as error:
-        print(f"Error: {error} See --help.", file=sys.stderr)
-        sys.exit(2)
+    with ending_in_a_sentence(interrupted="no prediction was changed."):
+        options = tyro.cli(Options, prog="sightline evaluate")
+        print(_carry_out(options.configuration()))
 
 
 if __name__ == "__main__":

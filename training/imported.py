@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor, nn
 
-from sightline.explain.command_line import one_line
+from sightline.explain.command_line import UsageError, sentence
 from sightline.image_data import ImageSplit, load_test_split, read_class_names, training_classes, with_classes
 from sightline.image_data.sources import IMAGE_SIZES
 from sightline.model_zoo import (
@@ -26,7 +26,7 @@ from sightline.run_store import files
 from sightline.run_store.commands import command
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import RESOURCE_ERRORS, UsageError, progress_bar, warn
+from sightline.training.command_line import progress_bar, warn
 from sightline.training.inference import write_predictions
 from sightline.training.new_run import choose_layers, default_run, describe, first_look
 
@@ -76,7 +76,7 @@ def import_model(config: ImportConfig) -> tuple[Path, pa.Table]:
     """Make the run that `config` describes; return its directory and its predictions.
 
     All is loaded, and the model tried on one image, before the directory is made: what does not fit leaves nothing.
-    Raises UsageError or one of COMMAND_ERRORS with a sentence.
+    Raises UsageError, DataError, ExplainError, ModelError or RunError with a sentence.
     """
     config.check()
     spec = model_spec(config.model, config.image_size)
@@ -168,10 +168,10 @@ def _write(writer: RunWriter, model: nn.Module, test: ImageSplit) -> pa.Table:
         with suppress(OSError):
             writer.fail("The evaluation was interrupted.")
         raise KeyboardInterrupt(later) from None
-    except RESOURCE_ERRORS as error:
+    except Exception as error:
         with suppress(OSError):  # the disk may be too full to say so
-            writer.fail(one_line(error))
-        raise RunError(f"{writer.path} is not finished ({one_line(error)}); {later}") from error
+            writer.fail(sentence(error))
+        raise RunError(f"{writer.path} is not finished ({sentence(error).rstrip('.')}); {later}") from error
 
 
 def _figures(values: tuple[float, ...]) -> str:

@@ -20,9 +20,9 @@ import torch
 import tyro
 from torch import Tensor, nn
 
-from sightline.explain.command_line import ending_in_a_sentence, one_line
-from sightline.explain.precompute import EXPLAIN_ERRORS, precompute
-from sightline.explain.world import World, WorldError
+from sightline.explain.command_line import ending_in_a_sentence, one_line, sentence
+from sightline.explain.precompute import precompute
+from sightline.explain.world import World
 from sightline.image_data import ImageData, hold_out, load_image_data
 from sightline.model_zoo import ModelError, ModelSpec, build_model, load_pretrained, model_spec, normalize
 from sightline.model_zoo.device import choose_device, choose_precision, keep_freed_memory
@@ -30,10 +30,16 @@ from sightline.run_store.commands import command
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import COMMAND_ERRORS, RESOURCE_ERRORS, progress_bar, warn
+from sightline.training.command_line import progress_bar, warn
 from sightline.training.loop import Loop, fit
 from sightline.training.new_run import choose_layers, default_run, describe, first_look
 from sightline.training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution
+
+ONE_VALUE = "Expected more than 1 value per channel when training"  # as torch says it
+NO_SPREAD = (
+    "batch normalisation saw one number a channel, which has no spread; "
+    "train on more images at a time, with a larger --image-size, or another --model."
+)
 
 # A single process applies the run's own thread count again.
 FREE_TO_CHANGE = ("run", "resume", "recipe", "threads", "processes", "tensorboard", "maps")
@@ -48,7 +54,11 @@ def parse(arguments: Sequence[str] | None = None) -> TrainConfig:
 
 
 def train(config: TrainConfig) -> Path:
-    """Train as `config` says; return the run directory. Raises one of USER_ERRORS with a sentence."""
+    """Train as `config` says; return the run directory.
+
+    Raises DataError, ExplainError, ModelError, RunError or TrainingError with a sentence. Whatever ends a training that
+    has begun is a TrainingError, which its run has as the reason of its failure.
+    """
     config.check()
     world = World.of_environment()
     spec = model_spec(config.model, config.image_size)
@@ -108,12 +118,11 @@ def _fit_or_fail(loop: Loop, writer: RunWriter) -> None:
     try:
         with loop.world.watched():
             fit(loop, writer)
-    except (TrainingError, WorldError, RuntimeError, *RESOURCE_ERRORS) as error:
-        if type(error) is RuntimeError and "can't allocate memory" not in str(error):  # how torch says it on a CPU
-            raise
+    except Exception as error:
+        reason = NO_SPREAD if ONE_VALUE in str(error) else sentence(error)
         with suppress(OSError):  # the disk may be too full to say so
-            writer.fail(one_line(error))
-        raise TrainingError(f"The training of {writer.path} failed: {one_line(error)}") from error
+            writer.fail(reason)
+        raise TrainingError(f"The training of {writer.path} failed: {reason}") from error
 
 
 def _look_for_layers(config: TrainConfig, model: nn.Module, sample: Tensor, classes: int) -> tuple[str, ...]:
@@ -146,7 +155,7 @@ def _precompute_maps(run: Run, device: torch.device) -> None:
         print(precompute(run, device=device))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(later) from None
-    except (RuntimeError, *EXPLAIN_ERRORS) as error:
+    except Exception as error:
         print(f"Warning: no maps ({one_line(error).rstrip('.')}), but {later}", file=sys.stderr)
 
 
@@ -200,11 +209,10 @@ def _mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, .
 
 def main() -> None:
     """Run the command `sightline train` with the command line of this process."""
-    config = parse()
     world = World.of_environment()
     signal.signal(signal.SIGTERM, world.interrupt)
-    with ending_in_a_sentence(*COMMAND_ERRORS, interrupted="the run keeps every finished epoch and opens in the app."):
-        run = train(config)
+    with ending_in_a_sentence(interrupted="the run keeps every finished epoch and opens in the app."):
+        run = train(parse())
         if world.is_first:
             print(f"Done: {run}")
 

@@ -9,7 +9,6 @@ from sightline.model_zoo import MODELS, ModelSpec
 from sightline.run_store import files
 from sightline.run_store.listing import list_runs
 from sightline.run_store.maps import are_written
-from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.evaluate import EvaluateConfig, evaluate
@@ -167,7 +166,7 @@ def test_a_complete_run_and_one_that_lost_its_checkpoint_are_not_resumed(config,
         train(replace(config, run=tiny_run, resume=True))
     run = interrupted(config, 2)
     (run.path / files.CHECKPOINT).unlink()
-    with pytest.raises(RunError, match="run has lost its resume.pt; remove it and train it again"):
+    with pytest.raises(TrainingError, match="run has lost its resume.pt; remove it and train it again"):
         train(replace(config, resume=True))
     assert len(run.metrics()) == 1
 
@@ -182,7 +181,7 @@ def test_another_device_is_refused_since_its_arithmetic_differs(config):
 def test_a_damaged_checkpoint_is_one_sentence(config):
     run = interrupted(config, 2)
     (run.path / files.CHECKPOINT).write_bytes(b"other bytes")
-    with pytest.raises(RunError, match="resume.pt is damaged; train the run again"):
+    with pytest.raises(TrainingError, match="resume.pt is damaged; train the run again"):
         train(replace(config, resume=True))
     torch.save({"model": {}}, run.path / files.CHECKPOINT)
     with pytest.raises(TrainingError, match="resume.pt is damaged; train the run again"):

@@ -18,7 +18,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from sightline.image_data import ImageData, decode_image
+from sightline.image_data import ImageData, ImageSplit, decode_image
+from sightline.image_data.planted_shapes import planted_shapes
+from sightline.image_data.splits import content_fingerprint
 from sightline.model_zoo import build_model
 from sightline.model_zoo.resnet import ResNet
 from sightline.run_store.maps import are_written
@@ -54,6 +56,18 @@ def command(monkeypatch, capsys, data_dir):
         return (1, exit.value.code) if isinstance(exit.value.code, str) else (exit.value.code, written)
 
     return run
+
+
+def few_images(images, classes=10):
+    """Planted shapes, of which a training and a test split of so many images are left, of the first classes."""
+
+    def part(split):
+        names, labels = split.class_names[:classes], split.labels[:images] % classes
+        arrays = split.images[:images], labels
+        return ImageSplit(*arrays, names, content_fingerprint(*arrays, names))
+
+    data = planted_shapes("honest", 16, 8)
+    return replace(data, train=part(data.train), test=part(data.test))
 
 
 def disk_full(*_):
@@ -279,6 +293,67 @@ def test_a_disk_too_full_even_for_the_reason_is_the_same_sentence(shapes, tmp_pa
 
 
 @pytest.mark.parametrize(
+    "error", [ValueError("odd"), RuntimeError("odd"), KeyError("odd"), AssertionError(), ImportError()]
+)
+def test_whatever_is_raised_in_a_training_fails_its_run_with_a_sentence(command, shapes, tmp_path, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Loop, "step", fail)
+    code, said = command("--model", "resnet18_narrow", "--threads", "1", "--run", tmp_path / "run")
+    run = Run(tmp_path / "run")
+    assert run.state == "failed" and run.record.reason.startswith(type(error).__name__)
+    assert (code, said) == (1, f"Error: The training of {run.path} failed: {run.record.reason}")
+    assert "SIGHTLINE_DEBUG=1" in said and "\n" not in said
+
+
+def test_whatever_is_raised_before_a_training_leaves_nothing(command, shapes, tmp_path, monkeypatch):
+    def fail(*_):
+        raise TypeError("no such option")
+
+    monkeypatch.setattr(train_module, "build_model", fail)
+    code, said = command("--run", tmp_path / "run")
+    assert code == 1 and said.startswith("Error: TypeError: no such option;") and not (tmp_path / "run").exists()
+
+
+def test_one_number_a_channel_for_batch_normalisation_is_a_sentence(shapes, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_module, "load_image_data", lambda *_, **__: few_images(1))
+    with pytest.raises(TrainingError, match="batch normalisation saw one number a channel.*larger --image-size"):
+        train(replace(QUICK, model="torchvision:mobilenet_v3_small", run=tmp_path / "run"))
+    assert Run(tmp_path / "run").state == "failed"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"mix": "mixup"},
+        {"mix": "cutmix"},
+        {"cutout": 99},
+        {"held_out": 1},
+        {"batch_size": 2},
+        {"progressive": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("classes", [1, 10])
+def test_hardly_any_images_and_options_beyond_them_train(tmp_path, monkeypatch, classes, options):
+    monkeypatch.setattr(train_module, "load_image_data", lambda *_, **__: few_images(2, classes))
+    config = replace(QUICK, epochs=3, run=tmp_path / "run", **options)
+    assert Run(train(config)).state == "complete"
+
+
+def test_output_that_goes_nowhere_leaves_a_complete_run(shapes, tmp_path, monkeypatch):
+    arguments = ["--model", "resnet18_narrow", "--epochs", "1", "--threads", "1", "--run", str(tmp_path / "run")]
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    with open("/dev/full", "w") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit, match="all is done, but not all of it could be printed: No space left"):
+            main()
+    assert Run(tmp_path / "run").state == "complete"
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["--dataset", "mnist"], "Unknown data set 'mnist'; choose from: planted-shapes"),
@@ -345,3 +420,54 @@ def test_ctrl_c_leaves_a_run_that_opens(tiny_folder, data_dir, tmp_path):
     assert "Interrupted: the run keeps every finished epoch" in written and "Traceback" not in written
     assert run.state == "interrupted" and len(run.metrics()) >= 1
     assert [name for name in os.listdir(run.path) if name.endswith(str(process.pid))] == []
+
+
+KILLED = """
+import os, sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from sightline.image_data.planted_shapes import planted_shapes
+from sightline.run_store import files
+from sightline.run_store.writer import RunWriter
+from sightline.training import train
+from sightline.training.loop import Loop
+from tests.training.test_loop import QUICK
+
+data = planted_shapes("honest", 32, 8)
+train.load_image_data = lambda *_, **__: data
+torch.set_num_threads(1)
+write, ended = files.write_atomically, []
+
+def dies(number, whole):
+    def die(*arguments):
+        if whole is not write or arguments[0].name == name:
+            os.kill(os.getpid(), number)
+        return whole(*arguments)
+    return die
+
+for number, (name, signal) in enumerate(zip(sys.argv[2::2], sys.argv[3::2])):
+    if not os.fork():
+        owner = {"train_epoch": Loop, "predict_test": Loop, "save_model": RunWriter}.get(name, files)
+        what = name if owner is not files else "write_atomically"
+        setattr(owner, what, dies(int(signal), getattr(owner, what)))
+        train.train(replace(QUICK, run=Path(sys.argv[1], name)))
+        os._exit(0)
+    ended.append(os.WTERMSIG(os.wait()[1]))
+print("ended:", *ended)
+"""
+
+
+def test_a_training_that_is_killed_at_any_moment_leaves_a_run_that_says_so(tmp_path):
+    moments = {
+        "run.json": signal.SIGKILL, "metrics.csv": signal.SIGSEGV, "train_epoch": signal.SIGSEGV,
+        "predict_test": signal.SIGABRT, "resume.pt": signal.SIGKILL, "save_model": signal.SIGFPE,
+        "features.npy": signal.SIGKILL, "predictions.parquet": signal.SIGKILL,
+    }  # fmt: skip
+    arguments = [str(word) for name, number in moments.items() for word in (name, int(number))]
+    command = [sys.executable, "-c", KILLED, str(tmp_path), *arguments]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.stdout.splitlines()[-1].split()[1:] == arguments[1::2], ended.stderr
+    states = {name: Run(tmp_path / name).state for name in moments if Run(tmp_path / name).exists}
+    assert states == dict.fromkeys(list(moments)[1:], "interrupted")
