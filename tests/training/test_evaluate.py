@@ -131,6 +131,16 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_old_predictions(tiny_run_copy, 
     assert Run(tiny_run_copy).state == "complete"
 
 
+def test_whatever_is_raised_is_a_sentence_and_keeps_the_old_predictions(tiny_run_copy, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("odd")
+
+    monkeypatch.setattr("sightline.training.inference.infer", fail)
+    with pytest.raises(RunError, match="could not be written: ValueError: odd; SIGHTLINE_DEBUG=1 shows where"):
+        evaluate(EvaluateConfig(tiny_run_copy, device="cpu"))
+    assert Run(tiny_run_copy).state == "complete"
+
+
 def test_images_up_to_96_pixels_are_kept_as_they_are_and_larger_ones_averaged(tiny_data, random_numbers):
     assert stored_images(tiny_data.test) is tiny_data.test.images
     large = random_numbers.integers(0, 256, (2, 192, 192, 3), dtype=np.uint8)

@@ -230,7 +230,7 @@ def test_a_run_that_is_there_is_never_overwritten(photos, weights, command):
     assert (run.path / "predictions.parquet").read_bytes() == before
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device"), ValueError("odd")])
 def test_a_run_that_ended_early_says_how_it_is_finished_and_is(photos, weights, tmp_path, monkeypatch, error):
     def fail(*_, **__):
         raise error
