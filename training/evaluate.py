@@ -110,7 +110,7 @@ def _sentence(run: Run, right: int, images: int) -> str:
     try:
         metrics = run.metrics()
     except RunError as error:
-        return f"{sentence} They could not be compared: {error}."
+        return f"{sentence} They could not be compared: {error}"
     if metrics and not abs(metrics[-1].test_accuracy * images - right) < 0.5:  # also for NaN
         sentence += (
             f" {files.METRICS} says {metrics[-1].test_accuracy:.2%} for the last epoch: "
