@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from sightline.explain.attribution.batch_norm import mend_batch_norms
 from sightline.model_zoo.device import device_of
 
 # Hooks belong to the model: two threads that explain one model would read each other's outputs.
@@ -24,6 +25,8 @@ def eager(model: nn.Module) -> nn.Module:
 def exclusive(model: nn.Module) -> Iterator[None]:
     """Keep other threads from this model, with the model in eval mode, frozen, in its own precision, and autograd on.
 
+    Whatever goes backward through it, Captum too, finds torch's batch normalisation mended.
+
     One lock a model: a second thread that asks for the model waits until the first is done. It is not reentrant, so
     what is "called inside `exclusive`" must not enter it again.
     Every module gets its training flag back and every parameter its `requires_grad`, also after an exception.
@@ -34,6 +37,7 @@ def exclusive(model: nn.Module) -> Iterator[None]:
     with lock:
         training = [module for module in model.modules() if module.training]
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        mending = model.register_forward_hook(mend_batch_norms)
         try:
             for module in training:
                 module.training = False
@@ -42,6 +46,7 @@ def exclusive(model: nn.Module) -> Iterator[None]:
             with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device_of(model).type, enabled=False):
                 yield
         finally:
+            mending.remove()
             for module in training:
                 module.training = True
             for parameter in trainable:
