@@ -7,7 +7,7 @@ from captum.attr import LayerGradCam, LayerGradientXActivation
 from torch import Tensor, nn
 
 from sightline.explain.attribution.errors import ExplainError
-from sightline.explain.attribution.grids import fold
+from sightline.explain.attribution.folding import fold
 
 CAPTUM_CLASSES = {"captum_gradcam": LayerGradCam, "gradient_x_activation": LayerGradientXActivation}
 

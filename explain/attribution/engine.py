@@ -1,6 +1,6 @@
 """Attribution maps of any layers of any classifier: one forward, and at most one backward a class, for all of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from sightline.explain.attribution.errors import ExplainError
-from sightline.explain.attribution.grids import fold, record_maps
+from sightline.explain.attribution.folding import fold
 from sightline.explain.attribution.head import pooled_head
 from sightline.explain.attribution.methods import LAYER_METHODS, Combine
+from sightline.explain.attribution.places import places_of
 from sightline.explain.attribution.recording import bytes_of_an_image, eager, exclusive, recording
 from sightline.explain.batches import batches
 
@@ -75,9 +76,12 @@ def attributions_by_method(
     modules = dict(model.named_modules())
     parts = []
     with exclusive(model):
+        places = places_of(model, images, layers)
         for layer in layers:
             if layer not in modules:
-                raise _no_map(model, images, f"The model has no layer {layer!r}")
+                raise _no_map(places, f"The model has no layer {layer!r}")
+            if layer not in places:
+                raise _no_map(places, f"The output of layer {layer!r} is no map of height and width")
         for rows in _batches(model, images):
             batch = (model, images[rows], layers, targets[rows], None if minus is None else minus[rows])
             maps = _one_pass(*batch, combines) if combines else {}
@@ -117,7 +121,7 @@ def _one_pass(
         logits = model(images)
     check_logits(logits, images, targets, minus)
     size = (images.shape[2], images.shape[3])
-    activations = {layer: _as_map(model, images, layer, outputs.get(layer)).detach() for layer in layers}
+    activations = {layer: cast(Tensor, fold(outputs[layer], size)).detach() for layer in layers}
     heads = {layer: head for layer in layers if (head := pooled_head(model, logits, outputs[layer])) is not None}
     others = [layer for layer in layers if layer not in heads]
     maps: dict[str, dict[str, list[Tensor]]] = {method: {layer: [] for layer in layers} for method in combines}
@@ -174,19 +178,8 @@ def _batches(model: nn.Module, images: Tensor) -> Iterator[slice]:
     return batches(len(images), bytes_each, MEMORY.get(images.device.type, MEMORY["cpu"]))
 
 
-def _as_map(model: nn.Module, images: Tensor, layer: str, output: Tensor | None) -> Tensor:
-    """Return a layer's output as N×K×h×w. Raises ExplainError where it is no map; called inside `exclusive`."""
-    folded = None
-    if output is not None and len(output) == len(images):
-        folded = fold(output, (images.shape[2], images.shape[3]))
-    if folded is None:
-        raise _no_map(model, images, f"The output of layer {layer!r} is no map of height and width")
-    return folded
-
-
-def _no_map(model: nn.Module, images: Tensor, problem: str) -> ExplainError:
-    """Return the error, with the layers that have a map, the outermost of many; called inside `exclusive`."""
-    names = list(record_maps(model, images)[2])
+def _no_map(names: Collection[str], problem: str) -> ExplainError:
+    """Return the error, with the layers that have a map, the outermost of many."""
     named = sorted(names, key=lambda name: name.count("."))[:NAMED_LAYERS]
     more = f" and {len(names) - NAMED_LAYERS} inside them" if len(names) > NAMED_LAYERS else ""
     return ExplainError(f"{problem}; choose from: {', '.join(name for name in names if name in named)}{more}.")

@@ -3,12 +3,15 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from sightline.explain.attribution.batch_norm import mend_batch_norms
+from sightline.explain.attribution.folding import fold
 from sightline.model_zoo.device import device_of
 
 # Hooks belong to the model: two threads that explain one model would read each other's outputs.
@@ -75,6 +78,39 @@ def recording(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Ten
             hook = model.get_submodule(name).register_forward_hook(lambda _, __, output, name=name: keep(name, output))
             hooks.callback(hook.remove)
         yield outputs
+
+
+def layers_with_gradient(model: nn.Module, image: Tensor, layers: Sequence[str]) -> set[str]:
+    """Name those of `layers` whose cells get a gradient of the likeliest class; called inside `exclusive`.
+
+    image: 1×C×H×W. Nothing is kept but names: memory holds the graph of one forward, and no output beside it.
+    """
+    used, hooks_on, starts, size = set[str](), dict[str, RemovableHandle](), list[Tensor](), image.shape[2:]
+
+    def note(name: str, gradient: Tensor) -> None:
+        cells = fold(gradient, (size[0], size[1]))
+        if cells is not None and cells.any():
+            used.add(name)
+
+    def watch(name: str, output: object) -> Tensor | None:
+        if name in hooks_on:  # called several times: the last output counts
+            hooks_on.pop(name).remove()
+        if not isinstance(output, Tensor) or not output.is_floating_point() or not torch.is_grad_enabled():
+            return None
+        if not output.requires_grad:  # the graph begins here; what follows may work in place, which a leaf forbids
+            starts.append(output.detach().requires_grad_())
+            output = starts[-1].clone()
+        hooks_on[name] = output.register_hook(partial(note, name))
+        return output
+
+    with ExitStack() as hooks:
+        for name in layers:
+            hook = model.get_submodule(name).register_forward_hook(lambda _, __, output, name=name: watch(name, output))
+            hooks.callback(hook.remove)
+        logits = model(image)
+    if isinstance(logits, Tensor) and logits.requires_grad:
+        torch.autograd.grad(logits.flatten().max(dim=0).values, starts, allow_unused=True)
+    return used
 
 
 def bytes_of_an_image(model: nn.Module, images: Tensor) -> int:

@@ -11,7 +11,8 @@ from torchvision import models
 
 from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.attribution.errors import ExplainError
-from sightline.explain.attribution.grids import fold, map_layers, suggest_layers
+from sightline.explain.attribution.folding import fold
+from sightline.explain.attribution.grids import map_layers, suggest_layers
 
 CLASSES = 5
 

@@ -11,6 +11,7 @@ from torch import nn
 from sightline.explain.attribution import engine
 from sightline.explain.attribution.engine import attributions_by_method, layer_attributions, probabilities, upsample
 from sightline.explain.attribution.errors import ExplainError
+from sightline.explain.attribution.grids import map_layers
 from sightline.explain.attribution.recording import first_non_finite
 from sightline.model_zoo import build_model
 from tests.tiny_networks import Hand
@@ -87,6 +88,7 @@ def test_all_classes_at_the_last_layer_take_no_backward(network, images, backwar
 
 
 def test_all_layers_take_one_forward_and_one_backward_a_class(network, images, backwards):
+    map_layers(network, images)  # the first call of a network looks which layers have a map
     forwards = []
     network.conv1.register_forward_hook(lambda *_: forwards.append(1))
     layer_attributions(network, images, ["layer1", "layer2", "layer3", "layer4"], torch.tensor([[0, 1, 2]] * 3))
@@ -94,6 +96,7 @@ def test_all_layers_take_one_forward_and_one_backward_a_class(network, images, b
 
 
 def test_several_methods_share_the_passes_and_give_each_its_own_maps(network, images, backwards):
+    map_layers(network, images)
     forwards, targets = [], torch.tensor([[0, 1]] * 3)
     hook = network.conv1.register_forward_hook(lambda *_: forwards.append(1))
     methods = ("gradcam++", "layercam", "captum_gradcam", "gradcam")
