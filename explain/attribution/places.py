@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from sightline.explain.attribution.folding import fits, fold
 
-# How much more the cells of a changed quarter must change than others to show that they are its places; and how much is
-# too little where they need not: where attention weighs all alike, all change alike.
-CLEARLY, TOO_LITTLE = 1.5, 0.9
-# Cells a side: in a few, a kernel of random weights sees nearly all; in the fewest, a 3×3 kernel does.
-FEW, TOO_LITTLE_OF_FEW, FEWEST = 6, 0.5, 3
-ABOUT_EQUAL = 1.1  # below, the cells that clearly change are not those of the quarter
-LEAST = 1e-30  # what counts as no change
+# All are ratios of changes, and were set on one or two small networks of each family of timm, with random weights.
+CLEARLY = 1.5  # so much more than others must cells change to show that they belong to the changed quarter
+ABOUT_EQUAL = 1.1  # below, cells that clearly change elsewhere show that they are no places
+TOO_LITTLE, TOO_LITTLE_OF_FEW = 0.9, 0.5  # what is too little for places; not 1, where attention weighs all cells alike
+# Cells a side: in a few, a large kernel of random weights sees nearly all; in the fewest, a 3×3 kernel does.
+FEW, FEWEST = 6, 3
+LEAST = 1e-30  # of squares: what counts as no change
 
 Places = dict[str, tuple[int, int, int]]  # layer → channels, rows and columns, in the order in which they finish
 _KNOWN: "WeakKeyDictionary[nn.Module, dict[torch.Size, Places]]" = WeakKeyDictionary()

@@ -55,12 +55,12 @@ def run(made_run, tmp_path):
 
 
 def before_each_pass(patch, call):
-    """Let every model that a run loads make this call first."""
+    """Let every model that a run loads make this call first, but for the five pictures that tell its layers' places."""
     load_model = Run.load_model
 
     def load(run):
         model = load_model(run)
-        model.register_forward_pre_hook(call, prepend=True)
+        model.register_forward_pre_hook(lambda *given: None if len(given[1][0]) == 5 else call(*given), prepend=True)
         return model
 
     patch.setattr(Run, "load_model", load)
