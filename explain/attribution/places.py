@@ -23,7 +23,8 @@ TOO_LITTLE, TOO_LITTLE_OF_FEW = 0.9, 0.5  # what is too little for places; not 1
 FEW, FEWEST = 6, 3
 LEAST = 1e-30  # of squares: what counts as no change
 
-Places = dict[str, tuple[int, int, int]]  # layer → channels, rows and columns, in the order in which they finish
+Grid = tuple[int, int, int]  # channels, rows and columns
+Places = dict[str, Grid]  # of layers, in the order in which they finish
 _KNOWN: "WeakKeyDictionary[nn.Module, dict[torch.Size, Places]]" = WeakKeyDictionary()
 
 
@@ -34,7 +35,7 @@ def places_of(model: nn.Module, images: Tensor, layers: Iterable[str]) -> Places
 
 
 def record_places(model: nn.Module, images: Tensor) -> Places:
-    """Find every layer whose cells are places, with its channels, rows and columns.
+    """Find every layer whose cells are places, with its grid.
 
     images: as in `map_layers`; only their size counts. Called inside `exclusive`.
 
@@ -43,13 +44,12 @@ def record_places(model: nn.Module, images: Tensor) -> Places:
     layers. Therefore, where cells clearly belong to one quarter each, wherever they lie, they go on with the change of
     that quarter only, and the next layer is judged by what is done between the two.
     """
-    size, found, doubtful = (images.shape[2], images.shape[3]), Places(), set[str]()
-    latest: tuple[Tensor, tuple[int, int, int] | None] | None = None  # what went on, and its grid if of places
+    size, found = (images.shape[2], images.shape[3]), dict[str, tuple[Grid, bool]]()  # and whether that is certain
+    latest: tuple[Tensor, tuple[Grid, bool] | None] | None = None  # what went on, and what was found there
 
     def look(name: str, output: object) -> Tensor | None:
         nonlocal latest
         found.pop(name, None)  # of a module that is called several times, the last output counts
-        doubtful.discard(name)
         if latest and output is latest[0]:  # an identity, or a block around the layer
             if latest[1]:
                 found[name] = latest[1]
@@ -62,9 +62,7 @@ def record_places(model: nn.Module, images: Tensor) -> Places:
         changes = _changes(grid)
         are_places = _are_places(output, grid, changes, size)
         if are_places is not False:
-            found[name] = (grid.shape[1], grid.shape[2], grid.shape[3])
-        if are_places is None:
-            doubtful.add(name)
+            found[name] = (grid.shape[1], grid.shape[2], grid.shape[3]), are_places is True
         own = None if changes is None else _own_cells(changes, grid.shape[1], are_places)
         if own is None:
             return None
@@ -78,8 +76,8 @@ def record_places(model: nn.Module, images: Tensor) -> Places:
                 hook = module.register_forward_hook(lambda _, __, output, name=name: look(name, output))
                 hooks.callback(hook.remove)
         model(probe)
-    shown = {grid[1:] for name, grid in found.items() if name not in doubtful}
-    places = {name: grid for name, grid in found.items() if name not in doubtful or grid[1:] in shown}
+    certain = {grid[1:] for grid, is_certain in found.values() if is_certain}
+    places = {name: grid for name, (grid, is_certain) in found.items() if is_certain or grid[1:] in certain}
     _KNOWN.setdefault(model, {})[images.shape[1:]] = places
     return places
 
@@ -110,12 +108,12 @@ def _are_places(output: Tensor, grid: Tensor, changes: Tensor | None, size: tupl
         return fitting or rows * columns == 1
     if _are_clear(changes, grid.shape[1]):
         return True
-    ratio, few = _ratio(changes), side <= FEW
-    is_little = ratio * _doubt(grid[0].numel() // 4) < (TOO_LITTLE_OF_FEW if few else TOO_LITTLE)
+    ratio, too_little = _ratio(changes), TOO_LITTLE_OF_FEW if side <= FEW else TOO_LITTLE
+    is_little = ratio * _doubt(grid[0].numel() // 4) < too_little
     is_elsewhere = ratio < ABOUT_EQUAL and _is_sharp(changes, grid.shape[1])
     if not fitting or is_little or is_elsewhere or _has_tokens_elsewhere(output, size):
         return False
-    return True if few else None
+    return None
 
 
 def _has_tokens_elsewhere(output: Tensor, size: tuple[int, int]) -> bool:
@@ -178,7 +176,7 @@ def _own_cells(changes: Tensor, channels: int, are_places: bool | None) -> Tenso
     if are_places is False:
         owners = torch.arange(4, device=changes.device)[:, None, None]
         return changes.argmax(dim=0) == owners if _is_sharp(changes, channels) else None
-    return _quarters(rows, columns, changes.device) if are_places else None
+    return _quarters(rows, columns, changes.device) if are_places or min(rows, columns) <= FEW else None
 
 
 def _confined(output: Tensor, own: Tensor, size: tuple[int, int]) -> Tensor:
