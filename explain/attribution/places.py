@@ -18,6 +18,7 @@ from sightline.explain.attribution.folding import fits, fold
 # All are ratios of changes, and were set on one or two small networks of each family of timm, with random weights.
 CLEARLY = 1.5  # so much more than others must cells change to show that they belong to the changed quarter
 ABOUT_EQUAL = 1.1  # below, cells that clearly change elsewhere show that they are no places
+ALONE = 5.0  # so much more than all others must cells change to belong to one quarter only
 TOO_LITTLE, TOO_LITTLE_OF_FEW = 0.9, 0.5  # what is too little for places; not 1, where attention weighs all cells alike
 # Cells a side: in a few, a large kernel of random weights sees nearly all; in the fewest, a 3×3 kernel does.
 FEW, FEWEST = 6, 3
@@ -108,9 +109,11 @@ def _are_places(output: Tensor, grid: Tensor, changes: Tensor | None, size: tupl
         return fitting or rows * columns == 1
     if _are_clear(changes, grid.shape[1]):
         return True
-    ratio, too_little = _ratio(changes), TOO_LITTLE_OF_FEW if side <= FEW else TOO_LITTLE
+    (ratio, opposite), too_little = _ratios(changes), TOO_LITTLE_OF_FEW if side <= FEW else TOO_LITTLE
     is_little = ratio * _doubt(grid[0].numel() // 4) < too_little
-    is_elsewhere = ratio < ABOUT_EQUAL and _is_sharp(changes, grid.shape[1])
+    # Along rows or columns (a kernel of 1×11, a recurrence) a change may spread, to thrice of what the rest changes.
+    least = ALONE if opposite >= CLEARLY else CLEARLY
+    is_elsewhere = ratio < ABOUT_EQUAL and _sharpness(changes) >= least * _doubt(grid.shape[1])
     if not fitting or is_little or is_elsewhere or _has_tokens_elsewhere(output, size):
         return False
     return None
@@ -143,12 +146,16 @@ def _changes(grid: Tensor) -> Tensor | None:
     return torch.where(means > LEAST, of_cells / means.clamp(min=LEAST), 1)
 
 
-def _ratio(changes: Tensor) -> float:
-    """Return how much the cells of a changed quarter change, as a multiple of another quarter's, for the worst two."""
+def _ratios(changes: Tensor) -> tuple[float, float]:
+    """Return how much the cells of a changed quarter change, as a multiple of any other's, and of the opposite one's.
+
+    Each for the quarter of which it is least.
+    """
     quarters = _quarters(changes.shape[1], changes.shape[2], changes.device).flatten(1).float()
     means = changes.flatten(1) @ (quarters / quarters.sum(dim=1, keepdim=True)).T
     others = means.masked_fill(torch.eye(4, dtype=torch.bool, device=means.device), 0).amax(dim=1)
-    return (means.diagonal() / others.clamp(min=LEAST)).min().item()
+    of_any, of_opposite = (means.diagonal() / most.clamp(min=LEAST) for most in (others, means.fliplr().diagonal()))
+    return of_any.min().item(), of_opposite.min().item()
 
 
 def _doubt(count: int) -> float:
@@ -159,15 +166,14 @@ def _doubt(count: int) -> float:
 def _are_clear(changes: Tensor, channels: int) -> bool:
     """Tell whether each quarter clearly changes its own cells most: of a grid of places, as of few other things."""
     rows, columns = changes.shape[1:]
-    return min(rows, columns) > 1 and _ratio(changes) >= CLEARLY * _doubt(channels * rows * columns // 4)
+    return min(rows, columns) > 1 and _ratios(changes)[0] >= CLEARLY * _doubt(channels * rows * columns // 4)
 
 
-def _is_sharp(changes: Tensor, channels: int) -> bool:
-    """Tell whether each quarter clearly changes some cells most, wherever they lie."""
+def _sharpness(changes: Tensor) -> float:
+    """Return how much the quarter of all cells that change most does, wherever they lie, as a multiple of the rest."""
     ordered = changes.flatten(1).sort(dim=1, descending=True).values
     most = ordered.shape[1] // 4
-    sharpness = (ordered[:, :most].mean(dim=1) / ordered[:, most:].mean(dim=1).clamp(min=LEAST)).min().item()
-    return sharpness >= CLEARLY * _doubt(channels)
+    return (ordered[:, :most].mean(dim=1) / ordered[:, most:].mean(dim=1).clamp(min=LEAST)).min().item()
 
 
 def _own_cells(changes: Tensor, channels: int, are_places: bool | None) -> Tensor | None:
@@ -175,7 +181,7 @@ def _own_cells(changes: Tensor, channels: int, are_places: bool | None) -> Tenso
     rows, columns = changes.shape[1:]
     if are_places is False:
         owners = torch.arange(4, device=changes.device)[:, None, None]
-        return changes.argmax(dim=0) == owners if _is_sharp(changes, channels) else None
+        return changes.argmax(dim=0) == owners if _sharpness(changes) >= CLEARLY * _doubt(channels) else None
     return _quarters(rows, columns, changes.device) if are_places or min(rows, columns) <= FEW else None
 
 
