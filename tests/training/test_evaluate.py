@@ -83,7 +83,9 @@ def test_a_figure_that_differs_from_the_metrics_is_said(tiny_run_copy):
 def test_damaged_metrics_do_not_keep_the_predictions_from_being_restored(tiny_run_copy):
     (tiny_run_copy / "metrics.csv").write_text("nothing\n")
     (tiny_run_copy / "predictions.parquet").unlink()
-    assert "could not be compared: Run tiny: metrics.csv does not start" in evaluate(EvaluateConfig(tiny_run_copy, device="cpu"))
+    assert "could not be compared: Run tiny: metrics.csv does not start" in evaluate(
+        EvaluateConfig(tiny_run_copy, device="cpu")
+    )
     assert Run(tiny_run_copy).state == "complete"
 
 
