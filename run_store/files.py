@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -95,12 +96,15 @@ def open_array(file: Path) -> np.memmap:
     return np.lib.format.open_memmap(file, mode="r")
 
 
-def write_atomically(file: Path, content: bytes) -> None:
-    """Replace a file so that readers see the old content or the new, also after a power cut. Raises OSError."""
+def write_atomically(file: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
+    """Replace a file so that readers see the old content or the new, also after a power cut. Raises OSError.
+
+    content: what it is to hold, or pieces of it, which are never in memory together.
+    """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with open(temporary, "wb") as stream:
-            stream.write(content)
+            stream.writelines([content] if isinstance(content, bytes) else content)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, file)

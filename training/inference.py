@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from sightline.image_data import ImageSplit, Progress
+from sightline.image_data.images import Images, Rows
 from sightline.model_zoo import find_head, normalize
 from sightline.model_zoo.device import device_of
 from sightline.run_store.predictions_file import predictions_table
@@ -19,6 +21,7 @@ from sightline.run_store.run import THUMBNAIL_SIZE
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar
 from sightline.training.im2col import Im2col
+from sightline.training.reading import read
 from sightline.training.world import World
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
@@ -27,7 +30,7 @@ MOST_IMAGES = {"cpu": 500, "cuda": 2000}  # of a batch, however small they are
 
 def infer(
     model: nn.Module,
-    images: np.ndarray,
+    images: Images,
     mean: Sequence[float],
     std: Sequence[float],
     head: str | None,
@@ -38,6 +41,7 @@ def infer(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return logits float32 N×C and penultimate features float32 N×D of uint8 images N×H×W×3, seen in eval mode.
 
+    Logits and features are the only thing of all N in memory: the images are read a few batches at a time.
     `head` names the layer whose input the features are, averaged over places or tokens where it has several; without
     one they are the logits. `dtype` is the arithmetic (autocast), `side` as in `normalize`. The training flag of the
     model is restored.
@@ -45,6 +49,8 @@ def infer(
     device = device_of(model)
     most = MOST_IMAGES[device.type]
     batch_size = batch_size or max(1, min(most, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
+    parts = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
+    done = 0
     logits: list[Tensor] = []
     features: list[Tensor] = []
     seen: list[Tensor] = []
@@ -58,13 +64,13 @@ def infer(
             Im2col(),
             torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
         ):
-            for start in range(0, len(images), batch_size):
-                pixels = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
+            for pixels in read(images, parts, device):
                 seen.clear()
                 logits.append(model(normalize(pixels, mean, std, side)).float())
                 features.append(seen[-1].float() if seen else logits[-1])
+                done += len(pixels)
                 if progress:
-                    progress(start + len(pixels), len(images))
+                    progress(done, len(images))
     finally:
         model.train(was_training)
     return torch.cat(logits).cpu().numpy(), torch.cat(features).cpu().numpy()
@@ -97,14 +103,15 @@ def predict_together(
     side: int | None = None,
 ) -> tuple[pa.Table, np.ndarray] | None:
     """Predict as `predict`, each process of `world` a part, seen at `side` pixels; return None in all but the first."""
-    parts = _infer(model, world.part(split.images), record, dtype, side=side)
+    images = Rows(split.images, world.part(np.arange(len(split)))) if world.size > 1 else split.images
+    parts = _infer(model, images, record, dtype, side=side)
     logits, features = map(world.gather, parts)
     return None if logits is None or features is None else _table(split, logits, features)
 
 
 def _infer(
     model: nn.Module,
-    images: np.ndarray,
+    images: Images,
     record: RunRecord,
     dtype: torch.dtype,
     progress: Progress | None = None,
@@ -137,9 +144,25 @@ def test_figures(table: pa.Table) -> dict[str, float]:
     return {"test_loss": float(loss), "test_accuracy": hits / len(table)}
 
 
-def stored_images(split: ImageSplit) -> np.ndarray:
+def stored_images(split: ImageSplit) -> Images:
     """Return the images a run keeps, uint8 N×H×W×3: the model's input, or thumbnails where that is large."""
-    if split.images.shape[1] <= THUMBNAIL_SIZE:
-        return split.images
-    side = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-    return np.stack([np.asarray(Image.fromarray(image).resize(side, Image.Resampling.BOX)) for image in split.images])
+    return split.images if split.images.shape[1] <= THUMBNAIL_SIZE else _Thumbnails(split.images)
+
+
+class _Thumbnails:
+    """Other images at THUMBNAIL_SIZE, made when they are asked for."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+        self.shape, self.dtype = (len(images), THUMBNAIL_SIZE, THUMBNAIL_SIZE, 3), images.dtype
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray:
+        images = self._images[rows]
+        return _thumbnail(images) if images.ndim == 3 else np.stack([_thumbnail(image) for image in images])
+
+
+def _thumbnail(image: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(image).resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX))

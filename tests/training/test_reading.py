@@ -1,0 +1,149 @@
+"""Images are read batch by batch: the same batches from wherever they lie, and never many images at a time."""
+
+import weakref
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sightline.image_data import DataError, ImageData, ImageSplit, images
+from sightline.run_store.record import RunRecord
+from sightline.run_store.run import Run
+from sightline.training import inference, reading
+from sightline.training import train as train_module
+from sightline.training.loop import Loop
+from sightline.training.reading import place, read
+from sightline.training.recipe import TrainConfig
+from sightline.training.train import train
+from sightline.training.world import ALONE, World
+
+CPU = torch.device("cpu")
+RECORD = RunRecord(
+    model="resnet18_narrow", layers=("layer4",), dataset="planted-shapes", fingerprints={}, image_counts={},
+    class_names=tuple("abcdefghij"), mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0), input_size=32, parameters=2,
+    recipe={"precision": "float32"}, seed=0, threads=1, device="cpu", created="2026-01-01",
+)  # fmt: skip
+EVERYTHING = TrainConfig(batch_size=32, crop_padding=4, flip=True, cutout=8)
+KINDS = {
+    "moved": EVERYTHING,
+    "alternating": replace(EVERYTHING, alternating_flip=True),
+    "mixup": replace(EVERYTHING, mix="mixup"),
+    "cutmix": replace(EVERYTHING, mix="cutmix"),
+}
+
+
+class Watched:
+    """Images that know how many of those that were asked for somebody still has."""
+
+    def __init__(self, images):
+        self._images = images
+        self.shape, self.dtype = images.shape, images.dtype
+        self.alive = self.most = 0
+
+    def __len__(self):
+        return len(self._images)
+
+    def __getitem__(self, rows):
+        pixels = np.array(self._images[rows])
+        count = len(pixels) if pixels.ndim == 4 else 1
+        self.alive += count
+        self.most = max(self.most, self.alive)
+        weakref.finalize(pixels, self.forget, count)
+        return pixels
+
+    def forget(self, count):
+        self.alive -= count
+
+
+def batches(data, config=EVERYTHING, world=ALONE, held=None):
+    """Those of two epochs, one at a lower resolution."""
+    loop = Loop(config, nn.Linear(1, 1), data, RECORD, world)
+    loop.images = loop.images if held is None else held
+    return [batch for epoch, side in ((1, 24), (2, 32)) for batch in loop.batches(side, epoch)]
+
+
+@pytest.mark.parametrize("config", KINDS.values(), ids=KINDS)
+def test_batches_are_the_same_from_a_memory_map_and_from_a_tensor_on_the_device(tiny_data, tmp_path, config):
+    np.save(tmp_path / "images.npy", tiny_data.train.images)
+    mapped = replace(tiny_data.train, images=np.load(tmp_path / "images.npy", mmap_mode="r"))
+    held = torch.from_numpy(tiny_data.train.images.copy())
+    for one, other in zip(
+        batches(replace(tiny_data, train=mapped), config), batches(tiny_data, config, held=held), strict=True
+    ):
+        assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+
+
+@pytest.mark.parametrize("size", [2, 4])
+@pytest.mark.parametrize("config", KINDS.values(), ids=KINDS)
+def test_each_process_reads_and_changes_its_part_as_one_process_does(tiny_data, monkeypatch, config, size):
+    monkeypatch.setattr(World, "wrapped", lambda self, model: model)
+    watched = Watched(tiny_data.train.images)
+    data = replace(tiny_data, train=replace(tiny_data.train, images=watched))
+    for rank in range(size):
+        world = World(rank, size)
+        for part, whole in zip(batches(data, config, world), batches(tiny_data, config), strict=True):
+            assert all(torch.equal(mine, all_of_it[rank::size]) for mine, all_of_it in zip(part, whole, strict=True))
+    if not config.mix:
+        assert watched.most <= (reading.AHEAD + 2) * 32 / size
+
+
+def test_what_fits_into_a_gpu_is_placed_there_whole(monkeypatch, tiny_data):
+    """A CPU stands in for the GPU, of which only the free memory is asked for."""
+    gpu, whole = torch.device("cuda"), tiny_data.test.images
+    free = int(whole.size / reading.GPU_SHARE)
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *shape, device, **kind: empty(*shape, **kind))
+    monkeypatch.setattr(images, "CHUNK_BYTES", whole[:9].size)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10 * free))
+    assert np.array_equal(place(whole, gpu).numpy(), whole)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free - 4, 10 * free))
+    assert place(whole, gpu) is whole and place(whole, CPU) is whole
+
+
+def test_an_error_of_the_reading_thread_is_raised_where_the_batch_is_taken():
+    class Broken(Watched):
+        def __getitem__(self, rows):
+            if rows.start == 4:
+                raise DataError("it is gone")
+            return super().__getitem__(rows)
+
+    taken = read(Broken(np.zeros((8, 2, 2, 3), np.uint8)), [slice(start, start + 2) for start in range(0, 8, 2)], CPU)
+    assert next(taken).shape == next(taken).shape == (2, 2, 2, 3)
+    with pytest.raises(DataError, match="it is gone"):
+        next(taken)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Eight images at a time, wherever all are looked at in turn."""
+    monkeypatch.setattr(images, "CHUNK_BYTES", 8 * 100 * 100 * 3)
+    monkeypatch.setattr(inference, "BATCH_PIXELS", 8 * 100 * 100)
+
+
+@pytest.mark.parametrize("held_out", [None, 24])
+def test_a_training_never_has_many_images_at_a_time(small, tmp_path, monkeypatch, held_out):
+    """Neither for mean and deviation, nor for the fingerprint, the steps, the test split or the thumbnails."""
+
+    def split(count):
+        pixels = np.random.default_rng(count).integers(0, 256, (count, 100, 100, 3), dtype=np.uint8)
+        labels = np.arange(count) % 2
+        return ImageSplit(Watched(pixels), labels, ("a", "b"), "")
+
+    data = ImageData("watched", split(64), split(40))
+    monkeypatch.setattr(train_module, "load_image_data", lambda *_, **__: data)
+    config = TrainConfig(
+        model="resnet18_narrow",
+        epochs=1,
+        batch_size=8,
+        threads=1,
+        device="cpu",
+        run=tmp_path / "run",
+        held_out=held_out,
+    )
+    run = Run(train(config))
+    assert len(run.images()) == (held_out or 40) and run.state == "complete"
+    most = max(data.train.images.most, data.test.images.most)
+    assert 8 < most <= (reading.AHEAD + 2) * 8
+    assert data.train.images.alive == data.test.images.alive == 0
