@@ -8,14 +8,16 @@ import pytest
 import torch
 from torch import nn
 
-from sightline.image_data import DataError, ImageData, ImageSplit, images
+from sightline.image_data import DataError, ImageData, ImageSplit, images, load_image_data
+from sightline.image_data.folder import load as load_module
+from sightline.image_data.folder.file_images import FileImages
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 from sightline.training import inference, reading
 from sightline.training import train as train_module
 from sightline.training.loop import Loop
 from sightline.training.reading import place, read
-from sightline.training.recipe import TrainConfig
+from sightline.training.recipe import TrainConfig, TrainingError
 from sightline.training.train import train
 from sightline.training.world import ALONE, World
 
@@ -147,3 +149,45 @@ def test_a_training_never_has_many_images_at_a_time(small, tmp_path, monkeypatch
     most = max(data.train.images.most, data.test.images.most)
     assert 8 < most <= (reading.AHEAD + 2) * 8
     assert data.train.images.alive == data.test.images.alive == 0
+
+
+# Images for which there is no room in the cache
+
+
+@pytest.fixture
+def no_room(monkeypatch, tmp_path):
+    monkeypatch.setenv("SIGHTLINE_CACHE_GB", "0")
+    monkeypatch.setenv("SIGHTLINE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(load_module, "IN_MEMORY_BYTES", 0)
+
+
+OPTIONS = TrainConfig(model="resnet18_narrow", epochs=1, batch_size=32, learning_rate=0.05, threads=1, device="cpu")
+
+
+def test_a_training_whose_images_are_decoded_when_needed_ends_with_the_same_weights(
+    tiny_folder, data_dir, tmp_path, request, capsys
+):
+    config = replace(OPTIONS, dataset=f"folder:{tiny_folder}", held_out=28)
+    mapped = Run(train(replace(config, run=tmp_path / "mapped")))
+    request.getfixturevalue("no_room")
+    decoded = Run(train(replace(config, run=tmp_path / "decoded")))
+    assert "each time they are needed" in capsys.readouterr().err
+    for name in ("model.safetensors", "images.npy", "features.npy", "predictions.parquet"):
+        assert (decoded.path / name).read_bytes() == (mapped.path / name).read_bytes()
+    assert decoded.record.fingerprints == mapped.record.fingerprints and decoded.record.mean == mapped.record.mean
+
+
+def test_an_image_that_goes_during_a_training_fails_the_run_with_a_sentence(folder, tmp_path, no_room, monkeypatch):
+    data = load_image_data(f"folder:{folder}", image_size=32)
+    assert isinstance(data.train.images, FileImages)
+    epoch = Loop.train_epoch
+
+    def train_epoch(self, number, bar):
+        (folder / "train" / "dog" / "0.png").unlink(missing_ok=True)
+        return epoch(self, number, bar)
+
+    monkeypatch.setattr(Loop, "train_epoch", train_epoch)
+    with pytest.raises(TrainingError, match=r"train/dog/0.png could be read before, but no longer"):
+        train(replace(OPTIONS, dataset=f"folder:{folder}", run=tmp_path / "run", batch_size=4))
+    run = Run(tmp_path / "run")
+    assert run.state == "failed" and "could be read before" in run.record.reason

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.image_data import load_image_data
+from sightline.image_data import DataError, load_image_data
 from tests.image_files import save
 
 
@@ -178,15 +178,28 @@ def test_cache_that_cannot_be_written_is_done_without(load, tmp_path, decodes):
     assert len(decodes) == 24
 
 
-def test_full_disk_is_done_without(load, monkeypatch, tmp_path):
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_disk_that_becomes_full_is_a_sentence_and_leaves_nothing(load, monkeypatch, tmp_path, code):
     class FullDisk(io.BytesIO):
         def write(self, content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(code, os.strerror(code))
 
     opened = open
     monkeypatch.setattr(
         "builtins.open", lambda file, mode="r", **options: FullDisk() if mode == "wb" else opened(file, mode, **options)
     )
-    data = load()
-    assert len(data.train) == 6 and os.strerror(errno.ENOSPC) in data.warnings[0]
+    with pytest.raises(DataError, match=rf"became full \({os.strerror(code)}\).*SIGHTLINE_DATA"):
+        load()
     assert list((tmp_path / "data" / "cache").iterdir()) == []
+
+
+def test_entry_being_built_has_its_full_length_from_the_start(load, tmp_path):
+    """So that another process that looks for room meanwhile sees what is needed."""
+    lengths = []
+
+    def look(done, total):
+        files = (tmp_path / "data" / "cache").glob(".building-*/*.npy")
+        lengths.append(sorted(file.stat().st_size for file in files))
+
+    load(progress=look)
+    assert lengths[0] == [file.stat().st_size for file in entry(tmp_path).glob("*.npy")] == [128 + 6 * 16 * 16 * 3] * 2
