@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.image_data.folder.decoding_pool import BATCH, DecodingPool
+from sightline.image_data.folder.decoding_pool import BATCH, PROCESSES_FROM, DecodingPool
 from sightline.image_data.splits import DataError
 
 
@@ -23,7 +23,7 @@ class FileImages:
     def __init__(self, files: Sequence[str], image_size: int) -> None:
         self._files = np.array(files, dtype=object)
         self._image_size = image_size
-        self._pool = DecodingPool(len(files))
+        self._pool = DecodingPool(PROCESSES_FROM)  # however few there are, they are asked for again and again
         weakref.finalize(self, self._pool.close)
         self.shape, self.dtype = (len(files), image_size, image_size, 3), np.dtype(np.uint8)
 

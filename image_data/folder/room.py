@@ -78,8 +78,8 @@ def keep_while_used(entry: Path, images: np.memmap) -> None:
     with contextlib.suppress(OSError):  # a cache of somebody else, which this process may only read
         os.utime(entry)
         lock = open(entry / f"{_IN_USE}{secrets.token_hex(8)}", "x")  # noqa: SIM115 (held as long as it is used)
-        lock_descriptor(lock.fileno(), blocking=False)
         weakref.finalize(images, _let_go, lock)
+        lock_descriptor(lock.fileno(), blocking=False)
 
 
 def _let_go(lock: IO[str]) -> None:

@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 from collections import namedtuple
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sightline.image_data import DataError, ImageData, content_fingerprint, hold_out, load_image_data
+from sightline.image_data.folder import decoding_pool, room
 from sightline.image_data.folder import load as load_module
-from sightline.image_data.folder import room
 from sightline.image_data.folder.file_images import FileImages
 from tests.fabricated import ROOT
 from tests.image_files import save, save_folder
@@ -26,8 +27,9 @@ ENTRY = BYTES + 2 * 128 + 304  # of its entry, with two headers and a record of 
 
 @pytest.fixture
 def large(monkeypatch):
-    """However small: nothing is decoded into memory for want of room."""
+    """However small: nothing is decoded into memory for want of room; nor by processes, which take long to start."""
     monkeypatch.setattr(load_module, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(decoding_pool, "_available_cores", lambda: 1)
 
 
 @pytest.fixture
@@ -51,6 +53,14 @@ def another(tmp_path):
         return new
 
     return another
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The files that Pillow opens from now on."""
+    seen, opening = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda file, **options: seen.append(file) or opening(file, **options))
+    return seen
 
 
 USER = """
@@ -116,6 +126,13 @@ def test_an_entry_in_use_by_this_process_stays_until_its_images_are_gone(another
     assert load().warnings == () and used not in entries(tmp_path)
 
 
+def test_an_entry_that_may_only_be_read_is_read(load, monkeypatch, opened):
+    load()
+    opened.clear()
+    monkeypatch.setattr(os, "utime", Mock(side_effect=PermissionError(13, "Permission denied")))
+    assert load().warnings == () and opened == []
+
+
 def test_nothing_goes_in_vain_nor_what_is_not_an_entry_or_being_built(another, load, allow, tmp_path, large):
     kept = another(1)
     allow(BYTES - 1)
@@ -159,14 +176,6 @@ def test_bounds_that_are_large_enough(load, monkeypatch, words):
 
 
 # Images for which there is no room
-
-
-@pytest.fixture
-def opened(monkeypatch):
-    """The files that Pillow opens from now on."""
-    seen, opening = [], Image.open
-    monkeypatch.setattr(Image, "open", lambda file, **options: seen.append(file) or opening(file, **options))
-    return seen
 
 
 def assert_same(data: ImageData, expected: ImageData):
@@ -244,8 +253,7 @@ def test_a_batch_is_divided_among_worker_processes_that_end_with_the_images(fold
     for number in range(20):
         save(Image.new("L", (16, 16), number), folder / "train" / "cat" / f"more{number:02}.png")
     files = sorted(map(str, folder.glob("train/*/*.png")))
-    monkeypatch.setattr("sightline.image_data.folder.decoding_pool.PROCESSES_FROM", 1)
-    monkeypatch.setattr("sightline.image_data.folder.decoding_pool._available_cores", lambda: 2)
+    monkeypatch.setattr(decoding_pool, "_available_cores", lambda: 2)
     images = FileImages(files, 16)
     pixels = images[np.arange(len(files))[::-1]]
     assert len(images._pool._processes) == 2
