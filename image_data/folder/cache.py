@@ -28,7 +28,7 @@ from sightline.image_data.decode import DECODER_VERSION
 from sightline.image_data.folder.decoding_pool import Batch, Failure
 from sightline.image_data.folder.file_images import FileImages
 from sightline.image_data.folder.listing import FolderListing
-from sightline.image_data.folder.room import discard, keep_while_used, unfinished_folder
+from sightline.image_data.folder.room import discard, hold, keep_while_used, let_go, unfinished_folder
 from sightline.image_data.images import Images
 from sightline.image_data.splits import content_fingerprint, fingerprint_before_pixels
 
@@ -111,6 +111,7 @@ def build_entry(
     """
     entry.parent.mkdir(parents=True, exist_ok=True)
     unfinished = unfinished_folder(entry.parent)
+    lock = hold(unfinished)
     try:
         decoded = _write_images(unfinished, listing, image_size, batches)
         record = {
@@ -118,8 +119,10 @@ def build_entry(
             for split in listing.files
         }
         (unfinished / "entry.json").write_text(json.dumps(record), encoding="utf-8")
+        let_go(lock)
         _publish(unfinished, entry, listing)
     finally:
+        let_go(lock)
         shutil.rmtree(unfinished, ignore_errors=True)
     return read_entry(entry, listing) or decoded
 

@@ -21,7 +21,7 @@ from sightline.image_data.splits import DataError
 LIMIT_GB = 50.0  # 330,000 images of 224×224; ImageNet (193 GB) is better asked for than found on a disk that is full
 SPARE_BYTES = 10**9  # left on the disk for the run that follows
 _UNFINISHED = ".building-"
-_ABANDONED_SECONDS = 24 * 3600  # an unfinished entry this old belongs to a process that was killed
+_ABANDONED_SECONDS = 24 * 3600  # what is unfinished and this old belongs to a process that was killed
 _ENTRY = re.compile(r"[0-9a-f]{32}")
 _IN_USE = ".in-use-"
 
@@ -77,20 +77,27 @@ def keep_while_used(entry: Path, images: np.memmap) -> None:
     """Keep an entry, used now, from making room for others as long as this process has its `images`."""
     with contextlib.suppress(OSError):  # a cache of somebody else, which this process may only read
         os.utime(entry)
-        lock = open(entry / f"{_IN_USE}{secrets.token_hex(8)}", "x")  # noqa: SIM115 (held as long as it is used)
-        weakref.finalize(images, _let_go, lock)
+        weakref.finalize(images, let_go, hold(entry))
+
+
+def hold(folder: Path) -> IO[str]:
+    """Lock a folder, finished or not, as in use until this process lets go of what is returned, or ends."""
+    lock = open(folder / f"{_IN_USE}{secrets.token_hex(8)}", "x")  # noqa: SIM115 (held as long as it is used)
+    with contextlib.suppress(OSError):  # a file system without locks: no other process can tell, and none removes it
         lock_descriptor(lock.fileno(), blocking=False)
+    return lock
 
 
-def _let_go(lock: IO[str]) -> None:
+def let_go(lock: IO[str]) -> None:
+    """Undo `hold`."""
+    lock.close()
     with contextlib.suppress(OSError):
         os.unlink(lock.name)
-    lock.close()
 
 
-def _is_used(entry: Path) -> bool:
+def _is_used(folder: Path) -> bool:
     """Tell whether a living process holds one of the locks; those of processes that were killed are nobody's."""
-    for file in entry.glob(f"{_IN_USE}*"):
+    for file in folder.glob(f"{_IN_USE}*"):
         try:
             with open(file, "r+") as lock:
                 if not lock_descriptor(lock.fileno(), blocking=False):
@@ -128,7 +135,8 @@ def discard(entry: Path) -> None:
 def _remove_abandoned(cache: Path) -> None:
     for folder in cache.glob(f"{_UNFINISHED}*"):
         with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+            was_held, age = any(folder.glob(f"{_IN_USE}*")), time.time() - folder.stat().st_mtime
+            if not _is_used(folder) and (was_held or age > _ABANDONED_SECONDS):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

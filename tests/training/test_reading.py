@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from sightline.image_data import DataError, ImageData, ImageSplit, images, load_image_data
+from sightline.image_data.folder import decoding_pool
 from sightline.image_data.folder import load as load_module
 from sightline.image_data.folder.file_images import FileImages
 from sightline.run_store.record import RunRecord
@@ -159,6 +160,7 @@ def no_room(monkeypatch, tmp_path):
     monkeypatch.setenv("SIGHTLINE_CACHE_GB", "0")
     monkeypatch.setenv("SIGHTLINE_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(load_module, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(decoding_pool, "_available_cores", lambda: 1)  # processes take long to start
 
 
 OPTIONS = TrainConfig(model="resnet18_narrow", epochs=1, batch_size=32, learning_rate=0.05, threads=1, device="cpu")

@@ -5,6 +5,9 @@ import io
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 from PIL import Image
 
 from sightline.image_data import DataError, load_image_data
+from tests.fabricated import ROOT
 from tests.image_files import save
 
 
@@ -166,6 +170,24 @@ def test_interrupted_build_leaves_nothing_and_old_ones_are_swept(load, tmp_path)
     (cache / ".building-2-running").mkdir()
     load()
     assert {path.name for path in cache.glob(".building-*")} == {".building-2-running"}
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, None])
+def test_what_a_killed_process_was_building_goes_at_once_and_what_a_living_one_builds_stays(load, tmp_path, end):
+    program = "import sys; from pathlib import Path; from sightline.image_data.folder.room import *\n"
+    program += "lock = hold(unfinished_folder(Path(sys.argv[1]))); print(lock.name, flush=True); sys.stdin.read()"
+    cache = tmp_path / "data" / "cache"
+    cache.mkdir(parents=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", program, cache], cwd=ROOT, **pipes) as process:
+        building = Path(process.stdout.readline().strip()).parent
+        os.utime(building, (1, 1))
+        if end:
+            process.send_signal(end)
+            process.wait()
+        load()
+        assert building.exists() == (end is None)
+        process.kill()
 
 
 def test_cache_that_cannot_be_written_is_done_without(load, tmp_path, decodes):
