@@ -218,8 +218,8 @@ def main(
     few: int = 2_000,
     many: int = 20_000,
     batch_size: int = 16,
-    steps: int = 4,
-    rounds: int = 8,
+    steps: int = 3,
+    rounds: int = 7,
     folder: Path | None = None,
 ) -> None:
     """folder: on a disk with room for 4 GB; by default that of temporary files."""
