@@ -51,8 +51,8 @@ def infer(
     batch_size = batch_size or max(1, min(most, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
     parts = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
     done = 0
-    logits: list[Tensor] = []
-    features: list[Tensor] = []
+    # All rows at once: what is kept of each batch would lie among its large blocks, which then could not be used again.
+    found: tuple[Tensor, ...] = ()
     seen: list[Tensor] = []
     listen = model.get_submodule(head).register_forward_pre_hook if head else nullcontext
     was_training = model.training
@@ -66,14 +66,18 @@ def infer(
         ):
             for pixels in read(images, parts, device):
                 seen.clear()
-                logits.append(model(normalize(pixels, mean, std, side)).float())
-                features.append(seen[-1].float() if seen else logits[-1])
+                logits = model(normalize(pixels, mean, std, side))
+                rows = (logits, seen[-1] if seen else logits)
+                found = found or tuple(torch.empty(len(images), each.shape[1], device=device) for each in rows)
+                for all_rows, each in zip(found, rows, strict=True):
+                    all_rows[done : done + len(pixels)] = each
                 done += len(pixels)
                 if progress:
                     progress(done, len(images))
     finally:
         model.train(was_training)
-    return torch.cat(logits).cpu().numpy(), torch.cat(features).cpu().numpy()
+    logits, features = (each.cpu().numpy() for each in found)
+    return logits, features
 
 
 def _vectors(head: nn.Module, inputs: Tensor) -> Tensor:

@@ -1,7 +1,10 @@
 """Images are read batch by batch: the same batches from wherever they lie, and never many images at a time."""
 
+import subprocess
+import sys
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from sightline.training.reading import place, read
 from sightline.training.recipe import TrainConfig, TrainingError
 from sightline.training.train import train
 from sightline.training.world import ALONE, World
+from tests.fabricated import ROOT
 
 CPU = torch.device("cpu")
 RECORD = RunRecord(
@@ -150,6 +154,39 @@ def test_a_training_never_has_many_images_at_a_time(small, tmp_path, monkeypatch
     most = max(data.train.images.most, data.test.images.most)
     assert 8 < most <= (reading.AHEAD + 2) * 8
     assert data.train.images.alive == data.test.images.alive == 0
+
+
+PREDICTING = """
+import numpy as np, torch
+from pathlib import Path
+from sightline.model_zoo.device import keep_freed_memory
+from sightline.training.inference import infer
+
+class Mean(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = torch.nn.Linear(3, 10)
+
+    def forward(self, images):
+        return self.fc(images.mean((2, 3)))
+
+def look(done, total):
+    words = Path("/proc/self/status").read_text().split()
+    megabytes.append(int(words[words.index("RssAnon:") + 1]) / 1000)
+
+megabytes = []
+keep_freed_memory()
+images = np.broadcast_to(np.uint8(0), (4000, 96, 96, 3))
+infer(Mean(), images, (0.5,) * 3, (0.2,) * 3, "fc", batch_size=100, progress=look)
+print(megabytes[-1] - megabytes[9])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not say it")
+def test_predictions_leave_the_memory_that_is_kept_to_the_next_batch():
+    """Small tensors kept of each batch split the freed blocks, so that the next batch took new ones, of 10 MB."""
+    done = subprocess.run([sys.executable, "-c", PREDICTING], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 60  # of 30 batches
 
 
 # Images for which there is no room in the cache
