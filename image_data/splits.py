@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.image_data.images import Images, Rows, in_chunks
+
 SPLITS = ("train", "test")
 OBJECT, TAG, DECOY = 1, 2, 4  # the bits of a mask
-
-_CHUNK = 1024  # images hashed at a time, so that a memory map larger than the memory can be read
 
 Progress = Callable[[int, int], object]  # called with how many images are done, and how many there are
 
@@ -30,8 +30,8 @@ class ImageSplit:
         DataError: a shape, type, length or label contradicts what is said here.
     """
 
-    images: NDArray[np.uint8]
-    """uint8 N×H×W×3, 0–255; may be a read-only memory map."""
+    images: Images
+    """uint8 N×H×W×3, 0–255: an array, a read-only memory map, or what is read only when its rows are asked for."""
     labels: NDArray[np.int64]
     """int64 N, 0 ≤ label < len(class_names)."""
     class_names: tuple[str, ...]
@@ -45,7 +45,7 @@ class ImageSplit:
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        if images.dtype != np.uint8 or len(images.shape) != 4 or images.shape[-1] != 3:
             raise DataError(f"Images must be uint8 of shape N×H×W×3, not {_describe(images)}.")
         if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
             raise DataError(f"Labels must be int64 of shape ({len(images)},), not {_describe(labels)}.")
@@ -94,6 +94,7 @@ def hold_out(data: ImageData, count: int) -> ImageData:
     """Judge on `count` images of the training split, which then lacks them, instead of on the test split.
 
     They are drawn at random, and always the same, so that settings can be compared without a look at the test split.
+    No image is copied: both splits look theirs up in the training split.
 
     Raises:
         DataError: `count` leaves nothing to train on, or is less than 1.
@@ -113,7 +114,7 @@ def hold_out(data: ImageData, count: int) -> ImageData:
 
 
 def _subset(split: ImageSplit, index: NDArray[np.int64]) -> ImageSplit:
-    images, labels = split.images[index], split.labels[index]
+    images, labels = Rows(split.images, index), split.labels[index]
     return ImageSplit(
         images,
         labels,
@@ -124,7 +125,7 @@ def _subset(split: ImageSplit, index: NDArray[np.int64]) -> ImageSplit:
     )
 
 
-def content_fingerprint(images: NDArray[np.uint8], labels: NDArray[np.int64], class_names: Sequence[str]) -> str:
+def content_fingerprint(images: Images, labels: NDArray[np.int64], class_names: Sequence[str]) -> str:
     """Return the SHA-256 hex digest of what a split contains, however and wherever it is stored.
 
     Takes the class names in order, the shape of `images` (uint8 N×H×W×3), the labels as little-endian int64
@@ -135,13 +136,21 @@ def content_fingerprint(images: NDArray[np.uint8], labels: NDArray[np.int64], cl
     >>> len(fingerprint), fingerprint == content_fingerprint(images, labels, ("cat", "owl"))
     (64, False)
     """
-    header = json.dumps({"class_names": list(class_names), "shape": list(images.shape)})
-    digest = hashlib.sha256(header.encode("ascii"))
-    digest.update(np.ascontiguousarray(labels, dtype="<i8").data)
-    for start in range(0, len(images), _CHUNK):
-        digest.update(np.ascontiguousarray(images[start : start + _CHUNK], dtype=np.uint8).data)
+    digest = fingerprint_before_pixels(images.shape, labels, class_names)
+    for chunk in in_chunks(images):
+        digest.update(chunk.data)
     return digest.hexdigest()
 
 
-def _describe(array: np.ndarray) -> str:
+def fingerprint_before_pixels(
+    shape: tuple[int, ...], labels: NDArray[np.int64], class_names: Sequence[str]
+) -> hashlib._Hash:
+    """Return the hash that becomes the content's fingerprint once it has been given the pixels, in order."""
+    header = json.dumps({"class_names": list(class_names), "shape": list(shape)})
+    digest = hashlib.sha256(header.encode("ascii"))
+    digest.update(np.ascontiguousarray(labels, dtype="<i8").data)
+    return digest
+
+
+def _describe(array: Images) -> str:
     return f"{array.dtype} of shape {array.shape}"

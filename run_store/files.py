@@ -8,6 +8,7 @@ import re
 import stat
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
@@ -124,12 +125,15 @@ def _refuse_odd(found: os.stat_result, most: int | None = None) -> None:
         raise FileError(f"is larger than {most // 2**10:,} KiB")
 
 
-def write_atomically(file: Path, content: bytes) -> None:
-    """Replace a file so that readers see the old content or the new, also after a power cut. Raises OSError."""
+def write_atomically(file: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
+    """Replace a file so that readers see the old content or the new, also after a power cut. Raises OSError.
+
+    content: what it is to hold, or pieces of it, which are never in memory together.
+    """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with open(temporary, "wb") as stream:
-            stream.write(content)
+            stream.writelines([content] if isinstance(content, bytes) else content)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, file)

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sightline.image_data.images import Images, in_chunks
 from sightline.run_store import files
 from sightline.run_store.maps import remove_maps
 from sightline.run_store.metrics import METRICS_COLUMNS, metrics_line
@@ -107,8 +108,8 @@ class RunWriter:
         }
         files.write_atomically(self.path / files.MODEL, save(weights))
 
-    def save_images(self, images: np.ndarray, masks: np.ndarray | None) -> None:
-        """Write the images, uint8 N×H×W×3, and the masks, uint8 N×H×W, where there are any."""
+    def save_images(self, images: Images, masks: np.ndarray | None) -> None:
+        """Write the images, uint8 N×H×W×3, as they are read, and the masks, uint8 N×H×W, where there are any."""
         files.write_atomically(self.path / files.IMAGES, _npy(images))
         if masks is not None:
             files.write_atomically(self.path / files.MASKS, _npy(masks))
@@ -164,10 +165,13 @@ def _in_float16(features: np.ndarray) -> tuple[np.ndarray, int]:
     return halves, len(rows)
 
 
-def _npy(array: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+def _npy(array: Images) -> Iterator[bytes | memoryview]:
+    """Yield the pieces of an .npy file of any array."""
+    header = io.BytesIO()
+    layout = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+    np.lib.format.write_array_header_1_0(header, layout)
+    yield header.getvalue()
+    yield from (chunk.data for chunk in in_chunks(array))
 
 
 def _take_lock(path: Path) -> IO[str]:

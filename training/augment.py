@@ -6,22 +6,33 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import CutMix, MixUp
 
+from sightline.explain.world import ALONE, World
 
-def augment(images: Tensor, generator: torch.Generator, *, padding: int, flip: bool | Tensor, cutout: int) -> Tensor:
+
+def augment(
+    images: Tensor,
+    generator: torch.Generator,
+    *,
+    padding: int,
+    flip: bool | Tensor,
+    cutout: int,
+    world: World = ALONE,
+) -> Tensor:
     """Move, mirror and cover every image on its own: uint8 N×H×W×C → the same shape and type.
 
     padding: each image is shifted by −padding … +padding pixels down and right, uniformly; what comes in is the
     image's reflection (without repeating the edge). flip: mirrored left to right, with probability ½, or
     those that a tensor, bool N, names.
     cutout: side in pixels of a square set to mid grey, centred anywhere in the image (DeVries & Taylor 2017); 0: none.
-    The generator lives on the CPU, so the same seed draws the same numbers for every device.
+    The generator lives on the CPU, so the same seed draws the same numbers for every device, and it draws for a whole
+    batch, of which `images` and `flip` are this process's part: so they are the same for any number of processes.
 
     >>> image = torch.arange(4, dtype=torch.uint8).reshape(1, 1, 4, 1)
     >>> augment(image, torch.Generator(), padding=0, flip=torch.tensor([True]), cutout=0).flatten().tolist()
     [3, 2, 1, 0]
     """
     count, height, width, _ = images.shape
-    draw = _Draw(count, generator, images.device)
+    draw = _Draw(count, generator, images.device, world)
     rows = _reflect(torch.arange(height, device=images.device) + draw.integers(-padding, padding), height)
     columns = _reflect(torch.arange(width, device=images.device) + draw.integers(-padding, padding), width)
     if flip is not False:
@@ -50,13 +61,15 @@ def mix(
 class _Draw:
     """A source of uniform integers, one for each image, as a column N×1."""
 
-    def __init__(self, count: int, generator: torch.Generator, device: torch.device):
-        self.count, self.generator, self.device = count, generator, device
+    def __init__(self, count: int, generator: torch.Generator, device: torch.device, world: World):
+        self.count, self.generator, self.device, self.world = count, generator, device, world
 
     def integers(self, low: int, high: int) -> Tensor:
         """Draw from low … high, both included."""
-        drawn = torch.randint(low, high + 1, (self.count, 1), generator=self.generator)
-        return drawn.to(self.device, non_blocking=True)  # otherwise every draw waits for the GPU's last step
+        drawn = torch.randint(low, high + 1, (self.count * self.world.size, 1), generator=self.generator)
+        return self.world.part(drawn).to(
+            self.device, non_blocking=True
+        )  # otherwise every draw waits for the GPU's last step
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:

@@ -2,24 +2,26 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from sightline.explain.world import World
 from sightline.image_data import ImageSplit, Progress
+from sightline.image_data.images import Images, Rows
 from sightline.model_zoo import find_head, normalize
 from sightline.model_zoo.device import device_of
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
-from sightline.run_store.thumbnails import THUMBNAIL_SIZE
+from sightline.run_store.thumbnails import THUMBNAIL_SIZE, thumbnail
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, warn
 from sightline.training.im2col import Im2col
+from sightline.training.reading import read
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
 MOST_IMAGES = {"cpu": 500, "cuda": 2000}  # of a batch, however small they are
@@ -27,7 +29,7 @@ MOST_IMAGES = {"cpu": 500, "cuda": 2000}  # of a batch, however small they are
 
 def infer(
     model: nn.Module,
-    images: np.ndarray,
+    images: Images,
     mean: Sequence[float],
     std: Sequence[float],
     head: str | None,
@@ -38,6 +40,7 @@ def infer(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return logits float32 N×C and penultimate features float32 N×D of uint8 images N×H×W×3, seen in eval mode.
 
+    Logits and features are the only thing of all N in memory: the images are read a few batches at a time.
     `head` names the layer whose input the features are, averaged over places or tokens where it has several; without
     one they are the logits. `dtype` is the arithmetic (autocast), `side` as in `normalize`. The training flag of the
     model is restored.
@@ -45,8 +48,10 @@ def infer(
     device = device_of(model)
     most = MOST_IMAGES[device.type]
     batch_size = batch_size or max(1, min(most, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
-    logits: list[Tensor] = []
-    features: list[Tensor] = []
+    parts = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
+    done = 0
+    # All rows at once: what is kept of each batch would lie among its large blocks, which then could not be used again.
+    found: tuple[Tensor, ...] = ()
     seen: list[Tensor] = []
     listen = model.get_submodule(head).register_forward_pre_hook if head else nullcontext
     was_training = model.training
@@ -58,16 +63,20 @@ def infer(
             Im2col(),
             torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
         ):
-            for start in range(0, len(images), batch_size):
-                pixels = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
+            for pixels in read(images, parts, device):
                 seen.clear()
-                logits.append(model(normalize(pixels, mean, std, side)).float())
-                features.append(seen[-1].float() if seen else logits[-1])
+                logits = model(normalize(pixels, mean, std, side))
+                rows = (logits, seen[-1] if seen else logits)
+                found = found or tuple(torch.empty(len(images), each.shape[1], device=device) for each in rows)
+                for all_rows, each in zip(found, rows, strict=True):
+                    all_rows[done : done + len(pixels)] = each
+                done += len(pixels)
                 if progress:
-                    progress(start + len(pixels), len(images))
+                    progress(done, len(images))
     finally:
         model.train(was_training)
-    return torch.cat(logits).cpu().numpy(), torch.cat(features).cpu().numpy()
+    logits, features = (each.cpu().numpy() for each in found)
+    return logits, features
 
 
 def _vectors(head: nn.Module, inputs: Tensor) -> Tensor:
@@ -97,14 +106,15 @@ def predict_together(
     side: int | None = None,
 ) -> tuple[pa.Table, np.ndarray] | None:
     """Predict as `predict`, each process of `world` a part, seen at `side` pixels; return None in all but the first."""
-    parts = _infer(model, world.part(split.images), record, dtype, side=side)
+    images = Rows(split.images, world.part(np.arange(len(split)))) if world.size > 1 else split.images
+    parts = _infer(model, images, record, dtype, side=side)
     logits, features = map(world.gather, parts)
     return None if logits is None or features is None else _table(split, logits, features)
 
 
 def _infer(
     model: nn.Module,
-    images: np.ndarray,
+    images: Images,
     record: RunRecord,
     dtype: torch.dtype,
     progress: Progress | None = None,
@@ -144,9 +154,21 @@ def test_figures(table: pa.Table) -> dict[str, float]:
     return {"test_loss": float(loss), "test_accuracy": hits / len(table)}
 
 
-def stored_images(split: ImageSplit) -> np.ndarray:
+def stored_images(split: ImageSplit) -> Images:
     """Return the images a run keeps, uint8 N×H×W×3: the model's input, or thumbnails where that is large."""
-    if split.images.shape[1] <= THUMBNAIL_SIZE:
-        return split.images
-    side = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-    return np.stack([np.asarray(Image.fromarray(image).resize(side, Image.Resampling.BOX)) for image in split.images])
+    return split.images if split.images.shape[1] <= THUMBNAIL_SIZE else _Thumbnails(split.images)
+
+
+class _Thumbnails:
+    """Other images at THUMBNAIL_SIZE, made when they are asked for."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+        self.shape, self.dtype = (len(images), THUMBNAIL_SIZE, THUMBNAIL_SIZE, 3), images.dtype
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray:
+        images = self._images[rows]
+        return thumbnail(images) if images.ndim == 3 else np.stack([thumbnail(image) for image in images])

@@ -29,6 +29,7 @@ from sightline.training.augment import augment, mix
 from sightline.training.event_files import event_files
 from sightline.training.im2col import Im2col
 from sightline.training.inference import predict_together, seal, stored_images, test_figures
+from sightline.training.reading import place, read
 from sightline.training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
 from sightline.training.strided import StridedPoints
 
@@ -120,8 +121,9 @@ class Loop:
 
     def __post_init__(self) -> None:
         config, device = self.config, torch.device(self.record.device)
+        self.device = device
         self.model.to(memory_format=torch.channels_last)
-        self.images = torch.from_numpy(np.array(self.data.train.images)).to(device)
+        self.images = place(self.data.train.images, device)
         self.labels = torch.from_numpy(np.array(self.data.train.labels)).to(device)
         self.dtype = getattr(torch, self.record.recipe["precision"])
         self.batch_size = min(config.batch_size, len(self.labels))
@@ -183,20 +185,24 @@ class Loop:
         What does not fill a batch waits for the next epoch, so that batch normalisation never sees a single image.
         """
         config = self.config
-        order = torch.randperm(len(self.labels), generator=self.generator).to(self.images.device)
-        for index in order[: self.steps_per_epoch * self.batch_size].split(self.batch_size):
+        order = torch.randperm(len(self.labels), generator=self.generator)
+        batches = order[: self.steps_per_epoch * self.batch_size].split(self.batch_size)
+        world = ALONE if config.mix else self.world  # to be mixed, an image needs its neighbour in the batch
+        parts = [world.part(rows) for rows in batches]
+        for rows, pixels in zip(parts, read(self.images, parts, self.device), strict=True):
+            index = rows.to(self.device, non_blocking=True)
             flip: bool | Tensor = config.flip
             if flip and config.alternating_flip:
                 flip = self.mirrored_first[index] ^ (epoch % 2 == 0)
             pixels = augment(
-                self.images[index], self.generator, padding=config.crop_padding, flip=flip, cutout=config.cutout
+                pixels, self.generator, padding=config.crop_padding, flip=flip, cutout=config.cutout, world=world
             )
             images, targets = normalize(pixels, self.record.mean, self.record.std, size), self.labels[index]
             if config.mix:
                 classes = len(self.record.class_names)
-                images, targets = mix(images, targets, self.generator, how=config.mix, classes=classes)
-            part = self.world.part(images)
-            yield part.contiguous(memory_format=torch.channels_last), self.world.part(targets)
+                mixed = mix(images, targets, self.generator, how=config.mix, classes=classes)
+                images, targets = map(self.world.part, mixed)
+            yield images.contiguous(memory_format=torch.channels_last), targets
 
     def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Update the weights once; return loss and number of right answers before it, both float32, on the device.

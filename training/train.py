@@ -24,6 +24,7 @@ from sightline.explain.command_line import ending_in_a_sentence, one_line, sente
 from sightline.explain.precompute import precompute
 from sightline.explain.world import World
 from sightline.image_data import ImageData, hold_out, load_image_data
+from sightline.image_data.images import Images, in_chunks
 from sightline.model_zoo import ModelError, ModelSpec, build_model, load_pretrained, model_spec, normalize
 from sightline.model_zoo.device import choose_device, choose_precision, keep_freed_memory
 from sightline.run_store.commands import command
@@ -191,15 +192,14 @@ def _load_data(config: TrainConfig, input_size: int) -> ImageData:
     return data if config.held_out is None else hold_out(data, config.held_out)
 
 
-def _mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _mean_and_std(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of each channel, 0–1, of uint8 N×H×W×3.
 
     They are exact, from the counts of the 256 values.
     """
     counts = np.zeros((3, 256), np.int64)
-    for start in range(0, len(images), 1024):  # bincount needs eight bytes for each of ours
-        part = images[start : start + 1024]
-        counts += [np.bincount(part[..., channel].ravel(), minlength=256) for channel in range(3)]
+    for chunk in in_chunks(images):
+        counts += [np.bincount(chunk[..., channel].ravel(), minlength=256) for channel in range(3)]
     values = np.arange(256) / 255
     mean = (counts * values).sum(axis=1) / counts.sum(axis=1)
     variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / counts.sum(axis=1)

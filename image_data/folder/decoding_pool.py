@@ -67,14 +67,14 @@ def decode_batch(files: Sequence[str], image_size: int) -> Batch:
 
 
 class DecodingPool:
-    """A number of workers that decode `files` many files, to be used in a `with` statement."""
+    """Workers that decode `files` many files; they start with the first file and end with `close`, or `with`."""
 
     def __init__(self, files: int, workers: int | None = None) -> None:
-        self._count = workers or min(_available_cores(), 16)
-        self._use_processes = files >= PROCESSES_FROM and self._count > 1
-        self._threads = ThreadPoolExecutor(self._count, initializer=self._start_worker)
+        self.workers = workers or min(_available_cores(), 16)
+        self._use_processes = files >= PROCESSES_FROM and self.workers > 1
+        self._threads = ThreadPoolExecutor(self.workers, initializer=self._start_worker)
         self._local = threading.local()
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._closing = False
 
     def __enter__(self) -> DecodingPool:
@@ -83,21 +83,26 @@ class DecodingPool:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers; what they have not decoded is lost."""
         self._closing = True
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._workers:
+        for worker in self._processes:
             worker.terminate()
         self._threads.shutdown()
-        for worker in self._workers:
+        for worker in self._processes:
             worker.communicate()
 
-    def decode(self, files: Sequence[str], image_size: int) -> Iterator[Batch]:
-        """Yield batches of `BATCH` files, in the order of the files."""
+    def decode(self, files: Sequence[str], image_size: int, size: int | None = None) -> Iterator[Batch]:
+        """Yield batches of `size` files, by default `BATCH`, in the order of the files."""
+        size = size or BATCH
         # Only a few batches ahead of the reader, or large images would fill the memory.
         pending: deque[Future[Batch]] = deque()
-        for start in range(0, len(files), BATCH):
-            pending.append(self._threads.submit(self._decode_batch, files[start : start + BATCH], image_size))
-            if len(pending) > 2 * self._count:
+        for start in range(0, len(files), size):
+            pending.append(self._threads.submit(self._decode_batch, files[start : start + size], image_size))
+            if len(pending) > 2 * self.workers:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
@@ -116,7 +121,7 @@ class DecodingPool:
             except OSError:  # no more processes: the thread does the work
                 return
             self._local.worker = worker
-            self._workers.append(worker)
+            self._processes.append(worker)
 
     def _decode_batch(self, files: Sequence[str], image_size: int) -> Batch:
         worker = self._local.worker

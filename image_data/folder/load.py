@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,11 @@ from sightline.image_data.folder.cache import DecodedFolder
 from sightline.image_data.folder.decoding_pool import Batch, DecodingPool
 from sightline.image_data.folder.listing import FolderListing, list_folder
 from sightline.image_data.folder.passed_over import summarise
+from sightline.image_data.folder.room import NoRoomError, make_room
 from sightline.image_data.splits import SPLITS, DataError, ImageSplit, Progress
+
+IN_MEMORY_BYTES = 2**28  # of decoded images that cannot be cached: 1,783 of 224×224, or all of CIFAR-10
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def load_folder(
@@ -33,14 +38,15 @@ def load_folder(
     Args:
         folder: holds train/<class>/ and test/<class>/ with images directly in them.
         image_size: every image becomes image_size × image_size pixels.
-        cache: made if it is missing. If it cannot be written, every call decodes anew, with a warning.
+        cache: made if it is missing. What does not fit (see `room`), or cannot be written, is decoded into memory
+            if it is small (`IN_MEMORY_BYTES`), else whenever its rows are asked for, with a warning.
         splits: which; the others need not be there.
         strict: refuse images that are broken, or that would be passed over, instead of leaving them out with a warning.
         progress: called while images are decoded.
 
     Raises:
         DataError: the folder is missing or not laid out like this, a class has no readable image (to evaluate, without
-            "train": no class has one), or `strict` is set and an image would be left out.
+            "train": no class has one), `strict` is set and an image would be left out, or the disk became full.
     """
     listing = list_folder(folder, splits)
     passed_over = listing.passed_over.sentences()
@@ -66,40 +72,52 @@ def load_folder(
 def _decode(
     entry: Path, listing: FolderListing, image_size: int, progress: Progress | None
 ) -> tuple[DecodedFolder, list[str]]:
-    """Decode all images into the cache, or into memory where it cannot be written."""
-    files = {split: listing.absolute(split) for split in listing.files}
-    total = sum(map(len, files.values()))
-
-    def batches() -> Iterator[tuple[str, Batch]]:
-        done = 0
-        for split in listing.files:
-            for batch in pool.decode(files[split], image_size):
-                done += len(batch.images) + len(batch.failures)
-                if progress:
-                    progress(done, total)
-                yield split, batch
-
+    """Decode all images into the cache; where they cannot be kept there, say why, and keep them otherwise or not."""
+    cache, size = entry.parent, folder_cache.decoded_bytes(listing, image_size)
+    total = sum(map(len, listing.files.values()))
     with DecodingPool(total) as pool, warnings.catch_warnings():
         # What matters of Pillow's warnings is in ours; the rest is about metadata.
         warnings.filterwarnings("ignore", module="PIL")
+        batches = _batches(pool, listing, image_size, progress)
         try:
-            return folder_cache.build_entry(entry, listing, image_size, batches()), []
+            make_room(cache, size)
+            return folder_cache.build_entry(entry, listing, image_size, batches), []
+        except NoRoomError as error:
+            reason, remedy = error.args
         except OSError as error:
-            sentence = (
-                f"The decoded images could not be kept in {entry.parent} ({error.strerror or error}), so "
-                "that every start decodes them again; make it writable, or set SIGHTLINE_DATA to one that is."
+            reason = error.strerror or str(error)
+            remedy = "make it writable, or set SIGHTLINE_DATA to one that is"
+            if error.errno in FULL:
+                raise DataError(
+                    f"The disk of {cache} became full ({reason}) while images were decoded; make room, set "
+                    "SIGHTLINE_DATA to a folder on a larger disk, or SIGHTLINE_CACHE_GB=0 to keep none of them."
+                ) from error
+            batches = _batches(pool, listing, image_size, progress)
+        if size <= IN_MEMORY_BYTES:
+            decoded, outcome = folder_cache.decode_in_memory(listing, batches), "every start decodes them again"
+        else:
+            outcome = "they are decoded each time they are needed, which is slower"
+            decoded = folder_cache.read_checked(entry, listing, image_size) or folder_cache.check_entry(
+                entry, listing, image_size, batches
             )
-            return folder_cache.decode_in_memory(listing, batches()), [sentence]
+    return decoded, [f"The decoded images could not be kept in {cache} ({reason}), so that {outcome}; {remedy}."]
+
+
+def _batches(
+    pool: DecodingPool, listing: FolderListing, image_size: int, progress: Progress | None
+) -> Iterator[tuple[str, Batch]]:
+    done, total = 0, sum(map(len, listing.files.values()))
+    for split in listing.files:
+        for batch in pool.decode(listing.absolute(split), image_size):
+            done += len(batch.images) + len(batch.failures)
+            if progress:
+                progress(done, total)
+            yield split, batch
 
 
 def _image_split(listing: FolderListing, decoded: DecodedFolder, split: str, labels: NDArray[np.int64]) -> ImageSplit:
-    broken = decoded[split].broken
-    paths = listing.absolute(split)
-    if broken:
-        paths = [path for position, path in enumerate(paths) if position not in broken]
-    return ImageSplit(
-        decoded[split].images, labels, listing.class_names, decoded[split].fingerprint, paths=tuple(paths)
-    )
+    paths = folder_cache.kept_paths(listing, split, decoded[split].broken)
+    return ImageSplit(decoded[split].images, labels, listing.class_names, decoded[split].fingerprint, paths=paths)
 
 
 def _broken_sentence(listing: FolderListing, decoded: DecodedFolder) -> str:

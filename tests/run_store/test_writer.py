@@ -13,6 +13,8 @@ from filelock import lock_descriptor
 from safetensors.torch import load_file
 from torch import nn
 
+from sightline.image_data import images
+from sightline.image_data.images import Rows
 from sightline.run_store import files
 from sightline.run_store.files import is_locked, write_atomically
 from sightline.run_store.metrics import METRICS_COLUMNS
@@ -81,6 +83,21 @@ def test_a_failed_write_leaves_the_old_content_and_no_temporary_file(tmp_path, m
     assert (file.read_bytes(), names_in(tmp_path)) == (b"old", ["run.json"])
 
 
+def test_pieces_are_written_one_after_another_and_a_failure_among_them_keeps_the_old_content(tmp_path):
+    file = tmp_path / "images.npy"
+    write_atomically(file, (part for part in (b"a", memoryview(b"bc"), b"")))
+    assert file.read_bytes() == b"abc"
+
+    def full_after_one():
+        yield b"new"
+        assert (tmp_path / f".images.npy.{os.getpid()}").exists()
+        disk_full()
+
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(file, full_after_one())
+    assert (file.read_bytes(), names_in(tmp_path)) == (b"abc", ["images.npy"])
+
+
 def test_an_atomic_write_replaces_the_content(tmp_path):
     write_atomically(tmp_path / "a", b"old")
     write_atomically(tmp_path / "a", b"new")
@@ -128,6 +145,16 @@ def test_predictions_make_a_run_complete(tmp_path):
     assert (run.state, run.record.state, len(run.predictions())) == ("complete", "complete", 2)
     assert run.masks()[:].max() == 4
     assert run.features()[:].tolist() == [[np.float16(1 / 3)], [2]]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_images_that_are_written_in_chunks_are_the_same_file_as_numpys(tmp_path, monkeypatch, order):
+    monkeypatch.setattr(images, "CHUNK_BYTES", 2 * 8 * 8 * 3)
+    pixels = np.asarray(np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8), order=order)
+    np.save(tmp_path / "numpys.npy", np.ascontiguousarray(pixels))
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        writer.save_images(Rows(pixels, np.arange(5)), None)
+    assert (writer.path / "images.npy").read_bytes() == (tmp_path / "numpys.npy").read_bytes()
 
 
 def test_new_predictions_remove_the_maps_that_explain_the_old_ones(tmp_path):

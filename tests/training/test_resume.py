@@ -97,6 +97,7 @@ def kill_at(write, patch):
 
     def write_atomically(file, content):
         if is_last():
+            content = content if isinstance(content, bytes) else b"".join(content)
             file.with_name(f".{file.name}.1234567").write_bytes(content[: len(content) // 2])
             raise Killed
         whole(file, content)

@@ -5,13 +5,17 @@ import io
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.image_data import load_image_data
+from sightline.image_data import DataError, load_image_data
+from tests.fabricated import ROOT
 from tests.image_files import save
 
 
@@ -168,6 +172,24 @@ def test_interrupted_build_leaves_nothing_and_old_ones_are_swept(load, tmp_path)
     assert {path.name for path in cache.glob(".building-*")} == {".building-2-running"}
 
 
+@pytest.mark.parametrize("end", [signal.SIGKILL, None])
+def test_what_a_killed_process_was_building_goes_at_once_and_what_a_living_one_builds_stays(load, tmp_path, end):
+    program = "import sys; from pathlib import Path; from sightline.image_data.folder.room import *\n"
+    program += "lock = hold(unfinished_folder(Path(sys.argv[1]))); print(lock.name, flush=True); sys.stdin.read()"
+    cache = tmp_path / "data" / "cache"
+    cache.mkdir(parents=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", program, cache], cwd=ROOT, **pipes) as process:
+        building = Path(process.stdout.readline().strip()).parent
+        os.utime(building, (1, 1))
+        if end:
+            process.send_signal(end)
+            process.wait()
+        load()
+        assert building.exists() == (end is None)
+        process.kill()
+
+
 def test_cache_that_cannot_be_written_is_done_without(load, tmp_path, decodes):
     (tmp_path / "data").write_text("a file where the folder should be")
     for _ in range(2):
@@ -178,15 +200,28 @@ def test_cache_that_cannot_be_written_is_done_without(load, tmp_path, decodes):
     assert len(decodes) == 24
 
 
-def test_full_disk_is_done_without(load, monkeypatch, tmp_path):
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_disk_that_becomes_full_is_a_sentence_and_leaves_nothing(load, monkeypatch, tmp_path, code):
     class FullDisk(io.BytesIO):
         def write(self, content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(code, os.strerror(code))
 
     opened = open
     monkeypatch.setattr(
         "builtins.open", lambda file, mode="r", **options: FullDisk() if mode == "wb" else opened(file, mode, **options)
     )
-    data = load()
-    assert len(data.train) == 6 and os.strerror(errno.ENOSPC) in data.warnings[0]
+    with pytest.raises(DataError, match=rf"became full \({os.strerror(code)}\).*SIGHTLINE_DATA"):
+        load()
     assert list((tmp_path / "data" / "cache").iterdir()) == []
+
+
+def test_entry_being_built_has_its_full_length_from_the_start(load, tmp_path):
+    """So that another process that looks for room meanwhile sees what is needed."""
+    lengths = []
+
+    def look(done, total):
+        files = (tmp_path / "data" / "cache").glob(".building-*/*.npy")
+        lengths.append(sorted(file.stat().st_size for file in files))
+
+    load(progress=look)
+    assert lengths[0] == [file.stat().st_size for file in entry(tmp_path).glob("*.npy")] == [128 + 6 * 16 * 16 * 3] * 2
