@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from sightline.model_zoo.published import imagenet_resnet18, timm_spec, torchvision_spec
 from sightline.model_zoo.resnet import ResNet
-from sightline.model_zoo.spec import ModelError, ModelSpec, find_head
+from sightline.model_zoo.spec import ModelError, ModelSpec, find_head, quoted
 from sightline.model_zoo.weights import load_pretrained, load_weights, read_weights, restore
 
 __all__ = [
@@ -50,7 +50,8 @@ def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
     if colon and library in LIBRARIES:
         return LIBRARIES[library](published, input_size)
     if name not in MODELS:
-        raise ModelError(f"Unknown model {name!r}; choose from: {', '.join(MODELS)}, torchvision:NAME, timm:NAME.")
+        choices = ", ".join((*MODELS, "torchvision:NAME", "timm:NAME"))
+        raise ModelError(f"Unknown model {quoted(name)}; choose from: {choices}.")
     return replace(MODELS[name], input_size=input_size or MODELS[name].input_size)
 
 
