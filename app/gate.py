@@ -1,6 +1,7 @@
 """Who is let in: requests that name this server as it is known, and pages of others that may show it in a frame."""
 
 import re
+from argparse import ArgumentTypeError
 from collections.abc import Iterable, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -62,9 +63,9 @@ class Gate:
 
 
 def check_origin(origin: str) -> str:
-    """Return the origin of a page, such as http://localhost:8888. Raises ValueError for what is none."""
+    """Return the origin of a page, such as http://localhost:8888. Raises ArgumentTypeError for what is none."""
     if not _ORIGIN.fullmatch(origin):
-        raise ValueError(f"{origin!r} is no origin of a page, such as http://localhost:8888.")
+        raise ArgumentTypeError(f"{origin!r} is no origin of a page, such as http://localhost:8888.")
     return origin
 
 

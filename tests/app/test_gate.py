@@ -2,6 +2,7 @@
 
 import http.client
 import shutil
+from argparse import ArgumentTypeError
 from socket import create_connection
 from urllib.parse import urlsplit
 
@@ -120,6 +121,6 @@ def test_a_page_that_is_named_may_show_it_in_a_frame():
     "origin", ["localhost:8888", "http://a b", "http://a; script-src *", "https://a\r\nX: y", "*", ""]
 )
 def test_what_is_no_origin_is_refused(origin):
-    with pytest.raises(ValueError, match="is no origin of a page"):
+    with pytest.raises(ArgumentTypeError, match="is no origin of a page"):
         check_origin(origin)
     assert check_origin("http://localhost:8888") == "http://localhost:8888"

@@ -18,7 +18,8 @@ def test_names_in_any_language_are_taken(name):
 @pytest.mark.parametrize(
     ("name", "says"),
     [("a\0b", "U+0000"), ("a\nb", "U+000A"), ("\x7f", "U+007F"), ("a\x9bb", "U+009B"), ("a\u2028b", "U+2028"),
-     ("a\u202eb", "U+202E"), ("a\u200fb", "U+200F"), ("\u2067a", "U+2067"), ("a\udcffb", "U+DCFF"), ("😀" * 64, "256 bytes")],
+     ("a\u202eb", "U+202E"), ("a\u200fb", "U+200F"), ("\u2067a", "U+2067"), ("a\udcffb", "U+DCFF"),
+     ("😀" * 64, "256 bytes")],
 )  # fmt: skip
 def test_a_run_is_not_written_under_a_name_that_does_something(tmp_path, name, says):
     with pytest.raises(RunError, match=says.replace("+", r"\+")):
