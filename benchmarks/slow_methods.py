@@ -4,8 +4,8 @@ python -m benchmarks.slow_methods [--clicks 40 --method occlusion --side 224]
 
 The run is fabricated: ResNet18 as for ImageNet, at 224 pixels, with random weights. The server is a process, this
 client another, which speaks Streamlit's protocol. One visitor opens image after image in Layers, with Grad-CAM at four
-layers for three rows; none is in a cache. First alone, then while the other visitor waits for the slow method, of one image
-after the other. The clock stops when the server says that the script has finished, after the last map.
+layers for three rows; none is in a cache. First alone, then while the other visitor waits for the slow method, of one
+image after the other. The clock stops when the server says that the script has finished, after the last map.
 
 The other visitor then leaves in the middle; what is printed last is the processor time that the server takes in the ten
 seconds after the one that follows.

@@ -60,28 +60,24 @@ def read_quality(run: Run) -> list[QualityRow]:
     return rows
 
 
-def quality_csv(run: Run) -> bytes:
-    """Return the file as it is, to be taken along. Raises RunError where it is gone."""
-    try:
-        return (run.path / files.QUALITY).read_bytes()
-    except OSError as error:
-        raise _damaged(run) from error
-
-
 def write_quality(run: Run, rows: Sequence[QualityRow]) -> Path:
     """Replace the file at once, and return it; the caller holds the run's lock.
 
     Raises RunError for a run without weights.
     """
-    weights = weights_hash(run)
+    file = run.path / files.QUALITY
+    files.write_atomically(file, quality_csv(rows, weights_hash(run)))
+    return file
+
+
+def quality_csv(rows: Sequence[QualityRow], weights: str) -> bytes:
+    """Return what `write_quality` writes. weights: the `weights_hash` of what was measured."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([*_COLUMNS, _WEIGHTS])
     for row in rows:
         writer.writerow([*(_text(value) for value in asdict(row).values()), weights])
-    file = run.path / files.QUALITY
-    files.write_atomically(file, buffer.getvalue().encode())
-    return file
+    return buffer.getvalue().encode()
 
 
 def weights_hash(run: Run) -> str:

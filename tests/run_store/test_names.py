@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sightline.run_store.files import safe_name
 from sightline.run_store.names import check_folder_name, check_text
 from sightline.run_store.note import RunNote, write_note
 from sightline.run_store.record import RunError
@@ -40,3 +41,16 @@ def test_what_is_allowed_is_said_with_what_it_is():
     with pytest.raises(RunError, match="It holds"):
         check_text("a\nb", "It")
     check_folder_name(Path("runs/x").name)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["😀" * 90 + "a" * 300], "a" * 200),
+        (["é" * 300], "é" * 100),
+        (["aé" * 100], "aé" * 66 + "a"),
+        (["a/b", "c\0"], "a-b_c"),
+    ],
+)
+def test_the_name_of_a_download_fits_into_a_folder(words, name):
+    assert safe_name(*words) == name
