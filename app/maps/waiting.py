@@ -13,6 +13,7 @@ from sightline.image_data import Progress
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
+_SEEN = 0.02  # share of the work after which it is known how fast it goes
 _STOPPED = "maps_stopped"  # of the session: what its visitor has stopped, and not started again
 
 _Wanted = tuple[str, int | str, str]  # name of the run, key of the subject, method
@@ -39,19 +40,23 @@ def waiting(run: Run, subject: Subject, method: str, words: str) -> Iterator[Pro
     wanted = (run.name, subject.key, method)
     if wanted in st.session_state.get(_STOPPED, ()):
         raise Stopped(wanted)
-    place, start = st.empty(), time.perf_counter()
-    bar = None
+    place, bar = st.empty(), None
+    begun: tuple[float, float] | None = None  # when it was first seen at work, and its share then
 
     def look(done: int, total: int) -> None:
-        nonlocal bar
+        nonlocal bar, begun
         if bar is None:
             key = f"maps_waiting_{run.name}_{words}"
             with place.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
                 bar = st.progress(0.0)
                 st.button("Stop", icon=":material/stop:", key=f"{key}_stop", on_click=_stop, args=(wanted,))
-        left = (time.perf_counter() - start) * (total - done) / done if done else float("nan")
         share = done / total
-        bar.progress(share, text=f"{METHODS[method].title}: {100 * share:.0f} % · {duration(left)} left")
+        begun = begun or ((time.perf_counter(), share) if done else None)
+        far = f"{100 * share:.0f} %" if begun else "starting"
+        if begun and share - begun[1] >= _SEEN:
+            seconds = (time.perf_counter() - begun[0]) / (share - begun[1]) * (1 - share)
+            far += f" · {duration(seconds)} left"
+        bar.progress(share, text=f"{METHODS[method].title}: {far}")
 
     try:
         yield look

@@ -73,13 +73,14 @@ def draw_new(root: Path) -> None:
         dataset = left.text_input("Images", "planted-shapes", help=dataset_help())
         model = right.selectbox("Model", list(MODELS), index=list(MODELS).index(_MODEL))
         epochs = left.number_input("Epochs", 1, value=10)
-        free = next(f"training-{number}" for number in count(1) if not (root / f"training-{number}").exists())
+        free = next(name for name in map("training-{}".format, count(1)) if not _is_taken(root / name))
         name = right.text_input("Name of the run", free, max_chars=MOST_NAME).strip()
         st.caption("Other settings: `sightline train --help`. It ends with this server, and can be resumed.")
+        answer = st.empty()
         if st.form_submit_button("Start", type="primary"):
             recipe = {"dataset": dataset.strip(), "model": model, "epochs": int(epochs)}
             if problem := _name_problem(root, name) or _why_not(recipe):
-                st.error(escape_markdown(problem))
+                answer.error(escape_markdown(problem))
             else:
                 _start(root / name, recipe)
                 st.rerun()
@@ -91,8 +92,13 @@ def _name_problem(root: Path, name: str) -> str:
         check_folder_name(name)
     except RunError as error:
         return str(error)
-    is_free = name and Path(name).name == name and not (root / name).exists()
+    is_free = name and Path(name).name == name and not _is_taken(root / name)
     return "" if is_free else "Choose a name that no run has yet, without slashes."
+
+
+def _is_taken(path: Path) -> bool:
+    """Tell whether there is something already, or will be."""
+    return path.exists() or processes.is_running(_key(path)) or processes.is_waiting(_key(path))
 
 
 def _why_not(recipe: Mapping[str, Any]) -> str:

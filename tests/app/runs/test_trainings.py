@@ -199,6 +199,7 @@ def test_a_training_that_waits_says_so_and_can_be_taken_back(interrupted, runs, 
     monkeypatch.setattr(processes, "MOST", 0)
     app = form(open_page(state={"training_new": True}), Name_of_the_run="new")
     assert any(caption.value == "new · Waiting: 0 others run" for caption in app.caption)
+    assert "no run has yet" in form(app, Name_of_the_run="new").error[0].value
     app.button(key="training_resume").click().run()
     assert checked(app).button(key="training_stop").label == "Waiting: 0 others run · cancel"
     app.button(key="training_stop").click().run()

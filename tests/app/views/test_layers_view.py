@@ -287,11 +287,12 @@ def test_a_pixel_method_has_one_column_at_the_size_of_the_input(run, method):
 
 @pytest.fixture
 def slow(monkeypatch):
-    """A pixel method that is seen at a quarter of each class, and then computed."""
+    """A pixel method that is seen three times, up to a half of each class, and then computed."""
     real = compute.watch
 
     def watch(key, work, look):
-        look(1, 4)
+        for done, total in ((0, 1), (1, 4), (2, 4)):
+            look(done, total)
         return real(key, work, look)
 
     monkeypatch.setattr(compute, "watch", watch)
@@ -302,7 +303,8 @@ def test_a_slow_method_says_how_far_it_is_and_nothing_of_that_is_left_in_the_end
     monkeypatch.setattr(DeltaGenerator, "progress", lambda self, value, text=None: shares.append((value, text)) or self)
     app = open_layers(image=str(WRONG), method="occlusion")
     words = [text for value, text in shares if text]
-    assert words[0].startswith("Occlusion: 8 % · ") and words[0].endswith(" left")  # a quarter of the first of three
+    assert words[:2] == ["Occlusion: starting", "Occlusion: 8 %"]  # a quarter of the first of three classes
+    assert words[2].startswith("Occlusion: 17 % · ") and words[2].endswith(" left")
     assert len(maps_of(app)) == 3 and not [button for button in app.button if button.label == "Stop"]
 
 
