@@ -18,6 +18,7 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
 _WHAT = "training"
+_PROBLEM = "training_problem"  # of the session: why what was sent could not be started
 _MODEL = "resnet18_narrow"  # what is quick enough to be watched
 # The options of training.train that a recorded recipe may set: the record may be a stranger's.
 OPTIONS = (
@@ -65,6 +66,7 @@ def draw_new(root: Path) -> None:
         return
     place = st.popover("Train", icon=":material/add:", type="tertiary", key="training_new", on_change="rerun", width=90)
     if not place.open:
+        st.session_state.pop(_PROBLEM, None)
         return
     from sightline.model_zoo import MODELS  # imports torch
 
@@ -79,11 +81,12 @@ def draw_new(root: Path) -> None:
         answer = st.empty()
         if st.form_submit_button("Start", type="primary"):
             recipe = {"dataset": dataset.strip(), "model": model, "epochs": int(epochs)}
-            if problem := _name_problem(root, name) or _why_not(recipe):
-                answer.error(escape_markdown(problem))
-            else:
+            st.session_state[_PROBLEM] = _name_problem(root, name) or _why_not(recipe)
+            if not st.session_state[_PROBLEM]:
                 _start(root / name, recipe)
                 st.rerun()
+        if problem := st.session_state.get(_PROBLEM):  # until it is sent again: all is drawn every few seconds
+            answer.error(escape_markdown(problem))
 
 
 def _name_problem(root: Path, name: str) -> str:

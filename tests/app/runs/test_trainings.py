@@ -181,6 +181,8 @@ def test_without_named_folders_it_is_the_one_in_which_the_server_works(runs, mon
 def test_more_epochs_than_a_page_trains_are_refused_in_a_sentence(interrupted, calls):
     app = form(open_page(state={"training_new": True}), Epochs=1001)
     assert "keeps others waiting" in app.error[0].value and not calls
+    assert checked(app.run()).error  # as the table does every few seconds
+    assert not form(app, Epochs=10).error and calls
 
 
 @pytest.mark.parametrize(
