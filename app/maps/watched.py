@@ -16,7 +16,7 @@ class _Work:
     """A computation, how far it is, and how many wait for it."""
 
     def __init__(self) -> None:
-        self.watchers, self.done, self.total = 0, 0, 1
+        self.watchers, self.far = 0, (0, 1)  # done and total: one value, since two could be read in between
         self.outcome: Future[Any] = Future()
 
     def run(self, compute: Callable[[Progress], Any]) -> None:
@@ -28,7 +28,7 @@ class _Work:
     def _tell(self, done: int, total: int) -> None:
         if not self.watchers:
             raise InterruptedError("Nobody waits for it any more.")
-        self.done, self.total = done, total
+        self.far = done, total
 
 
 _lock = threading.Lock()
@@ -50,7 +50,7 @@ def watch(key: Hashable, compute: Callable[[Progress], Result], look: Progress) 
             threading.Thread(target=work.run, args=(compute,), name="computing", daemon=True).start()
     try:
         while not wait([work.outcome], LOOK_EVERY).done:
-            look(work.done, work.total)
+            look(*work.far)
         result: Result = work.outcome.result()
         return result
     finally:
