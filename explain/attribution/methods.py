@@ -88,11 +88,11 @@ def integrated_gradients(turns: "Turns", images: "Tensor", target: "Tensor") -> 
     )
     gradient = torch.zeros_like(images)
 
-    def add(part: slice) -> None:
+    def add(part: slice) -> Callable[[], object]:
         pairs = slice(2 * part.start, 2 * part.stop)
         steps = ((points[pairs] + 0.5) * images).detach().requires_grad_()
         score = _of_class(turns.model(steps.flatten(0, 1)), target).sum()
-        gradient.add_((weights[pairs] * torch.autograd.grad(score, steps)[0]).sum(dim=0))
+        return lambda: gradient.add_((weights[pairs] * torch.autograd.grad(score, steps)[0]).sum(dim=0))
 
     turns.each(INTEGRATION_STEPS // 2, add, most=_at_once(2 * len(images)))
     return (gradient * images).sum(dim=1)

@@ -22,16 +22,21 @@ class Turns:
         self.model = model
         self._works, self._ended, self._progress = works, 0, progress
 
-    def each(self, count: int, work: Callable[[slice], None], most: int = 1) -> None:
-        """Call `work` with slices of `count` parts until all are done; at most `most` parts a slice."""
+    def each(self, count: int, work: Callable[[slice], Callable[[], object] | None], most: int = 1) -> None:
+        """Call `work` with slices of `count` parts until all are done; at most `most` parts a slice.
+
+        What it returns is called after the turn, when others may use the model: a backward pass needs no module.
+        """
         done, size = 0, 1
         while done < count:
             self._tell(done, count)
             part = slice(done, min(done + size, count))
             with exclusive(self.model):
                 start = time.perf_counter()
-                work(part)
-                seconds = time.perf_counter() - start
+                finish = work(part)
+            if finish is not None:
+                finish()
+            seconds = time.perf_counter() - start
             done, size = part.stop, max(1, min(2 * size, most, int(size * TURN / max(seconds, 1e-9))))
             time.sleep(_PAUSE)
         self._tell(count, count)

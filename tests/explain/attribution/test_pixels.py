@@ -92,6 +92,32 @@ def test_the_work_says_how_far_it_is_and_lets_others_use_the_model(linear, image
     assert len(answered) == len(told) > 10
 
 
+def test_others_use_the_model_also_during_the_backward_passes(images):
+    class Meeting(torch.autograd.Function):
+        """In its backward, somebody else asks the model."""
+
+        @staticmethod
+        def forward(context, values):
+            return values.clone()
+
+        @staticmethod
+        def backward(context, gradient):
+            other = threading.Thread(target=lambda: answered.append(probabilities(model, images)), daemon=True)
+            other.start()
+            other.join(60)
+            return gradient
+
+    class Meet(nn.Module):
+        def forward(self, values):
+            return Meeting.apply(values)
+
+    answered = []
+    model = nn.Sequential(nn.Flatten(), Meet(), nn.Linear(3 * 16 * 16, 4))
+    maps = pixel_attributions(model, images, torch.tensor([0, 3]))
+    expected = model[2].weight[[0, 3]].reshape(2, 3, 16, 16) * images
+    assert len(answered) > 1 and torch.allclose(maps[:, 0], expected.sum(dim=1), atol=1e-5)
+
+
 @pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
 def test_what_progress_raises_ends_the_work_and_frees_the_model(linear, images, method):
     def progress(done, total):
