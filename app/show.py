@@ -23,6 +23,16 @@ class ShowConfig:
     """on which it listens, on this machine only; default: the first that is free from 8501 on"""
     browser: bool = True
     """open a browser, where there is one"""
+    read_only: bool = False
+    """visitors only look: nothing is trained, measured, renamed or hidden; also where $SIGHTLINE_READ_ONLY is 1"""
+    datasets: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """a folder: visitors may train on what lies below it; may be given several times; default: those in
+    $SIGHTLINE_DATASETS, else the working directory"""
+    host: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """a name under which browsers reach this server, such as that of a proxy; may be given several times"""
+    framed_by: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """the origin of a page that may show this one in a frame, such as a notebook's http://localhost:8888; may be given
+    several times"""
 
 
 def streamlit_arguments(config: ShowConfig) -> list[str]:
@@ -30,8 +40,11 @@ def streamlit_arguments(config: ShowConfig) -> list[str]:
     launcher = Path(__file__).resolve().with_name("main.py")
     options = [] if config.port is None else [f"--server.port={config.port}"]
     options += [] if config.browser else ["--server.headless=true"]  # otherwise Streamlit looks whether there is one
-    runs = [] if config.runs is None else ["--", "--runs", str(config.runs)]
-    return ["streamlit", "run", str(launcher), *options, *runs]
+    ours = [] if config.runs is None else [f"--runs={config.runs}"]
+    ours += ["--read-only"] if config.read_only else []
+    for name in ("datasets", "host", "framed_by"):
+        ours += [f"--{name.replace('_', '-')}={value}" for value in getattr(config, name)]
+    return ["streamlit", "run", str(launcher), *options, *(["--", *ours] if ours else [])]
 
 
 def main() -> None:

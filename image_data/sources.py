@@ -166,6 +166,20 @@ def dataset_help() -> str:
     return "; ".join(f"{', '.join(_names(prefix))}: {source.about}" for prefix, source in SOURCES.items())
 
 
+def dataset_folder(dataset: str) -> Path | None:
+    """Return the folder that the name of a data set points to; None where it points to none.
+
+    Raises DataError for an unknown one, or where its `~` stands for no folder.
+    """
+    source, argument = _find(dataset)
+    if not any(map(str.isupper, source.arguments)):
+        return None
+    try:
+        return Path(argument).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"Nobody has the home folder in {dataset!r}; write the whole path.") from error
+
+
 def _find(dataset: str) -> tuple[Source, str]:
     """Return the source that `dataset` names, and the argument in it. Raises DataError for an unknown one."""
     prefix, _, argument = dataset.partition(":")

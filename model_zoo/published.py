@@ -6,12 +6,13 @@ from typing import Any
 
 from torch import nn
 
-from sightline.model_zoo.spec import ModelError, ModelSpec
+from sightline.model_zoo.spec import ModelError, ModelSpec, quoted
 
 # Published with `transform_input`, which turns ImageNet's mean and std into these; and with auxiliary heads, which
 # serve the training only.
 _TRANSFORM_INPUT = ("googlenet", "inception_v3")
 _HALVES = (0.5, 0.5, 0.5)
+_NEAR = 0.6  # from here on two names are like each other, 0–1
 
 
 def torchvision_spec(name: str, input_size: int | None = None) -> ModelSpec:
@@ -56,9 +57,9 @@ def timm_spec(name: str, input_size: int | None = None) -> ModelSpec:
     try:
         config = get_pretrained_cfg(name) or PretrainedCfg()
     except RuntimeError as error:
-        tagged = [tag for tag in timm.list_pretrained() if tag.startswith(f"{architecture}.")]
+        tagged = ", ".join(tag for tag in timm.list_pretrained() if tag.startswith(f"{architecture}."))
         raise ModelError(
-            f"timm's {architecture} has no weights {name!r}; choose from: {', '.join(tagged)}, or leave the tag out."
+            f"timm's {architecture} has no weights {quoted(name)}; choose from: {tagged}, or leave the tag out."
         ) from error
     size = input_size or config.input_size[-1]
     options: dict[str, Any] = {"img_size": size} if config.fixed_input_size else {}
@@ -90,7 +91,7 @@ def _unknown(library: str, name: str, names: list[str], command: str) -> ModelEr
     near = _nearest(name, names)
     nearest = f"the nearest are {', '.join(near)}" if near else "no name is near it"
     return ModelError(
-        f'{library} has no image classifier {name!r}; {nearest}. All {len(names):,} names: python -c "{command}"'
+        f'{library} has no image classifier {quoted(name)}; {nearest}. All {len(names):,} names: python -c "{command}"'
     )
 
 
@@ -100,8 +101,16 @@ def _nearest(name: str, names: list[str]) -> list[str]:
     >>> _nearest("deit_tini", ["deit_tiny_patch16_224", "vgg16"])
     ['deit_tiny_patch16_224']
     """
+    matcher = SequenceMatcher(b=name)  # which it remembers more of than of what it is compared with
     likeness = {}
     for other in names:
-        whole, start = (SequenceMatcher(None, name, part).ratio() for part in (other, other[: len(name)]))
+        whole, start = (_likeness(matcher, part) for part in (other, other[: len(name)]))
         likeness[other] = (max(whole, start), whole)
-    return sorted((other for other in names if likeness[other] > (0.6,)), key=likeness.__getitem__, reverse=True)[:5]
+    return sorted((other for other in names if likeness[other] > (_NEAR,)), key=likeness.__getitem__, reverse=True)[:5]
+
+
+def _likeness(matcher: "SequenceMatcher[str]", other: str) -> float:
+    """Return how like the matcher's text `other` is, 0–1; 0 also where that is known to be too little to matter."""
+    matcher.set_seq1(other)
+    bounds = (matcher.real_quick_ratio, matcher.quick_ratio)  # which cost less: a name may be of any length
+    return matcher.ratio() if all(bound() > _NEAR for bound in bounds) else 0.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from reprlib import Repr
 
 from torch import nn
 
@@ -36,3 +37,14 @@ def find_head(model: nn.Module, num_classes: int) -> str | None:
         or (isinstance(module, nn.Conv2d) and module.out_channels == num_classes)
     ]
     return heads[-1] if heads else None
+
+
+def quoted(name: str) -> str:
+    """Write a name that somebody has given in a message; of a long one the beginning and the end.
+
+    >>> quoted("resnet19"), len(quoted("x" * 8000))
+    ("'resnet19'", 100)
+    """
+    shortened = Repr()
+    shortened.maxstring = 100
+    return shortened.repr(name)

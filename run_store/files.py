@@ -58,6 +58,7 @@ DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
 FileStamp = tuple[str, int, int]
 Stamp = tuple[FileStamp, ...]
 
+MOST_NAME = 200  # bytes of a `safe_name`
 _LOCK_ATTEMPTS = 5
 _LOOKING = threading.Lock()  # one look of this process at a time, or two would take each other for a writer
 
@@ -65,10 +66,13 @@ _LOOKING = threading.Lock()  # one look of this process at a time, or two would 
 def safe_name(*words: str) -> str:
     """Join words to a file name of letters, digits, dots and dashes: names of runs and files are other people's text.
 
+    It has at most MOST_NAME bytes, which leaves room for a date before it or an ending behind it.
+
     >>> safe_name("a/../b <x>", "my holiday.png")
     'a-..-b-x_my-holiday.png'
     """
-    return "_".join(re.sub(r"[^\w.-]+", "-", word).strip("-.") for word in words)
+    name = "_".join(re.sub(r"[^\w.-]+", "-", word).strip("-.") for word in words)
+    return name.encode("utf-8", "replace")[:MOST_NAME].decode(errors="ignore")
 
 
 def file_stamp(file: Path) -> FileStamp:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sightline.run_store import files
 from sightline.run_store.files import FileError
+from sightline.run_store.names import check_text
 from sightline.run_store.record import RunError
 
 MOST_NAME, MOST_TEXT = 100, 2000  # characters
@@ -36,7 +37,12 @@ def parse_note(text: bytes) -> RunNote:
 
 
 def write_note(run: Path, note: RunNote) -> None:
-    """Replace the file at once; an empty note leaves none. Raises RunError where the folder cannot be written."""
+    """Replace the file at once; an empty note leaves none.
+
+    Raises RunError where the folder cannot be written, or for a character that cannot be seen and does something.
+    """
+    check_text(note.name, "The name")
+    check_text(note.text, "The note", allowed="\r\n\t")
     file = run / files.NOTE
     try:
         if note == RunNote():

@@ -48,7 +48,7 @@ def read_quality(run: Run) -> list[QualityRow]:
     if not os.path.exists(run.path / files.QUALITY):
         return []
     with run.reading(files.QUALITY, _hint(run)):
-        lines = list(csv.DictReader(io.StringIO(quality_csv(run).decode(), newline=""), strict=True))
+        lines = list(csv.DictReader(io.StringIO(run.read(files.QUALITY).decode(), newline=""), strict=True))
         if len(lines) > MOST_ROWS:
             raise FileError(f"has {len(lines):,} rows, and there may be {MOST_ROWS:,}")
         rows = [_parse(line, run.record.image_counts.get("test", 0)) for line in lines]
@@ -61,24 +61,22 @@ def read_quality(run: Run) -> list[QualityRow]:
     return rows
 
 
-def quality_csv(run: Run) -> bytes:
-    """Return the file as it is, to be taken along. Raises RunError where it is gone."""
-    with run.reading(files.QUALITY, _hint(run)):
-        return run.read(files.QUALITY)
-
-
 def write_quality(run: Run, rows: Sequence[QualityRow]) -> None:
     """Replace the file at once; the caller holds the run's lock.
 
     Raises RunError for a run without weights.
     """
-    weights = weights_hash(run)
+    files.write_atomically(run.path / files.QUALITY, quality_csv(rows, weights_hash(run)))
+
+
+def quality_csv(rows: Sequence[QualityRow], weights: str) -> bytes:
+    """Return what `write_quality` writes. weights: the `weights_hash` of what was measured."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([*_COLUMNS, _WEIGHTS])
     for row in rows:
         writer.writerow([*(_text(value) for value in asdict(row).values()), weights])
-    files.write_atomically(run.path / files.QUALITY, buffer.getvalue().encode())
+    return buffer.getvalue().encode()
 
 
 def weights_hash(run: Run) -> str:

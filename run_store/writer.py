@@ -16,6 +16,7 @@ from sightline.image_data.images import Images, in_chunks
 from sightline.run_store import files
 from sightline.run_store.maps import remove_maps
 from sightline.run_store.metrics import METRICS_COLUMNS, metrics_line
+from sightline.run_store.names import check_folder_name
 from sightline.run_store.record import MOST_TEXT, RunError, RunRecord
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ class RunWriter:
         """Make the directory, lock it and write run.json.
 
         What a killed writer left before it had written run.json is taken over. Raises RunError where something else
-        stands already or nothing may be written; then no file is left behind.
+        stands already, nothing may be written, or the name should not be one; then no file is left behind.
         """
+        check_folder_name(path.name)
         try:
             path.mkdir(parents=True, exist_ok=True)
             _refuse_content(path)  # before the lock, which would leave a file in a folder of somebody else

@@ -91,18 +91,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(script: Path, runs: Path) -> Iterator[str]:
-    """`streamlit run` on a free port, as soon as it answers: its address; stopped in the end."""
-    with start_server(script, runs) as (address, _):
+def serve(script: Path, runs: Path, *words: str) -> Iterator[str]:
+    """`streamlit run … -- WORDS` on a free port, as soon as it answers: its address; stopped in the end."""
+    with start_server(script, runs, *words) as (address, _):
         yield address
 
 
 @contextmanager
-def start_server(script: Path, runs: Path) -> Iterator[tuple[str, int]]:
+def start_server(script: Path, runs: Path, *words: str) -> Iterator[tuple[str, int]]:
     """`serve`, with the number of the process."""
     port = free_port()
     options = ["--server.headless=true", "--browser.gatherUsageStats=false", "--server.address=127.0.0.1"]
     command = [sys.executable, "-m", "streamlit", "run", script, *options, f"--server.port={port}"]
+    command += ["--", *words] if words else []
     with answering(command, port, script.parent.parent, subprocess.DEVNULL, SIGHTLINE_RUNS=str(runs)) as process:
         yield f"http://127.0.0.1:{port}", process.pid
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Number
 from typing import Any, Literal
 
 import numpy as np
@@ -244,9 +245,18 @@ def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
     """Write index, label and predicted (names), the figures, extra columns, and a probability a class."""
     table = predictions.table.iloc[rows].reset_index(drop=True)
     names = np.array([no_formula(name) for name in predictions.class_names], dtype=object)
-    for column in ("label", "predicted"):
-        table[column] = names[table[column].to_numpy()]
+    for column in table.columns:
+        if column in ("label", "predicted"):
+            table[column] = names[table[column].to_numpy()]
+        elif not pd.api.types.is_any_real_numeric_dtype(table[column]):
+            table[column] = table[column].astype(object).map(_cell, na_action="ignore")
     probabilities = pd.DataFrame(
         predictions.probabilities[rows].astype(np.float32), columns=[f"p({name})" for name in predictions.class_names]
     )
-    return pd.concat([table, probabilities], axis=1).to_csv(index=False, float_format="%.6g").encode()
+    whole = pd.concat([table, probabilities], axis=1).rename(columns=no_formula)
+    return whole.to_csv(index=False, float_format="%.6g").encode("utf-8", "replace")
+
+
+def _cell(value: object) -> object:
+    """Return what a cell of text, or of anything else that is no number, holds."""
+    return value if isinstance(value, Number) else no_formula(str(value))

@@ -13,7 +13,8 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection, handed_on_selection, read_selection, write_selection
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.settings import CLASS_TARGET, TARGETS
-from sightline.app.runs import demo, loaders, run_list, trainings
+from sightline.app.permissions import is_read_only
+from sightline.app.runs import demo, loaders, processes, run_list, trainings
 from sightline.app.runs.loaders import RunStatus
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
@@ -141,6 +142,12 @@ def draw_no_runs(root: Path) -> None:
     """Say that there is no run, and what to do."""
     with st.container(key="panel_empty", border=True):
         st.subheader("No runs yet", anchor=False)
+        if is_read_only():
+            st.markdown(
+                f"Sightline reads the runs in the folder `{_as_code(str(root))}`, and there is none. "
+                "This server only shows runs; whoever hosts it can put some there."
+            )
+            return
         st.markdown(
             f"Sightline reads the runs in the folder `{_as_code(str(root))}`, and there is none. "
             "Train one, and its curves grow on this page."
@@ -157,13 +164,14 @@ def draw_demo(root: Path) -> None:
     run_list.look_again()
     if run_list.listing().runs:
         st.rerun()
-    is_training = demo.is_training(root)
+    is_training, is_waiting = demo.is_training(root), demo.is_waiting(root)
+    words = "Starting; the first curve is on its way …" if is_training else "Train the demo"
     st.button(
-        "Starting; the first curve is on its way …" if is_training else "Train the demo",
+        f"{processes.waiting_words()} …" if is_waiting else words,
         key="train_demo",
-        icon=":material/hourglass_empty:" if is_training else ":material/play_arrow:",
+        icon=":material/hourglass_empty:" if is_training or is_waiting else ":material/play_arrow:",
         type="primary",
-        disabled=is_training,
+        disabled=is_training or is_waiting,
         on_click=demo.train_demo,
         args=(root,),
     )

@@ -1,11 +1,13 @@
 """Which maps of a run may be believed, in words; and the button that measures it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 
 from sightline.app.address.views import pages
 from sightline.app.elements.text import escape_markdown
+from sightline.app.permissions import is_read_only
 from sightline.app.runs import loaders, processes
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.belief import CONTROL_WORDS, equals, headline, interval, ranking, unfaithful
@@ -92,8 +94,13 @@ def _with_chance(row: QualityRow) -> str:
 def draw_measuring(run: Run, view: str) -> None:
     """Draw what to do where nothing was measured: a button, its progress, and the command. view: whose page it is."""
     key = ("quality", run.path)
-    if processes.is_running(key):
+    if processes.is_running(key) or processes.is_waiting(key):
         _draw_progress(key, view)
+        return
+    by_hand = command("quality", "--run", run.path)
+    if is_read_only():
+        st.caption("Not measured yet. This server only shows runs; whoever hosts it can measure them:")
+        st.code(by_hand, language=None, wrap_lines=True)
         return
     titles = ", ".join(METHODS[name].title for name in MEASURED)
     st.caption(
@@ -109,14 +116,19 @@ def draw_measuring(run: Run, view: str) -> None:
     )
     if words := processes.failure(key):
         st.error(f"It could not be measured. {escape_markdown(words)}", icon=":material/error:")
-    st.code(command("quality", "--run", run.path), language=None, wrap_lines=True)
+    st.code(by_hand, language=None, wrap_lines=True)
 
 
 @st.fragment(run_every=1.0)
 def _draw_progress(key: processes.Key, view: str) -> None:
+    stop = partial(st.button, key=f"{view}_measure_stop", on_click=processes.stop, args=(key,))
+    if processes.is_waiting(key):
+        st.caption(f"{processes.waiting_words()}. It starts by itself.")
+        stop("Cancel", icon=":material/close:")
+        return
     if not processes.is_running(key):
         st.rerun()
     progress = processes.progress(key)
     st.progress(progress.share, text=f"{escape_markdown(progress.what) or 'Starting'} · {progress.left} left")
-    st.button("Stop", icon=":material/stop:", key=f"{view}_measure_stop", on_click=processes.stop, args=(key,))
+    stop("Stop", icon=":material/stop:")
     st.caption("What is finished is kept, and the next time goes on with the rest.")

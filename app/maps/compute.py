@@ -1,18 +1,19 @@
 """Maps and what else needs the model: read where they were computed ahead of time, else computed, and cached."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sightline.app.elements.subject import Subject
+from sightline.app.maps.watched import watch
 from sightline.app.runs.loaders import computed_once, kept
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS, Method
+from sightline.image_data import Progress
 from sightline.run_store.commands import command
 from sightline.run_store.maps import read_map
 from sightline.run_store.quality import INPUT
@@ -20,7 +21,7 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from sightline.explain.judging.hiding import Hidden
 
@@ -28,8 +29,16 @@ Score = tuple[int, int | None]  # a class code, or two: the logit of the first, 
 Maps = Mapping[tuple[str, Score], np.ndarray]  # (layer, score) → float32 h×w, signed
 
 
+@dataclass(frozen=True)
+class _Report:
+    """Who is told how far a computation is: no part of what is computed."""
+
+    progress: Progress
+
+
 # Pixels are not looked at to tell subjects apart: an image of the split has its number, an upload its hash.
-_of_subjects = partial(computed_once, max_entries=128, hash_funcs={Subject: lambda subject: subject.key})
+_KEYS: dict[str | type, Callable[[Any], Any]] = {Subject: lambda subject: subject.key, _Report: lambda _: None}
+_of_subjects = partial(computed_once, max_entries=128, hash_funcs=_KEYS)
 
 
 @dataclass(frozen=True)
@@ -65,20 +74,25 @@ def maps(
     method: str,
     layers: tuple[str, ...],
     scores: Sequence[Score],
+    look: Progress,
     stored: Computed | None = None,
 ) -> Computed:
     """Return a map of every score at every layer; what was not computed ahead of time is computed now. Loads torch.
 
-    layers: of a layer method names of modules, else INPUT. stored: the `stored_maps`, which are the answer where
-    nothing is missing. Raises RunError.
+    layers: of a layer method names of modules, else INPUT. look: called ten times a second while a pixel method works;
+    what it raises ends this visitor's waiting, and the work where nobody else waits for it. stored: the `stored_maps`,
+    which are the answer where nothing is missing. Raises RunError.
     """
     stored = stored or stored_maps(run, subject, method, layers, scores)
     missing = [key for key in ((layer, score) for layer in layers for score in scores) if key not in stored.maps]
     if not missing:
         return stored
     parts = _parts(METHODS[method], [score for _, score in missing])
-    lacking = tuple(layer for layer in layers if any(layer == name for name, _ in missing))
-    found, seconds = _computed(run, subject, method, lacking, parts)
+    if method in PIXEL_METHODS:
+        found, seconds = _pixel_maps(run, subject, method, parts, look)
+    else:
+        lacking = tuple(layer for layer in layers if any(layer == name for name, _ in missing))
+        found, seconds = _layer_maps(run, subject, method, lacking, parts)
     sizes = {layer: values.shape for (layer, _), values in found.items()}
     if any(values.shape != sizes.get(layer, values.shape) for (layer, _), values in stored.maps.items()):
         raise RunError(
@@ -118,10 +132,14 @@ def map_layers(run: Run) -> dict[str, tuple[int, int]]:
         return map_layers(_model(run), run.to_input(np.zeros((1, side, side, 3), np.uint8)))
 
 
-def hidden(run: Run, subject: Subject, method: str, layer: str) -> "Hidden":
-    """Hide the hottest tenth of the predicted class's map, and random tenths. Loads torch. Raises RunError."""
+def hidden(run: Run, subject: Subject, method: str, layer: str, look: Progress) -> "Hidden":
+    """Hide the hottest tenth of the predicted class's map, and random tenths. Loads torch. Raises RunError.
+
+    look: as of `maps`.
+    """
     score = (subject.predicted, None)
-    return _hidden(run, subject, method, layer, maps(run, subject, method, (layer,), [score]).maps[layer, score])
+    found = maps(run, subject, method, (layer,), [score], look).maps
+    return _hidden(run, subject, method, layer, found[layer, score])
 
 
 @kept("maps", _of_subjects())
@@ -174,39 +192,58 @@ def _model(run: Run) -> "nn.Module":
 
 
 @kept("maps", _of_subjects())
-def _computed(
+def _layer_maps(
     run: Run, subject: Subject, method: str, layers: tuple[str, ...], scores: tuple[Score, ...]
 ) -> tuple[Maps, float]:
     """Compute maps; beside them the seconds that it took, without those for loading torch and the model."""
-    import_module("captum.attr" if method in PIXEL_METHODS else "sightline.explain.attribution.engine")
+    from torch import tensor
+
+    from sightline.explain.attribution.engine import layer_attributions
+
     model, images = _model(run), run.to_input(_model_pixels(run, subject))
     start = time.perf_counter()
     singles = [score for score in scores if score[1] is None]
     differences = [score for score in scores if score[1] is not None]
     found: dict[tuple[str, Score], np.ndarray] = {}
-    with _explaining(run):
-        for group in filter(None, (singles, differences)):
-            found |= _attributions(model, images, method, layers, group)
+    for group in filter(None, (singles, differences)):
+        plus = tensor([[score[0] for score in group]])
+        minus = None if group[0][1] is None else tensor([[score[1] for score in group]])
+        with _explaining(run):
+            values = layer_attributions(model, images, layers, plus, method, minus)
+        for layer, stack in values.items():
+            found |= {(layer, score): one for score, one in zip(group, stack[0].float().numpy(), strict=True)}
     return found, time.perf_counter() - start
 
 
-def _attributions(
-    model: "nn.Module", images: "Tensor", method: str, layers: Sequence[str], scores: Sequence[Score]
-) -> Maps:
-    """Compute the maps of one image; scores: single classes, or differences, not both."""
+def _pixel_maps(run: Run, subject: Subject, method: str, scores: Sequence[Score], look: Progress) -> tuple[Maps, float]:
+    """Compute maps of single classes, one after the other, each once for all who wait for it; and add up the seconds.
+
+    Every pixel method is linear.
+    """
+    found, seconds = {}, 0.0
+    for place, score in enumerate(scores):
+
+        def look_at_all(done: int, total: int, place: int = place) -> None:
+            look(place * total + done, len(scores) * total)
+
+        def compute(progress: Progress, code: int = score[0]) -> tuple[np.ndarray, float]:
+            return _pixel_map(run, subject, method, code, _Report(progress))
+
+        key = (run.path, run.stamp("maps"), subject.key, method, score)
+        found[INPUT, score], took = watch(key, compute, look_at_all)
+        seconds += took
+    return found, seconds
+
+
+@kept("maps", _of_subjects())
+def _pixel_map(run: Run, subject: Subject, method: str, code: int, report: _Report) -> tuple[np.ndarray, float]:
+    """Compute the map of one class, and the seconds that it took."""
     from torch import tensor
 
-    from sightline.explain.attribution.engine import layer_attributions
     from sightline.explain.attribution.pixels import pixel_attributions
 
-    plus = tensor([[score[0] for score in scores]])
-    minus = None if scores[0][1] is None else tensor([[score[1] for score in scores]])
-    if method in PIXEL_METHODS:
-        values = {INPUT: pixel_attributions(model, images, plus, method)}
-    else:
-        values = layer_attributions(model, images, layers, plus, method, minus)
-    return {
-        (layer, score): one
-        for layer, stack in values.items()
-        for score, one in zip(scores, stack[0].float().numpy(), strict=True)
-    }
+    model, images = _model(run), run.to_input(_model_pixels(run, subject))
+    start = time.perf_counter()
+    with _explaining(run):
+        values = pixel_attributions(model, images, tensor([code]), method, report.progress)
+    return values[0, 0].numpy(), time.perf_counter() - start

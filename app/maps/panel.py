@@ -15,6 +15,7 @@ from sightline.app.maps.compute import Computed
 from sightline.app.maps.files import file_name, grid_png, maps_npz
 from sightline.app.maps.grid import classes_html, grid_html
 from sightline.app.maps.settings import MapSettings
+from sightline.app.maps.waiting import draw_restart, waiting
 from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -65,11 +66,12 @@ def draw_grid(run: Run, subject: Subject, settings: MapSettings) -> Drawn | None
     stored = compute.stored_maps(run, subject, settings.method, settings.layers, scores)
     cells = show(stored) if stored.maps else []
     try:
-        with st.spinner("Computing maps …"):
-            computed = compute.maps(run, subject, settings.method, settings.layers, scores, stored)
+        with waiting(run, subject, settings.method, "Computing maps …") as look:
+            computed = compute.maps(run, subject, settings.method, settings.layers, scores, look, stored)
     except RunError as error:  # the predictions are whole, so the image and its probabilities still stand
         what = "Not all maps" if stored.maps else "No maps"
         st.warning(f"{what}: {escape_markdown(str(error))}", icon=":material/layers_clear:")
+        draw_restart(error)
         if not stored.maps:
             return None
         computed = stored
@@ -121,8 +123,8 @@ def _draw_classes(run: Run, subject: Subject, settings: MapSettings) -> None:
     layer, rows = settings.layers[-1], class_rows(subject, MOST_CLASSES, settings.sign)
     scores = [row.score for row in rows]
     try:
-        with st.spinner("Computing maps of all classes …"):
-            computed = compute.maps(run, subject, settings.method, (layer,), scores)
+        with waiting(run, subject, settings.method, "Computing maps of all classes …") as look:
+            computed = compute.maps(run, subject, settings.method, (layer,), scores, look)
     except RunError as error:
         st.caption(f"No maps of all classes: {escape_markdown(str(error))}")
         return

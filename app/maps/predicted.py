@@ -15,6 +15,7 @@ from sightline.app.maps.cells import Cells, Row, make_cells, scores_to_judge
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.resolve import resolve
 from sightline.app.maps.settings import MapSettings
+from sightline.app.maps.waiting import draw_restart, waiting
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
@@ -31,7 +32,8 @@ def predicted_map(run: Run, subject: Subject, selection: Selection, title: str) 
     guess = f"{subject.name(subject.predicted)} {percent(subject.probabilities[subject.predicted])}"
     row = Row("predicted", title, guess, (subject.predicted, None), settings.sign)
     scores = list(dict.fromkeys([row.score, *scores_to_judge(subject)]))
-    computed = compute.maps(run, subject, settings.method, settings.layers, scores)
+    with waiting(run, subject, settings.method, "Computing the map …") as look:
+        computed = compute.maps(run, subject, settings.method, settings.layers, scores, look)
     unfaithful = unfaithful_layers(run, settings.method, settings.layers)
     return make_cells(computed.maps, [row], subject, settings, unfaithful), settings
 
@@ -47,10 +49,10 @@ def draw_picture(run: Run, subject: Subject, selection: Selection) -> None:
 def _draw_map(run: Run, subject: Subject, selection: Selection) -> bool:
     """Draw the map, and tell whether there is one."""
     try:
-        with st.spinner("Computing the map …"):
-            cells, settings = predicted_map(run, subject, selection, "Predicted")
+        cells, settings = predicted_map(run, subject, selection, "Predicted")
     except RunError as error:
         st.caption(f"No map: {escape_markdown(str(error))}")
+        draw_restart(error)
         return False
     st.html(grid_html(cells, subject.pixels, settings))
     return True

@@ -15,6 +15,11 @@ def is_training(runs: Path) -> bool:
     return processes.is_running(_key(runs))
 
 
+def is_waiting(runs: Path) -> bool:
+    """Tell whether the demo waits until something else has ended."""
+    return processes.is_waiting(_key(runs))
+
+
 def failure(runs: Path) -> str:
     """Return the last words of a demo that failed, else nothing."""
     return processes.failure(_key(runs))

@@ -1,10 +1,12 @@
 """Rename a run, say something about it, or leave it out of the lists."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import streamlit as st
 
 from sightline.app.elements.text import escape_markdown
+from sightline.app.permissions import check_writable, is_read_only
 from sightline.app.runs import run_list
 from sightline.run_store.note import MOST_NAME, MOST_TEXT, RunNote, write_note
 from sightline.run_store.record import RunError
@@ -14,7 +16,12 @@ _RUN = "notes_run"
 
 
 def draw_note_editor(runs: Sequence[Run], titles: Mapping[str, str]) -> None:
-    """Draw the form that renames, annotates or hides a run. titles: of the runs, by name."""
+    """Draw the form that renames, annotates or hides a run; nothing where visitors only look.
+
+    titles: of the runs, by name.
+    """
+    if is_read_only():
+        return
     place = st.popover(
         "Rename, note, hide", icon=":material/edit:", type="tertiary", key="notes", on_change="rerun", width=180
     )
@@ -36,5 +43,11 @@ def _draw_form(run: Run, note: RunNote) -> None:
         text = st.text_area("Note", note.text, max_chars=MOST_TEXT)
         hidden = st.checkbox("Leave it out of lists and charts", note.hidden)
         if st.form_submit_button("Save", type="primary"):
-            write_note(run.path, RunNote(" ".join(name.split()), text.strip(), hidden))
+            save(run.path, RunNote(" ".join(name.split()), text.strip(), hidden))
             st.rerun()
+
+
+def save(path: Path, note: RunNote) -> None:
+    """Write the note of the run at `path`. Raises RunError where it cannot be written, NotPermitted where none may."""
+    check_writable()
+    write_note(path, note)

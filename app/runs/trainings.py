@@ -8,42 +8,65 @@ from typing import Any
 import streamlit as st
 
 from sightline.app.elements.text import escape_markdown
+from sightline.app.permissions import NotPermitted, check_training, is_read_only
 from sightline.app.runs import loaders, processes
+from sightline.image_data import DataError
 from sightline.image_data.sources import dataset_help
+from sightline.run_store.names import check_folder_name
 from sightline.run_store.note import MOST_NAME
+from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
 _WHAT = "training"
+_PROBLEM = "training_problem"  # of the session: why what was sent could not be started
 _MODEL = "resnet18_narrow"  # what is quick enough to be watched
+# The options of training.train that a recorded recipe may set: the record may be a stranger's.
+OPTIONS = (
+    "dataset", "model", "epochs", "recipe", "seed", "device", "batch_size", "learning_rate", "warmup", "momentum",
+    "weight_decay", "label_smoothing", "crop_padding", "flip", "alternating_flip", "cutout", "mix", "progressive",
+    "precision", "compile", "threads", "image_size", "strict", "pretrained", "held_out", "tensorboard", "maps",
+)  # fmt: skip
 
 
 def draw_control(run: Run) -> None:
-    """Draw the button that stops a training, or resumes it: none where neither can be done."""
-    if processes.is_running(_key(run.path)):
-        name, icon, act = "stop", "stop", _stop
+    """Draw the button that stops a training, takes back that it waits, or resumes it: none where none can be done."""
+    key, problem = _key(run.path), ""
+    if processes.is_running(key):
+        words, name, icon, act = "Stop training", "stop", "stop", _stop
+    elif processes.is_waiting(key):
+        words, name, icon, act = f"{processes.waiting_words()} · cancel", "stop", "close", _stop
     elif can_resume(run):
-        name, icon, act = "resume", "play_arrow", _resume
+        words, name, icon, act = "Resume training", "resume", "play_arrow", _resume
+        problem = _why_not(loaders.record(run).recipe)
     else:
         return
     st.button(
-        f"{name.capitalize()} training",
+        words,
         icon=f":material/{icon}:",
         key=f"training_{name}",
-        help=f"{name.capitalize()} {escape_markdown(run.name)}",
+        help=escape_markdown(problem or f"{name.capitalize()} {run.name}"),
         on_click=act,
         args=(run,),
+        disabled=bool(problem),
     )
 
 
 def can_resume(run: Run) -> bool:
     """Tell whether a training of this run can go on."""
-    return loaders.status(run).state in ("interrupted", "failed") and not loaders.record(run).evaluated_only
+    return (
+        not is_read_only()
+        and loaders.status(run).state in ("interrupted", "failed")
+        and not loaders.record(run).evaluated_only
+    )
 
 
 def draw_new(root: Path) -> None:
-    """Draw a form that starts a training, which then is a run like any other."""
+    """Draw a form that starts a training, which then is a run like any other; nothing where visitors only look."""
+    if is_read_only():
+        return
     place = st.popover("Train", icon=":material/add:", type="tertiary", key="training_new", on_change="rerun", width=90)
     if not place.open:
+        st.session_state.pop(_PROBLEM, None)
         return
     from sightline.model_zoo import MODELS  # imports torch
 
@@ -52,15 +75,42 @@ def draw_new(root: Path) -> None:
         dataset = left.text_input("Images", "planted-shapes", help=dataset_help())
         model = right.selectbox("Model", list(MODELS), index=list(MODELS).index(_MODEL))
         epochs = left.number_input("Epochs", 1, value=10)
-        free = next(f"training-{number}" for number in count(1) if not (root / f"training-{number}").exists())
+        free = next(name for name in map("training-{}".format, count(1)) if not _is_taken(root / name))
         name = right.text_input("Name of the run", free, max_chars=MOST_NAME).strip()
         st.caption("Other settings: `sightline train --help`. It ends with this server, and can be resumed.")
+        answer = st.empty()
         if st.form_submit_button("Start", type="primary"):
-            if not name or Path(name).name != name or (root / name).exists():
-                st.error("Choose a name that no run has yet, without slashes.")
-            else:
-                _start(root / name, dataset.strip(), model, int(epochs))
+            recipe = {"dataset": dataset.strip(), "model": model, "epochs": int(epochs)}
+            st.session_state[_PROBLEM] = _name_problem(root, name) or _why_not(recipe)
+            if not st.session_state[_PROBLEM]:
+                _start(root / name, recipe)
                 st.rerun()
+        if problem := st.session_state.get(_PROBLEM):  # until it is sent again: all is drawn every few seconds
+            answer.error(escape_markdown(problem))
+
+
+def _name_problem(root: Path, name: str) -> str:
+    """Say why a new run cannot be named so, else nothing."""
+    try:
+        check_folder_name(name)
+    except RunError as error:
+        return str(error)
+    is_free = name and Path(name).name == name and not _is_taken(root / name)
+    return "" if is_free else "Choose a name that no run has yet, without slashes."
+
+
+def _is_taken(path: Path) -> bool:
+    """Tell whether there is something already, or will be."""
+    return path.exists() or processes.is_running(_key(path)) or processes.is_waiting(_key(path))
+
+
+def _why_not(recipe: Mapping[str, Any]) -> str:
+    """Say why a training of this recipe may not be started here, else nothing."""
+    try:
+        options(recipe)
+    except (NotPermitted, DataError) as error:
+        return str(error)
+    return ""
 
 
 def draw_news(root: Path) -> None:
@@ -71,6 +121,10 @@ def draw_news(root: Path) -> None:
             continue
         if processes.is_running(key) and not Run(path).exists:
             st.caption(f"{escape_markdown(path.name)} is starting …")
+        elif processes.is_waiting(key) and not Run(path).exists:
+            with st.container(key=f"training_waiting_{path.name}", horizontal=True, vertical_alignment="center"):
+                st.caption(f"{escape_markdown(path.name)} · {processes.waiting_words()}", width="stretch")
+                st.button("Cancel", key=f"cancel_{path.name}", type="tertiary", on_click=processes.stop, args=(key,))
         elif words := processes.failure(key):
             with st.container(key=f"training_failed_{path.name}", horizontal=True, vertical_alignment="center"):
                 st.error(f"{escape_markdown(path.name)}: {escape_markdown(words)}", icon=":material/error:")
@@ -78,27 +132,29 @@ def draw_news(root: Path) -> None:
 
 
 def options(recipe: Mapping[str, Any]) -> list[str]:
-    """Return the command line of training.train that a recorded recipe stands for, without --run and --resume."""
+    """Return the command line of training.train that a recorded recipe stands for, without --run and --resume.
+
+    A value is written together with its option: whatever it begins with, it is no option of its own.
+    Raises NotPermitted and DataError where a page may not start such a training.
+    """
+    check_training(recipe)
     words: list[str] = []
-    for name, value in recipe.items():
-        option = name.replace("_", "-")
-        if name in ("run", "resume", "processes") or value is None:
-            continue
+    for name in OPTIONS:
+        option, value = name.replace("_", "-"), recipe.get(name)
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
-        else:
-            words += [f"--{option}", str(value)]
+        elif value is not None:
+            words.append(f"--{option}={value}")
     return words
 
 
-def _start(path: Path, dataset: str, model: str, epochs: int) -> None:
-    arguments = ("--dataset", dataset, "--model", model, "--epochs", str(epochs), "--run", str(path.absolute()))
+def _start(path: Path, recipe: Mapping[str, Any], *more: str) -> None:
+    arguments = (*options(recipe), f"--run={path.absolute()}", *more)
     processes.start(_key(path), "sightline.training.train", *arguments)
 
 
 def _resume(run: Run) -> None:
-    arguments = (*options(loaders.record(run).recipe), "--run", str(run.path.absolute()), "--resume")
-    processes.start(_key(run.path), "sightline.training.train", *arguments)
+    _start(run.path, loaders.record(run).recipe, "--resume")
 
 
 def _stop(run: Run) -> None:

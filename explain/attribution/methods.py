@@ -7,18 +7,22 @@ its function and give it a row in LAYER_METHODS or PIXEL_METHODS; no other file 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from sightline.explain.attribution.turns import Turns
 
 Combine = Callable[["Tensor", "Tensor"], "Tensor"]  # A and G, N×K×h×w → the signed map, N×h×w
-# A model, images N×C×H×W and a class code for each (int64 N) → the signed map of that class's logit, N×H×W
-Attribute = Callable[["nn.Module", "Tensor", "Tensor"], "Tensor"]
+# A model, images N×C×H×W and a class code for each (int64 N) → the signed map of that class's logit, N×H×W. The model
+# is asked in turns; whoever asks it otherwise has to be alone with it.
+Attribute = Callable[["Turns", "Tensor", "Tensor"], "Tensor"]
 
-INTEGRATION_STEPS = 50  # of the path of Integrated Gradients
+INTEGRATION_STEPS = 50  # of the path of Integrated Gradients; an even number
 WINDOWS_PER_SIDE = 8  # an occluding window is this share of a side; the next one starts half a window on
-FORWARD_BATCH = 64  # images that Captum puts through the model at once
+FORWARD_BATCH = 64  # images that a pixel method puts through the model at once
 
 
 @dataclass(frozen=True)
@@ -68,33 +72,70 @@ def grad_cam_plus_plus(activation: "Tensor", gradient: "Tensor") -> "Tensor":
     return (weights * activation).sum(dim=1)
 
 
-def integrated_gradients(model: "nn.Module", images: "Tensor", target: "Tensor") -> "Tensor":
+def integrated_gradients(turns: "Turns", images: "Tensor", target: "Tensor") -> "Tensor":
     """Average the gradient on the way from a grey image, times the image, summed over channels.
 
     A map adds up to the logit minus that of the baseline 0 (the mean colour of the training images), up to the error
-    of 50 steps.
+    of Gauss and Legendre's 50 points. They are taken in pairs: of a single image, torch's batch norm has the wrong
+    gradient on a CPU where its channels come last in memory.
     """
-    from captum.attr import IntegratedGradients
+    import torch
+    from numpy.polynomial.legendre import leggauss
 
-    batch = max(FORWARD_BATCH, len(images))  # Captum wants a step of all images at once
-    attribution = IntegratedGradients(model)
-    found = attribution.attribute(images, target=target, n_steps=INTEGRATION_STEPS, internal_batch_size=batch)
-    return found.sum(dim=1)
-
-
-def occlusion(model: "nn.Module", images: "Tensor", target: "Tensor") -> "Tensor":
-    """Measure by how much the logit falls, on average over the grey windows that hide a pixel, an eighth of a side."""
-    from captum.attr import Occlusion
-
-    height, width = (max(1, side // WINDOWS_PER_SIDE) for side in images.shape[2:])
-    found = Occlusion(model).attribute(
-        images,
-        target=target,
-        sliding_window_shapes=(images.shape[1], height, width),
-        strides=(images.shape[1], max(1, height // 2), max(1, width // 2)),
-        perturbations_per_eval=max(1, FORWARD_BATCH // len(images)),
+    points, weights = (
+        torch.as_tensor(values, dtype=images.dtype, device=images.device).reshape(-1, 1, 1, 1, 1) / 2
+        for values in leggauss(INTEGRATION_STEPS)
     )
-    return found[:, 0]  # a window hides all channels, so all have the same value
+    gradient = torch.zeros_like(images)
+
+    def add(part: slice) -> Callable[[], object]:
+        pairs = slice(2 * part.start, 2 * part.stop)
+        steps = ((points[pairs] + 0.5) * images).detach().requires_grad_()
+        score = _of_class(turns.model(steps.flatten(0, 1)), target).sum()
+        return lambda: gradient.add_((weights[pairs] * torch.autograd.grad(score, steps)[0]).sum(dim=0))
+
+    turns.each(INTEGRATION_STEPS // 2, add, most=_at_once(2 * len(images)))
+    return (gradient * images).sum(dim=1)
+
+
+def occlusion(turns: "Turns", images: "Tensor", target: "Tensor") -> "Tensor":
+    """Measure by how much the logit falls, on average over the grey windows that hide a pixel, an eighth of a side."""
+    windows = [(slice(0), slice(0)), *product(*map(_windows, images.shape[2:]))]  # the first hides nothing
+    logits = images.new_empty(len(windows), len(images))
+
+    def hide(part: slice) -> None:
+        copies = images.repeat(part.stop - part.start, 1, 1, 1, 1)
+        for copy, (rows, columns) in zip(copies, windows[part], strict=True):
+            copy[..., rows, columns] = 0
+        logits[part] = _of_class(turns.model(copies.flatten(0, 1)), target).reshape(len(copies), -1)
+
+    turns.each(len(windows), hide, most=_at_once(len(images)))
+    fallen, times = images.new_zeros(len(images), *images.shape[2:]), images.new_zeros(images.shape[2:])
+    for (rows, columns), hidden in zip(windows[1:], logits[1:], strict=True):
+        fallen[:, rows, columns] += (logits[0] - hidden)[:, None, None]
+        times[rows, columns] += 1
+    return fallen / times
+
+
+def _windows(side: int) -> list[slice]:
+    """Return where the windows lie along a side, in pixels; the last may reach beyond it.
+
+    >>> _windows(20)[:2], _windows(20)[-1]
+    ([slice(0, 2, None), slice(1, 3, None)], slice(18, 20, None))
+    """
+    length = max(1, side // WINDOWS_PER_SIDE)
+    step = max(1, length // 2)
+    return [slice(start, start + length) for start in range(0, side - length + step, step)]
+
+
+def _of_class(logits: "Tensor", target: "Tensor") -> "Tensor":
+    """Return each image's logit of its class, from those of several copies of all images, one copy after the other."""
+    return logits.gather(1, target.repeat(len(logits) // len(target))[:, None])
+
+
+def _at_once(images: int) -> int:
+    """Return how many times so many images may go through the model at once."""
+    return max(1, FORWARD_BATCH // images)
 
 
 _ONE_PASS = "1 + T: one forward, and one backward a class for all layers; none where the head is pooling + linear"

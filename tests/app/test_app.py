@@ -20,7 +20,7 @@ from sightline.app.runs.demo import train_demo
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
-from tests.app_pages import open_page
+from tests.app_pages import end_processes, open_page
 from tests.fabricated import ROOT
 
 NAMES = ("cat", "dog", "owl")
@@ -64,7 +64,8 @@ def complete(path, **changes):
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
-    return tmp_path / "runs"
+    yield tmp_path / "runs"
+    end_processes("demo")
 
 
 @pytest.fixture(scope="session")
@@ -131,8 +132,11 @@ class Process:
     def poll(self):
         return self.status
 
-    def terminate(self):
+    def wait(self):
         pass
+
+    def terminate(self):
+        self.status = -15
 
 
 def test_a_button_trains_the_demo_once(runs, monkeypatch):
@@ -473,7 +477,7 @@ def test_the_launcher_serves_page_and_thumbnails_from_the_folder_it_is_given(com
         f"sys.argv = ['main.py', '--runs', {str(complete_run.parent)!r}]; sys.path.insert(0, {str(ROOT)!r});"
         "from sightline.app.main import app; from sightline.app.runs import run_list;"
         "from sightline.app.elements.thumbnails import thumbnails_url;"
-        "browser = TestClient(app).__enter__(); run = run_list.find_run('run');"
+        "browser = TestClient(app, base_url='http://localhost').__enter__(); run = run_list.find_run('run');"
         "found = [browser.get(thumbnails_url(run, base) + '/0.png') for base in ('', 'some/base')];"
         "assert [answer.headers['content-type'] for answer in found] == ['image/png'] * 2, found;"
         "assert browser.get('/').status_code == 200;"

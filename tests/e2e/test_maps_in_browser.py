@@ -17,7 +17,7 @@ from tests.e2e.browser_page import (
     query_of,
     screenshot_pixels,
 )
-from tests.fabricated import LAYERS
+from tests.fabricated import LAUNCHER, LAYERS, fabricate_run, serve
 
 VERDICT = ".map-grid .verdict"
 SCROLLS_SIDEWAYS = (
@@ -135,3 +135,17 @@ def test_many_layers_scroll_inside_their_panel_and_not_the_page(page, address, m
     await_maps(page, 3 * len(layers))
     assert page.locator(".map-grid").evaluate("(grid) => grid.scrollWidth > grid.clientWidth")
     assert page.evaluate(SCROLLS_SIDEWAYS) is False
+
+
+def test_a_slow_method_can_be_stopped_and_started_again_and_hinders_nobody_meanwhile(page, stranger_page, tmp_path):
+    """Hundreds of passes of a large network, which here take far longer than what is done meanwhile."""
+    fabricate_run(tmp_path / "large", 4, side=96, input_size=96, model="resnet18", with_model=True)
+    with serve(LAUNCHER, tmp_path) as address:
+        page.goto(f"{address}/layers?run=large&image=1&method=occlusion")
+        await_text(page, "Occlusion: ")
+        open_address(stranger_page, f"{address}/layers?run=large&image=1&method=gradcam", MAP)
+        assert page.get_by_role("button", name="Stop").is_visible()  # it is still at work
+        page.get_by_role("button", name="Stop").click()
+        await_text(page, "Occlusion was stopped.")
+        page.get_by_role("button", name="Compute it").click()
+        await_text(page, "Occlusion: ")

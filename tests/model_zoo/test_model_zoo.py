@@ -1,5 +1,7 @@
 """Architectures against hand counts, torchvision and timm; normalisation by hand."""
 
+from difflib import SequenceMatcher
+
 import numpy as np
 import pytest
 import torch
@@ -140,6 +142,14 @@ def test_an_impossible_size_is_a_sentence():
 def test_an_unknown_published_model_is_a_sentence_with_the_nearest_names(name, says):
     with pytest.raises(ModelError, match=says):
         model_spec(name)
+
+
+@pytest.mark.parametrize("start", ["timm:", "timm:resnet50.", "torchvision:", "keras:", ""])
+def test_a_name_of_8000_letters_is_answered_briefly_and_compared_with_none(start, monkeypatch):
+    monkeypatch.setattr(SequenceMatcher, "find_longest_match", lambda *_: pytest.fail("compared letter by letter"))
+    with pytest.raises(ModelError) as error:
+        model_spec(start + "resnet_" * 1143)
+    assert "..." in str(error.value) and len(str(error.value)) < 600
 
 
 @pytest.mark.parametrize("library", ["torchvision", "timm"])

@@ -15,6 +15,7 @@ from sightline.app.elements.text import count, escape_markdown, percent
 from sightline.app.maps.cells import Cell
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.predicted import predicted_map
+from sightline.app.maps.waiting import draw_restart
 from sightline.app.runs import loaders, run_list
 from sightline.run_store.comparison import Comparison
 from sightline.run_store.record import RunError
@@ -71,10 +72,10 @@ def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selec
     layers: list[str] = []
     for run, subject in pairs:
         try:
-            with st.spinner("Computing maps …"):
-                (row,), settings = predicted_map(run, subject, selection, run_list.title(run))
+            (row,), settings = predicted_map(run, subject, selection, run_list.title(run))
         except RunError as error:
             st.caption(f"No map of {escape_markdown(run_list.title(run))}: {escape_markdown(str(error))}")
+            draw_restart(error)
             continue
         cells.append(row)
         layers += settings.layers

@@ -8,6 +8,7 @@ from sightline.app.elements.subject import Subject
 from sightline.app.elements.text import escape_markdown, percent
 from sightline.app.maps import compute
 from sightline.app.maps.settings import MapSettings
+from sightline.app.maps.waiting import waiting
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
@@ -37,8 +38,8 @@ def draw_hiding(run: Run, subject: Subject, settings: MapSettings, hide: str | N
             on_change=lambda: change_selection(hide=st.session_state[_LAYER]),
         )
     try:
-        with st.spinner("Hiding …"):
-            found = compute.hidden(run, subject, settings.method, layer)
+        with waiting(run, subject, settings.method, "Hiding …") as look:
+            found = compute.hidden(run, subject, settings.method, layer, look)
     except RunError as error:
         st.caption(f"Not computed: {escape_markdown(str(error))}")
         return

@@ -21,7 +21,8 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 EXTENSIONS = ("png", "jpg", "jpeg", "webp")
 MEGABYTES = 5
 MEGAPIXELS = 25
-_HELD = "layers_upload"
+_HELD = "layers_upload"  # name and content
+_DECODED = "layers_upload_decoded"  # for networks of which input size, and the Upload
 _TIMES = "layers_upload_times"  # each upload gets a new, empty control
 
 
@@ -60,17 +61,22 @@ def held_upload(input_size: int) -> Upload | None:
     held: tuple[str, bytes] | None = st.session_state.get(_HELD)
     if held is None:
         return None
-    name, content = held
+    decoded: tuple[int, Upload] | None = st.session_state.get(_DECODED)
+    if decoded is not None and decoded[0] == input_size:
+        return decoded[1]
     try:
-        return read_upload(name, content, input_size)
+        upload = read_upload(*held, input_size)
     except DataError:
         drop_upload()
         raise
+    st.session_state[_DECODED] = (input_size, upload)
+    return upload
 
 
 def drop_upload() -> None:
     """Forget the session's upload."""
-    st.session_state.pop(_HELD, None)
+    for key in (_HELD, _DECODED):
+        st.session_state.pop(key, None)
 
 
 def uploaded_subject(run: Run, record: RunRecord) -> Subject | None:
@@ -120,5 +126,6 @@ def draw_uploader() -> None:
 def _hold(key: str) -> None:
     file = st.session_state[key]
     if file is not None:
+        drop_upload()
         st.session_state[_HELD] = (file.name, file.getvalue())
         st.session_state[_TIMES] = st.session_state.get(_TIMES, 0) + 1

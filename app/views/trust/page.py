@@ -1,5 +1,6 @@
 """Which layer and which method may I believe? A sentence and a chart, then every figure, and images to look at."""
 
+from functools import partial
 from html import escape
 
 import numpy as np
@@ -14,12 +15,13 @@ from sightline.app.elements.text import counted, escape_markdown
 from sightline.app.maps.belief import draw_measuring, map_words, run_sentence
 from sightline.app.runs import loaders
 from sightline.app.views.trust.chart import MAP_SELECTION, best_first, method_colours, trust_chart, trust_rows
+from sightline.app.views.trust.files import figures_csv
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.belief import figure, headline, interval, ranking
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.files import safe_name
 from sightline.run_store.predictions import Predictions
-from sightline.run_store.quality import INPUT, QualityRow, quality_csv
+from sightline.run_store.quality import INPUT, QualityRow
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
@@ -166,7 +168,7 @@ def _draw_table(run: Run, rows: list[QualityRow]) -> None:
             st.markdown("**All figures**", width="stretch")
             st.download_button(
                 "CSV",
-                data=quality_csv(run),
+                data=partial(figures_csv, run, rows),
                 file_name=f"{safe_name(run.name)}_quality.csv",
                 mime="text/csv",
                 icon=":material/download:",

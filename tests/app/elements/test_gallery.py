@@ -1,8 +1,13 @@
+import csv
 import io
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
@@ -16,7 +21,7 @@ from sightline.app.elements.gallery import gallery_items
 from sightline.app.elements.inspector import probability_bars
 from sightline.app.elements.matrix import toggle
 from sightline.app.elements.subject import split_image
-from sightline.app.elements.text import count, duration, escape_markdown, percent
+from sightline.app.elements.text import count, duration, escape_markdown, no_formula, percent
 from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.app.views.mistakes.overview import class_bars, pair_bars
 from sightline.run_store.predictions import Range
@@ -170,6 +175,37 @@ def test_the_csv_holds_names_figures_and_probabilities_and_no_formula(prediction
     assert list(table.columns[3:7]) == ["confidence", "margin", "loss", "entropy"]
     np.testing.assert_allclose(table["p(cat)"] + table[f"p({NAMES[1]})"] + table["p(=1+1)"], 1, atol=2e-3)
     np.testing.assert_allclose(table["confidence"], [np.e**3 / (np.e**3 + 2), np.e**2 / (np.e**2 + 2)], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "text", ["=1", "+1", "-1", "@a", "\t1", "\r=1", "\n1", "＝1", "＋1", "－1", "＠a", "\u22121", " =1", "\u00a0=1",
+             '"=1', "'=1", "“=1", "\ufeff=1", "\u200b=1", "\0=1", "\u202e=1", "=cmd|' /C calc'!A0", "' \"＝1"],
+)  # fmt: skip
+def test_what_a_spreadsheet_may_take_for_a_formula_becomes_text(text):
+    assert no_formula(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "cat", "a=1", "1-1", "#1", "(=1)", "Ähre", "猫", "😀=1", " a", "'a'"])
+def test_other_text_is_as_it_was(text):
+    assert no_formula(text) == text
+
+
+def test_numbers_of_the_csv_stay_numbers_and_every_text_and_header_is_safe(predictions):
+    extra = {
+        "=head": ["=1", "a", None, "-2", "＝3", " @b"], "-1": [-1, -2, -3, -4, -5, -6],
+        "when": [timedelta(-1)] * 6, "list": [["=1"]] * 6, "exact": [Decimal("-1.5")] * 6,
+    }  # fmt: skip
+    scalars = predictions.scalars
+    for name, values in extra.items():
+        scalars = scalars.append_column(name, pa.array(values))
+    content = set_as_csv(replace(predictions, scalars=scalars), np.arange(6)).decode()
+    rows = list(csv.DictReader(io.StringIO(content)))
+    assert [row["'=head"] for row in rows] == ["'=1", "a", "", "'-2", "'＝3", "' @b"]
+    assert [float(row["'-1"]) for row in rows] == [-1, -2, -3, -4, -5, -6]
+    assert {row["when"] for row in rows} == {"'-1 days +00:00:00"} and {row["exact"] for row in rows} == {"-1.5"}
+    for name, value in ((name, value) for row in rows for name, value in row.items()):
+        for cell in (name, value):
+            assert cell[:1] not in ("=", "+", "@", "\t", "\r") and (cell[:1] != "-" or float(cell) < 0), (name, value)
 
 
 def test_the_true_class_is_among_the_bars_however_improbable(predictions):

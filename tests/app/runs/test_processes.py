@@ -1,10 +1,12 @@
 """Commands that a page starts: one at a time, with their progress and last words, and an end."""
 
 import io
+import time
 
 import pytest
 from tqdm import tqdm
 
+from sightline.app.permissions import NotPermitted
 from sightline.app.runs import processes
 from tests.app_pages import await_end, end_processes
 
@@ -27,6 +29,9 @@ class Fake:
 
     def poll(self):
         return self.status
+
+    def wait(self):
+        pass
 
     def terminate(self):
         self.status = -15
@@ -116,6 +121,92 @@ def test_a_real_one_runs_once_and_ends_when_told_to(module, tmp_path):
     processes.stop(KEY)
     await_end(KEY)
     assert marks.read_text() == "x" and not processes.failure(KEY)
+
+
+@pytest.fixture
+def queue(module, tmp_path):
+    """Starts ("a", NAME), which writes its name into a file of the order, and ends as soon as a file NAME is there."""
+    order = tmp_path / "order"
+    order.touch()
+    name = module(
+        "import pathlib, sys, time\n"
+        "order, name = pathlib.Path(sys.argv[1]), sys.argv[2]\n"
+        "with order.open('a') as stream: stream.write(name)\n"
+        "while not order.with_name(name).exists(): time.sleep(0.01)"
+    )
+
+    class Queue:
+        def start(self, *names):
+            for each in names:
+                processes.start(("a", each), name, str(order), each)
+
+        def end(self, name):
+            (tmp_path / name).touch()
+            await_end(("a", name))
+
+        def await_order(self, names):
+            while order.read_text() != names:
+                assert names.startswith(order.read_text())
+                time.sleep(0.01)
+
+    return Queue()
+
+
+def test_two_run_at_once_and_the_others_follow_in_their_order(queue):
+    queue.start("1")
+    queue.await_order("1")
+    queue.start("2", "3", "4", "3", "1")
+    queue.await_order("12")
+    assert [processes.is_waiting(("a", name)) for name in "1234"] == [False, False, True, True]
+    assert processes.waiting_words() == "Waiting: 2 others run" and not processes.failure(("a", "3"))
+    queue.end("2")
+    queue.await_order("123")
+    assert processes.is_running(("a", "1")) and processes.is_waiting(("a", "4"))
+    queue.end("3")
+    queue.await_order("1234")
+
+
+def test_one_that_waits_can_be_taken_back_and_never_begins(queue):
+    queue.start("1")
+    queue.await_order("1")
+    queue.start("2", "3", "4")
+    processes.forget(("a", "3"))  # which did not fail
+    processes.stop(("a", "3"))
+    assert not processes.is_waiting(("a", "3")) and "3" not in processes.folders("a")
+    queue.end("1")
+    queue.await_order("124")
+
+
+def test_at_the_end_of_the_server_nothing_begins_any_more(queue):
+    queue.start("1")
+    queue.await_order("1")
+    queue.start("2", "3")
+    queue.await_order("12")
+    processes.stop_all()
+    for name in "12":
+        await_end(("a", name))
+    assert processes.folders("a") == ["1", "2"] and processes.running() == 0
+    queue.await_order("12")
+
+
+def test_what_cannot_be_started_says_why_and_keeps_no_place(queue):
+    processes.start(("a", "0"), "no such\0module")
+    assert "could not be started" in processes.failure(("a", "0"))
+    assert not processes.is_running(("a", "0")) and not processes.is_waiting(("a", "0"))
+    queue.start("1")
+    queue.await_order("1")
+
+
+def test_where_visitors_only_look_nothing_is_started_or_stopped(start, monkeypatch):
+    start()
+    monkeypatch.setenv("SIGHTLINE_READ_ONLY", "1")
+    with pytest.raises(NotPermitted, match="only shows runs"):
+        processes.start(("a", "other"), "module")
+    with pytest.raises(NotPermitted, match="only shows runs"):
+        processes.stop(KEY)
+    assert processes.is_running(KEY) and processes.folders("a") == ["key"]
+    processes.stop_all()  # the server may
+    assert not processes.is_running(KEY)
 
 
 def test_what_it_says_while_it_is_read_is_not_lost(module):

@@ -3,14 +3,16 @@
 import os
 import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
 
-from sightline.app.runs import loaders, processes, trainings
+from sightline.app.permissions import NotPermitted
+from sightline.app.runs import demo, loaders, notes, processes, trainings
 from sightline.app.views.curves import run_table
 from sightline.run_store import files
+from sightline.run_store.note import RunNote
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.recipe import RECIPES, TrainConfig
@@ -19,8 +21,9 @@ from tests.app_pages import await_end, checked, edit_record, end_processes, open
 
 
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
+def runs(tmp_path, monkeypatch, tiny_folder):
     monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SIGHTLINE_DATASETS", os.pathsep.join((str(tmp_path / "images"), str(tiny_folder))))
     yield tmp_path / "runs"
     end_processes("training")
 
@@ -56,7 +59,7 @@ def form(app, **values):
     return checked(app.run())
 
 
-def test_a_recorded_recipe_is_turned_back_into_the_options_it_came_from(tiny_run):
+def test_a_recorded_recipe_is_turned_back_into_the_options_it_came_from(tiny_run, runs):
     run = Run(tiny_run)
     parsed = parse(trainings.options(run.record.recipe))
     dataset, precision = run.record.dataset, run.record.recipe["precision"]
@@ -64,9 +67,23 @@ def test_a_recorded_recipe_is_turned_back_into_the_options_it_came_from(tiny_run
     assert parsed == replace(expected, precision=precision)
     named = replace(RECIPES["fast"], epochs=5, flip=False)
     assert parse(trainings.options(asdict(named))) == named
-    flags = {"flip": False, "progressive": True, "held_out": 5, "resume": True, "run": "anything"}
+    flags = {"flip": False, "progressive": True, "held_out": 5, "resume": True, "run": "anything", "no_such": 1}
     parsed = parse(trainings.options(flags))
     assert parsed == TrainConfig(flip=False, progressive=True, held_out=5)
+    assert {"run", "resume", *trainings.OPTIONS} == {field.name for field in fields(TrainConfig)}
+
+
+def test_no_value_of_a_recipe_is_taken_for_an_option():
+    words = trainings.options({"model": "--run", "mix": "-h", "device": "cpu --resume", "seed": "1\n--maps"})
+    assert words == ["--model=--run", "--seed=1\n--maps", "--device=cpu --resume", "--mix=-h"]
+    assert parse(["--model=--run"]).model == "--run"
+
+
+@pytest.mark.parametrize("epochs", [1001, 10**9, 0, "20", [1], None])
+def test_a_recipe_of_too_many_epochs_is_not_trained_here(epochs):
+    with pytest.raises(NotPermitted, match="1 to 1,000 epochs.*sightline train --epochs N"):
+        trainings.options({"epochs": epochs})
+    assert trainings.options({"epochs": 1000}) == ["--epochs=1000"]
 
 
 def test_an_interrupted_training_is_really_resumed_to_its_end(interrupted, tiny_run):
@@ -86,7 +103,7 @@ def test_the_page_of_an_interrupted_run_offers_to_resume_it(interrupted, calls):
     app.button(key="training_resume").click().run()
     ((key, module, *options),) = calls
     assert (key, module) == (("training", interrupted.path), "sightline.training.train")
-    assert options[-3:] == ["--run", str(interrupted.path), "--resume"]
+    assert options[-2:] == [f"--run={interrupted.path}", "--resume"]
 
 
 def test_a_running_training_of_the_page_can_be_stopped_and_that_is_no_failure(interrupted, calls, monkeypatch):
@@ -107,15 +124,124 @@ def test_a_new_training_is_started_under_a_name_that_is_free(interrupted, runs, 
     app = open_page(state={"training_new": True})
     for name in ("", "stopped", "a/b", ".."):
         assert "no run has yet" in form(app, Name_of_the_run=name).error[0].value and not calls
-    form(app, Images="folder:photos", Model="resnet18", Epochs=3, Name_of_the_run="first try")
+    images = runs.parent / "images"
+    form(app, Images=f"folder:{images}", Model="resnet18", Epochs=3, Name_of_the_run="first try")
     path = runs / "first try"
-    options = ("--dataset", "folder:photos", "--model", "resnet18", "--epochs", "3", "--run", str(path))
+    options = (f"--dataset=folder:{images}", "--model=resnet18", "--epochs=3", f"--run={path}")
     assert calls == [(("training", path), "sightline.training.train", *options)]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("a\0b", "U+0000"),
+        ("a\u202eb", "U+202E"),
+        ("a\u2066b", "U+2066"),
+        ("a\x1bb", "U+001B"),
+        ("😀" * 90, "360 bytes"),
+    ],
+)
+def test_a_name_that_no_folder_should_have_is_refused_in_a_sentence(interrupted, runs, calls, name, says):
+    app = form(open_page(state={"training_new": True}), Name_of_the_run=name)
+    assert says in app.error[0].value.replace("\\", "") and not calls
+    form(app, Name_of_the_run="Größe 👩‍👧 2")
+    assert calls[0][0] == ("training", runs / "Größe 👩‍👧 2")
+
+
+def test_a_page_trains_on_what_lies_below_the_named_folders_only_wherever_links_lead(interrupted, runs, calls):
+    images, secret = runs.parent / "images", runs.parent / "secret"
+    for folder in (images / "good", secret):
+        folder.mkdir(parents=True)
+    (images / "link").symlink_to(secret)
+    (images / "circle").symlink_to(images / "circle")
+    (secret / "back").symlink_to(images)
+    app = open_page(state={"training_new": True})
+    for path in (secret, "/", "/etc", images / "..", images / "link", images / "link" / "x", images / "circle",
+                 f"{images}2", ".", "~", "none", "a\0b"):  # fmt: skip
+        error = form(app, Images=f"folder:{path}").error[0].value.replace("\\", "")
+        assert f"below {images}, " in error and "sightline show --datasets DIR" in error, path
+    assert "Unknown data set" in form(app, Images="file:x").error[0].value
+    assert "Nobody has the home folder" in form(app, Images="folder:~nobody-of-this-name/x").error[0].value
+    assert not calls
+    for number, path in enumerate((images / "good", images / "to come", secret / "back" / "good"), 1):
+        form(app, Images=f"folder:{path}", Name_of_the_run=f"run {number}")
+        assert calls[-1][2] == f"--dataset=folder:{path}"
+    form(app, Images="planted-shapes:shortcut", Name_of_the_run="shapes")
+    assert calls[-1][2] == "--dataset=planted-shapes:shortcut"
+
+
+def test_without_named_folders_it_is_the_one_in_which_the_server_works(runs, monkeypatch):
+    monkeypatch.delenv("SIGHTLINE_DATASETS")
+    monkeypatch.chdir(runs.parent)
+    assert trainings.options({"dataset": "folder:photos"}) == ["--dataset=folder:photos"]
+    with pytest.raises(NotPermitted):
+        trainings.options({"dataset": "folder:../photos"})
+
+
+def test_more_epochs_than_a_page_trains_are_refused_in_a_sentence(interrupted, calls):
+    app = form(open_page(state={"training_new": True}), Epochs=1001)
+    assert "keeps others waiting" in app.error[0].value and not calls
+    assert checked(app.run()).error  # as the table does every few seconds
+    assert not form(app, Epochs=10).error and calls
+
+
+@pytest.mark.parametrize(
+    "recipe", [{"dataset": "folder:/etc"}, {"pretrained": "/etc/passwd"}, {"pretrained": 5}, {"epochs": 10**9}]
+)
+def test_the_run_of_a_stranger_that_asks_for_too_much_is_not_resumed_and_says_why(interrupted, calls, recipe):
+    edit_record(interrupted.path, recipe=interrupted.record.recipe | recipe)
+    button = open_page(run="stopped").button(key="training_resume")
+    assert button.disabled and ("below" in button.help or "epochs" in button.help)
+    with pytest.raises(NotPermitted):
+        trainings._resume(Run(interrupted.path))
+    assert not calls
+
+
+def test_a_training_that_waits_says_so_and_can_be_taken_back(interrupted, runs, monkeypatch):
+    monkeypatch.setattr(processes, "MOST", 0)
+    app = form(open_page(state={"training_new": True}), Name_of_the_run="new")
+    assert any(caption.value == "new · Waiting: 0 others run" for caption in app.caption)
+    assert "no run has yet" in form(app, Name_of_the_run="new").error[0].value
+    app.button(key="training_resume").click().run()
+    assert checked(app).button(key="training_stop").label == "Waiting: 0 others run · cancel"
+    app.button(key="training_stop").click().run()
+    app.button(key="cancel_new").click().run()
+    assert not any("Waiting" in caption.value for caption in checked(app).caption)
+    assert "training_resume" in keys(app) and not processes.folders("training")
+
+
+def test_where_visitors_only_look_nothing_is_trained_renamed_or_measured(interrupted, tiny_run, runs, monkeypatch):
+    shutil.copytree(tiny_run, runs / "complete")
+    monkeypatch.setenv("SIGHTLINE_READ_ONLY", "1")
+    app = open_page(run="stopped", state={"training_new": True, "notes": True, "notes_run": "stopped"})
+    assert len(app.get("vega_lite_chart")) == 2 and not {"training_resume", "training_stop"} & keys(app)
+    assert not [button for button in app.button if button.label in ("Start", "Save")] and not app.text_input
+    assert "training_resume" not in keys(open_page("mistakes", run="stopped"))
+    for view in ("trust", "layers"):
+        app = open_page(view, run="complete")
+        assert f"{view}_measure_button" not in keys(app)
+        assert any("whoever hosts it can measure" in caption.value for caption in app.caption)
+        assert any(code.value.startswith("sightline quality") for code in app.code)
+    assert open_page("layers", run="complete").file_uploader  # an upload belongs to its session alone
+    for act in (trainings._resume, trainings._stop):
+        with pytest.raises(NotPermitted):
+            act(interrupted)
+    with pytest.raises(NotPermitted):
+        notes.save(interrupted.path, RunNote("another name"))
+    assert not (interrupted.path / files.NOTE).exists()
+
+
+def test_where_visitors_only_look_and_there_is_no_run_the_page_says_so(runs, monkeypatch):
+    monkeypatch.setenv("SIGHTLINE_READ_ONLY", "1")
+    app = open_page()
+    assert "whoever hosts it can put some there" in app.markdown[-1].value and not app.button
+    with pytest.raises(NotPermitted):
+        demo.train_demo(runs)
 
 
 def test_a_training_that_fails_says_why_until_it_was_read(interrupted, runs):
     app = open_page(state={"training_new": True})
-    form(app, Images="folder:no_such_folder", Name_of_the_run="lost")
+    form(app, Images=f"folder:{runs.parent}/images/no_such_folder", Name_of_the_run="lost")
     assert any("lost is starting" in caption.value for caption in app.caption)
     await_end(("training", runs / "lost"))
     app = open_page()

@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit.delta_generator import DeltaGenerator
 
+from sightline.app.maps import compute
+from sightline.app.views.layers import upload
 from sightline.app.views.layers.upload import read_upload
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.image_data import DataError
 from sightline.image_data.decode import decode_image
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.run import Run
-from tests.app_pages import checked, open_page
+from tests.app_pages import checked, edit_record, open_page
 from tests.fabricated import LAYERS, fabricate_run, keep_thumbnails
 
 NAMES = ("cat", "dog", "owl")
@@ -283,6 +286,41 @@ def test_a_pixel_method_has_one_column_at_the_size_of_the_input(run, method):
     assert len(maps_of(app)) == 3 and "layer4" in maps_of(app)[0]  # the chosen layer is not forgotten
 
 
+@pytest.fixture
+def slow(monkeypatch):
+    """A pixel method that is seen three times, up to a half of each class, and then computed."""
+    real = compute.watch
+
+    def watch(key, work, look):
+        for done, total in ((0, 1), (1, 4), (2, 4)):
+            look(done, total)
+        return real(key, work, look)
+
+    monkeypatch.setattr(compute, "watch", watch)
+
+
+def test_a_slow_method_says_how_far_it_is_and_nothing_of_that_is_left_in_the_end(run, slow, monkeypatch):
+    shares = []
+    monkeypatch.setattr(DeltaGenerator, "progress", lambda self, value, text=None: shares.append((value, text)) or self)
+    app = open_layers(image=str(WRONG), method="occlusion")
+    words = [text for value, text in shares if text]
+    assert words[:2] == ["Occlusion: starting", "Occlusion: 8 %"]  # a quarter of the first of three classes
+    assert words[2].startswith("Occlusion: 17 % · ") and words[2].endswith(" left")
+    assert len(maps_of(app)) == 3 and not [button for button in app.button if button.label == "Stop"]
+
+
+def test_what_was_stopped_stays_so_until_somebody_starts_it_again(run):
+    app = open_page("layers", {"maps_stopped": {("run", WRONG, "occlusion")}}, image=str(WRONG), method="occlusion")
+    assert "No maps: Occlusion was stopped." in warnings_of(app) and not grids_of(app)
+    checked(app.run())
+    assert "Occlusion was stopped" in warnings_of(app)
+    checked(app.selectbox(key="layers_method").set_value("gradcam").run())
+    assert len(maps_of(app)) == 3 * len(LAYERS)
+    checked(app.selectbox(key="layers_method").set_value("occlusion").run())
+    checked(app.button(key="maps_restart_run").click().run())
+    assert len(maps_of(app)) == 3 and not app.warning
+
+
 def test_the_difference_of_a_method_that_is_not_linear_is_the_map_of_the_difference(run):
     import torch
 
@@ -445,6 +483,20 @@ def encoded(size=(50, 40), format="PNG", **options):
         stream, format, **options
     )
     return stream.getvalue()
+
+
+def test_an_upload_is_decoded_once_for_a_network(run, monkeypatch):
+    decoded = []
+    real = upload.decode_image
+    monkeypatch.setattr(upload, "decode_image", lambda *arguments: decoded.append(arguments) or real(*arguments))
+    app = uploaded(open_layers(), "my.png", encoded())
+    checked(app.selectbox(key="layers_method").set_value("hirescam").run())
+    assert "my\\.png" in markdown_of(app) and len(decoded) == 1
+    edit_record(run, input_size=48)
+    checked(app.run())
+    assert [size for _, size in decoded] == [32, 48]
+    uploaded(app, "other.png", encoded((60, 60)))
+    assert len(decoded) == 3
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])

@@ -1,5 +1,7 @@
 """The Trust view, and what Layers says of it, through AppTest: figures written by hand."""
 
+import csv
+import io
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from sightline.app.runs import processes
+from sightline.app.views.trust.files import figures_csv
 from sightline.explain.judging.measures import MEASURES
-from sightline.run_store.quality import QualityRow, write_quality
+from sightline.run_store.quality import QualityRow, read_quality, write_quality
 from sightline.run_store.run import Run
 from tests.app_pages import checked, open_page
 
@@ -58,6 +61,18 @@ def test_every_measure_is_explained_in_sentences_with_its_source(run):
         assert f"{measure.deed} {measure.figure}" in text_of(app) and measure.source in text_of(app)
         assert not app.warning
     assert app.selectbox(key="trust_measure").options == [measure.title for measure in MEASURES.values()]
+
+
+def test_the_figures_to_take_along_are_those_of_the_run_and_no_formulas(run):
+    rows = [*ROWS, *figures("gradcam", "=cmd.layer", -0.5, 0.1)]
+    file = write_quality(run, rows)
+    found = read_quality(run)
+    written, taken = (
+        list(csv.reader(io.StringIO(text))) for text in (file.read_text(), figures_csv(run, found).decode())
+    )
+    assert [row for row in written if row[1] != "=cmd.layer"] == [row for row in taken if row[1] != "'=cmd.layer"]
+    assert [row[1] for row in taken if "cmd" in row[1]] == ["'=cmd.layer"] * (len(rows) - len(ROWS))
+    assert "-0.5" in [row[3] for row in taken]
 
 
 def test_a_chosen_measure_stands_in_the_address(run):

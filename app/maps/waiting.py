@@ -1,0 +1,84 @@
+"""What a visitor sees while maps are computed: of a slow method how far it is, with a button that stops it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from sightline.app.elements.subject import Subject
+from sightline.app.elements.text import duration
+from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
+from sightline.image_data import Progress
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
+
+_SEEN = 0.02  # share of the work after which it is known how fast it goes
+_STOPPED = "maps_stopped"  # of the session: what its visitor has stopped, and not started again
+
+_Wanted = tuple[str, int | str, str]  # name of the run, key of the subject, method
+
+
+class Stopped(RunError):
+    """A map that the visitor has stopped: it stays so until the button of `draw_restart` is pressed."""
+
+    def __init__(self, wanted: _Wanted) -> None:
+        super().__init__(f"{METHODS[wanted[2]].title} was stopped.")
+        self.wanted = wanted
+
+
+@contextmanager
+def waiting(run: Run, subject: Subject, method: str, words: str) -> Iterator[Progress]:
+    """Give what `compute.maps` calls while this visitor waits, and draw it. words: what is done, of a quick method.
+
+    Raises Stopped, which is a RunError.
+    """
+    if method not in PIXEL_METHODS:
+        with st.spinner(words):
+            yield lambda done, total: None
+        return
+    wanted = (run.name, subject.key, method)
+    if wanted in st.session_state.get(_STOPPED, ()):
+        raise Stopped(wanted)
+    place, bar = st.empty(), None
+    begun: tuple[float, float] | None = None  # when it was first seen at work, and its share then
+
+    def look(done: int, total: int) -> None:
+        nonlocal bar, begun
+        if bar is None:
+            key = f"maps_waiting_{run.name}_{words}"
+            with place.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
+                bar = st.progress(0.0)
+                st.button("Stop", icon=":material/stop:", key=f"{key}_stop", on_click=_stop, args=(wanted,))
+        share = done / total
+        begun = begun or ((time.perf_counter(), share) if done else None)
+        far = f"{100 * share:.0f} %" if begun else "starting"
+        if begun and share - begun[1] >= _SEEN:
+            seconds = (time.perf_counter() - begun[0]) / (share - begun[1]) * (1 - share)
+            far += f" · {duration(seconds)} left"
+        bar.progress(share, text=f"{METHODS[method].title}: {far}")
+
+    try:
+        yield look
+    finally:
+        place.empty()
+
+
+def draw_restart(error: RunError) -> None:
+    """Draw the button that computes what was stopped, where that is what the error says."""
+    if isinstance(error, Stopped):
+        st.button(
+            "Compute it",
+            icon=":material/play_arrow:",
+            key=f"maps_restart_{error.wanted[0]}",
+            on_click=_go_on,
+            args=(error.wanted,),
+        )
+
+
+def _stop(wanted: _Wanted) -> None:
+    st.session_state[_STOPPED] = st.session_state.get(_STOPPED, frozenset()) | {wanted}
+
+
+def _go_on(wanted: _Wanted) -> None:
+    st.session_state[_STOPPED] = st.session_state.get(_STOPPED, frozenset()) - {wanted}

@@ -1,0 +1,20 @@
+"""The figures to take along. No Streamlit here."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sightline.app.elements.text import no_formula
+from sightline.run_store.quality import QualityRow, quality_csv, weights_hash
+from sightline.run_store.run import Run
+
+
+def figures_csv(run: Run, rows: Sequence[QualityRow]) -> bytes:
+    """Write the run's quality.csv again, with names that no spreadsheet runs: those of layers are other people's.
+
+    Raises RunError where the weights are gone.
+    """
+    safe = [
+        replace(row, method=no_formula(row.method), layer=no_formula(row.layer), measure=no_formula(row.measure))
+        for row in rows
+    ]
+    return quality_csv(safe, weights_hash(run))
