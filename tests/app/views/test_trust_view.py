@@ -65,11 +65,10 @@ def test_every_measure_is_explained_in_sentences_with_its_source(run):
 
 def test_the_figures_to_take_along_are_those_of_the_run_and_no_formulas(run):
     rows = [*ROWS, *figures("gradcam", "=cmd.layer", -0.5, 0.1)]
-    file = write_quality(run, rows)
+    write_quality(run, rows)
     found = read_quality(run)
-    written, taken = (
-        list(csv.reader(io.StringIO(text))) for text in (file.read_text(), figures_csv(run, found).decode())
-    )
+    texts = (run.path / "quality.csv").read_text(), figures_csv(run, found).decode()
+    written, taken = (list(csv.reader(io.StringIO(text))) for text in texts)
     assert [row for row in written if row[1] != "=cmd.layer"] == [row for row in taken if row[1] != "'=cmd.layer"]
     assert [row[1] for row in taken if "cmd" in row[1]] == ["'=cmd.layer"] * (len(rows) - len(ROWS))
     assert "-0.5" in [row[3] for row in taken]
