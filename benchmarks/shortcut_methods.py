@@ -28,8 +28,7 @@ from sightline.explain.judging.sample import draw_sample
 from sightline.explain.quality import MEASURED_METHODS, kinds_that_share_passes
 from sightline.image_data.planted_shapes import VARIANTS
 from sightline.image_data.splits import DECOY, TAG
-from sightline.run_store.listing import list_runs
-from sightline.run_store.run import Run
+from sightline.run_store.run import Run, list_runs
 from sightline.training.demo import DemoConfig, train_demo
 
 SIGNIFICANT = 0.01

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from sightline.run_store import files
-from sightline.run_store.run import Run
 
 MOST_DEPTH = 4  # folders from the root to a run
 MOST_FOLDERS = 10_000  # without a run that are looked into: somebody may name a whole disk
@@ -109,8 +108,3 @@ def newest_first(runs: Iterable[Aged]) -> list[Aged]:
     for group in groups.values():
         group.sort(key=lambda run: run.created, reverse=True)
     return [run for group in sorted(groups.values(), key=lambda group: group[0].created, reverse=True) for run in group]
-
-
-def list_runs(root: Path) -> list[Run]:
-    """Return the runs under `root`, named by their path from there, sorted by `newest_first`; no root, no runs."""
-    return newest_first(Run(Path(folder.path), folder.name) for folder in RunFinder(root).look())

@@ -17,6 +17,7 @@ from sightline.run_store import files
 from sightline.run_store.arrays import StoredArray, stored_array
 from sightline.run_store.commands import command
 from sightline.run_store.files import FileError
+from sightline.run_store.listing import RunFinder, newest_first
 from sightline.run_store.metrics import Epoch, parse_metrics
 from sightline.run_store.note import RunNote, parse_note
 from sightline.run_store.predictions import Predictions
@@ -289,3 +290,8 @@ def _refuse_larger(architecture: tuple[str, int, int], weights: "Mapping[str, Te
     needed = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
     if needed > 2 * sum(tensor.numel() for tensor in weights.values()):
         raise FileError(f"holds fewer weights than {architecture[0]} has")
+
+
+def list_runs(root: Path) -> list[Run]:
+    """Return the runs under `root`, named by their path from there, sorted by `newest_first`; no root, no runs."""
+    return newest_first(Run(Path(folder.path), folder.name) for folder in RunFinder(root).look())

@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from sightline.run_store import listing
-from sightline.run_store.listing import RunFinder, list_runs
+from sightline.run_store.listing import RunFinder
+from sightline.run_store.run import list_runs
 
 
 @pytest.fixture

@@ -14,10 +14,9 @@ import torch
 from PIL import Image
 
 from sightline.image_data.decode import decode_image
-from sightline.run_store.listing import list_runs
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunError
-from sightline.run_store.run import Run
+from sightline.run_store.run import Run, list_runs
 from tests.fabricated import keep_thumbnails
 
 READERS = {

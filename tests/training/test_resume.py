@@ -7,9 +7,8 @@ import torch
 
 from sightline.model_zoo import MODELS, ModelSpec
 from sightline.run_store import files
-from sightline.run_store.listing import list_runs
 from sightline.run_store.maps import are_written
-from sightline.run_store.run import Run
+from sightline.run_store.run import Run, list_runs
 from sightline.run_store.writer import RunWriter
 from sightline.training.evaluate import EvaluateConfig, evaluate
 from sightline.training.loop import Loop
