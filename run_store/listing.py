@@ -11,6 +11,7 @@ from sightline.run_store import files
 
 MOST_DEPTH = 4  # folders from the root to a run
 MOST_FOLDERS = 10_000  # without a run that are looked into: somebody may name a whole disk
+MOST_IN_ONE = 1000  # of them in one folder of the root: it may be a stranger's, and is not to hide the runs of others
 _SETTLED = 10**9  # nanoseconds: two changes of a folder that follow each other at once may have the same time
 
 
@@ -26,7 +27,7 @@ class RunFinder:
     """The runs under a root, found again and again: only the folders around them are asked whether they have changed.
 
     Nothing inside a run is looked at. A folder whose name is hidden, or no valid UTF-8, is passed over: no page or
-    command could name it.
+    command could name it. Links are followed in the root alone: below, they may come with a stranger's files.
     """
 
     def __init__(self, root: Path):
@@ -39,7 +40,7 @@ class RunFinder:
         rests = (known[1] and _changed(path) == known for path, known in self._changed.items())
         if not self._changed or not all(rests):
             self._changed = {}
-            found = tuple(self._walk(self._root, "", {folder.path for folder in self._found}))
+            found = tuple(self._walk(self._root, "", {folder.path for folder in self._found}, MOST_FOLDERS))
             self._found = self._found if found == self._found else found
         return self._found
 
@@ -48,14 +49,17 @@ class RunFinder:
         self._found = tuple(folder for folder in self._found if folder.path != path)
         self._changed = {}
 
-    def _walk(self, folder: str, prefix: str, known: set[str]) -> Iterator[RunFolder]:
+    def _walk(self, folder: str, prefix: str, known: set[str], most: int) -> Iterator[RunFolder]:
+        """Yield the runs below a folder, as long as no more than `most` folders are known."""
         self._changed[folder] = _changed(folder)
-        for entry in _folders(folder):
-            name = prefix + entry.name
+        for entry in _folders(folder, with_links=not prefix):
+            name, so_far = prefix + entry.name, len(self._changed)
             if entry.path in known or os.path.isfile(os.path.join(entry.path, files.RECORD)):
                 yield RunFolder(name, entry.path)
-            elif name.count("/") < MOST_DEPTH - 1 and len(self._changed) < MOST_FOLDERS and not _leads_back(entry):
-                yield from self._walk(entry.path, f"{name}/", known)
+            elif name.count("/") < MOST_DEPTH - 1 and so_far < most and not _is_around(entry, folder):
+                yield from self._walk(
+                    entry.path, f"{name}/", known, most if prefix else min(most, so_far + MOST_IN_ONE)
+                )
 
 
 def _changed(folder: str) -> tuple[int, bool]:
@@ -67,10 +71,14 @@ def _changed(folder: str) -> tuple[int, bool]:
     return changed, time.time_ns() - changed > _SETTLED
 
 
-def _folders(folder: str) -> "list[os.DirEntry[str]]":
+def _folders(folder: str, with_links: bool) -> "list[os.DirEntry[str]]":
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if entry.name[0] != "." and _is_text(entry.name) and entry.is_dir()]
+            return [
+                entry
+                for entry in entries
+                if entry.name[0] != "." and _is_text(entry.name) and _is_folder(entry, with_links)
+            ]
     except OSError:
         return []
 
@@ -79,9 +87,16 @@ def _is_text(name: str) -> bool:
     return name.encode(errors="ignore").decode() == name
 
 
-def _leads_back(entry: "os.DirEntry[str]") -> bool:
-    """Tell whether it is a link to a folder around it."""
-    return entry.is_symlink() and os.path.abspath(entry.path).startswith(os.path.join(os.path.realpath(entry.path), ""))
+def _is_folder(entry: "os.DirEntry[str]", with_links: bool) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=with_links)
+    except OSError:  # a link to itself, or into what may not be looked into
+        return False
+
+
+def _is_around(entry: "os.DirEntry[str]", folder: str) -> bool:
+    """Tell whether it is a link to a folder that this one lies in."""
+    return entry.is_symlink() and Path(folder).resolve().is_relative_to(Path(entry.path).resolve())
 
 
 class HasAge(Protocol):

@@ -55,6 +55,33 @@ def test_a_link_to_a_run_and_to_an_experiment_is_followed_and_one_that_leads_bac
     assert sorted(names(root.path)) == ["exp/run", "linked", "other/run"]
 
 
+def test_links_below_the_root_are_not_followed_as_they_come_with_a_strangers_files(root, tmp_path):
+    root("exp/run", "01")
+    (tmp_path / "private").mkdir()
+    shutil.copytree(root.path / "exp" / "run", tmp_path / "private" / "run")
+    for name, target in {"seen": tmp_path / "private" / "run", "all": tmp_path, "twin": "run"}.items():
+        (root.path / "exp" / name).symlink_to(target)
+    assert names(root.path) == ["exp/run"]
+
+
+@pytest.mark.parametrize("target", ["odd", "n" * 300, "run/run.json/x"], ids=["itself", "too long", "through a file"])
+def test_a_link_that_leads_nowhere_hides_no_run(root, target):
+    root("run", "01")
+    (root.path / "odd").symlink_to(target)
+    assert names(root.path) == ["run"]
+
+
+def test_a_folder_of_very_many_folders_hides_no_run_of_another(root, monkeypatch):
+    monkeypatch.setattr(listing, "MOST_IN_ONE", 20)
+    monkeypatch.setattr(listing, "MOST_FOLDERS", 100)
+    for number in range(200):
+        (root.path / "hostile" / str(number)).mkdir(parents=True)
+    expected = {f"exp{number}/run" for number in range(20)}
+    for name in expected:
+        root(name, "01")
+    assert set(names(root.path)) == expected
+
+
 def test_a_disk_of_other_folders_is_not_walked_for_ever(root, monkeypatch):
     monkeypatch.setattr(listing, "MOST_FOLDERS", 10)
     for number in range(20):
