@@ -12,7 +12,10 @@ from sightline.run_store.files import FileError
 from sightline.run_store.predictions import REQUIRED_COLUMNS, Predictions, to_numpy
 
 MOST_COLUMNS = 1000
+MOST_IMAGES = 5_000_000
 VALUE_BYTES = 16  # that one may take in the file
+MOST_PACKED = 20  # values in a byte of the file, of more than MANY: probabilities that are all alike take no room there
+MANY = 2**26  # values, read in 500 MB: of 60,000 images and 1,000 classes
 
 _LISTS = "probabilities"  # the one column that holds several values an image
 _FLOAT_COLUMNS = ("confidence", "margin", "loss", "entropy")
@@ -79,6 +82,8 @@ def _refuse_bomb(opened: pq.ParquetFile, images: int, classes: int) -> None:
     found, leaves = opened.metadata, opened.schema
     if found.num_rows != images:
         raise FileError(f"has {found.num_rows:,} rows but {files.IMAGES} {images:,} images")
+    if images > MOST_IMAGES:
+        raise FileError(f"has {images:,} rows, and there may be {MOST_IMAGES:,}")
     if found.num_columns > MOST_COLUMNS:
         raise FileError(f"has {found.num_columns:,} columns, and there may be {MOST_COLUMNS:,}")
     are_read = [
@@ -90,8 +95,11 @@ def _refuse_bomb(opened: pq.ParquetFile, images: int, classes: int) -> None:
     parts = [group.column(number) for group in groups for number in are_read]
     values = sum(part.num_values for part in parts)
     unpacked = sum(part.total_uncompressed_size for part in parts)
-    if values > images * (classes + found.num_columns) or unpacked > VALUE_BYTES * values + _text_room(images):
-        raise FileError(f"holds {values:,} values in {unpacked // 2**20:,} MiB, too many for {images:,} images")
+    packed = sum(part.total_compressed_size for part in parts)
+    most = min(images * (classes + found.num_columns), max(MANY, MOST_PACKED * packed))
+    if values > most or unpacked > VALUE_BYTES * values + _text_room(images):
+        held = f"holds {values:,} values in {unpacked // 2**20:,} MiB"
+        raise FileError(f"{held}, too many for {images:,} images, or for {packed // 2**10:,} KiB of the file")
 
 
 def _check(table: pa.Table, classes: int) -> None:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from sightline.run_store import predictions_file
 from sightline.run_store.files import FileError
 from sightline.run_store.predictions import ORDERS, REQUIRED_COLUMNS, Filter, Predictions, Range
 from sightline.run_store.predictions_file import predictions_table, read_predictions
@@ -171,6 +172,25 @@ def test_a_table_that_unpacks_to_gigabytes_is_refused_by_what_its_footer_says(tm
     assert file.stat().st_size < 2**20
     with pytest.raises(FileError, match="values in 250 MiB, too many for 1,000 images"):
         read_predictions(file, NAMES, images)
+
+
+@pytest.mark.parametrize(("scale", "is_read"), [(0, False), (1, True)], ids=["all alike", "as networks give them"])
+def test_many_values_that_take_no_room_in_the_file_are_refused(tmp_path, monkeypatch, random_numbers, scale, is_read):
+    monkeypatch.setattr(predictions_file, "MANY", 2**16)
+    file, images, names = tmp_path / "bomb.parquet", 500, tuple(map(str, range(1000)))
+    logits = scale * random_numbers.standard_normal((images, len(names)), np.float32)
+    pq.write_table(predictions_table(logits, np.zeros(images, int)), file)
+    if is_read:
+        assert len(read_predictions(file, names, images)) == images
+        return
+    with pytest.raises(FileError, match=r"holds 503,500 values in 0 MiB, too many .* or for \d+ KiB of the file"):
+        read_predictions(file, names, images)
+
+
+def test_more_images_than_can_be_shown_are_refused(file, monkeypatch):
+    monkeypatch.setattr(predictions_file, "MOST_IMAGES", 3)
+    with pytest.raises(FileError, match="has 4 rows, and there may be 3"):
+        read_predictions(file, NAMES, 4)
 
 
 def test_a_long_text_said_again_and_again_is_not_written_out(tmp_path):
