@@ -122,6 +122,10 @@ def _open_at_once(file: str, flags: int) -> int:
     return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no pipes among files
 
 
+def _open_no_link(file: str, flags: int) -> int:
+    return os.open(file, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 def _refuse_odd(found: os.stat_result, most: int | None = None) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise FileError("is no regular file")
@@ -136,7 +140,8 @@ def write_atomically(file: Path, content: bytes | Iterable[bytes | memoryview]) 
     """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with open(temporary, "wb") as stream:
+        temporary.unlink(missing_ok=True)  # a stranger may have put a link of this name there
+        with open(temporary, "xb") as stream:
             stream.writelines([content] if isinstance(content, bytes) else content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -152,7 +157,7 @@ def leftovers(run: Path) -> list[Path]:
 
 def take_lock(run: Path) -> IO[str] | None:
     """Lock a run until what is returned is closed; None where another process holds it. Raises OSError."""
-    lock = open(run / LOCK, "a")  # noqa: SIM115 (held open as long as the run is written)
+    lock = open(run / LOCK, "a", opener=_open_no_link)  # noqa: SIM115 (held open as long as the run is written)
     for _ in range(_LOCK_ATTEMPTS):
         if lock_descriptor(lock.fileno(), blocking=False):
             return lock
@@ -174,6 +179,6 @@ def is_locked(run: Path) -> bool:
 
 def _open_lock(file: Path) -> IO[str]:
     try:
-        return open(file, "r+", opener=_open_at_once)  # over NFS, only what is open for writing can be locked
+        return open(file, "r+", opener=_open_no_link)  # over NFS, only what is open for writing can be locked
     except OSError:  # somebody else's run
-        return open(file, opener=_open_at_once)
+        return open(file, opener=_open_no_link)

@@ -88,11 +88,13 @@ class MapsWriter:
     def __init__(self, run: Run, method: str, layer: str, target: str, size: tuple[int, int]):
         """Go on with what an earlier writer left, or begin. `size` is the h×w of the maps, in cells.
 
-        Raises RunError for a name that can be no folder, OSError where the disk has no room for all maps.
+        Raises RunError for a name that can be no folder and for a link out of the run, OSError where the disk has no
+        room for all maps.
         """
         self.layer = layer
         self._files = [run.path / name for name in _names(run.path, method, layer, target)]
         self._hidden = [file.with_name(f".{file.name}.partial") for file in self._files]
+        _refuse_links(run, self._hidden)
         images = len(run.images())
         try:
             self._maps, self._scales = _go_on(self._hidden, (images, *size))
@@ -146,9 +148,17 @@ def _go_on(pair: list[Path], maps: tuple[int, ...]) -> tuple[np.memmap, np.memma
     return opened, scales
 
 
+def _refuse_links(run: Run, hidden: list[Path]) -> None:
+    """Raise RunError where what is written would land outside the run, which may come from a stranger."""
+    for file in hidden:
+        if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(run.path)):
+            raise RunError(f"Run {run.name}: {files.MAPS} holds a link that leads out of the run; remove {files.MAPS}.")
+
+
 def _create(file: Path, dtype: type, shape: tuple[int, ...], fill: float) -> np.memmap:
     """Make a filled file, with room for all of it: who finds the disk full in mapped memory is killed."""
     new = file.with_name(f"{file.name}.new")  # no one may go on with a file that is not filled yet
+    new.unlink(missing_ok=True)  # a stranger may have put a link of this name there
     try:
         array = np.lib.format.open_memmap(new, "w+", dtype, shape)
         if hasattr(os, "posix_fallocate"):  # not on macOS

@@ -9,7 +9,7 @@ import pytest
 
 from sightline.run_store import files
 from sightline.run_store.files import FileError, open_file
-from sightline.run_store.maps import read_map
+from sightline.run_store.maps import MapsWriter, read_map
 from sightline.run_store.quality import read_quality
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -122,3 +122,35 @@ def test_an_array_that_is_rewritten_in_place_ends_in_an_error_and_not_in_the_end
         np.save(stream, content)
     with pytest.raises(RunError, match="images.npy has changed while it was read; look again"):
         stored[3]
+
+
+def test_what_is_written_does_not_follow_links_of_a_stranger(run, tmp_path):
+    private = tmp_path / "private"
+    private.write_text("mine")
+    (run.path / f".{files.NOTE}.{os.getpid()}").symlink_to(private)
+    files.write_atomically(run.path / files.NOTE, b"{}")
+    assert private.read_text() == "mine" and (run.path / files.NOTE).read_bytes() == b"{}"
+    new = tmp_path / "new"
+    (run.path / files.LOCK).unlink(missing_ok=True)
+    (run.path / files.LOCK).symlink_to(new)
+    with pytest.raises(OSError, match="link"):
+        files.take_lock(run.path)
+    assert not new.exists() and not files.is_locked(run.path)
+
+
+def test_maps_are_written_inside_the_run_only(run, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    folder = run.path / files.MAPS / "gradcam"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "layer4").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="holds a link that leads out of the run"):
+        MapsWriter(run, "gradcam", "layer4", "label", (4, 4))
+    (folder / "layer4").unlink()
+    (folder / "layer4").mkdir()
+    private = tmp_path / "private"
+    private.write_text("mine")
+    for name in ("label.npy", "label.scale.npy"):
+        (folder / "layer4" / f".{name}.partial.new").symlink_to(private)
+    MapsWriter(run, "gradcam", "layer4", "label", (4, 4))
+    assert private.read_text() == "mine"
