@@ -5,11 +5,13 @@ import numpy as np
 
 def unit_rows(features: np.ndarray) -> np.ndarray:
     """Scale rows, N×D, to length 1, float32: the cosine of two is their product. Rows without a direction become 0."""
-    rows = np.asarray(features, np.float32)
+    rows = np.array(features, np.float32)  # changed in place: there may be 256 MB of them
     with np.errstate(invalid="ignore", over="ignore"):
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        usable = np.isfinite(lengths) & (lengths > 0)
-        return np.where(usable, rows / np.where(usable, lengths, 1), 0)
+        lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+    usable = np.isfinite(lengths) & (lengths > 0)
+    rows[~usable] = 0
+    rows /= np.where(usable, lengths, 1)[:, None]
+    return rows
 
 
 def nearest(units: np.ndarray, direction: np.ndarray, count: int) -> np.ndarray:

@@ -12,6 +12,8 @@ SCHEMA_VERSION = 1
 MOST_SIDE = 1024  # pixels, of an image
 MOST_CLASSES = 2**15 - 1  # a class code is an int16
 MOST_LAYERS = 1000
+MOST_FEATURES = 2**17  # values, of an image
+MOST_ENTRIES = 1000  # of a recipe, or of another table by name
 MOST_TEXT = 5000  # characters, of a path, a name or a reason
 MOST_NUMBER = 2**53  # beyond, JSON's numbers are not exact
 
@@ -105,6 +107,8 @@ def _check(known: dict[str, Any]) -> None:
         _require(name, isinstance(known.get(name, {}), dict) and all(map(is_one, known.get(name, {}).values())))
     recipe = known.get("recipe", {})
     _require("recipe", isinstance(recipe, dict) and all(len(str(value)) <= MOST_TEXT for value in recipe.values()))
+    for name in ("fingerprints", "image_counts", "packages", "recipe"):
+        _require(name, len(known.get(name, {})) <= MOST_ENTRIES)
     for name, is_one in (("layers", _is_text), ("class_names", _is_text), ("mean", _is_share), ("std", _is_share)):
         values = known.get(name, [None])
         _require(name, isinstance(values, list) and all(map(is_one, values)))

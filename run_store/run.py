@@ -4,7 +4,7 @@ Whatever a crash, a copy or an editor left behind, reading ends in data or a Run
 """
 
 import os
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,11 +22,13 @@ from sightline.run_store.metrics import Epoch, parse_metrics
 from sightline.run_store.note import RunNote, parse_note
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.predictions_file import read_predictions
-from sightline.run_store.record import MOST_SIDE, RunError, RunRecord, parse_record
+from sightline.run_store.record import MOST_FEATURES, MOST_SIDE, RunError, RunRecord, parse_record
 from sightline.run_store.thumbnails import is_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+MOST_HEADER = 2**24  # bytes, of a file of weights
 
 State = Literal["running", "interrupted", "complete", "failed", "damaged"]
 
@@ -158,6 +160,8 @@ class Run:
         features = self._stored_array(files.FEATURES, np.float16, 2)
         if len(features) != len(self.images()):
             raise self._damaged(files.FEATURES, f"does not match {files.IMAGES}")
+        if features.shape[1] > MOST_FEATURES:
+            raise self._damaged(files.FEATURES, f"has more than {MOST_FEATURES:,} values an image")
         return features
 
     def model_images(self, rows: Sequence[int]) -> np.ndarray:
@@ -215,10 +219,11 @@ class Run:
 
         self._require(files.MODEL)
         with self.reading(files.MODEL, "Train the run again."):
-            weights = load(self.read(files.MODEL))
             architecture = (self.record.model, len(self.record.class_names), self.record.input_size)
             try:
-                _refuse_larger(architecture, weights)
+                with closing(files.open_file(self.path, files.MODEL)) as stream:
+                    _refuse_misfit(architecture, os.fstat(stream.fileno()).st_size)
+                    weights = load(stream.read())
                 model = build_model(*architecture)
                 restore(model, weights)
             except ModelError as error:
@@ -276,8 +281,12 @@ class Run:
         return RunError(f"Run {self.name}: {name} {what}. {self._rewrite_hint}")
 
 
-def _refuse_larger(architecture: tuple[str, int, int], weights: "Mapping[str, Tensor]") -> None:
-    """Raise FileError where a network has far more weights than the file: a record may name a huge one."""
+def _refuse_misfit(architecture: tuple[str, int, int], size: int) -> None:
+    """Raise FileError where a network has far more weights than a file of so many bytes, or far fewer.
+
+    A record may name a huge one, and a file of nothing may have any size. The weights of a network may be of half
+    precision, or of twice float32's, and a tensor that has two names may be there once.
+    """
     import torch
 
     from sightline.model_zoo import build_model
@@ -287,9 +296,11 @@ def _refuse_larger(architecture: tuple[str, int, int], weights: "Mapping[str, Te
             model = build_model(*architecture)
     except (NotImplementedError, RuntimeError):  # it computes with numbers while it is built
         return
-    needed = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
-    if needed > 2 * sum(tensor.numel() for tensor in weights.values()):
+    needed = sum(tensor.nbytes for tensor in model.state_dict().values())
+    if needed > 4 * size:
         raise FileError(f"holds fewer weights than {architecture[0]} has")
+    if size > 4 * needed + MOST_HEADER:
+        raise FileError(f"is larger than the weights of {architecture[0]}")
 
 
 def list_runs(root: Path) -> list[Run]:

@@ -25,7 +25,8 @@ from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run, State
 
 WARMED_UP = ("sightline.app.elements.matrix_chart", "sightline.explain.attribution.engine")  # Altair and pandas; torch
-MOST_NEIGHBOURS = 50_000  # images that are searched for similar ones: 100 MB of memory for ResNet18
+MOST_NEIGHBOURS = 50_000  # images at most that are searched for similar ones: 100 MB of memory for ResNet18
+MOST_VALUES = 2**26  # of their features together: 256 MB
 
 Read = TypeVar("Read", bound=Callable[..., Any])
 
@@ -186,7 +187,13 @@ def images(run: Run) -> StoredArray:
 
 @kept("features", computed_once(max_entries=2))
 def _directions(run: Run) -> np.ndarray:
-    return unit_rows(run.features()[:MOST_NEIGHBOURS])
+    return unit_rows(run.features()[: searched(run)])
+
+
+def searched(run: Run) -> int:
+    """Return how many images are searched for similar ones: the first ones of the run. Raises RunError."""
+    images, values = run.features().shape
+    return min(images, MOST_NEIGHBOURS, MOST_VALUES // values)
 
 
 @kept("features", read_once(4096))

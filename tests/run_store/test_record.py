@@ -52,3 +52,11 @@ def test_another_schema_version_is_refused_with_what_to_do(tiny_run_copy):
     edit_record(tiny_run_copy, schema_version=2)
     with pytest.raises(RunError, match="schema version 2, this program reads 1; open the run with the version"):
         _ = Run(tiny_run_copy).record
+
+
+@pytest.mark.parametrize("name", ["recipe", "packages", "fingerprints", "image_counts"])
+def test_a_table_of_very_many_entries_is_refused(fabricated, name):
+    content = json.loads((fabricated / "run.json").read_text())
+    content[name] |= {str(number): 1 if name == "image_counts" else "x" for number in range(1001)}
+    with pytest.raises(FileError, match=rf"wrong value \({name}\)"):
+        parse_record(json.dumps(content).encode())

@@ -172,6 +172,7 @@ def test_predictions_of_another_length_than_the_images_are_refused(tiny_run_copy
         ("images", np.zeros((64, 0, 0, 3), np.uint8), "does not hold rows of numbers"),
         ("images", np.zeros((0, 32, 32, 3), np.uint8), "does not hold rows of numbers"),
         ("features", np.zeros((64, 0), np.float16), "does not hold rows of numbers"),
+        ("features", np.zeros((64, 2**17 + 1), np.float16), "has more than 131,072 values an image"),
     ],
 )
 def test_arrays_that_do_not_fit_the_images_are_refused(tiny_run_copy, reader, array, says):
@@ -273,6 +274,14 @@ def test_a_record_of_a_huge_network_does_not_build_it(fabricated, tmp_path):
     path = shutil.copytree(fabricated, tmp_path / "run")
     edit_record(path, model="torchvision:vgg19", input_size=224)
     with pytest.raises(RunError, match="model.safetensors holds fewer weights than torchvision:vgg19 has"):
+        Run(path).load_model()
+
+
+def test_a_file_far_larger_than_its_network_is_not_read(fabricated, tmp_path):
+    """A file of nothing may have any size, and takes no room on the disk."""
+    path = shutil.copytree(fabricated, tmp_path / "run")
+    os.truncate(path / "model.safetensors", 15 * 2**30)
+    with pytest.raises(RunError, match="model.safetensors is larger than the weights of resnet18_narrow"):
         Run(path).load_model()
 
 

@@ -33,5 +33,6 @@ def draw_similar(run: Run, predictions: Predictions, image: int) -> None:
             "open": lambda: change_selection(image=st.session_state[_KEY].open),
         },
     )
-    if len(predictions) > loaders.MOST_NEIGHBOURS:
-        st.caption(f"Among the first {count(loaders.MOST_NEIGHBOURS)} images.")
+    searched = loaders.searched(run)
+    if len(predictions) > searched:
+        st.caption(f"Among the first {count(searched)} images.")
