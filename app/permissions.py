@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sightline.app.runs.folder import runs_root
+
 READ_ONLY_VARIABLE = "SIGHTLINE_READ_ONLY"  # set, and not 0: visitors only look
 DATASETS_VARIABLE = "SIGHTLINE_DATASETS"  # folders, divided as in PATH
 MOST_EPOCHS = 1000  # of a training that is started on a page
@@ -48,13 +50,21 @@ def check_training(recipe: Mapping[str, Any]) -> None:
             "more of them: sightline train --epochs N."
         )
     dataset, weights = recipe.get("dataset"), recipe.get("pretrained")
-    for path in (None if dataset is None else dataset_folder(str(dataset)), weights):
+    images = None if dataset is None else dataset_folder(str(dataset))
+    for path in (images, weights):
         if path is not None and not _is_below(Path(str(path)), dataset_folders()):
             below = ", ".join(map(str, dataset_folders()))
             raise NotPermitted(
                 f"Images and weights are read below {below} only; other folders are named when the server is started: "
                 "sightline show --datasets DIR."
             )
+    runs = [runs_root()]
+    named = [folder for folder in dataset_folders() if _is_below(folder, runs)]
+    if images is not None and _is_below(images, runs) and not _is_below(images, named):
+        raise NotPermitted(  # links in it are not looked at: there may be a million images
+            "A page trains on no images below the folder of runs: a run may be a stranger's, and bring links to other "
+            "images with it. Move them to another folder."
+        )
 
 
 def _is_below(path: Path, folders: list[Path]) -> bool:

@@ -178,6 +178,18 @@ def test_without_named_folders_it_is_the_one_in_which_the_server_works(runs, mon
         trainings.options({"dataset": "folder:../photos"})
 
 
+def test_images_that_a_run_brings_with_it_are_not_trained_on_unless_their_folder_was_named(interrupted, monkeypatch):
+    """They may be links to others: run/train/a -> /home/somebody/pictures."""
+    monkeypatch.chdir(interrupted.path.parent.parent)
+    monkeypatch.delenv("SIGHTLINE_DATASETS")
+    recipe = {"dataset": "folder:runs/stopped/images"}
+    edit_record(interrupted.path, recipe=interrupted.record.recipe | recipe)
+    with pytest.raises(NotPermitted, match="no images below the folder of runs"):
+        trainings._resume(Run(interrupted.path))
+    monkeypatch.setenv("SIGHTLINE_DATASETS", "runs")
+    assert trainings.options(recipe) == ["--dataset=folder:runs/stopped/images"]
+
+
 def test_more_epochs_than_a_page_trains_are_refused_in_a_sentence(interrupted, calls):
     app = form(open_page(state={"training_new": True}), Epochs=1001)
     assert "keeps others waiting" in app.error[0].value and not calls
