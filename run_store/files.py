@@ -35,7 +35,7 @@ WRITTEN = (RECORD, METRICS, CHECKPOINT, MODEL, IMAGES, MASKS, FEATURES, PREDICTI
 
 # Bytes that are read at once, so that no file of a stranger fills the memory; of arrays only rows are read.
 MOST_BYTES = {
-    RECORD: 8 * 2**20,
+    RECORD: 4 * 2**20,
     METRICS: 16 * 2**20,
     QUALITY: 16 * 2**20,
     NOTE: 64 * 2**10,

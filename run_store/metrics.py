@@ -22,7 +22,7 @@ class Epoch(NamedTuple):
 
 
 METRICS_COLUMNS = Epoch._fields
-MOST_EPOCHS = 100_000
+MOST_EPOCHS = 20_000
 
 
 def metrics_line(row: Sequence[float]) -> str:

@@ -15,7 +15,7 @@ from sightline.run_store.files import FileError
 from sightline.run_store.record import MOST_NUMBER, RunError
 from sightline.run_store.run import Run
 
-MOST_ROWS = 10_000
+MOST_ROWS = 5_000
 INPUT = "input"  # the "layer" of maps that have the input's own resolution: pixel methods and controls
 
 

@@ -14,6 +14,7 @@ MOST_CLASSES = 2**15 - 1  # a class code is an int16
 MOST_LAYERS = 1000
 MOST_FEATURES = 2**17  # values, of an image
 MOST_ENTRIES = 1000  # of a recipe, or of another table by name
+MOST_NAMES = 2**20  # characters, of all classes: 32 each of the most that there may be
 MOST_TEXT = 5000  # characters, of a path, a name or a reason
 MOST_NUMBER = 2**53  # beyond, JSON's numbers are not exact
 
@@ -117,6 +118,7 @@ def _check(known: dict[str, Any]) -> None:
     _require("class_names", 0 < len(known["class_names"]) == len(set(known["class_names"])))
     if len(known["class_names"]) > MOST_CLASSES:
         raise TypeError(f"class_names: {len(known['class_names']):,}, and there may be {MOST_CLASSES:,}")
+    _require("class_names", sum(map(len, known["class_names"])) <= MOST_NAMES)
     _require("mean", len(known["mean"]) == 3)
     _require("std", len(known["std"]) == 3 and min(known["std"]) > 0)
     _require("input_size", 0 < known.get("input_size", 1) <= MOST_SIDE)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 import streamlit as st
 
+from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.arrays import StoredArray
 from sightline.run_store.commands import command, quoted
 from sightline.run_store.comparison import Comparison
@@ -209,8 +210,12 @@ def similar(run: Run, image: int, count: int) -> np.ndarray:
 
 @kept("quality", lru_cache(16), is_small=True)
 def quality(run: Run) -> list[QualityRow]:
-    """Return how far its maps may be believed; empty where that was not measured. Raises RunError."""
-    return read_quality(run)
+    """Return how far its maps may be believed; empty where that was not measured. Raises RunError.
+
+    Figures of other measures than ours, and where none of ours has an image, all of them are left out.
+    """
+    rows = [row for row in read_quality(run) if row.measure in MEASURES]
+    return rows if any(row.n for row in rows) else []
 
 
 def images_token(run: Run) -> str:

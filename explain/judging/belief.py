@@ -49,15 +49,17 @@ def ranking(rows: Sequence[QualityRow], method: str | None = None) -> list[Quali
 
     method: leaves the other methods out.
     """
+    measure = headline(rows)
+    figures = [row for row in rows if row.measure == measure and row.n]
+    controls = [row for row in figures if row.control]
+    gaps = [row for row in rows if row.measure == "road_gap"]
     found = [
         row
-        for row in rows
-        if row.measure == headline(rows)
-        and row.n
-        and not row.control
+        for row in figures
+        if not row.control
         and method in (None, row.method)
-        and not equals(rows, row)
-        and not unfaithful(rows, row.method, row.layer)
+        and not equals(controls, row)
+        and not unfaithful(gaps, row.method, row.layer)
     ]
     return sorted(found, key=lambda row: -row.value)
 

@@ -60,3 +60,10 @@ def test_a_table_of_very_many_entries_is_refused(fabricated, name):
     content[name] |= {str(number): 1 if name == "image_counts" else "x" for number in range(1001)}
     with pytest.raises(FileError, match=rf"wrong value \({name}\)"):
         parse_record(json.dumps(content).encode())
+
+
+def test_names_of_classes_that_fill_the_memory_are_refused(fabricated):
+    content = json.loads((fabricated / "run.json").read_text())
+    content["class_names"] = [str(number) + "x" * 4000 for number in range(300)]
+    with pytest.raises(FileError, match=r"wrong value \(class_names\)"):
+        parse_record(json.dumps(content).encode())

@@ -17,7 +17,7 @@ from sightline.app.runs import loaders
 from sightline.app.views.trust.chart import MAP_SELECTION, best_first, method_colours, trust_chart, trust_rows
 from sightline.app.views.trust.files import figures_csv
 from sightline.explain.attribution.methods import METHODS
-from sightline.explain.judging.belief import figure, headline, interval, ranking
+from sightline.explain.judging.belief import headline, interval, ranking
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.files import safe_name
 from sightline.run_store.predictions import Predictions
@@ -42,7 +42,7 @@ def draw(run: Run, selection: Selection) -> None:
         _draw_nothing_measured(run)
         return
     measured = {row.measure for row in rows if row.n}
-    measure = selection.measure if selection.measure in measured else headline(rows)
+    measure = next(name for name in (selection.measure, headline(rows), *MEASURES) if name in measured)
     shown = best_first(rows, measure)
     maps = [(row.method, row.layer) for row in shown if not row.control]
     chosen = _chosen(rows, maps, selection) if maps else None
@@ -183,9 +183,10 @@ def _table_html(rows: list[QualityRow]) -> str:
     """Write a row for each kind of map, a column for each measure."""
     measures = [name for name in MEASURES if any(row.measure == name for row in rows)]
     head = "".join(f"<th scope='col'>{title}</th>" for title in ("Map", *(MEASURES[name].title for name in measures)))
+    figures = {(row.method, row.layer, row.measure): row for row in reversed(rows) if row.n}
     body = ""
     for one in dict.fromkeys((row.method, row.layer) for row in rows):
-        found = [figure(rows, *one, name) for name in measures]
+        found = [figures.get((*one, name)) for name in measures]
         cells = "".join(f"<td>{interval(row) if row else '–'}</td>" for row in found)
         body += f"<tr><th scope='row'>{escape(map_words(*one))}</th>{cells}</tr>"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -90,6 +90,19 @@ def test_the_map_that_layers_shows_is_the_one_with_examples(run):
     assert checked(app).query_params["method"] == "occlusion" and "layer" not in app.query_params
 
 
+def test_a_file_without_the_measures_that_pages_begin_with_is_shown_by_what_it_has(run):
+    write_quality(run, [replace(GOOD[0], measure="road_gap"), replace(GOOD[0], measure="of a later version")])
+    assert "80 %" in text_of(open_page("trust")) or "0.80" in text_of(open_page("trust"))
+    open_page("layers")
+
+
+@pytest.mark.parametrize("changes", [{"measure": "of a later version"}, {"n": 0}], ids=["no measure", "no image"])
+def test_a_file_without_a_figure_is_as_if_nothing_was_measured(run, changes):
+    write_quality(run, [replace(row, **changes) for row in ROWS])
+    for view in ("trust", "layers"):
+        assert "Not measured yet" in text_of(open_page(view))
+
+
 def test_what_was_never_measured_says_how_and_a_button_does_it_once(run, monkeypatch):
     started = []
     monkeypatch.setattr(processes, "start", lambda *arguments: started.append(arguments))
