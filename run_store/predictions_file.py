@@ -11,6 +11,7 @@ from sightline.run_store import files
 from sightline.run_store.files import FileError
 from sightline.run_store.predictions import REQUIRED_COLUMNS, Predictions, to_numpy
 
+CODECS = ("SNAPPY", "UNCOMPRESSED")  # of others, one byte may become thousands, whatever the footer says of that
 MOST_COLUMNS = 1000
 MOST_IMAGES = 5_000_000
 VALUE_BYTES = 16  # that one may take in the file
@@ -100,6 +101,8 @@ def _refuse_bomb(opened: pq.ParquetFile, images: int, classes: int) -> None:
     if values > most or unpacked > VALUE_BYTES * values + _text_room(images):
         held = f"holds {values:,} values in {unpacked // 2**20:,} MiB"
         raise FileError(f"{held}, too many for {images:,} images, or for {packed // 2**10:,} KiB of the file")
+    if others := {part.compression for part in parts}.difference(CODECS):
+        raise FileError(f"is compressed with {', '.join(sorted(others))} and may be with {' or '.join(CODECS)}")
 
 
 def _check(table: pa.Table, classes: int) -> None:

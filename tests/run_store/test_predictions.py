@@ -187,6 +187,20 @@ def test_many_values_that_take_no_room_in_the_file_are_refused(tmp_path, monkeyp
         read_predictions(file, names, images)
 
 
+@pytest.mark.parametrize("codec", ["zstd", "gzip", "brotli", "lz4"])
+def test_a_compression_that_may_unpack_to_anything_is_refused_whatever_the_footer_says(file, codec):
+    """A footer may say 100 bytes where a page of 31 KB becomes 900 MB."""
+    pq.write_table(pq.read_table(file), file, compression=codec)
+    with pytest.raises(FileError, match=f"is compressed with {codec.upper()} and may be with SNAPPY or UNCOMPRESSED"):
+        read_predictions(file, NAMES, 4)
+
+
+@pytest.mark.parametrize("codec", ["snappy", "none"])
+def test_what_is_compressed_little_is_read(file, codec):
+    pq.write_table(pq.read_table(file), file, compression=codec)
+    assert len(read_predictions(file, NAMES, 4)) == 4
+
+
 def test_more_images_than_can_be_shown_are_refused(file, monkeypatch):
     monkeypatch.setattr(predictions_file, "MOST_IMAGES", 3)
     with pytest.raises(FileError, match="has 4 rows, and there may be 3"):
