@@ -71,12 +71,16 @@ class TorchFile:
         stream.seek(0)
         self.content, self._storages = (_read_zip if start.startswith(ZIP) else _read_legacy)(stream)
         self._bytes: dict[str, bytearray] = {}
+        self._room = 2 * stream.seek(0, io.SEEK_END)  # quantised numbers; a tensor may have two names
 
     def tensor(self, stored: StoredTensor) -> Tensor:
         """Read a tensor; one of quantised numbers as the real numbers that they stand for, in float32."""
         values = self._values(stored)
         if not stored.quantizer:
             return values
+        self._room -= values.numel()
+        if self._room < 0:  # a thousand tensors may be one storage, and each takes memory of its own
+            raise ValueError("more quantised numbers than bytes")
         _, scale, zero, *axis = stored.quantizer
         if axis:  # a scale and a zero point for each of its sides along this axis
             shape = [-1 if side == axis[0] else 1 for side in range(values.ndim)]

@@ -127,6 +127,13 @@ def test_quantised_tensors_are_the_numbers_that_they_stand_for(zipped):
         torch.testing.assert_close(found[name], quantised.dequantize())
 
 
+def test_one_storage_of_quantised_numbers_does_not_become_gigabytes(tmp_path):
+    numbers = torch.quantize_per_tensor(torch.zeros(20_000), 1.0, 0, torch.qint8)
+    torch.save({f"{place}.weight": numbers.view(20_000) for place in range(100)}, tmp_path / "weights.pt")
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_weights(tmp_path / "weights.pt")
+
+
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_every_protocol_is_read(protocol):
     assert torch.equal(read(saved({"weight": NUMBERS}, pickle_protocol=protocol))["weight"], NUMBERS)
