@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sightline.model_zoo.checkpoint import WeightsFile, shown, some
 from sightline.model_zoo.spec import find_head
 
+MOST_PREFIXES = 8  # of one network's names: all names are gone through for each
 _WRAPPERS = re.compile(r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # of torch, at any depth
 # Names in files that torchvision published before it renamed these modules (DenseNet; vision transformers), and in
 # those of kuangliu's pytorch-cifar.
@@ -92,7 +93,9 @@ def _without_prefixes(weights: Iterable[str], own: Mapping[str, Tensor]) -> tupl
     names: dict[str, str] = {}
     prefixes: list[str] = []
     missing = {name for name in own if not is_computed(name)}
-    while missing:
+    for _ in range(MOST_PREFIXES):
+        if not missing:
+            break
         others = [name for name in weights if names.get(name) not in own]
         prefix = _prefix(others, missing)
         inside = {name: _current_name(name.removeprefix(prefix), own) for name in others if name.startswith(prefix)}
