@@ -51,7 +51,7 @@ def serve_thumbnail(request: Request) -> Response:
         return Response(status_code=404)
     try:
         pixels = images(run)[request.path_params["index"]]
-    except (RunError, IndexError):
+    except (RunError, IndexError, OverflowError):
         return Response(status_code=404)
     headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
     return Response(png(pixels), media_type="image/png", headers=headers)

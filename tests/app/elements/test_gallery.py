@@ -86,7 +86,7 @@ def test_a_run_that_was_trained_again_has_other_addresses_and_the_old_ones_are_r
     assert not pixels(browser.get(new).content).any()
 
 
-@pytest.mark.parametrize("index", ["6", "99999999", "-1", "abc", "1e2", "0x1"])
+@pytest.mark.parametrize("index", ["6", "99999999", "9" * 30, "-1", "abc", "1e2", "0x1"])
 def test_an_image_that_does_not_exist_is_not_found(run, browser, index):
     assert browser.get(f"{thumbnails_url(run)}/0.png".replace("/0.png", f"/{index}.png")).status_code == 404
 
