@@ -289,13 +289,13 @@ def _refuse_misfit(architecture: tuple[str, int, int], size: int) -> None:
     """
     import torch
 
-    from sightline.model_zoo import build_model
+    from sightline.model_zoo import ModelError, build_model
 
     try:
         with torch.device("meta"):  # shapes only
             model = build_model(*architecture)
-    except (NotImplementedError, RuntimeError):  # it computes with numbers while it is built
-        return
+    except (ModelError, NotImplementedError, RuntimeError):  # it may compute with numbers while it is built: RegNet
+        model = build_model(*architecture)
     needed = sum(tensor.nbytes for tensor in model.state_dict().values())
     if needed > 4 * size:
         raise FileError(f"holds fewer weights than {architecture[0]} has")

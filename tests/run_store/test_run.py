@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from sightline.image_data.decode import decode_image
+from sightline.model_zoo import build_model
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run, list_runs
@@ -275,6 +277,16 @@ def test_a_record_of_a_huge_network_does_not_build_it(fabricated, tmp_path):
     edit_record(path, model="torchvision:vgg19", input_size=224)
     with pytest.raises(RunError, match="model.safetensors holds fewer weights than torchvision:vgg19 has"):
         Run(path).load_model()
+
+
+def test_a_network_that_is_built_from_numbers_comes_back(fabricated, tmp_path):
+    """RegNet computes its widths with tensors, which have no values where only shapes are built."""
+    path = shutil.copytree(fabricated, tmp_path / "run")
+    classes = len(Run(path).record.class_names)
+    model = build_model("torchvision:regnet_y_400mf", classes, 64)
+    save_file({name: tensor.clone() for name, tensor in model.state_dict().items()}, path / "model.safetensors")
+    edit_record(path, model="torchvision:regnet_y_400mf", input_size=64)
+    assert Run(path).load_model()(torch.zeros(1, 3, 64, 64)).shape == (1, classes)
 
 
 def test_a_file_far_larger_than_its_network_is_not_read(fabricated, tmp_path):
