@@ -20,7 +20,7 @@ Combine = Callable[["Tensor", "Tensor"], "Tensor"]  # A and G, N×K×h×w → th
 # is asked in turns; whoever asks it otherwise has to be alone with it.
 Attribute = Callable[["Turns", "Tensor", "Tensor"], "Tensor"]
 
-INTEGRATION_STEPS = 50  # of the path of Integrated Gradients; an even number
+INTEGRATION_STEPS = 50  # of the path of Integrated Gradients
 WINDOWS_PER_SIDE = 8  # an occluding window is this share of a side; the next one starts half a window on
 FORWARD_BATCH = 64  # images that a pixel method puts through the model at once
 
@@ -76,8 +76,7 @@ def integrated_gradients(turns: "Turns", images: "Tensor", target: "Tensor") -> 
     """Average the gradient on the way from a grey image, times the image, summed over channels.
 
     A map adds up to the logit minus that of the baseline 0 (the mean colour of the training images), up to the error
-    of Gauss and Legendre's 50 points. They are taken in pairs: of a single image, torch's batch norm has the wrong
-    gradient on a CPU where its channels come last in memory.
+    of Gauss and Legendre's 50 points.
     """
     import torch
     from numpy.polynomial.legendre import leggauss
@@ -89,12 +88,11 @@ def integrated_gradients(turns: "Turns", images: "Tensor", target: "Tensor") -> 
     gradient = torch.zeros_like(images)
 
     def add(part: slice) -> Callable[[], object]:
-        pairs = slice(2 * part.start, 2 * part.stop)
-        steps = ((points[pairs] + 0.5) * images).detach().requires_grad_()
+        steps = ((points[part] + 0.5) * images).detach().requires_grad_()
         score = _of_class(turns.model(steps.flatten(0, 1)), target).sum()
-        return lambda: gradient.add_((weights[pairs] * torch.autograd.grad(score, steps)[0]).sum(dim=0))
+        return lambda: gradient.add_((weights[part] * torch.autograd.grad(score, steps)[0]).sum(dim=0))
 
-    turns.each(INTEGRATION_STEPS // 2, add, most=_at_once(2 * len(images)))
+    turns.each(INTEGRATION_STEPS, add, most=_at_once(len(images)))
     return (gradient * images).sum(dim=1)
 
 
