@@ -12,7 +12,7 @@ from torch.nn import functional
 from sightline.model_zoo.checkpoint import read_weights
 from sightline.model_zoo.published import imagenet_resnet18, timm_spec, torchvision_spec
 from sightline.model_zoo.resnet import ResNet
-from sightline.model_zoo.spec import ModelError, ModelSpec, find_head, quoted
+from sightline.model_zoo.spec import ModelError, ModelSpec, find_head, printable
 from sightline.model_zoo.weights import count_classes, load_pretrained, load_weights, restore
 
 __all__ = [
@@ -53,7 +53,7 @@ def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
         return LIBRARIES[library](published, input_size)
     if name not in MODELS:
         choices = ", ".join((*MODELS, "torchvision:NAME", "timm:NAME"))
-        raise ModelError(f"Unknown model {quoted(name)}; choose from: {choices}.")
+        raise ModelError(f"Unknown model {printable(name)!r}; choose from: {choices}.")
     return replace(MODELS[name], input_size=input_size or MODELS[name].input_size)
 
 

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from torch import Tensor
 
 from sightline.model_zoo.pickled import Made
-from sightline.model_zoo.spec import ModelError
+from sightline.model_zoo.spec import ModelError, printable
 from sightline.model_zoo.torch_file import LEGACY, ZIP, StoredTensor, TorchFile, UnreadableError
 
 # Where a checkpoint keeps its weights, in the order in which they are looked for: averaged ones go first, as in timm.
@@ -24,7 +24,7 @@ QUANTIZED = (
     "it is of a network that was converted to compute with integers ({}), which has no gradients to explain it by; "
     "give the weights from before the conversion."
 )
-MAX_NAME, MAX_ENTRIES = 500, 1_000_000  # letters; attributes, in all, of a model saved whole, which may hold itself
+MOST_NAME, MOST_ENTRIES = 500, 1_000_000  # letters; attributes, in all, of a model saved whole, which may hold itself
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,6 @@ def read_weights(file: Path) -> WeightsFile:
     return found
 
 
-def shown(name: str) -> str:
-    """Return a name from a file as it may be printed: on one line, not too long, without control characters."""
-    cut = name if len(name) <= 80 else f"{name[:79]}…"
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)
-
-
 def some(names: Iterable[str], limit: int = 3) -> str:
     """Write the first few of `names`, as they may be printed.
 
@@ -71,7 +65,7 @@ def some(names: Iterable[str], limit: int = 3) -> str:
     'a, b, c, …'
     """
     listed = list(names)
-    return ", ".join(map(shown, listed[:limit])) + (", …" if len(listed) > limit else "")
+    return ", ".join(map(printable, listed[:limit])) + (", …" if len(listed) > limit else "")
 
 
 def _reason(error: Exception) -> str:
@@ -115,7 +109,7 @@ def _instead(content: object) -> str:
     """Say what a file without weights has. Raises UnreadableError where that is one object, which is never made."""
     entries = _entries(content)
     if isinstance(content, Made) and not entries:
-        raise UnreadableError(f"it holds Python objects ({shown(content.by)}), and those are never loaded")
+        raise UnreadableError(f"it holds Python objects ({printable(content.by)}), and those are never loaded")
     return f" under a usual name (it has {some(entries)})" if entries and isinstance(content, dict) else ""
 
 
@@ -143,7 +137,7 @@ def _find_state_dict(content: object) -> tuple[dict[str, Any], str]:
             return _module_weights(place), key
         packed = [name for name in place if "_packed_params" in name]
         if packed:
-            raise UnreadableError(QUANTIZED.format(shown(packed[0])))
+            raise UnreadableError(QUANTIZED.format(printable(packed[0])))
         weights = {name: value for name, value in place.items() if _is_weight(name, value)}
         if 2 * len(weights) > len(place):  # a number may lie among weights, a tensor among the parts of a checkpoint
             return weights, key
@@ -163,7 +157,7 @@ def _places(content: object, seen: set[int], key: str = "", depth: int = 4) -> I
 
 
 def _is_weight(name: str, value: object) -> bool:
-    return isinstance(value, (Tensor, StoredTensor)) and len(name) <= MAX_NAME
+    return isinstance(value, (Tensor, StoredTensor)) and len(name) <= MOST_NAME
 
 
 def _find_averages(content: object) -> tuple[Any, str]:
@@ -184,7 +178,7 @@ def _module_weights(model: dict[str, Any]) -> dict[str, Any]:
     """Make the state dict of a model that was saved whole, of the attributes of its modules."""
     weights: dict[str, Any] = {}
     pending: list[tuple[str, object]] = [("", model)]
-    budget = MAX_ENTRIES
+    budget = MOST_ENTRIES
     while pending:
         prefix, made = pending.pop()
         kind, module = (made.by, made.attributes()) if isinstance(made, Made) else ("", model)
@@ -194,10 +188,10 @@ def _module_weights(model: dict[str, Any]) -> dict[str, Any]:
         hidden = module.get("_non_persistent_buffers_set")
         hidden = {name for name in hidden if isinstance(name, str)} if isinstance(hidden, list) else set()
         budget -= 1 + sum(map(len, (module, parameters, buffers, children, hidden)))
-        if budget < 0 or len(prefix) > MAX_NAME:
+        if budget < 0 or len(prefix) > MOST_NAME:
             raise ValueError("a model that contains itself")
         if ".quantized." in kind:
-            raise UnreadableError(QUANTIZED.format(shown(prefix)))
+            raise UnreadableError(QUANTIZED.format(printable(prefix)))
         own = parameters | {name: value for name, value in buffers.items() if name not in hidden}
         weights |= {prefix + name: value for name, value in own.items() if _is_weight(prefix + name, value)}
         pending += [(f"{prefix}{name}.", child) for name, child in reversed(children.items()) if child is not None]

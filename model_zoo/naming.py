@@ -9,8 +9,8 @@ from os.path import commonprefix
 
 from torch import Tensor, nn
 
-from sightline.model_zoo.checkpoint import WeightsFile, shown, some
-from sightline.model_zoo.spec import find_head
+from sightline.model_zoo.checkpoint import WeightsFile, some
+from sightline.model_zoo.spec import find_head, printable
 
 MOST_PREFIXES = 8  # of one network's names: all names are gone through for each
 _WRAPPERS = re.compile(r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # of torch, at any depth
@@ -36,14 +36,14 @@ def named_as(model: nn.Module, file: WeightsFile, num_classes: int) -> tuple[dic
     The shapes of its head, the one of `num_classes` classes (see `find_head`), may be of another number of classes.
     """
     own, head = model.state_dict(keep_vars=True), f"{find_head(model, num_classes)}."
-    notes = [f"Read from {shown(file.key)!r} in the file."] if file.key else []
+    notes = [f"Read from {printable(file.key)!r} in the file."] if file.key else []
     bare = {_WRAPPERS.sub("", name): value for name, value in file.weights.items()}
     names, prefixes = _without_prefixes(bare, own)
     others = [name for name in bare if name not in names]
     weights = {name: bare[name] for name in others} | {names[name]: bare[name] for name in names}
     weights = under_all_names(weights, own)
     if prefixes:
-        notes.append(f"The names begin with {' or '.join(repr(shown(prefix)) for prefix in prefixes)} there.")
+        notes.append(f"The names begin with {' or '.join(repr(printable(prefix)) for prefix in prefixes)} there.")
     if any(name not in weights for name in own if not is_computed(name)):
         in_order = {names.get(name, name): value for name, value in bare.items()}
         found = _older_names(model, (weights, bare, _without_start(bare)), own, head) or _in_order(in_order, own, head)
@@ -180,7 +180,7 @@ def _in_order(
         known = one in own and one != other
         if not leaves or known or not _same_shape(weights[one], own[other], other.startswith(head)):
             return None
-    changed = [f"{shown(one)} → {other}" for one, other in pairs if one != other]
+    changed = [f"{printable(one)} → {other}" for one, other in pairs if one != other]
     return {other: weights[one] for one, other in pairs}, (
         f"{len(changed):,} weights have other names there ({some(changed)}) and were taken in their order, in which "
         "all shapes agree: compare the accuracy with yours."

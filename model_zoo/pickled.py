@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-MAX_STEPS = 2_000_000  # each may make an object. A large model with its optimizer's state takes about 200,000.
-MAX_NAME = 1_000  # letters; a name is put together again each time
+MOST_STEPS = 2_000_000  # each may make an object. A large model with its optimizer's state takes about 200,000.
+MOST_NAME = 1_000  # letters; a name is put together again each time
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY: dict[str, Callable[[], object]] = {
@@ -56,7 +56,7 @@ def read_pickle(
 
     persistent: what a persistent id (torch: a storage) is taken for; None where there may be none. make: what a call,
     of a function or class by its full name, is taken for. Of dicts only what a string names is kept.
-    Raises many kinds of Exception for what is no pickle, or one of more than MAX_STEPS.
+    Raises many kinds of Exception for what is no pickle, or one of more than MOST_STEPS.
 
     >>> import datetime, io, pickle
     >>> found = read_pickle(io.BytesIO(pickle.dumps({"day": datetime.date(2026, 1, 1), "epoch": 3})))
@@ -65,8 +65,8 @@ def read_pickle(
     """
     machine = _Machine(persistent, make)
     for count, (step, argument, _) in enumerate(pickletools.genops(stream)):
-        if count == MAX_STEPS:
-            raise ValueError(f"a pickle of more than {MAX_STEPS:,} steps")
+        if count == MOST_STEPS:
+            raise ValueError(f"a pickle of more than {MOST_STEPS:,} steps")
         machine.run(step.name, argument)
     return machine.stack.pop()
 
@@ -140,8 +140,8 @@ class _Machine:
                 self.stack.append(Name(argument.replace(" ", ".", 1)))
             case "STACK_GLOBAL":
                 module, name = self._take(2)
-                if len(module) + len(name) > MAX_NAME:
-                    raise ValueError(f"a name of more than {MAX_NAME:,} letters")
+                if len(module) + len(name) > MOST_NAME:
+                    raise ValueError(f"a name of more than {MOST_NAME:,} letters")
                 self.stack.append(Name(f"{module}.{name}"))
             case "REDUCE" | "NEWOBJ":
                 self._call(*self._take(2))

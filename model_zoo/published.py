@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from sightline.model_zoo.spec import ModelError, ModelSpec, quoted
+from sightline.model_zoo.spec import ModelError, ModelSpec, printable
 
 # Published with `transform_input`, which turns ImageNet's mean and std into these; and with auxiliary heads, which
 # serve the training only.
@@ -59,7 +59,7 @@ def timm_spec(name: str, input_size: int | None = None) -> ModelSpec:
     except RuntimeError as error:
         tagged = ", ".join(tag for tag in timm.list_pretrained() if tag.startswith(f"{architecture}."))
         raise ModelError(
-            f"timm's {architecture} has no weights {quoted(name)}; choose from: {tagged}, or leave the tag out."
+            f"timm's {architecture} has no weights {printable(name)!r}; choose from: {tagged}, or leave the tag out."
         ) from error
     size = input_size or config.input_size[-1]
     options: dict[str, Any] = {"img_size": size} if config.fixed_input_size else {}
@@ -91,7 +91,8 @@ def _unknown(library: str, name: str, names: list[str], command: str) -> ModelEr
     near = _nearest(name, names)
     nearest = f"the nearest are {', '.join(near)}" if near else "no name is near it"
     return ModelError(
-        f'{library} has no image classifier {quoted(name)}; {nearest}. All {len(names):,} names: python -c "{command}"'
+        f"{library} has no image classifier {printable(name)!r}; {nearest}. "
+        f'All {len(names):,} names: python -c "{command}"'
     )
 
 

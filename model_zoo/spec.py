@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from reprlib import Repr
 
 from torch import nn
+
+MOST_SHOWN = 80  # letters of a name in a message
 
 
 class ModelError(Exception):
@@ -39,12 +40,11 @@ def find_head(model: nn.Module, num_classes: int) -> str | None:
     return heads[-1] if heads else None
 
 
-def quoted(name: str) -> str:
-    """Write a name that somebody has given in a message; of a long one the beginning and the end.
+def printable(name: str) -> str:
+    """Return a name that somebody, or a file, has given as a message may have it: one line, short, all of it seen.
 
-    >>> quoted("resnet19"), len(quoted("x" * 8000))
-    ("'resnet19'", 100)
+    >>> printable("resnet19"), len(printable("x" * 8000))
+    ('resnet19', 80)
     """
-    shortened = Repr()
-    shortened.maxstring = 100
-    return shortened.repr(name)
+    cut = name if len(name) <= MOST_SHOWN else f"{name[: MOST_SHOWN - 1]}…"
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)

@@ -19,7 +19,7 @@ from sightline.model_zoo.pickled import Made, read_pickle
 
 ZIP = b"PK\x03\x04"
 LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."  # a pickle of torch's magic number
-MAX_SIDES, MAX_NUMBER = 64, 2**48  # of a tensor; of a side, stride or offset
+MOST_SIDES, MOST_NUMBER = 64, 2**48  # of a tensor; of a side, stride or offset
 
 _STORAGES = {
     **{"FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16},
@@ -90,8 +90,8 @@ class TorchFile:
     def _values(self, stored: StoredTensor) -> Tensor:
         """Read a tensor as the numbers in the file. Raises ValueError where it is more than its storage holds."""
         shape, strides, offset = stored.shape, stored.strides, stored.offset + stored.storage.start
-        numbers_fit = all(type(number) is int and 0 <= number < MAX_NUMBER for number in (offset, *shape, *strides))
-        if len(shape) > MAX_SIDES or not numbers_fit:
+        numbers_fit = all(type(number) is int and 0 <= number < MOST_NUMBER for number in (offset, *shape, *strides))
+        if len(shape) > MOST_SIDES or not numbers_fit:
             raise ValueError("a tensor of impossible shape")
         key = stored.storage.key
         if key not in self._bytes:

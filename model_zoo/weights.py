@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sightline.model_zoo.checkpoint import WeightsFile, read_weights, shown, some
+from sightline.model_zoo.checkpoint import WeightsFile, read_weights, some
 from sightline.model_zoo.naming import is_computed, named_as, under_all_names
-from sightline.model_zoo.spec import ModelError, find_head
+from sightline.model_zoo.spec import ModelError, find_head, printable
 
 TABLE_ROWS = 12
 
@@ -146,7 +146,7 @@ def _other_channels(name: str, weights: Mapping[str, Tensor], own: Mapping[str, 
 def _table(names: list[str], weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
     """Write a table of names and their shapes, at most TABLE_ROWS."""
     rows = [("name", "in the file", "in the model")]
-    rows += [(shown(name), _shape(weights.get(name)), _shape(own.get(name))) for name in names[:TABLE_ROWS]]
+    rows += [(printable(name), _shape(weights.get(name)), _shape(own.get(name))) for name in names[:TABLE_ROWS]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  " + "   ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     return "\n".join(lines + [f"  and {len(names) - TABLE_ROWS:,} more"] * (len(names) > TABLE_ROWS))

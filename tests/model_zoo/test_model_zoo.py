@@ -149,7 +149,7 @@ def test_a_name_of_8000_letters_is_answered_briefly_and_compared_with_none(start
     monkeypatch.setattr(SequenceMatcher, "find_longest_match", lambda *_: pytest.fail("compared letter by letter"))
     with pytest.raises(ModelError) as error:
         model_spec(start + "resnet_" * 1143)
-    assert "..." in str(error.value) and len(str(error.value)) < 600
+    assert "…" in str(error.value) and len(str(error.value)) < 600
 
 
 @pytest.mark.parametrize("library", ["torchvision", "timm"])

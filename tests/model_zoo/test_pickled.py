@@ -168,7 +168,7 @@ def test_bombs_of_a_few_bytes_go_off_nowhere():
 
 
 def test_a_pickle_is_read_up_to_a_number_of_steps(monkeypatch):
-    monkeypatch.setattr(pickled, "MAX_STEPS", 100)
+    monkeypatch.setattr(pickled, "MOST_STEPS", 100)
     assert len(read([None] * 90)) == 90
     with pytest.raises(ValueError, match="more than 100 steps"):
         read([None] * 110)
