@@ -1,7 +1,12 @@
 """The small pictures that a run keeps of large images, and whether an image is the one that a picture was made of."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from sightline.image_data.images import Images
 
 THUMBNAIL_SIZE = 96  # larger images are kept as square thumbnails of this side, in pixels
 _MOST_DIFFERENCE = 16  # of 255: another version of a decoder or of a filter differs by a few
@@ -17,6 +22,24 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
         return image
     side = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
     return np.asarray(Image.fromarray(image).resize(side, Image.Resampling.BOX))
+
+
+def thumbnails(images: "Images") -> "Images":
+    """Return the thumbnails of all images, made when they are asked for; up to THUMBNAIL_SIZE the images themselves."""
+    return images if images.shape[1] <= THUMBNAIL_SIZE else _Thumbnails(images)
+
+
+class _Thumbnails:
+    def __init__(self, images: "Images") -> None:
+        self._images = images
+        self.shape, self.dtype = (len(images), THUMBNAIL_SIZE, THUMBNAIL_SIZE, 3), images.dtype
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray:
+        images = self._images[rows]
+        return thumbnail(images) if images.ndim == 3 else np.stack([thumbnail(image) for image in images])
 
 
 def is_of(kept: np.ndarray, image: np.ndarray) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +16,7 @@ from sightline.model_zoo import find_head, normalize
 from sightline.model_zoo.device import device_of
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
-from sightline.run_store.thumbnails import THUMBNAIL_SIZE, thumbnail
+from sightline.run_store.thumbnails import thumbnails
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, warn
 from sightline.training.im2col import Im2col
@@ -135,7 +134,7 @@ def write_predictions(writer: RunWriter, model: nn.Module, test: ImageSplit) -> 
     """
     with progress_bar("predicting") as progress:
         table, features = predict(model, test, writer.record, progress=progress)
-    writer.save_images(stored_images(test), test.masks)
+    writer.save_images(thumbnails(test.images), test.masks)
     seal(writer, table, features)
     return table
 
@@ -152,23 +151,3 @@ def test_figures(table: pa.Table) -> dict[str, float]:
     loss = np.asarray(table["loss"], dtype=np.float64).mean()
     hits = pc.sum(pc.equal(table["label"], table["predicted"])).as_py()
     return {"test_loss": float(loss), "test_accuracy": hits / len(table)}
-
-
-def stored_images(split: ImageSplit) -> Images:
-    """Return the images a run keeps, uint8 N×H×W×3: the model's input, or thumbnails where that is large."""
-    return split.images if split.images.shape[1] <= THUMBNAIL_SIZE else _Thumbnails(split.images)
-
-
-class _Thumbnails:
-    """Other images at THUMBNAIL_SIZE, made when they are asked for."""
-
-    def __init__(self, images: Images) -> None:
-        self._images = images
-        self.shape, self.dtype = (len(images), THUMBNAIL_SIZE, THUMBNAIL_SIZE, 3), images.dtype
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, rows: Any, /) -> np.ndarray:
-        images = self._images[rows]
-        return thumbnail(images) if images.ndim == 3 else np.stack([thumbnail(image) for image in images])

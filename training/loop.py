@@ -24,11 +24,12 @@ from sightline.run_store.files import EVENTS
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
+from sightline.run_store.thumbnails import thumbnails
 from sightline.run_store.writer import RunWriter
 from sightline.training.augment import augment, mix
 from sightline.training.event_files import event_files
 from sightline.training.im2col import Im2col
-from sightline.training.inference import predict_together, seal, stored_images, test_figures
+from sightline.training.inference import predict_together, seal, test_figures
 from sightline.training.reading import place, read
 from sightline.training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
 from sightline.training.strided import StridedPoints
@@ -44,7 +45,7 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
     """
     config, rows = loop.config, _go_on(loop, writer)
     if writer:
-        writer.save_images(stored_images(loop.data.test), loop.data.test.masks)
+        writer.save_images(thumbnails(loop.data.test.images), loop.data.test.masks)
     finished, images = len(rows), loop.steps_per_epoch * loop.batch_size
     predicted = loop.predict_test(config.epochs) if finished == config.epochs else None  # resumed after the last epoch
     bar = tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05, disable=writer is None)

@@ -14,7 +14,7 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.evaluate import EvaluateConfig, evaluate, main
-from sightline.training.inference import infer, stored_images
+from sightline.training.inference import infer
 from sightline.training.recipe import TrainConfig
 from sightline.training.train import train
 
@@ -141,15 +141,6 @@ def test_whatever_is_raised_is_a_sentence_and_keeps_the_old_predictions(tiny_run
     with pytest.raises(RunError, match="could not be written: ValueError: odd; SIGHTLINE_DEBUG=1 shows where"):
         evaluate(EvaluateConfig(tiny_run_copy, device="cpu"))
     assert Run(tiny_run_copy).state == "complete"
-
-
-def test_images_up_to_96_pixels_are_kept_as_they_are_and_larger_ones_averaged(tiny_data, random_numbers):
-    assert stored_images(tiny_data.test) is tiny_data.test.images
-    large = random_numbers.integers(0, 256, (2, 192, 192, 3), dtype=np.uint8)
-    split = type("Split", (), {"images": large})
-    means = large.reshape(2, 96, 2, 96, 2, 3).mean(axis=(2, 4))  # a box of 2×2 pixels becomes one
-    assert stored_images(split).dtype == np.uint8
-    np.testing.assert_allclose(stored_images(split), means, atol=1)
 
 
 @pytest.mark.parametrize("path", ["nowhere", "file/below"])
