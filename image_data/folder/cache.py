@@ -14,37 +14,30 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sightline.image_data.decode import decoder_state
-from sightline.image_data.folder.decoding_pool import Batch, Failure
+from sightline.image_data.folder.decoded import (
+    Batches,
+    DecodedFolder,
+    DecodedSplit,
+    Findings,
+    decoded_bytes,
+    decoded_split,
+    kept_paths,
+    take,
+)
 from sightline.image_data.folder.file_images import FileImages
 from sightline.image_data.folder.listing import FolderListing
 from sightline.image_data.folder.room import discard, hold, keep_while_used, let_go, unfinished_folder
-from sightline.image_data.images import Images
-from sightline.image_data.splits import content_fingerprint, fingerprint_before_pixels
+from sightline.image_data.splits import fingerprint_before_pixels
 
 _FORMAT = 1  # of an entry; rises when older entries can no longer be read
-
-
-@dataclass(frozen=True, eq=False)
-class DecodedSplit:
-    """The images of a split that could be read, and why the others could not."""
-
-    images: Images  # uint8 N×S×S×3, in the order of the listing, without the broken ones
-    broken: dict[int, Failure]  # position in the listing → reason
-    bits: dict[int, int]  # position in the listing → bits used, where a file of 16 bits uses only the lowest few
-    fingerprint: str
-
-
-DecodedFolder = dict[str, DecodedSplit]
 
 
 def entry_folder(cache: Path, listing: FolderListing, image_size: int) -> Path:
@@ -62,7 +55,8 @@ def read_checked(entry: Path, listing: FolderListing, image_size: int) -> Decode
     """Return images that are decoded when they are asked for; None if `check_entry` has not seen them all."""
 
     def read(split: str, record: dict[str, Any]) -> DecodedSplit:
-        return _decoded_when_asked(listing, split, _broken(record), _bits(record), image_size, record["fingerprint"])
+        findings = Findings.from_json(record)
+        return DecodedSplit(_file_images(listing, split, findings, image_size), findings, record["fingerprint"])
 
     return _read(entry.with_suffix(".json"), listing, read)
 
@@ -76,36 +70,27 @@ def _read(
     except Exception:  # whatever is wrong with it, it is built again
         return None
     # What the file system refused then, it may allow now.
-    refused = any(failure.is_refused for split in listing.files for failure in decoded[split].broken.values())
-    return None if refused else decoded
+    failures = (failure for split in decoded.values() for failure in split.findings.broken.values())
+    return None if any(failure.is_refused for failure in failures) else decoded
 
 
 def _read_split(entry: Path, split: str, record: dict[str, Any], listing: FolderListing) -> DecodedSplit:
-    broken = _broken(record)
+    findings, fingerprint = Findings.from_json(record), record["fingerprint"]
     file = entry / f"{split}.npy"
-    images = np.lib.format.open_memmap(file, mode="r")
+    mapped = np.lib.format.open_memmap(file, mode="r")
     side = record["image_size"]
-    if images.dtype != np.uint8 or images.shape != (len(listing.files[split]) - len(broken), side, side, 3):
+    if mapped.dtype != np.uint8 or mapped.shape != (len(listing.files[split]) - len(findings.broken), side, side, 3):
         raise ValueError("the entry holds other images")
-    decoded = DecodedSplit(np.asarray(images), broken, _bits(record), record["fingerprint"])
+    images = np.asarray(mapped)
     # Somebody wrote to the file, or copied it: only its content can tell whether it is still right.
-    if file.stat().st_mtime_ns != record["mtime_ns"] and _fingerprint(decoded, split, listing) != decoded.fingerprint:
+    is_touched = file.stat().st_mtime_ns != record["mtime_ns"]
+    if is_touched and decoded_split(listing, split, images, findings).fingerprint != fingerprint:
         raise ValueError("the entry was changed")
-    keep_while_used(entry, images)
-    return decoded
+    keep_while_used(entry, mapped)
+    return DecodedSplit(images, findings, fingerprint)
 
 
-def _broken(record: dict[str, Any]) -> dict[int, Failure]:
-    return {int(position): Failure(*failure) for position, failure in record["broken"].items()}
-
-
-def _bits(record: dict[str, Any]) -> dict[int, int]:
-    return {int(position): int(count) for position, count in record["bits"].items()}
-
-
-def build_entry(
-    entry: Path, listing: FolderListing, image_size: int, batches: Iterator[tuple[str, Batch]]
-) -> DecodedFolder:
+def build_entry(entry: Path, listing: FolderListing, image_size: int, batches: Batches) -> DecodedFolder:
     """Write an entry from the decoded batches of the splits, and return it memory-mapped.
 
     Several processes may build the same entry: each writes a folder of its own, and one gets the name.
@@ -132,17 +117,10 @@ def build_entry(
 
 
 def _record(decoded: DecodedSplit, image_size: int) -> dict[str, Any]:
-    return {
-        "image_size": image_size,
-        "fingerprint": decoded.fingerprint,
-        "broken": decoded.broken,
-        "bits": decoded.bits,
-    }
+    return {"image_size": image_size, "fingerprint": decoded.fingerprint} | vars(decoded.findings)
 
 
-def _write_images(
-    folder: Path, listing: FolderListing, image_size: int, batches: Iterator[tuple[str, Batch]]
-) -> DecodedFolder:
+def _write_images(folder: Path, listing: FolderListing, image_size: int, batches: Batches) -> DecodedFolder:
     # Written as a stream, not through a memory map: a full disk is then an error, not a killed process.
     with contextlib.ExitStack() as stack:
         outputs = {split: stack.enter_context(open(folder / f"{split}.npy", "wb")) for split in listing.files}
@@ -150,36 +128,16 @@ def _write_images(
             output.write(_npy_header(0, image_size))
             # As long as it will be: who looks for room meanwhile sees what is needed here.
             output.truncate(output.tell() + decoded_bytes(listing, image_size, split))
-        broken, bits = _take(listing, batches, lambda split, images: outputs[split].write(images.data))
+        findings = take(listing, batches, lambda split, images: outputs[split].write(images.data))
         for split, output in outputs.items():
             output.truncate()  # behind what was written
             output.seek(0)
-            output.write(_npy_header(len(listing.files[split]) - len(broken[split]), image_size))
+            output.write(_npy_header(len(listing.files[split]) - len(findings[split].broken), image_size))
     decoded = {}
     for split in listing.files:
         images = np.asarray(np.lib.format.open_memmap(folder / f"{split}.npy", mode="r"))
-        decoded[split] = _with_fingerprint(images, split, broken[split], bits[split], listing)
+        decoded[split] = decoded_split(listing, split, images, findings[split])
     return decoded
-
-
-def _take(
-    listing: FolderListing, batches: Iterator[tuple[str, Batch]], images: Callable[[str, NDArray[np.uint8]], object]
-) -> tuple[dict[str, dict[int, Failure]], dict[str, dict[int, int]]]:
-    """Hand the images of every batch on; return the failures and the bits of each split, by position in the listing."""
-    broken: dict[str, dict[int, Failure]] = {split: {} for split in listing.files}
-    bits: dict[str, dict[int, int]] = {split: {} for split in listing.files}
-    seen = dict.fromkeys(listing.files, 0)
-    for split, batch in batches:
-        broken[split].update({seen[split] + position: failure for position, failure in batch.failures.items()})
-        bits[split].update({seen[split] + position: count for position, count in batch.bits.items()})
-        seen[split] += len(batch.images) + len(batch.failures)
-        images(split, batch.images)
-    return broken, bits
-
-
-def decoded_bytes(listing: FolderListing, image_size: int, *splits: str) -> int:
-    """Return how much the decoded images of splits, by default of all, take: bytes, where none is broken."""
-    return sum(len(listing.files[split]) for split in splits or listing.files) * image_size**2 * 3
 
 
 def _npy_header(count: int, image_size: int) -> bytes:
@@ -201,19 +159,7 @@ def _publish(unfinished: Path, entry: Path, listing: FolderListing) -> None:
             os.rename(unfinished, entry)
 
 
-def decode_in_memory(listing: FolderListing, batches: Iterator[tuple[str, Batch]]) -> DecodedFolder:
-    """Return what `build_entry` does, where nothing can be written."""
-    images: dict[str, list[NDArray[np.uint8]]] = {split: [] for split in listing.files}
-    broken, bits = _take(listing, batches, lambda split, batch: images[split].append(batch))
-    return {
-        split: _with_fingerprint(np.concatenate(images[split]), split, broken[split], bits[split], listing)
-        for split in listing.files
-    }
-
-
-def check_entry(
-    entry: Path, listing: FolderListing, image_size: int, batches: Iterator[tuple[str, Batch]]
-) -> DecodedFolder:
+def check_entry(entry: Path, listing: FolderListing, image_size: int, batches: Batches) -> DecodedFolder:
     """Decode all images once, for the fingerprint and to find the broken ones; they are decoded again when asked for.
 
     What was found is kept for the next time, where it can be written.
@@ -224,13 +170,13 @@ def check_entry(
         )
         for split, files in listing.files.items()
     }
-    broken, bits = _take(listing, batches, lambda split, images: hashes[split].update(images.data))
+    findings = take(listing, batches, lambda split, images: hashes[split].update(images.data))
     decoded = {}
-    for split in listing.files:
-        found = _decoded_when_asked(listing, split, broken[split], bits[split], image_size, hashes[split].hexdigest())
-        if broken[split]:  # the hash began with another number of images
-            found = _with_fingerprint(found.images, split, broken[split], bits[split], listing)
-        decoded[split] = found
+    for split, found in findings.items():
+        images = _file_images(listing, split, found, image_size)
+        decoded[split] = DecodedSplit(images, found, hashes[split].hexdigest())
+        if found.broken:  # the hash began with another number of images
+            decoded[split] = decoded_split(listing, split, images, found)
     with contextlib.suppress(OSError):
         entry.parent.mkdir(parents=True, exist_ok=True)
         unfinished = unfinished_folder(entry.parent)
@@ -243,34 +189,5 @@ def check_entry(
     return decoded
 
 
-def _decoded_when_asked(
-    listing: FolderListing,
-    split: str,
-    broken: dict[int, Failure],
-    bits: dict[int, int],
-    image_size: int,
-    fingerprint: str,
-) -> DecodedSplit:
-    return DecodedSplit(FileImages(kept_paths(listing, split, broken), image_size), broken, bits, fingerprint)
-
-
-def kept_labels(listing: FolderListing, split: str, broken: dict[int, Failure]) -> NDArray[np.int64]:
-    """Return the labels of the images that could be read."""
-    return np.delete(listing.labels[split], list(broken)) if broken else listing.labels[split]
-
-
-def kept_paths(listing: FolderListing, split: str, broken: dict[int, Failure]) -> tuple[str, ...]:
-    """Return the absolute paths of the images that could be read."""
-    return tuple(path for position, path in enumerate(listing.absolute(split)) if position not in broken)
-
-
-def _with_fingerprint(
-    images: Images, split: str, broken: dict[int, Failure], bits: dict[int, int], listing: FolderListing
-) -> DecodedSplit:
-    decoded = DecodedSplit(images, broken, bits, fingerprint="")
-    return replace(decoded, fingerprint=_fingerprint(decoded, split, listing))
-
-
-def _fingerprint(decoded: DecodedSplit, split: str, listing: FolderListing) -> str:
-    labels = kept_labels(listing, split, decoded.broken)
-    return content_fingerprint(decoded.images, labels, listing.class_names)
+def _file_images(listing: FolderListing, split: str, findings: Findings, image_size: int) -> FileImages:
+    return FileImages(kept_paths(listing, split, findings), image_size)

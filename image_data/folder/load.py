@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import errno
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.image_data.folder import cache as folder_cache
-from sightline.image_data.folder.cache import DecodedFolder
-from sightline.image_data.folder.decoding_pool import Batch, DecodingPool
+from sightline.image_data.folder.decoded import (
+    Batches,
+    DecodedFolder,
+    decode_in_memory,
+    decoded_bytes,
+    kept_labels,
+    kept_paths,
+)
+from sightline.image_data.folder.decoding_pool import DecodingPool
 from sightline.image_data.folder.listing import FolderListing, list_folder
 from sightline.image_data.folder.passed_over import summarise
 from sightline.image_data.folder.room import NoRoomError, make_room
@@ -60,7 +67,7 @@ def load_folder(
     broken = _broken_sentence(listing, decoded)
     if broken and strict:
         raise DataError(f"{broken} Mend or remove them, or leave out strict.")
-    labels = {split: folder_cache.kept_labels(listing, split, decoded[split].broken) for split in splits}
+    labels = {split: kept_labels(listing, split, decoded[split].findings) for split in splits}
     counts = {split: np.bincount(labels[split], minlength=len(listing.class_names)).tolist() for split in splits}
     listing.refuse_empty_classes(counts, broken)
     if broken:
@@ -73,9 +80,8 @@ def _decode(
     entry: Path, listing: FolderListing, image_size: int, progress: Progress | None
 ) -> tuple[DecodedFolder, list[str]]:
     """Decode all images into the cache; where they cannot be kept there, say why, and keep them otherwise or not."""
-    cache, size = entry.parent, folder_cache.decoded_bytes(listing, image_size)
-    total = sum(map(len, listing.files.values()))
-    with DecodingPool(total) as pool, warnings.catch_warnings():
+    cache, size = entry.parent, decoded_bytes(listing, image_size)
+    with DecodingPool(_total(listing)) as pool, warnings.catch_warnings():
         # What matters of Pillow's warnings is in ours; the rest is about metadata.
         warnings.filterwarnings("ignore", module="PIL")
         batches = _batches(pool, listing, image_size, progress)
@@ -94,7 +100,7 @@ def _decode(
                 ) from error
             batches = _batches(pool, listing, image_size, progress)
         if size <= IN_MEMORY_BYTES:
-            decoded, outcome = folder_cache.decode_in_memory(listing, batches), "every start decodes them again"
+            decoded, outcome = decode_in_memory(listing, batches), "every start decodes them again"
         else:
             outcome = "they are decoded each time they are needed, which is slower"
             decoded = folder_cache.read_checked(entry, listing, image_size) or folder_cache.check_entry(
@@ -103,10 +109,8 @@ def _decode(
     return decoded, [f"The decoded images could not be kept in {cache} ({reason}), so that {outcome}; {remedy}."]
 
 
-def _batches(
-    pool: DecodingPool, listing: FolderListing, image_size: int, progress: Progress | None
-) -> Iterator[tuple[str, Batch]]:
-    done, total = 0, sum(map(len, listing.files.values()))
+def _batches(pool: DecodingPool, listing: FolderListing, image_size: int, progress: Progress | None) -> Batches:
+    done, total = 0, _total(listing)
     for split in listing.files:
         for batch in pool.decode(listing.absolute(split), image_size):
             done += len(batch.images) + len(batch.failures)
@@ -116,7 +120,7 @@ def _batches(
 
 
 def _image_split(listing: FolderListing, decoded: DecodedFolder, split: str, labels: NDArray[np.int64]) -> ImageSplit:
-    paths = folder_cache.kept_paths(listing, split, decoded[split].broken)
+    paths = kept_paths(listing, split, decoded[split].findings)
     return ImageSplit(decoded[split].images, labels, listing.class_names, decoded[split].fingerprint, paths=paths)
 
 
@@ -124,7 +128,7 @@ def _broken_sentence(listing: FolderListing, decoded: DecodedFolder) -> str:
     named = [
         f"{listing.files[split][position]} ({failure.reason})"
         for split in listing.files
-        for position, failure in sorted(decoded[split].broken.items())
+        for position, failure in sorted(decoded[split].findings.broken.items())
     ]
     if not named:
         return ""
@@ -133,10 +137,12 @@ def _broken_sentence(listing: FolderListing, decoded: DecodedFolder) -> str:
 
 def _bits_sentence(listing: FolderListing, decoded: DecodedFolder) -> str:
     """Announce images that look dark; stretched one by one, they could not be compared."""
-    named = [listing.files[split][position] for split in listing.files for position in sorted(decoded[split].bits)]
+    named = [
+        listing.files[split][position] for split in listing.files for position in sorted(decoded[split].findings.bits)
+    ]
     if not named:
         return ""
-    bits = max(max(decoded[split].bits.values(), default=0) for split in listing.files)
+    bits = max(bits for split in decoded.values() for bits in split.findings.bits.values())
     return (
         f"{len(named):,} of {_total(listing):,} images have 16 bits a channel and use values up to {2**bits - 1:,} "
         f"of 65,535 only, so that they look dark: {summarise(named)}. If they hold {bits} bits, save them again "
