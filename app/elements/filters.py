@@ -2,11 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from numbers import Number
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -14,7 +12,8 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection, read_selection, write_selection
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.matrix_chart import MOST_DRAWN
-from sightline.app.elements.text import count, counted, escape_markdown, no_formula, percent
+from sightline.app.elements.spreadsheets import set_as_csv
+from sightline.app.elements.text import count, counted, escape_markdown, percent
 from sightline.run_store.files import safe_name
 from sightline.run_store.predictions import ORDERS, REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
 
@@ -239,24 +238,3 @@ def _ask(name: str, condition: Condition | None) -> None:
 def _take(key: str, name: str) -> None:
     """Make the widget's new value the selection's."""
     change_selection(**{name: st.session_state[key]})
-
-
-def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
-    """Write index, label and predicted (names), the figures, extra columns, and a probability a class."""
-    table = predictions.table.iloc[rows].reset_index(drop=True)
-    names = np.array([no_formula(name) for name in predictions.class_names], dtype=object)
-    for column in table.columns:
-        if column in ("label", "predicted"):
-            table[column] = names[table[column].to_numpy()]
-        elif not pd.api.types.is_any_real_numeric_dtype(table[column]):
-            table[column] = table[column].astype(object).map(_cell, na_action="ignore")
-    probabilities = pd.DataFrame(
-        predictions.probabilities[rows].astype(np.float32), columns=[f"p({name})" for name in predictions.class_names]
-    )
-    whole = pd.concat([table, probabilities], axis=1).rename(columns=no_formula)
-    return whole.to_csv(index=False, float_format="%.6g").encode("utf-8", "replace")
-
-
-def _cell(value: object) -> object:
-    """Return what a cell of text, or of anything else that is no number, holds."""
-    return value if isinstance(value, Number) else no_formula(str(value))

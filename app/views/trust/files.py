@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sightline.app.elements.text import no_formula
+from sightline.app.elements.spreadsheets import no_formula
 from sightline.run_store.quality import QualityRow, quality_csv, weights_hash
 from sightline.run_store.run import Run
 

@@ -16,12 +16,13 @@ from starlette.testclient import TestClient
 from sightline.app.address.selection import Selection
 from sightline.app.elements.bars import Bar
 from sightline.app.elements.current_set import current_set
-from sightline.app.elements.filters import chips, headline, set_as_csv, slider_scale
+from sightline.app.elements.filters import chips, headline, slider_scale
 from sightline.app.elements.gallery import gallery_items
 from sightline.app.elements.inspector import probability_bars
 from sightline.app.elements.matrix import toggle
+from sightline.app.elements.spreadsheets import no_formula, set_as_csv
 from sightline.app.elements.subject import split_image
-from sightline.app.elements.text import count, duration, escape_markdown, no_formula, percent
+from sightline.app.elements.text import count, duration, escape_markdown, percent
 from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.app.views.mistakes.overview import class_bars, pair_bars
 from sightline.run_store.predictions import Range
