@@ -35,7 +35,7 @@ from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.inference import write_predictions
 from sightline.training.loop import Loop
-from sightline.training.reading import read
+from sightline.training.reading import read_ahead
 from sightline.training.recipe import TrainConfig
 from sightline.training.train import train
 
@@ -185,7 +185,7 @@ def decoding_speeds(folder: Path, rounds: int) -> list[float]:
     images[:64]  # the workers start
 
     def decode() -> None:
-        for _ in read(images, parts, torch.device("cpu")):
+        for _ in read_ahead(images, parts, torch.device("cpu")):
             pass
 
     return [len(images) / seconds_of(decode) for _ in range(rounds)]

@@ -62,7 +62,7 @@ class World:
                     f"start {gpus} (--nproc-per-node {gpus}), or choose --device cpu."
                 )
             torch.cuda.set_device(self.local_rank)
-        with self.watched():
+        with self.reporting_ends():
             if self.size > 1:
                 dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
             yield
@@ -70,7 +70,7 @@ class World:
             dist.destroy_process_group()
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def reporting_ends(self) -> Iterator[None]:
         """Turn what torch says when another process has ended into a WorldError."""
         try:
             yield

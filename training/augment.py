@@ -67,9 +67,8 @@ class _Draw:
     def integers(self, low: int, high: int) -> Tensor:
         """Draw from low … high, both included."""
         drawn = torch.randint(low, high + 1, (self.count * self.world.size, 1), generator=self.generator)
-        return self.world.part(drawn).to(
-            self.device, non_blocking=True
-        )  # otherwise every draw waits for the GPU's last step
+        # Without blocking, or every draw would wait for the GPU's last step.
+        return self.world.part(drawn).to(self.device, non_blocking=True)
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:

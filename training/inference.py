@@ -20,7 +20,7 @@ from sightline.run_store.thumbnails import thumbnails
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, warn
 from sightline.training.im2col import Im2col
-from sightline.training.reading import read
+from sightline.training.reading import read_ahead
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
 MOST_IMAGES = {"cpu": 500, "cuda": 2000}  # of a batch, however small they are
@@ -62,7 +62,7 @@ def infer(
             Im2col(),
             torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
         ):
-            for pixels in read(images, parts, device):
+            for pixels in read_ahead(images, parts, device):
                 seen.clear()
                 logits = model(normalize(pixels, mean, std, side))
                 rows = (logits, seen[-1] if seen else logits)

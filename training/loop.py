@@ -30,7 +30,7 @@ from sightline.training.augment import augment, mix
 from sightline.training.event_files import event_files
 from sightline.training.im2col import Im2col
 from sightline.training.inference import predict_together, seal, test_figures
-from sightline.training.reading import place, read
+from sightline.training.reading import on_gpu_if_small, read_ahead
 from sightline.training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
 from sightline.training.strided import StridedPoints
 
@@ -124,7 +124,7 @@ class Loop:
         config, device = self.config, torch.device(self.record.device)
         self.device = device
         self.model.to(memory_format=torch.channels_last)
-        self.images = place(self.data.train.images, device)
+        self.images = on_gpu_if_small(self.data.train.images, device)
         self.labels = torch.from_numpy(np.array(self.data.train.labels)).to(device)
         self.dtype = getattr(torch, self.record.recipe["precision"])
         self.batch_size = min(config.batch_size, len(self.labels))
@@ -190,7 +190,7 @@ class Loop:
         batches = order[: self.steps_per_epoch * self.batch_size].split(self.batch_size)
         world = ALONE if config.mix else self.world  # to be mixed, an image needs its neighbour in the batch
         parts = [world.part(rows) for rows in batches]
-        for rows, pixels in zip(parts, read(self.images, parts, self.device), strict=True):
+        for rows, pixels in zip(parts, read_ahead(self.images, parts, self.device), strict=True):
             index = rows.to(self.device, non_blocking=True)
             flip: bool | Tensor = config.flip
             if flip and config.alternating_flip:

@@ -16,7 +16,7 @@ GPU_SHARE = 1 / 4  # of a GPU's free memory: the most that the images of a train
 AHEAD = 1  # batch, read before it is asked for; one more is being read
 
 
-def place(images: Images, device: torch.device) -> Images | Tensor:
+def on_gpu_if_small(images: Images, device: torch.device) -> Images | Tensor:
     """Return the images on the GPU, uint8, where they take at most GPU_SHARE of its free memory; else as they are."""
     if device.type != "cuda" or math.prod(images.shape) > GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
         return images
@@ -27,7 +27,7 @@ def place(images: Images, device: torch.device) -> Images | Tensor:
     return placed
 
 
-def read(images: Images | Tensor, parts: Iterable[Any], device: torch.device) -> Iterator[Tensor]:
+def read_ahead(images: Images | Tensor, parts: Iterable[Any], device: torch.device) -> Iterator[Tensor]:
     """Yield `images[part]` on the device for each of `parts`: slices, or rows as a tensor on the CPU.
 
     A thread reads AHEAD of whoever takes them; what lies in a tensor is taken from there at once.

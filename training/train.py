@@ -117,7 +117,7 @@ def _fit_or_fail(loop: Loop, writer: RunWriter) -> None:
     precision = record.recipe["precision"]
     print(f"{writer.path}: {config.model} on {config.dataset}, {record.device}, {precision}", flush=True)
     try:
-        with loop.world.watched():
+        with loop.world.reporting_ends():
             fit(loop, writer)
     except Exception as error:
         reason = NO_SPREAD if ONE_VALUE in str(error) else sentence(error)

@@ -21,7 +21,7 @@ from sightline.run_store.run import Run
 from sightline.training import inference, reading
 from sightline.training import train as train_module
 from sightline.training.loop import Loop
-from sightline.training.reading import place, read
+from sightline.training.reading import on_gpu_if_small, read_ahead
 from sightline.training.recipe import TrainConfig, TrainingError
 from sightline.training.train import train
 from tests.fabricated import ROOT
@@ -104,9 +104,9 @@ def test_what_fits_into_a_gpu_is_placed_there_whole(monkeypatch, tiny_data):
     monkeypatch.setattr(torch, "empty", lambda *shape, device, **kind: empty(*shape, **kind))
     monkeypatch.setattr(images, "CHUNK_BYTES", whole[:9].size)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10 * free))
-    assert np.array_equal(place(whole, gpu).numpy(), whole)
+    assert np.array_equal(on_gpu_if_small(whole, gpu).numpy(), whole)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free - 4, 10 * free))
-    assert place(whole, gpu) is whole and place(whole, CPU) is whole
+    assert on_gpu_if_small(whole, gpu) is whole and on_gpu_if_small(whole, CPU) is whole
 
 
 def test_an_error_of_the_reading_thread_is_raised_where_the_batch_is_taken():
@@ -116,7 +116,9 @@ def test_an_error_of_the_reading_thread_is_raised_where_the_batch_is_taken():
                 raise DataError("it is gone")
             return super().__getitem__(rows)
 
-    taken = read(Broken(np.zeros((8, 2, 2, 3), np.uint8)), [slice(start, start + 2) for start in range(0, 8, 2)], CPU)
+    taken = read_ahead(
+        Broken(np.zeros((8, 2, 2, 3), np.uint8)), [slice(start, start + 2) for start in range(0, 8, 2)], CPU
+    )
     assert next(taken).shape == next(taken).shape == (2, 2, 2, 3)
     with pytest.raises(DataError, match="it is gone"):
         next(taken)
