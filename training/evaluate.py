@@ -68,7 +68,7 @@ class Options:
     std: tuple[float, float, float] | None = None
     """their standard deviation; must be given, with --mean, for models that are not of torchvision or timm"""
     strict: bool = False
-    """refuse a folder with an image that cannot be read instead of leaving it out"""
+    """refuse a folder where an image would be left out"""
     layers: str | None = None
     """the layers to explain, separated by commas; default: up to four that suit the model"""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -55,7 +55,7 @@ class ImportConfig:
     std: Channels | None = None
     """Their standard deviation, above 0 up to 1; given where `mean` is."""
     strict: bool = False
-    """Refuse a folder where an image would be left out, instead of doing so with a warning."""
+    """Refuse a folder where an image would be left out."""
     layers: str | None = None
     """The layers to explain, separated by commas; None: up to four that suit the model."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -70,7 +70,7 @@ class TrainConfig:
     image_size: int | None = None
     """side to which a folder's images are brought, pixels"""
     strict: bool = False
-    """refuse a folder with an image that cannot be read instead of leaving it out"""
+    """refuse a folder where an image would be left out"""
     pretrained: Path | None = None
     """local weights to start from: .safetensors or a state dict saved by torch"""
     held_out: int | None = None
