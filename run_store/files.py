@@ -58,7 +58,7 @@ DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
 FileStamp = tuple[str, int, int]
 Stamp = tuple[FileStamp, ...]
 
-MOST_NAME = 200  # bytes of a `safe_name`
+MOST_NAME = 200  # bytes of a file's name before its ending; most file systems allow 255
 _LOCK_ATTEMPTS = 5
 _LOOKING = threading.Lock()  # one look of this process at a time, or two would take each other for a writer
 
@@ -66,7 +66,7 @@ _LOOKING = threading.Lock()  # one look of this process at a time, or two would 
 def safe_name(*words: str) -> str:
     """Join words to a file name of letters, digits, dots and dashes: names of runs and files are other people's text.
 
-    It has at most MOST_NAME bytes, which leaves room for a date before it or an ending behind it.
+    It has at most MOST_NAME bytes, which leaves room for a date before it and an ending behind it.
 
     >>> safe_name("a/../b <x>", "my holiday.png")
     'a-..-b-x_my-holiday.png'

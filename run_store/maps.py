@@ -21,7 +21,6 @@ from sightline.run_store.run import Run
 PRECOMPUTED_TARGETS = ("predicted", "label")  # columns of the predictions: the class whose logit is explained
 
 _NAME = re.compile(r"[\w+-][\w.+-]*")  # no separators and no leading dot: it stays inside its folder
-_LONGEST_NAME = 200  # bytes; file systems allow 255, and a suffix follows
 _COPIED = 4096  # maps in memory while they are copied
 
 
@@ -178,7 +177,7 @@ def _names(path: Path, method: str, layer: str, target: str) -> list[str]:
     Raises RunError: the names may come from a foreign run.json.
     """
     for name in (method, layer, target):
-        if not _NAME.fullmatch(name) or len(name.encode()) > _LONGEST_NAME:
+        if not _NAME.fullmatch(name) or len(name.encode()) > files.MOST_NAME:
             raise RunError(
                 f"Run {path.name}: {name!r} can be no folder of maps; "
                 "a name is made of letters, digits and the signs _ . + - and does not begin with a dot."

@@ -5,7 +5,7 @@ import unicodedata
 
 from sightline.run_store.record import RunError
 
-MOST_BYTES = 255  # of a file's name, in most file systems
+MOST_FOLDER_NAME = 255  # bytes, in most file systems
 
 # Besides what is invisible and joins an emoji's parts or letters of Arabic: those change how the rest is read.
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -29,5 +29,5 @@ def check_folder_name(name: str) -> None:
     """Raise RunError for what should not name the folder of a new run, or is too long for it."""
     check_text(name, "The name of the run")
     size = len(os.fsencode(name))
-    if size > MOST_BYTES:
-        raise RunError(f"The name of the run has {size} bytes, of which a folder's name may have {MOST_BYTES}.")
+    if size > MOST_FOLDER_NAME:
+        raise RunError(f"The name of the run has {size} bytes, of which a folder's name may have {MOST_FOLDER_NAME}.")

@@ -19,6 +19,7 @@ from sightline.run_store.commands import command
 from sightline.run_store.files import FileError
 from sightline.run_store.listing import RunFinder, newest_first
 from sightline.run_store.metrics import Epoch, parse_metrics
+from sightline.run_store.network import rebuild
 from sightline.run_store.note import RunNote, parse_note
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.predictions_file import read_predictions
@@ -28,7 +29,6 @@ from sightline.run_store.thumbnails import is_of
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-MOST_HEADER = 2**24  # bytes, of a file of weights
 
 State = Literal["running", "interrupted", "complete", "failed", "damaged"]
 
@@ -213,24 +213,10 @@ class Run:
 
     def load_model(self) -> "nn.Module":
         """Return the network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen."""
-        from safetensors.torch import load
-
-        from sightline.model_zoo import ModelError, build_model, restore
-
         self._require(files.MODEL)
         with self.reading(files.MODEL, "Train the run again."):
-            architecture = (self.record.model, len(self.record.class_names), self.record.input_size)
-            try:
-                with closing(files.open_file(self.path, files.MODEL)) as stream:
-                    _refuse_misfit(architecture, os.fstat(stream.fileno()).st_size)
-                    weights = load(stream.read())
-                model = build_model(*architecture)
-                restore(model, weights)
-            except ModelError as error:
-                raise RunError(f"Run {self.name}: {error}") from error
-            except RuntimeError as error:
-                raise FileError(f"is of another model than {architecture[0]}") from error
-        return model.eval().requires_grad_(False)
+            with closing(files.open_file(self.path, files.MODEL)) as stream:
+                return rebuild(self.name, self.record, stream)
 
     def to_input(self, images: np.ndarray) -> "Tensor":
         """Turn uint8 N×H×W×3 into the model's input, float32 N×3×H×W, normalised as in training."""
@@ -279,28 +265,6 @@ class Run:
 
     def _damaged(self, name: str, what: str) -> RunError:
         return RunError(f"Run {self.name}: {name} {what}. {self._rewrite_hint}")
-
-
-def _refuse_misfit(architecture: tuple[str, int, int], size: int) -> None:
-    """Raise FileError where a network has far more weights than a file of so many bytes, or far fewer.
-
-    A record may name a huge one, and a file of nothing may have any size. The weights of a network may be of half
-    precision, or of twice float32's, and a tensor that has two names may be there once.
-    """
-    import torch
-
-    from sightline.model_zoo import ModelError, build_model
-
-    try:
-        with torch.device("meta"):  # shapes only
-            model = build_model(*architecture)
-    except (ModelError, NotImplementedError, RuntimeError):  # it may compute with numbers while it is built: RegNet
-        model = build_model(*architecture)
-    needed = sum(tensor.nbytes for tensor in model.state_dict().values())
-    if needed > 4 * size:
-        raise FileError(f"holds fewer weights than {architecture[0]} has")
-    if size > 4 * needed + MOST_HEADER:
-        raise FileError(f"is larger than the weights of {architecture[0]}")
 
 
 def list_runs(root: Path) -> list[Run]:
