@@ -20,6 +20,7 @@ from sightline.run_store.comparison import Comparison
 from sightline.run_store.files import Reading, Stamp, is_locked
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.neighbours import nearest, unit_rows
+from sightline.run_store.note import RunNote
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.quality import QualityRow, read_quality
 from sightline.run_store.record import RunError, RunRecord
@@ -150,6 +151,12 @@ def _resume_hint(run: Run) -> str:
 def record(run: Run) -> RunRecord:
     """Return what run.json says. Raises RunError."""
     return run.record
+
+
+@kept("note", lru_cache(256), is_small=True)
+def note(run: Run) -> RunNote:
+    """Return what people say about the run. Raises RunError."""
+    return run.note()
 
 
 @kept("metrics", lru_cache(256), is_small=True)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import check_writable, is_read_only
-from sightline.app.runs import run_list
+from sightline.app.runs import loaders
 from sightline.run_store.note import MOST_NAME, MOST_TEXT, RunNote, write_note
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -31,7 +31,7 @@ def draw_note_editor(runs: Sequence[Run], titles: Mapping[str, str]) -> None:
         name = st.selectbox("Run", [run.name for run in runs], format_func=titles.__getitem__, key=_RUN)
         run = next(run for run in runs if run.name == name)
         try:
-            _draw_form(run, run_list.note(run))
+            _draw_form(run, loaders.note(run))
         except RunError as error:
             st.error(escape_markdown(str(error)))
 

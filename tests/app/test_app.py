@@ -200,10 +200,10 @@ def test_warming_up_leaves_nothing_for_a_full_collection_to_pass_over():
 def test_a_run_that_comes_in_the_same_moment_as_the_list_is_read_is_in_the_next_one(runs, complete_run):
     shutil.copytree(complete_run, runs / "first")
     moment = runs.stat()
-    assert [run.name for run in run_list.runs()] == ["first"]
+    assert [run.name for run in run_list.listing().runs] == ["first"]
     shutil.copytree(complete_run, runs / "second")
     os.utime(runs, ns=(moment.st_atime_ns, moment.st_mtime_ns))
-    assert {run.name for run in run_list.runs()} == {"first", "second"}
+    assert {run.name for run in run_list.listing().runs} == {"first", "second"}
 
 
 def test_a_folder_whose_name_is_no_unicode_is_passed_over(runs, complete_run):

@@ -15,8 +15,8 @@ from sightline.app.elements.text import count, duration, percent
 from sightline.app.runs import loaders, run_list, trainings
 from sightline.app.runs.folder import runs_root
 from sightline.app.runs.loaders import RunStatus
+from sightline.app.runs.look import Listed
 from sightline.app.runs.notes import draw_note_editor
-from sightline.app.runs.run_list import Listed
 from sightline.run_store import files
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.record import RunError, RunRecord
@@ -75,7 +75,7 @@ def _read(listed: Listed, colour: str) -> RunRow:
     except RunError as error:
         problem = str(error)
     try:
-        note = run_list.note(run).text
+        note = loaders.note(run).text
     except RunError as error:
         note = str(error)
     title = run_list.title(run)

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from sightline.app.runs import run_list
+from sightline.app.runs import look, run_list
 from sightline.run_store.files import is_locked
 from sightline.run_store.note import RunNote, write_note
 from sightline.run_store.run import Run
@@ -19,8 +19,8 @@ MANY = 8
 def runs(tmp_path, monkeypatch, fabricated):
     """Eight runs, run-7 the newest; two are read fully, and the files of two are looked at, in turn."""
     monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(run_list, "FULLY_READ", 2)
-    monkeypatch.setattr(run_list, "LOOKED_AT", 2)
+    monkeypatch.setattr(look, "FULLY_READ", 2)
+    monkeypatch.setattr(look, "LOOKED_AT", 2)
     for number in range(MANY):
         path = shutil.copytree(fabricated, tmp_path / "runs" / f"run-{number}")
         edit_record(path, created=f"2026-01-0{number + 1}T00:00:00Z")
