@@ -29,7 +29,6 @@ from sightline.model_zoo.device import choose_precision, device_of
 from sightline.run_store.quality import INPUT
 
 MOST_IMAGES = 64  # at once: few enough that the progress moves
-MOST_PIXEL_IMAGES = 16  # at once, given to Captum, which makes copies of them
 SAME = 1e-5  # largest difference of two maps that are one, relative to their largest value: rounding of float32
 
 Kind = tuple[str, str]  # method and layer, INPUT for the layer of pixel methods and controls
@@ -223,8 +222,7 @@ def attributions(
         if method in CONTROLS:
             found[method, INPUT] = CONTROLS[method](images, seeds)[:, None].expand(-1, targets.shape[1], -1, -1)
         elif method in PIXEL_METHODS:
-            parts = zip(images.split(MOST_PIXEL_IMAGES), targets.split(MOST_PIXEL_IMAGES), strict=True)
-            found[method, INPUT] = torch.cat([pixel_attributions(model, *part, method=method) for part in parts])
+            found[method, INPUT] = pixel_attributions(model, images, targets, method)
     of_layers = [method for method in methods if method in LAYER_METHODS]
     if of_layers:
         by_method = attributions_by_method(model, images, layers, targets, of_layers)
