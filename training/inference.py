@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor, nn
 
+from sightline.explain.batches import batches
 from sightline.explain.world import World
 from sightline.image_data import ImageSplit, Progress
 from sightline.image_data.images import Images, Rows
@@ -41,14 +42,12 @@ def infer(
 
     Logits and features are the only thing of all N in memory: the images are read a few batches at a time.
     `head` names the layer whose input the features are, averaged over places or tokens where it has several; without
-    one they are the logits. `dtype` is the arithmetic (autocast), `side` as in `normalize`. The training flag of the
-    model is restored.
+    one they are the logits. `dtype` is the arithmetic (autocast), `side` as in `normalize`, `batch_size` the most
+    images of a batch. The training flag of the model is restored.
     """
     device = device_of(model)
-    most = MOST_IMAGES[device.type]
-    batch_size = batch_size or max(1, min(most, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
-    parts = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
-    done = 0
+    most = batch_size or MOST_IMAGES[device.type]
+    parts = list(batches(len(images), images.shape[1] * images.shape[2], BATCH_PIXELS, most))
     # All rows at once: what is kept of each batch would lie among its large blocks, which then could not be used again.
     found: tuple[Tensor, ...] = ()
     seen: list[Tensor] = []
@@ -62,16 +61,15 @@ def infer(
             Im2col(),
             torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
         ):
-            for pixels in read_ahead(images, parts, device):
+            for part, pixels in zip(parts, read_ahead(images, parts, device), strict=True):
                 seen.clear()
                 logits = model(normalize(pixels, mean, std, side))
-                rows = (logits, seen[-1] if seen else logits)
-                found = found or tuple(torch.empty(len(images), each.shape[1], device=device) for each in rows)
-                for all_rows, each in zip(found, rows, strict=True):
-                    all_rows[done : done + len(pixels)] = each
-                done += len(pixels)
+                values = (logits, seen[-1] if seen else logits)
+                found = found or tuple(torch.empty(len(images), each.shape[1], device=device) for each in values)
+                for rows, each in zip(found, values, strict=True):
+                    rows[part] = each
                 if progress:
-                    progress(done, len(images))
+                    progress(part.stop, len(images))
     finally:
         model.train(was_training)
     logits, features = (each.cpu().numpy() for each in found)
