@@ -23,16 +23,8 @@ from sightline.training.recipe import TrainingError
 
 # Chosen so that both runs fit into 100 seconds on two cores; benchmarks/RESULTS.md has the times and accuracies.
 RECIPE = (
-    "--model",
-    "resnet18_narrow",
-    "--epochs",
-    "4",
-    "--batch-size",
-    "32",
-    "--learning-rate",
-    "0.04",
-    "--progressive",
-)
+    "--model", "resnet18_narrow", "--epochs", "4", "--batch-size", "32", "--learning-rate", "0.04", "--progressive",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,18 +45,12 @@ def train_demo(config: DemoConfig) -> list[Path]:
         run = _free_path(config.runs / f"demo-{variant}")
         if run is None:
             continue
-        command = [
-            sys.executable,
-            "-m",
-            "sightline.training.train",
-            "--dataset",
-            f"planted-shapes:{variant}",
-            "--run",
-            str(run),
-        ]
-        command += [*RECIPE, "--seed", str(config.seed), "--threads", str(threads)]
-        errors = TemporaryFile("w+", errors="replace")  # noqa: SIM115  # read when the process ends; a pipe would fill and stop it
-        started[run] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, text=True), errors
+        data = ("--dataset", f"planted-shapes:{variant}", "--run", str(run))
+        settings = (*RECIPE, "--seed", str(config.seed), "--threads", str(threads))
+        words = [sys.executable, "-m", "sightline.training.train", *data, *settings]
+        # Read when the process ends; a pipe would fill and stop it.
+        errors = TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        started[run] = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=errors, text=True), errors
     if started:
         print(f"Training {' and '.join(map(str, started))}; watch the curves grow in the dashboard.", flush=True)
     try:
