@@ -53,11 +53,11 @@ class _Command:
     problem: str = ""
 
     @property
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         return self.process is None and not self.problem
 
 
@@ -83,7 +83,7 @@ def start(key: Key, module: str, *arguments: str) -> None:
 def _fill_places() -> None:
     """Begin what waits, as long as there are places; called with the lock, at a start and at every end."""
     for command in list(_commands.values()):
-        if command.waits and running() < MOST:
+        if command.is_waiting and running_count() < MOST:
             try:
                 _begin(command)
             except (OSError, ValueError) as error:  # no memory is left, or a word that no command line holds
@@ -132,23 +132,23 @@ def _stop(key: Key) -> None:
 def is_running(key: Key) -> bool:
     """Tell whether the process of this key runs."""
     command = _commands.get(key)
-    return command is not None and command.runs
+    return command is not None and command.is_running
 
 
 def is_waiting(key: Key) -> bool:
     """Tell whether the process of this key waits for a place."""
     command = _commands.get(key)
-    return command is not None and command.waits
+    return command is not None and command.is_waiting
 
 
-def running() -> int:
+def running_count() -> int:
     """Return how many processes run."""
-    return sum(command.runs for command in list(_commands.values()))
+    return sum(command.is_running for command in list(_commands.values()))
 
 
 def waiting_words() -> str:
     """Say what one that waits is waiting for."""
-    number = running()
+    number = running_count()
     return f"Waiting: {number} {'other runs' if number == 1 else 'others run'}"
 
 

@@ -185,7 +185,7 @@ def test_at_the_end_of_the_server_nothing_begins_any_more(queue):
     processes.stop_all()
     for name in "12":
         await_end(("a", name))
-    assert processes.folders("a") == ["1", "2"] and processes.running() == 0
+    assert processes.folders("a") == ["1", "2"] and processes.running_count() == 0
     queue.await_order("12")
 
 
