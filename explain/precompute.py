@@ -7,8 +7,7 @@ Ctrl-C loses nothing: the same command goes on where it stopped, in any number o
 """
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,11 +22,10 @@ from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.explain.batches import image_batches
 from sightline.explain.command_line import ending_in_a_sentence, name_of, names
-from sightline.explain.world import ALONE, World, WorldError
+from sightline.explain.world import ALONE, World, together
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store.maps import PRECOMPUTED_TARGETS, MapsWriter, are_written
 from sightline.run_store.run import Run
-from sightline.run_store.writer import RunWriter
 
 MOST_IMAGES = {"cpu": 256, "cuda": 4096}  # at once: few enough that the progress moves and little is lost
 
@@ -149,22 +147,6 @@ def _maps(
     targets = torch.from_numpy(codes.astype(np.int64)).to(images.device)
     maps = layer_attributions(model, images, layers, targets[:, None], method)
     return {layer: values[:, 0].float().cpu().numpy() for layer, values in maps.items()}
-
-
-@contextmanager
-def together(world: World, run: Run, device: torch.device) -> Iterator[None]:
-    """Connect the processes that work on a run, whose lock the first one holds before any of them looks at it.
-
-    Raises WorldError where they are on several machines: they write into the same mapped memory.
-    """
-    if world.local_size < world.size:
-        raise WorldError(
-            f"{world.size} processes on several machines cannot share {run.path}; "
-            "start all of them on one: torchrun --standalone --nproc-per-node NUMBER."
-        )
-    with world.joined(device), RunWriter.reopen(run.path, run.record) if world.is_first else nullcontext():
-        world.wait_for_all()
-        yield
 
 
 def main() -> None:

@@ -28,8 +28,7 @@ from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.measuring import Kind, Values, measure_maps, measures_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
-from sightline.explain.precompute import together
-from sightline.explain.world import ALONE, World
+from sightline.explain.world import ALONE, World, together
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store import files
 from sightline.run_store.quality import INPUT, QualityRow, read_quality, write_quality

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -14,6 +14,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from sightline.run_store.run import Run
+from sightline.run_store.writer import RunWriter
 
 PATIENCE = 5  # seconds
 LONGEST_WAIT = timedelta(days=1)  # for a process that still decodes or computes; torch would wait ten to thirty minutes
@@ -155,3 +158,19 @@ class World:
 
 
 ALONE = World()
+
+
+@contextmanager
+def together(world: World, run: Run, device: torch.device) -> Iterator[None]:
+    """Connect the processes that work on a run, whose lock the first one holds before any of them looks at it.
+
+    Raises WorldError where they are on several machines: they write into the same mapped memory.
+    """
+    if world.local_size < world.size:
+        raise WorldError(
+            f"{world.size} processes on several machines cannot share {run.path}; "
+            "start all of them on one: torchrun --standalone --nproc-per-node NUMBER."
+        )
+    with world.joined(device), RunWriter.reopen(run.path, run.record) if world.is_first else nullcontext():
+        world.wait_for_all()
+        yield
