@@ -214,9 +214,11 @@ class Run:
     def load_model(self) -> "nn.Module":
         """Return the network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen."""
         self._require(files.MODEL)
-        with self.reading(files.MODEL, "Train the run again."):
-            with closing(files.open_file(self.path, files.MODEL)) as stream:
-                return rebuild(self.name, self.record, stream)
+        with (
+            self.reading(files.MODEL, "Train the run again."),
+            closing(files.open_file(self.path, files.MODEL)) as stream,
+        ):
+            return rebuild(self.name, self.record, stream)
 
     def to_input(self, images: np.ndarray) -> "Tensor":
         """Turn uint8 N×H×W×3 into the model's input, float32 N×3×H×W, normalised as in training."""
