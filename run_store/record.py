@@ -16,7 +16,7 @@ MOST_FEATURES = 2**17  # values, of an image
 MOST_ENTRIES = 1000  # of a recipe, or of another table by name
 MOST_NAMES = 2**20  # characters, of all classes: 32 each of the most that there may be
 MOST_TEXT = 5000  # characters, of a path, a name or a reason
-MOST_NUMBER = 2**53  # beyond, JSON's numbers are not exact
+MOST_NUMBER = 2**63  # of a whole number: what a seed may be
 
 RecordedState = Literal["running", "complete", "failed"]
 
@@ -109,19 +109,20 @@ def _check(known: dict[str, Any]) -> None:
     recipe = known.get("recipe", {})
     _require("recipe", isinstance(recipe, dict) and all(len(str(value)) <= MOST_TEXT for value in recipe.values()))
     for name in ("fingerprints", "image_counts", "packages", "recipe"):
-        _require(name, len(known.get(name, {})) <= MOST_ENTRIES)
+        _bound(f"entries in {name}", len(known.get(name, {})), MOST_ENTRIES)
     for name, is_one in (("layers", _is_text), ("class_names", _is_text), ("mean", _is_share), ("std", _is_share)):
         values = known.get(name, [None])
         _require(name, isinstance(values, list) and all(map(is_one, values)))
         known[name] = tuple(values)
-    _require("layers", 0 < len(known["layers"]) <= MOST_LAYERS)
+    _require("layers", len(known["layers"]) > 0)
     _require("class_names", 0 < len(known["class_names"]) == len(set(known["class_names"])))
-    if len(known["class_names"]) > MOST_CLASSES:
-        raise TypeError(f"class_names: {len(known['class_names']):,}, and there may be {MOST_CLASSES:,}")
-    _require("class_names", sum(map(len, known["class_names"])) <= MOST_NAMES)
+    _bound("layers", len(known["layers"]), MOST_LAYERS)
+    _bound("class_names", len(known["class_names"]), MOST_CLASSES)
+    _bound("characters in class_names", sum(map(len, known["class_names"])), MOST_NAMES)
     _require("mean", len(known["mean"]) == 3)
     _require("std", len(known["std"]) == 3 and min(known["std"]) > 0)
-    _require("input_size", 0 < known.get("input_size", 1) <= MOST_SIDE)
+    _require("input_size", known.get("input_size", 1) > 0)
+    _bound("pixels of input_size", known.get("input_size", 1), MOST_SIDE)
     _require("full_size_from", known.get("full_size_from", 1) > 0)
     _require("state", known.get("state", "running") in get_args(RecordedState))
 
@@ -141,3 +142,8 @@ def _is_share(value: object) -> bool:
 def _require(name: str, is_right: bool) -> None:
     if not is_right:
         raise TypeError(name)
+
+
+def _bound(what: str, number: int, most: int) -> None:
+    if number > most:
+        raise FileError(f"has {number:,} {what}, and there may be {most:,}")

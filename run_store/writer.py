@@ -17,7 +17,7 @@ from sightline.run_store import files
 from sightline.run_store.maps import remove_maps
 from sightline.run_store.metrics import METRICS_COLUMNS, metrics_line
 from sightline.run_store.names import check_folder_name
-from sightline.run_store.record import MOST_TEXT, RunError, RunRecord
+from sightline.run_store.record import MOST_TEXT, RunError, RunRecord, parse_record
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,9 +36,11 @@ class RunWriter:
         """Make the directory, lock it and write run.json.
 
         What a killed writer left before it had written run.json is taken over. Raises RunError where something else
-        stands already, nothing may be written, or the name should not be one; then no file is left behind.
+        stands already, nothing may be written, the name should not be one, or no reader would take the record; then
+        no file is left behind.
         """
         check_folder_name(path.name)
+        _refuse_unreadable(record)
         try:
             path.mkdir(parents=True, exist_ok=True)
             _refuse_content(path)  # before the lock, which would leave a file in a folder of somebody else
@@ -144,6 +146,14 @@ class RunWriter:
 def _remove_leftovers(path: Path) -> None:
     for file in files.leftovers(path):
         file.unlink(missing_ok=True)
+
+
+def _refuse_unreadable(record: RunRecord) -> None:
+    """Raise RunError for what no reader would take, such as more classes than a run may have."""
+    try:
+        parse_record(record.to_json().encode("utf-8", "backslashreplace"))
+    except files.FileError as error:
+        raise RunError(f"The run cannot be written: its {files.RECORD} {error}.") from error
 
 
 def _refuse_content(path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from sightline.image_data import dataset_help
 from sightline.image_data.sources import IMAGE_SIZES
+from sightline.run_store.metrics import MOST_EPOCHS
 
 
 class TrainingError(Exception):
@@ -88,7 +89,7 @@ class TrainConfig:
         if self.tensorboard and find_spec("tensorboard") is None:
             raise TrainingError("--tensorboard needs a package: pip install 'tensorboard>=2.20,<3'.")
         wrong = {
-            "epochs": self.epochs < 1,
+            "epochs": not 1 <= self.epochs <= MOST_EPOCHS,
             "seed": not 0 <= self.seed < 2**63,
             "batch-size": self.batch_size < 2,  # batch normalisation needs two
             "learning-rate": not 0 < self.learning_rate < float("inf"),

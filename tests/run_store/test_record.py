@@ -18,7 +18,7 @@ from tests.app_pages import edit_record
         {"std": [float("nan")] * 3}, {"input_size": 0}, {"input_size": "32"}, {"full_size_from": 0},
         {"state": "paused"}, {"recipe": []}, {"fingerprints": {"test": 1}},
         {"image_counts": {"test": "many"}}, {"created": None}, {"packages": 1},
-        {"input_size": 1025}, {"class_names": [f"class {number}" for number in range(2**15)]}, {"seed": 2**53},
+        {"input_size": 1025}, {"class_names": [f"class {number}" for number in range(2**15)]}, {"seed": 2**63},
         {"layers": ["layer"] * 1001}, {"class_names": ["a" * 5001]}, {"recipe": {"note": ["a"] * 2000}},
     ],
 )  # fmt: skip

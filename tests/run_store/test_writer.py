@@ -126,6 +126,13 @@ def test_the_record_survives_the_round_trip_with_hostile_class_names_but_for_wha
     assert "<img src=x onerror=alert(1)>" in (writer.path / "run.json").read_text(encoding="utf-8")
 
 
+def test_a_record_that_nobody_could_read_is_refused_before_anything_is_written(tmp_path):
+    many = record(class_names=tuple(map(str, range(2**15))))
+    with pytest.raises(RunError, match="run.json has 32,768 class_names, and there may be 32,767"):
+        RunWriter.create(tmp_path / "run", many)
+    assert not (tmp_path / "run").exists()
+
+
 def test_metrics_survive_the_round_trip(tmp_path):
     with RunWriter.create(tmp_path / "run", record()) as writer:
         writer.append_metrics(ROW)
