@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 PACKAGES := image_data model_zoo run_store explain training app
-# The tests that start servers: they wait much, and are about half of all.
-SERVED := tests/e2e tests/test_docs.py tests/test_wheel.py
+# The tests that start servers and processes, and the fuzzer: they wait much, or gain nothing from coverage, and are about half of all.
+SERVED := tests/e2e tests/test_docs.py tests/test_wheel.py tests/test_damaged_runs.py \
+	tests/explain/test_several_processes.py tests/training/test_several_processes.py
 # The output of a check in one piece, where make can (since 4.0; macOS has an older one).
 IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
@@ -21,6 +22,9 @@ app: $(RUNTIME)  ## the dashboard alone
 test:  ## set-up and all checks, beside each other
 	@echo "Set-up, then lint and two halves of the tests beside each other; each says what it found when it ends."
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going $(IN_ONE_PIECE) lint test-served test-others
+
+# The halves share the cores: two threads of each would wait for each other.
+test-served test-others: export OMP_NUM_THREADS := 1
 
 test-served: $(DEVELOPMENT) chromium
 	$(BIN)/python -m pytest $(SERVED)
