@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -77,9 +78,9 @@ def train_steps(folder: Path, batch_size: int, steps: int, held_out: int | None 
         prepared(loop)
         loop.steps_per_epoch = steps
 
-    Loop.__post_init__ = few_steps  # type: ignore[method-assign]
     options = {"dataset": f"folder:{folder}", "image_size": SIDE, "model": MODEL, "batch_size": batch_size}
-    train(TrainConfig(**options, epochs=1, held_out=held_out, device="cpu", run=folder / f"run {held_out}"))
+    with patch.object(Loop, "__post_init__", few_steps):
+        train(TrainConfig(**options, epochs=1, held_out=held_out, device="cpu", run=folder / f"run {held_out}"))
 
 
 def train_held_out(folder: Path, batch_size: int, steps: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from sightline.image_data.formats import (
     HEIC,
@@ -196,7 +197,7 @@ def _eight_bits(image: Image.Image, black: int, white: int) -> NDArray[np.uint8]
 def _black_and_white(image: Image.Image, stored: str) -> tuple[int, int]:
     """Return the values of black and white in grey of more than 8 bits: a TIFF may have 12 bits, or white at 0."""
     most = 4095 if "I;12" in stored else 65535
-    is_inverted = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0  # type: ignore[attr-defined]
+    is_inverted = isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == 0
     return (most, 0) if is_inverted else (0, most)
 
 

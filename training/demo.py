@@ -49,7 +49,7 @@ def train_demo(config: DemoConfig) -> list[Path]:
         settings = (*RECIPE, "--seed", str(config.seed), "--threads", str(threads))
         words = [sys.executable, "-m", "sightline.training.train", *data, *settings]
         # Read when the process ends; a pipe would fill and stop it.
-        errors = TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        errors = TemporaryFile("w+", errors="replace")  # noqa: SIM115 (read when the process ends)
         started[run] = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=errors, text=True), errors
     if started:
         print(f"Training {' and '.join(map(str, started))}; watch the curves grow in the dashboard.", flush=True)

@@ -1,6 +1,5 @@
 """How the format of a file is told, and which formats become pixels."""
 
-from importlib.util import find_spec
 from io import BytesIO
 
 import numpy as np
@@ -46,7 +45,6 @@ def test_a_bitmap_without_its_file_header_is_read_too():
     assert decode_image(BytesIO(content(RED, "DIB")))[3, 3].tolist() == [200, 30, 40]
 
 
-@pytest.mark.skipif(find_spec("pillow_heif") is None, reason="needs pillow-heif")
 def test_heic_is_read_where_the_plugin_is_installed():
     assert "HEIF" in pillow_formats()
     file = content(RED, "HEIF", quality=95)

@@ -150,7 +150,7 @@ def test_an_extension_code_names_nothing(tmp_path):
     ],
 )
 def test_what_is_no_pickle_of_torch_is_an_error(content):
-    with pytest.raises(Exception):  # noqa: B017  of many kinds, all of which a reader of weights takes
+    with pytest.raises(Exception):  # noqa: B017 (of many kinds, all of which a reader of weights takes)
         read_pickle(io.BytesIO(content))
 
 
