@@ -105,12 +105,6 @@ class Run:
             return "damaged"
         return "failed" if recorded == "failed" else "interrupted"
 
-    @property
-    def likely_state(self) -> State:
-        """The state, but that predictions count as valid where they are there: they are not read."""
-        is_complete = self.created and os.path.exists(self.path / files.PREDICTIONS)
-        return "complete" if is_complete else self.state
-
     def metrics(self) -> list[Epoch]:
         """Return the epochs that have ended. A torn last line is left out."""
         if not os.path.exists(self.path / files.METRICS):

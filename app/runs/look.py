@@ -120,8 +120,10 @@ def _listed(folder: RunFolder, known: Listed | None) -> Listed:
     stamp = run.stamp("predictions") + run.stamp("note")
     if known and known.stamp == stamp and _is_final(known.state):  # else it goes by the lock too
         return known
-    state = status(run).state if known else run.likely_state
-    listed = Listed(folder.path, folder.name, stamp, state, *created_and_split(run), _readable_note(run))
+    created, split = created_and_split(run)
+    is_likely = known is None and created and (run.path / files.PREDICTIONS).exists()
+    state: State = "complete" if is_likely else status(run).state
+    listed = Listed(folder.path, folder.name, stamp, state, created, split, _readable_note(run))
     return known if known == listed else listed
 
 
