@@ -79,6 +79,16 @@ def fabricate_run(
         writer.complete(predictions_table(logits, labels, paths), np.zeros((images, features), np.float16))
 
 
+def speak_against(run: Path, *codes: int) -> None:
+    """Make the head's weights of these classes negative: nothing positive is left for them at the last layer."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(run / "model.safetensors")
+    for code in codes:
+        weights["fc.weight"][code] = -weights["fc.weight"][code].abs()
+    save_file(weights, run / "model.safetensors")
+
+
 def keep_thumbnails(run: Path, originals: Sequence[str], input_size: int) -> None:
     """Replace the images of a run by the thumbnails of these files, as a run keeps them of large images."""
     np.save(run / "images.npy", np.stack([thumbnail(decode_image(file, input_size)) for file in originals]))

@@ -25,7 +25,7 @@ TORCH_FREE = (
     "sightline.explain.judging.belief",
     "sightline.explain.judging.measures",
     "sightline.explain.attribution.methods",
-    "sightline.explain.judging.verdicts",
+    "sightline.explain.judging.findings",
     "sightline.explain.output",
 )  # what the app needs before torch is loaded
 FILES = [file.relative_to(ROOT) for package in MAY_IMPORT for file in sorted((ROOT / package).rglob("*.py"))]

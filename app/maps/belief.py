@@ -10,7 +10,7 @@ from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import is_read_only
 from sightline.app.runs import loaders, processes
 from sightline.explain.attribution.methods import METHODS
-from sightline.explain.judging.belief import CONTROL_WORDS, equals, headline, interval, ranking, unfaithful
+from sightline.explain.judging.belief import CONTROL_WORDS, equals, headline, interval, ranking
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.commands import command
 from sightline.run_store.quality import INPUT, QualityRow
@@ -19,15 +19,6 @@ from sightline.run_store.run import Run
 
 _QUESTION = ":gray[**Which layer to believe?**]"
 MEASURED = ("gradcam", "hirescam", "layercam", "gradcam++")  # by the button: pixel methods take too long to wait for
-
-
-def unfaithful_layers(run: Run, method: str, layers: Sequence[str]) -> dict[str, str]:
-    """Return why the maps of a method are unfaithful, by layer, where that is known."""
-    try:
-        rows = loaders.quality(run)
-    except RunError:  # which `draw_belief` and Trust say
-        return {}
-    return {layer: reason for layer in layers if (reason := unfaithful(rows, method, layer))}
 
 
 def map_words(method: str, layer: str) -> str:

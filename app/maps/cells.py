@@ -1,6 +1,6 @@
-"""What the grid of the Layers view shows, before it is drawn: its rows, and in each cell a map, a scale, a verdict."""
+"""What the grid of the Layers view shows, before it is drawn: its rows, and in each cell a map, a scale, a finding."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,9 +11,9 @@ from sightline.app.maps.compute import Maps, Score
 from sightline.app.maps.paint import extremes, strongest
 from sightline.app.maps.settings import CLASS_TARGET, MapSettings
 from sightline.explain.attribution.methods import METHODS
-from sightline.explain.judging.verdicts import Verdict, judge
+from sightline.explain.judging.findings import Finding, find
 
-UNCHECKED = Verdict(
+UNCHECKED = Finding(
     "not checked",
     "Whether other classes have the same map is not known: theirs is not computed.",
     "Wait until it is, or mend what the message names.",
@@ -44,7 +44,7 @@ class Cell:
     row: Row
     values: np.ndarray | None = None
     largest: float = 0.0
-    verdict: Verdict | None = None
+    finding: Finding | None = None
 
     @property
     def extremes(self) -> str:
@@ -119,13 +119,12 @@ def make_cells(
     rows: Sequence[Row],
     subject: Subject,
     settings: MapSettings,
-    unfaithful: Mapping[str, str],
     origin: str = "",
 ) -> Cells:
     """Make a cell for each row and layer.
 
-    scale "own": every map's maximum has the strongest colour; "row": that of all maps of its row. unfaithful: why
-    the maps of a layer are, by layer. origin: of values that are not finite, see `judge`.
+    scale "own": every map's maximum has the strongest colour; "row": that of all maps of its row. origin: of values
+    that are not finite, see `find`.
     """
     grid = []
     for row in rows:
@@ -137,7 +136,7 @@ def make_cells(
                 replace(
                     cell,
                     largest=own if shared is None else shared,
-                    verdict=_verdict(cell, maps, subject, unfaithful.get(cell.layer, ""), origin),
+                    finding=_finding(cell, maps, subject, origin),
                 )
                 for cell, own in zip(cells, largest, strict=True)
             ]
@@ -145,21 +144,14 @@ def make_cells(
     return grid
 
 
-def _verdict(cell: Cell, maps: Maps, subject: Subject, unfaithful: str, origin: str) -> Verdict | None:
+def _finding(cell: Cell, maps: Maps, subject: Subject, origin: str) -> Finding | None:
     if cell.values is None:
         return None
     likeliest = [maps.get((cell.layer, score)) for score in scores_to_judge(subject)]
     predicted, runner_up = (*likeliest, None)[:2]
     is_signed = cell.row.sign == "signed"
-    verdict = judge(
-        cell.values,
-        is_signed=is_signed,
-        predicted=predicted,
-        runner_up=runner_up,
-        origin=origin,
-        unfaithful=unfaithful,
-    )
-    return UNCHECKED if verdict.name == "ok" and any(values is None for values in likeliest) else verdict
+    finding = find(cell.values, is_signed=is_signed, predicted=predicted, runner_up=runner_up, origin=origin)
+    return UNCHECKED if finding is None and any(values is None for values in likeliest) else finding
 
 
 def share_scale(cells: Cells) -> Cells:

@@ -23,7 +23,7 @@ _HEAD = 36  # height of the layers' names
 _FOOT = 34  # height of the words under a map
 _LABEL = 240  # width of the rows' names
 _INK, _SOFT = (28, 31, 35), (98, 102, 108)
-_GOOD, _BAD = (23, 99, 61), (156, 74, 16)
+_FOUND = (156, 74, 16)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Style:
 
 
 def grid_png(cells: Cells, subject: Subject, settings: MapSettings, run_name: str) -> bytes:
-    """Draw the grid as shown, on white, with titles, raw extremes and verdicts. cells: see `make_cells`."""
+    """Draw the grid as shown, on white, with titles, raw extremes and findings. cells: see `make_cells`."""
     rows, columns = len(cells), len(settings.layers)
     width = 2 * _MARGIN + _LABEL + columns * (_SIDE + _GAP) - _GAP
     height = 2 * _MARGIN + _TITLE + _HEAD + rows * (_SIDE + _FOOT)
@@ -130,12 +130,11 @@ def _draw_cell(
         )
     sheet.paste(Image.fromarray(image), corner)
     left, below = corner[0], corner[1] + _SIDE + 6
-    if cell.verdict is not None:
-        name = cell.verdict.name
-        style = _Style(14, _GOOD if name == "ok" else _BAD, bold=True)
-        width = draw.textlength(name, _font(style))
-        _write(draw, (int(left + _SIDE - width), below), name, style, _SIDE)
-        _write(draw, (left, below), cell.extremes, _Style(14, _SOFT), int(_SIDE - width - 8))
+    name = cell.finding.name if cell.finding else ""
+    style = _Style(14, _FOUND, bold=True)
+    width = draw.textlength(name, _font(style))
+    _write(draw, (int(left + _SIDE - width), below), name, style, _SIDE)
+    _write(draw, (left, below), cell.extremes, _Style(14, _SOFT), int(_SIDE - width - 8))
 
 
 def _write(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, style: _Style, width: int) -> None:

@@ -63,14 +63,14 @@ def _subtitle(row: Row) -> str:
 
 def _figure(cell: Cell, settings: MapSettings, is_titled: bool = False) -> str:
     heading = f'<b dir="auto">{escape(cell.row.title)}</b>{_subtitle(cell.row)}' if is_titled else ""
-    verdict = cell.verdict.name if cell.verdict else "no map"
+    found = cell.finding.name if cell.finding else "no map" if cell.values is None else ""
     title = METHODS[settings.method].title
-    words = "; ".join(filter(None, (f"{title} at {cell.layer}, {cell.row.name}", cell.extremes, verdict)))
+    words = "; ".join(filter(None, (f"{title} at {cell.layer}, {cell.row.name}", cell.extremes, found)))
     if cell.is_drawable and cell.values is not None:
         source = _data_url(png(_painted(cell.values, cell, settings)))
         picture = f'<img alt="{escape(words)}" src="{source}">'
     else:
-        picture = f'<span role="img" aria-label="{escape(words)}">{"" if cell.verdict else "no map"}</span>'
+        picture = f'<span role="img" aria-label="{escape(words)}">{"no map" if cell.values is None else ""}</span>'
     caption = f"<span>{cell.extremes}</span>{_badge(cell)}"
     return (
         f'<figure class="map">{heading}<div class="picture">{picture}</div><figcaption>{caption}</figcaption></figure>'
@@ -78,12 +78,12 @@ def _figure(cell: Cell, settings: MapSettings, is_titled: bool = False) -> str:
 
 
 def _badge(cell: Cell) -> str:
-    """Write the verdict; its reason is shown while mouse or keyboard is on the word, and is always read out with it."""
-    if cell.verdict is None:
+    """Write the finding; its reason is shown while mouse or keyboard is on the word, and is always read out with it."""
+    if cell.finding is None:
         return ""
-    name, kind = escape(cell.verdict.name), cell.verdict.name.replace(" ", "-")
-    words = escape(f"{cell.verdict.reason} {cell.verdict.advice}".strip() or "It passed every check.")
-    return f'<span class="verdict {kind}" tabindex="0">{name}<span class="reason"> {words}</span></span>'
+    name, kind = escape(cell.finding.name), cell.finding.name.replace(" ", "-")
+    words = escape(f"{cell.finding.reason} {cell.finding.advice}")
+    return f'<span class="finding {kind}" tabindex="0">{name}<span class="reason"> {words}</span></span>'
 
 
 def _painted(values: np.ndarray, cell: Cell, settings: MapSettings) -> Image.Image:

@@ -9,7 +9,6 @@ from sightline.app.address.url import change_selection
 from sightline.app.elements.subject import Subject
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.maps import compute
-from sightline.app.maps.belief import unfaithful_layers
 from sightline.app.maps.cells import Cells, class_rows, make_cells, rows_of, scores_to_judge, share_scale
 from sightline.app.maps.compute import Computed
 from sightline.app.maps.files import file_name, grid_png, maps_npz
@@ -53,13 +52,11 @@ def draw_grid(run: Run, subject: Subject, settings: MapSettings) -> Drawn | None
     scores = list(dict.fromkeys([row.score for row in rows] + scores_to_judge(subject)))
     place = st.empty()
 
-    unfaithful = unfaithful_layers(run, settings.method, settings.layers)
-
     def show(computed: Computed) -> Cells:
-        cells = make_cells(computed.maps, rows, subject, settings, unfaithful)
-        if any(cell.verdict and cell.verdict.name == "not finite" for row in cells for cell in row):
+        cells = make_cells(computed.maps, rows, subject, settings)
+        if any(cell.finding and cell.finding.name == "not finite" for row in cells for cell in row):
             origin = _where_not_finite(run, subject)
-            cells = make_cells(computed.maps, rows, subject, settings, unfaithful, origin)
+            cells = make_cells(computed.maps, rows, subject, settings, origin)
         place.html(grid_html(cells, subject.pixels, settings))
         return cells
 
@@ -129,7 +126,7 @@ def _draw_classes(run: Run, subject: Subject, settings: MapSettings) -> None:
         st.caption(f"No maps of all classes: {escape_markdown(str(error))}")
         return
     of_layer = replace(settings, layers=(layer,), scale="own")
-    cells = make_cells(computed.maps, rows, subject, of_layer, unfaithful_layers(run, settings.method, [layer]))
+    cells = make_cells(computed.maps, rows, subject, of_layer)
     cells = share_scale(cells) if settings.scale == "row" else cells
     which = "all" if len(rows) == len(subject.class_names) else f"the {len(rows)} likeliest of"
     what = (

@@ -10,7 +10,6 @@ from sightline.app.elements.inspector import draw_image
 from sightline.app.elements.subject import Subject
 from sightline.app.elements.text import escape_markdown, percent
 from sightline.app.maps import compute
-from sightline.app.maps.belief import unfaithful_layers
 from sightline.app.maps.cells import Cells, Row, make_cells, scores_to_judge
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.resolve import resolve
@@ -34,8 +33,7 @@ def predicted_map(run: Run, subject: Subject, selection: Selection, title: str) 
     scores = list(dict.fromkeys([row.score, *scores_to_judge(subject)]))
     with waiting(run, subject, settings.method, "Computing the map …") as look:
         computed = compute.maps(run, subject, settings.method, settings.layers, scores, look)
-    unfaithful = unfaithful_layers(run, settings.method, settings.layers)
-    return make_cells(computed.maps, [row], subject, settings, unfaithful), settings
+    return make_cells(computed.maps, [row], subject, settings), settings
 
 
 def draw_picture(run: Run, subject: Subject, selection: Selection) -> None:

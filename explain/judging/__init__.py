@@ -1,1 +1,1 @@
-"""Judge whether a map may be believed: measures, controls, and the verdicts that follow from them."""
+"""Judge whether a map may be believed: measures, controls, and what follows from them."""

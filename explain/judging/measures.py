@@ -101,7 +101,7 @@ MEASURES = {
         "Two classes' maps",
         "The maps of the two likeliest classes are compared.",
         "The figure is their correlation: at 1, the map does not depend on the class.",
-        "as in the verdict “same for all”",
+        "as in the finding “same for all”",
         "lower",
         -1,
         1,

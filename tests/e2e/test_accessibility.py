@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
 from tests.e2e.browser_page import MAP, READY, TILE, TRUST_ROW, open_address, pixels_of, prepared
-from tests.fabricated import LAUNCHER, LINES, MARKDOWN, fabricate_run, serve
+from tests.fabricated import LAUNCHER, LINES, MARKDOWN, fabricate_run, serve, speak_against
 
 IMAGES = 60  # of ten classes; 0, 5, 10 … are wrong
 TALL = {"width": 1280, "height": 1600}  # nothing has to be scrolled to, so that two screenshots can be compared
@@ -96,6 +96,7 @@ def address(browser, tmp_path_factory):
     runs = tmp_path_factory.mktemp("alike")
     for name in ("one", "two"):
         fabricate_run(runs / name, IMAGES, with_model=True)
+        speak_against(runs / name, 0, 1, 2)  # so that maps have a badge
     figures = (("random", "input", 0.0, True), ("gradcam", "layer1", 0.1, False), ("gradcam", "layer4", 0.4, False))
     rows = [
         QualityRow(method, layer, "road_gap", gap, gap - 0.02, gap + 0.02, IMAGES, control, IMAGES, (7, 8), (3,))
@@ -187,7 +188,7 @@ REACHED = {
         ("mistakes_map", "Where it looked"), ("panel_inspector", "Where did it look?"), ("mistakes_similar", ""),
     ],
     "layers": [
-        *PICKERS, ("inspector_step_1", ""), ("layers_hide", "Hide"), ("layers_file_0", ""), ("panel_grid", "ok"),
+        *PICKERS, ("inspector_step_1", ""), ("layers_hide", "Hide"), ("layers_file_0", ""), ("panel_grid", "blank"),
         ("layers_all_classes", "All classes"), ("layers_download-png", ""), ("layers_download-npz", ""),
         ("layers_method", "Method"), ("layers_popover", "4 shown"), ("layers_targets", "Classes"),
         ("layers_scale", "each map"), ("layers_sign", "positive"), ("layers_cells", "smooth"),
@@ -201,7 +202,7 @@ REACHED = {
     "compare": [
         *PICKERS, ("compare_swap", "swap"), ("compare_matrix__", "Show data"), ("enlarge_compare_matrix", ""),
         ("compare_change", ""), ("compare_order", "Order"), ("compare_gallery", ""),
-        ("inspector_step_1", ""), ("panel_inspector", "ok"), ("panel_inspector", "Where did it look?"),
+        ("inspector_step_1", ""), ("panel_inspector", "blank"), ("panel_inspector", "Where did it look?"),
     ],
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The Layers view in a real browser: verdicts by keyboard, methods, hiding, an image of one's own, and downloads."""
+"""The Layers view in a real browser: findings by keyboard, methods, hiding, an image of one's own, and downloads."""
 
 import io
 
@@ -17,9 +17,9 @@ from tests.e2e.browser_page import (
     query_of,
     screenshot_pixels,
 )
-from tests.fabricated import LAUNCHER, LAYERS, fabricate_run, serve
+from tests.fabricated import LAUNCHER, LAYERS, fabricate_run, serve, speak_against
 
-VERDICT = ".map-grid .verdict"
+BADGE = ".map-grid .finding"
 SCROLLS_SIDEWAYS = (
     "() => [document.documentElement, document.querySelector('[data-testid=stMain]')]"
     ".some((part) => part.scrollWidth > part.clientWidth)"
@@ -49,17 +49,22 @@ def choose(page, key, option):
     page.get_by_role("option", name=option, exact=True).click()
 
 
-def test_the_reason_of_a_verdict_is_shown_by_mouse_and_by_keyboard(layers):
-    badge = layers.locator(VERDICT).first
-    reason = badge.locator(".reason")
-    opacity = "(element) => getComputedStyle(element).opacity"
-    assert reason.evaluate(opacity) == "0" and len(reason.text_content().strip()) > 10
-    badge.hover()
-    assert reason.evaluate(opacity) == "1"
-    layers.mouse.move(0, 0)
-    layers.locator(".map-grid").evaluate("(element) => element.querySelector('.verdict').focus()")
-    layers.keyboard.press("Tab")
-    assert layers.locator(VERDICT).nth(1).locator(".reason").evaluate(opacity) == "1"
+def test_the_reason_of_a_finding_is_shown_by_mouse_and_by_keyboard(page, tmp_path):
+    fabricate_run(tmp_path / "against", 4, with_model=True)
+    speak_against(tmp_path / "against", 0, 1, 2)
+    with serve(LAUNCHER, tmp_path) as address:
+        open_address(page, f"{address}/layers?run=against&image=0&layer=layer4", MAP)
+        await_maps(page, 3)
+        badge = page.locator(BADGE).first
+        reason = badge.locator(".reason")
+        opacity = "(element) => getComputedStyle(element).opacity"
+        assert reason.evaluate(opacity) == "0" and len(reason.text_content().strip()) > 10
+        badge.hover()
+        assert reason.evaluate(opacity) == "1"
+        page.mouse.move(0, 0)
+        page.locator(".map-grid").evaluate("(element) => element.querySelector('.finding').focus()")
+        page.keyboard.press("Tab")
+        assert page.locator(BADGE).nth(1).locator(".reason").evaluate(opacity) == "1"
 
 
 def test_another_method_shows_other_maps_and_back_undoes_it(layers):

@@ -20,7 +20,7 @@ from sightline.image_data.decode import decode_image
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.run import Run
 from tests.app_pages import checked, edit_record, open_page
-from tests.fabricated import LAYERS, fabricate_run, keep_thumbnails
+from tests.fabricated import LAYERS, fabricate_run, keep_thumbnails, speak_against
 
 NAMES = ("cat", "dog", "owl")
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "![x](http://a.b/c.png)")
@@ -74,9 +74,9 @@ def grids_of(app):
     return [body for body in bodies if body.startswith('<div class="map-')]
 
 
-def verdicts_of(app):
+def findings_of(app):
     """Word and explanation of each badge."""
-    found = re.findall(r'<span class="verdict[^>]*>(.*?)<span class="reason">(.*?)</span>', grids_of(app)[0])
+    found = re.findall(r'<span class="finding[^>]*>(.*?)<span class="reason">(.*?)</span>', grids_of(app)[0])
     return [(unescape(name), unescape(words)) for name, words in found]
 
 
@@ -116,7 +116,7 @@ def test_the_map_says_the_extremes_that_captum_computes(run):
     pixels = opened.to_input(opened.images()[[RIGHT]]).requires_grad_(True)
     expected = LayerGradCam(model, model.layer2).attribute(pixels, target=torch.tensor([2]))
     (text,) = maps_of(open_layers(image=str(RIGHT), show="all", layer="layer2", target="class:owl", sign="signed"))
-    said = re.search(r"; (\S+) to (\S+);", text)
+    said = re.search(r"; (\S+) to (\S+)$", text)
     assert [float(figure.replace("−", "-")) for figure in said.groups()] == pytest.approx(
         [expected.min().item(), expected.max().item()], rel=1e-2
     )
@@ -332,7 +332,7 @@ def test_the_difference_of_a_method_that_is_not_linear_is_the_map_of_the_differe
     codes = torch.tensor([predicted]), torch.tensor([label])
     expected = layer_attributions(opened.load_model(), pixels, ["layer3"], codes[0], "layercam", minus=codes[1])
     (text,) = maps_of(open_layers(image=str(WRONG), method="layercam", layer="layer3", target="difference"))
-    assert float(re.search(r"max (\S+);", text)[1]) == pytest.approx(expected["layer3"].max().item(), rel=1e-2)
+    assert float(re.search(r"max (\S+?)(;|$)", text)[1]) == pytest.approx(expected["layer3"].max().item(), rel=1e-2)
 
 
 def test_show_sets_the_opacity_and_the_opacity_says_what_is_shown(run):
@@ -349,7 +349,7 @@ def test_a_shared_scale_changes_the_weaker_maps_of_a_row_and_their_numbers_stay(
     own, said = pictures_of(app), maps_of(app)
     checked(app.button_group(key="layers_scale").set_value("row").run())
     assert address_of(app, "scale") == ["row"] and maps_of(app) == said
-    highest = [float(re.search(r"max (\S+);", text)[1].replace("−", "-")) for text in said]
+    highest = [float(re.search(r"max (\S+?)(;|$)", text)[1].replace("−", "-")) for text in said]
     strongest = int(np.argmax(highest))
     for place, (before, after) in enumerate(zip(own, pictures_of(app), strict=True)):
         assert (before == after) == (place == strongest or highest[place] <= 0)
@@ -359,12 +359,15 @@ def pictures_of(app):
     return re.findall(r'<img alt=".*?" src="(.*?)"', grids_of(app)[0])
 
 
-def test_every_map_carries_a_verdict_whose_reason_can_be_reached_without_a_mouse(run):
-    app = open_layers(image=str(WRONG))
-    verdicts = verdicts_of(app)
-    assert len(verdicts) == 3 * len(LAYERS) and all(words.strip() for _, words in verdicts)
-    assert grids_of(app)[0].count('tabindex="0"') == len(verdicts)
-    assert [text.rsplit("; ", 1)[1] for text in maps_of(app)] == [name for name, _ in verdicts]
+def test_what_is_found_on_a_map_can_be_reached_without_a_mouse_and_nothing_else_is_said(run):
+    """Weights below zero leave nothing positive for the owl: its map is blank, and nothing is found on the cat's."""
+    speak_against(run, NAMES.index("owl"))
+    app = open_layers(image=str(WRONG), layer="layer4", target=["predicted", "true"])
+    cat, owl = maps_of(app)
+    assert re.search(r"Predicted: cat .*; max \S+$", cat) and re.search(r"True: owl .*; max \S+; blank$", owl)
+    (words,) = [words for name, words in findings_of(app) if name == "blank"]
+    assert "all evidence is against the class" in words
+    assert grids_of(app)[0].count('tabindex="0"') == len(findings_of(app)) == 1
 
 
 def test_whether_maps_tell_classes_apart_is_judged_by_the_two_likeliest_whatever_is_shown(run):
@@ -379,8 +382,8 @@ def test_whether_maps_tell_classes_apart_is_judged_by_the_two_likeliest_whatever
     weights["fc.weight"][int(order[1])] = weights["fc.weight"][predicted]
     save_file(weights, run / "model.safetensors")
     app = open_layers(image=str(WRONG), layer="layer4", target=f"class:{third}", sign="signed")
-    assert [name for name, _ in verdicts_of(app)] == ["same for all"]
-    assert "two likeliest classes correlate by 1.00" in verdicts_of(app)[0][1]
+    assert [name for name, _ in findings_of(app)] == ["same for all"]
+    assert "two likeliest classes correlate by 1.00" in findings_of(app)[0][1]
 
 
 def test_a_map_that_is_not_finite_says_where_it_arose_and_the_input_stays(run):
@@ -390,8 +393,8 @@ def test_a_map_that_is_not_finite_says_where_it_arose_and_the_input_stays(run):
     weights["layer3.0.conv1.weight"][0] = float("nan")
     save_file(weights, run / "model.safetensors")
     app = open_layers(image=str(WRONG), layer="layer4")
-    assert [name for name, _ in verdicts_of(app)] == ["not finite"] * 3
-    assert "It arose in layer3.0.conv1." in verdicts_of(app)[0][1]
+    assert [name for name, _ in findings_of(app)] == ["not finite"] * 3
+    assert "It arose in layer3.0.conv1." in findings_of(app)[0][1]
     assert not pictures_of(app) and "--input:url(data:image/png" in grids_of(app)[0]
 
 
@@ -436,7 +439,7 @@ def test_maps_computed_ahead_of_time_are_shown_and_named(run):
     assert re.search(r"Computed in \d+\.\d\d s\.", markdown_of(app))
     precompute(run)
     app = open_layers(image=str(WRONG), target=["predicted", "true", "difference"])
-    assert all(f"max {7 * (WRONG + 1)};" in text for text in maps_of(app)[: 2 * len(LAYERS)])
+    assert all(text.endswith(f"max {7 * (WRONG + 1)}") for text in maps_of(app)[: 2 * len(LAYERS)])
     assert all("0 to 0; blank" in text for text in maps_of(app)[2 * len(LAYERS) :])  # both maps are the same here
 
 

@@ -1,4 +1,4 @@
-"""Tell what a map may be read as, and when it means nothing. NumPy only."""
+"""Tell what is wrong with a single map, if anything: nothing found says only that. NumPy only."""
 
 from dataclasses import dataclass
 
@@ -13,40 +13,37 @@ _EARLIER = "Choose an earlier layer."
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The answer to whether a map means anything."""
+class Finding:
+    """What was found on a map: why it means less than it seems to, or nothing."""
 
-    name: str  # "ok", or the first problem in the order of `judge`
-    reason: str = ""  # a sentence, as is the advice; empty where all is well
-    advice: str = ""
-
-
-OK = Verdict("ok")
+    name: str
+    reason: str  # a sentence, as is the advice
+    advice: str
 
 
-def judge(
+def find(
     values: np.ndarray,
     *,
     is_signed: bool,
     predicted: np.ndarray | None = None,
     runner_up: np.ndarray | None = None,
     origin: str = "",
-    unfaithful: str = "",
-) -> Verdict:
-    """Judge a signed map, float h×w: not finite, blank, flat, same for all, unfaithful, coarse, or ok.
+) -> Finding | None:
+    """Find the first of what may be wrong with a signed map, float h×w: not finite, blank, flat, same for all, coarse.
+
+    None says that nothing was found, not that the map may be believed: whether maps of its kind are supported is
+    measured on many images.
 
     is_signed: whether negative values are shown; a positive map is blank when none is above zero.
     predicted and runner_up: the signed maps of the two likeliest classes at the same layer, float h×w, which tell
     whether the layer's maps depend on the class at all. origin: of a value that is not finite, where it arose.
-    unfaithful: why such maps are, see `belief.unfaithful`.
 
-    >>> judge(np.array([[1.0, 2], [3, 4]]), is_signed=True).reason
+    >>> find(np.array([[1.0, 2], [3, 4]]), is_signed=True).reason
     'The map has only 2×2 cells.'
-    >>> judge(-np.ones((7, 7)), is_signed=False).advice
+    >>> find(-np.ones((7, 7)), is_signed=False).advice
     'Look at the signed map.'
     """
-    alone = _judge_alone(values, is_signed, origin)
-    if alone != OK:
+    if alone := _find_alone(values, is_signed, origin):
         return alone
     if predicted is not None and runner_up is not None:
         similarity = pearson(predicted, runner_up)
@@ -54,28 +51,26 @@ def judge(
             reason = (
                 f"The maps of the two likeliest classes correlate by {similarity:.2f}: they say little about the class."
             )
-            return Verdict("same for all", reason, "Look at the difference row.")
-    if unfaithful:
-        return Verdict("unfaithful", unfaithful, "Choose a layer that Trust shows to be better.")
+            return Finding("same for all", reason, "Look at the difference row.")
     if min(values.shape) < COARSE_CELLS:
         cells = f"{values.shape[0]}×{values.shape[1]}"
-        return Verdict("coarse", f"The map has only {cells} cells.", "Read it as a region, not an outline.")
-    return OK
+        return Finding("coarse", f"The map has only {cells} cells.", "Read it as a region, not an outline.")
+    return None
 
 
-def _judge_alone(values: np.ndarray, is_signed: bool, origin: str) -> Verdict:
-    """Judge what needs no other map: not finite, blank, flat, or ok."""
+def _find_alone(values: np.ndarray, is_signed: bool, origin: str) -> Finding | None:
+    """Find what needs no other map: not finite, blank, or flat."""
     if not np.isfinite(values).all():
         arose = f"It arose in {origin}." if origin else "It arose in the gradient: every layer's output is finite."
-        return Verdict("not finite", f"The map holds NaN or infinity. {arose}", "Check the weights and the image.")
+        return Finding("not finite", f"The map holds NaN or infinity. {arose}", "Check the weights and the image.")
     if is_signed and not values.any():
-        return Verdict("blank", "The map is zero everywhere: the class does not depend on this layer.", _EARLIER)
+        return Finding("blank", "The map is zero everywhere: the class does not depend on this layer.", _EARLIER)
     if not is_signed and values.max() <= 0:
         reason = "Nothing positive is left: all evidence is against the class."
-        return Verdict("blank", reason, "Look at the signed map.")
+        return Finding("blank", reason, "Look at the signed map.")
     if values.size == 1:
-        return Verdict("flat", "The map has one cell, so no place can stand out.", _EARLIER)
+        return Finding("flat", "The map has one cell, so no place can stand out.", _EARLIER)
     if np.ptp(values) < FLAT_CONTRAST * np.abs(values).max():
         reason = f"All cells agree within {FLAT_CONTRAST:.0%} of the largest, so none stands out."
-        return Verdict("flat", reason, _EARLIER)
-    return OK
+        return Finding("flat", reason, _EARLIER)
+    return None
