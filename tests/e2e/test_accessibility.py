@@ -96,7 +96,7 @@ def address(browser, tmp_path_factory):
     runs = tmp_path_factory.mktemp("alike")
     for name in ("one", "two"):
         fabricate_run(runs / name, IMAGES, with_model=True)
-        speak_against(runs / name, 0, 1, 2)  # so that maps have a badge
+        speak_against(runs / name, *range(10))  # so that maps have a badge
     figures = (("random", "input", 0.0, True), ("gradcam", "layer1", 0.1, False), ("gradcam", "layer4", 0.4, False))
     rows = [
         QualityRow(method, layer, "road_gap", gap, gap - 0.02, gap + 0.02, IMAGES, control, IMAGES, (7, 8), (3,))

@@ -51,7 +51,7 @@ def choose(page, key, option):
 
 def test_the_reason_of_a_finding_is_shown_by_mouse_and_by_keyboard(page, tmp_path):
     fabricate_run(tmp_path / "against", 4, with_model=True)
-    speak_against(tmp_path / "against", 0, 1, 2)
+    speak_against(tmp_path / "against", *range(10))
     with serve(LAUNCHER, tmp_path) as address:
         open_address(page, f"{address}/layers?run=against&image=0&layer=layer4", MAP)
         await_maps(page, 3)
