@@ -39,6 +39,16 @@ MEASURES = {
         1,
         0,
     ),
+    "blur_gap": Measure(
+        "Blurring",
+        "Pixels are blurred, once the most relevant first, once the least.",
+        "The figure is how much more of the class's probability is left by the second: a map that knows nothing has 0.",
+        "Petsiuk et al. 2018, arXiv 1806.07421: insertion less deletion",
+        "higher",
+        -1,
+        1,
+        0,
+    ),
     "insertion": Measure(
         "Insertion",
         "In a blurred image the most relevant pixels become sharp first.",

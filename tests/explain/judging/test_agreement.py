@@ -3,15 +3,19 @@
 Where they disagree by definition, the test says how, and compares what is left.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision.transforms.functional import gaussian_blur
 
 from sightline.explain.judging.imputation import impute
 from sightline.explain.judging.randomisation import randomisation, smooth
 from sightline.explain.judging.removal import (
     STEPS,
+    blur_gap,
     blurred,
     deletion,
     drop_and_increase,
@@ -91,10 +95,13 @@ def test_road_is_that_of_quantus(quantus, small, images, targets, maps, monkeypa
     settings = {"abs": False, "normalise": False, "disable_warnings": True}
     judge = quantus.ROAD(percentages=percentages, noise=0.0, **settings)
 
+    def imputed(images, hidden):
+        return torch.stack([impute(images, places) for places in hidden.unbind(dim=1)], dim=1)
+
     curves = {}
     for name, values in (("most", maps), ("least", -maps)):
         theirs = judge(model=small, **as_numpy(images, targets, values), device="cpu")
-        curve = removal_curve(small, images, values, targets, impute)
+        curve = removal_curve(small, images, values, targets, imputed)
         ours = (curve > 0.5).float().mean(dim=0)
         # Equal, but for an image whose two classes are equally likely within the error of the imputation.
         assert ours.tolist() == pytest.approx([theirs[p] for p in percentages], abs=1 / len(images) + 1e-6), name
@@ -210,8 +217,31 @@ def test_average_drop_and_increase_are_torchcams(metrics, small, images, targets
 
 
 def test_deletion_and_insertion_are_torchcams(metrics, small, images, targets, maps):
-    for baseline, name, measure in ((None, "deletion", deletion), (blurred, "insertion", insertion)):
+    for baseline, name, measure in (
+        (None, "deletion", deletion),
+        (partial(blurred, width=5, reach=5), "insertion", insertion),
+    ):
         metric = metrics.DeletionInsertionMetric(Extractor(small, maps), softmax, steps=10, baseline=baseline)
         metric.update(images, targets.tolist())
         theirs = getattr(metric, name) / metric.total
         assert measure(small, images, maps, targets).mean().item() == pytest.approx(theirs, abs=1e-5)
+
+
+def test_the_blur_gap_is_torchcams_insertion_less_deletion(metrics, small, images, targets, maps):
+    """torchcam's areas go on to the whole and the blurred image, where its two curves meet: a tenth of a step more.
+
+    The blur is torchvision's, which reflects at the edge where ours repeats the outermost pixel.
+    """
+    width, reach = SIDE / 8, 8  # three standard deviations are 7.5 pixels
+
+    def blur(inputs):
+        framed = nn.functional.pad(inputs, (reach,) * 4, mode="replicate")
+        return gaussian_blur(framed, [2 * reach + 1] * 2, [width] * 2)[..., reach:-reach, reach:-reach]
+
+    ours = blur_gap(small, images, maps, targets)
+    assert ours.mean() > 0.2  # there is something to agree on
+    for rows in range(len(images)):
+        part = slice(rows, rows + 1)
+        metric = metrics.DeletionInsertionMetric(Extractor(small, maps[part]), softmax, steps=10, baseline=blur)
+        metric.update(images[part], targets[part].tolist())
+        assert ours[rows].item() == pytest.approx((metric.insertion - metric.deletion) * 10 / 9, abs=1e-5)

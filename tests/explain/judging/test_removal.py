@@ -7,10 +7,10 @@ from torch import nn
 
 from sightline.explain.judging import removal
 from sightline.explain.judging.controls import CONTROLS
-from sightline.explain.judging.imputation import impute
 from sightline.explain.judging.removal import (
     ENDS_AND_STEPS,
     STEPS,
+    blur_gap,
     blurred,
     deletion,
     drop_and_increase,
@@ -83,11 +83,51 @@ def test_deletion_is_a_loop_over_pixels(anything):
 
 def test_insertion_is_a_loop_over_pixels(anything):
     model, images, targets, maps = anything
-    soft, expected = blurred(images).numpy(), []
+    soft, expected = blurred(images, 5, 5).numpy(), []
     for image, blur, values, target in zip(images.numpy(), soft, maps.numpy(), targets.tolist(), strict=True):
         curve = curve_by_loop(model, blur, values, target, ENDS_AND_STEPS, image)  # the image comes in
         expected.append(np.trapezoid(curve, ENDS_AND_STEPS))
     assert insertion(model, images, maps, targets).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_blur_gap_is_a_loop_over_pixels(anything):
+    model, images, targets, maps = anything
+    soft, expected = blurred(images, SIDE / 8, 4).numpy(), []  # three standard deviations, 3.75, and what is left
+    for image, blur, values, target in zip(images.numpy(), soft, maps.numpy(), targets.tolist(), strict=True):
+        most, least = (curve_by_loop(model, image, values, target, STEPS, blur, first) for first in (False, True))
+        expected.append(np.mean(least) - np.mean(most))
+    assert blur_gap(model, images, maps, targets).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("more_relevant", "steps"), [(0, 9), (33, 3), (99, -9)])
+def test_the_blur_gap_by_hand(more_relevant, steps):
+    """The model reads one bright pixel; 33 more relevant: it is soft in 6 steps of most first, in 3 of least first."""
+    images, maps = torch.zeros(1, 3, SIDE, SIDE), torch.arange(100.0, 0, -1).reshape(1, SIDE, SIDE)
+    place = more_relevant // SIDE, more_relevant % SIDE
+    maps[0, 5, 5], maps[0, *place] = maps[0, *place].item(), maps[0, 5, 5].item()
+    images[:, :, 5, 5] = 2
+    weights = torch.zeros(3, SIDE, SIDE)
+    weights[:, 5, 5] = 1 / 3  # logit 2, of the soft pixel 2·k²
+    k = 1 / sum(np.exp(-(step**2) / (2 * 1.25**2)) for step in range(-4, 5))
+    sharp, soft = (1 / (1 + np.exp(-logit)) for logit in (2, 2 * k**2))
+    gap = blur_gap(Linear(weights), images, maps, torch.tensor([0]))
+    assert gap.item() == pytest.approx(steps / 9 * (sharp - soft), abs=1e-6)
+
+
+@pytest.mark.parametrize("side", [32, 160])
+def test_the_blur_gap_hides_a_pattern_that_repeats_three_times_in_images_of_any_size(side):
+    seen = []
+
+    class Seeing(Linear):
+        def forward(self, x):
+            seen.append(x)
+            return super().forward(x)
+
+    waves = torch.cos(2 * torch.pi * 3 * torch.arange(side) / side).expand(1, 3, side, side)
+    rows_from_the_middle = (torch.arange(side) - side // 2).abs()[None, :, None].expand(1, side, side)
+    blur_gap(Seeing(torch.zeros(3, side, side)), waves, -rows_from_the_middle, torch.tensor([0]))
+    middle = torch.cat(seen)[8, 0, side // 2, side // 3 : 2 * side // 3]  # nine tenths hidden, most relevant first
+    assert middle.max() - middle.min() == pytest.approx(2 * 0.06, abs=0.01)
 
 
 def test_the_blur_is_a_weighted_mean_of_eleven_by_eleven_pixels():
@@ -96,7 +136,7 @@ def test_the_blur_is_a_weighted_mean_of_eleven_by_eleven_pixels():
     weights = np.exp(-(np.arange(-5, 6) ** 2) / 50)
     weights = np.outer(weights, weights) / weights.sum() ** 2
     expected = sum(weights[y, x] * padded[:, :, y : y + SIDE, x : x + SIDE] for y in range(11) for x in range(11))
-    np.testing.assert_allclose(blurred(torch.from_numpy(image)), expected, atol=1e-5)
+    np.testing.assert_allclose(blurred(torch.from_numpy(image), 5, 5), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("least_first", [False, True])
@@ -104,9 +144,9 @@ def test_a_step_removes_its_share_and_no_pixel_more(anything, least_first):
     model, images, targets, maps = anything
     seen = []
 
-    def replace(rows, hidden):
+    def replace(images, hidden):
         seen.append(hidden)
-        return rows
+        return images[:, None].expand(-1, hidden.shape[1], -1, -1, -1)
 
     removal_curve(model, images, -maps if least_first else maps, targets, replace)
     hidden = torch.cat(seen).reshape(len(images), len(STEPS), -1)
@@ -120,8 +160,8 @@ def test_a_step_removes_its_share_and_no_pixel_more(anything, least_first):
 def test_the_division_into_batches_changes_nothing(anything, monkeypatch):
     model, images, targets, maps = anything
 
-    def replace(rows, hidden):
-        return impute(rows, hidden, None) * 0 + rows * ~hidden[:, None]
+    def replace(images, hidden):
+        return images[:, None] * ~hidden[:, :, None]
 
     whole = removal_curve(model, images, maps, targets, replace)
     monkeypatch.setattr(removal, "REMOVED_BYTES", 1)
@@ -135,6 +175,15 @@ def test_road_tells_a_perfect_map_from_a_random_one_and_from_its_reverse(reads_a
     assert perfect.min() > 0.8 and reverse.max() < -0.8
     assert random.abs().max() < 0.4 and random.mean().abs() < 0.15  # three standard errors of twelve images
     assert torch.allclose(perfect, -reverse, atol=0.02)
+
+
+def test_blurring_tells_a_perfect_map_from_a_random_one_and_from_its_reverse(reads_a_corner):
+    *subject, targets, mask = reads_a_corner
+    perfect, reverse = blur_gap(*subject, mask, targets), blur_gap(*subject, -mask, targets)
+    random = blur_gap(*subject, CONTROLS["random"](subject[1], range(12)), targets)
+    # Little, since a blurred corner keeps most of its brightness, and that is all the model reads.
+    assert perfect.min() > 0.06 and torch.allclose(perfect, -reverse, atol=0.02)
+    assert random.abs().max() < 0.03 and random.mean().abs() < 0.02
 
 
 def test_road_is_the_same_every_time(reads_a_corner):
