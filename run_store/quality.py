@@ -1,13 +1,20 @@
-"""quality.csv: how far the maps of a run may be believed, one figure a row, as `sightline quality` measured them."""
+"""quality.csv: how far the maps of a run may be believed, one figure a row, as `sightline quality` measured them.
+
+Beside it, quality.safetensors holds the values of single images that the figures are made of, so that measuring can
+go on where it was stopped; nothing else reads it.
+"""
 
 import csv
 import hashlib
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+from safetensors.numpy import load, save
 
 from sightline.run_store import files
 from sightline.run_store.commands import command
@@ -15,13 +22,15 @@ from sightline.run_store.files import FileError
 from sightline.run_store.record import MOST_NUMBER, RunError
 from sightline.run_store.run import Run
 
-MOST_ROWS = 5_000
+MOST_ROWS = 20_000
 INPUT = "input"  # the "layer" of maps that have the input's own resolution: pixel methods and controls
+Kind = tuple[str, str]  # of maps: method and layer
+Values = dict[str, np.ndarray]  # measure → float64 N, one an image (or mosaic) of the sample; NaN: no value
 
 
 @dataclass(frozen=True)
 class QualityRow:
-    """One figure. `low` and `high` bound its 95 % bootstrap interval over the `n` images that count."""
+    """One figure. `low` and `high` bound its interval over the `n` images that count, at the confidence `level`."""
 
     method: str
     layer: str  # a `named_modules()` name, or INPUT
@@ -34,6 +43,8 @@ class QualityRow:
     images: int  # that were asked for: figures of another number are measured anew
     best: tuple[int, ...] = ()  # images of the test split, best first
     worst: tuple[int, ...] = ()  # worst first
+    level: float = 0.95  # more than 0.95 where one looks several times, so that all looks together have that
+    final: bool = True  # False: more images are to be measured
 
 
 _COLUMNS = tuple(field.name for field in fields(QualityRow))
@@ -43,7 +54,7 @@ _WEIGHTS = "weights"  # the last column: the SHA-256 of the weights that were me
 def read_quality(run: Run) -> list[QualityRow]:
     """Return the figures of a run, none where nothing was measured.
 
-    Raises RunError where the file is damaged, or stale: of other weights than the run has now.
+    Raises RunError where the file is damaged, or stale: of other weights than the run has now, if it has any.
     """
     if not os.path.exists(run.path / files.QUALITY):
         return []
@@ -53,7 +64,7 @@ def read_quality(run: Run) -> list[QualityRow]:
             raise FileError(f"has {len(lines):,} rows, and there may be {MOST_ROWS:,}")
         rows = [_parse(line, run.record.image_counts.get("test", 0)) for line in lines]
         hashes = {line[_WEIGHTS] for line in lines}
-    if hashes - {weights_hash(run)}:
+    if os.path.exists(run.path / files.MODEL) and hashes - {weights_hash(run)}:
         raise RunError(
             f"Run {run.name}: {files.QUALITY} is stale, it measured other weights than {files.MODEL} holds now. "
             f"{_hint(run)}"
@@ -67,6 +78,36 @@ def write_quality(run: Run, rows: Sequence[QualityRow]) -> None:
     Raises RunError for a run without weights.
     """
     files.write_atomically(run.path / files.QUALITY, quality_csv(rows, weights_hash(run)))
+
+
+def read_values(run: Run) -> dict[Kind, Values]:
+    """Return the values of single images by method and layer, then by measure: float64 N; NaN: no value.
+
+    None where there are none, or those of other weights. Raises RunError where the file is damaged.
+    """
+    if not os.path.exists(run.path / files.QUALITY_VALUES):
+        return {}
+    with run.reading(files.QUALITY_VALUES, _hint(run)):
+        arrays = load(run.read(files.QUALITY_VALUES))
+        weights = arrays.pop(_WEIGHTS).tobytes().hex()
+        if any(values.ndim != 1 or values.dtype != np.float64 for values in arrays.values()):
+            raise FileError("holds other arrays than values of single images")
+        found: dict[Kind, Values] = {}
+        for name, values in arrays.items():
+            measure, method, layer = name.split("/", 2)
+            found.setdefault((method, layer), {})[measure] = values
+    return found if weights == weights_hash(run) else {}
+
+
+def write_values(run: Run, values: Mapping[Kind, Values]) -> None:
+    """Replace the file at once; the caller holds the run's lock. Raises RunError for a run without weights."""
+    arrays = {
+        f"{measure}/{method}/{layer}": array
+        for (method, layer), of_kind in values.items()
+        for measure, array in of_kind.items()
+    }
+    arrays[_WEIGHTS] = np.frombuffer(bytes.fromhex(weights_hash(run)), np.uint8)
+    files.write_atomically(run.path / files.QUALITY_VALUES, save(arrays))
 
 
 def quality_csv(rows: Sequence[QualityRow], weights: str) -> bytes:
@@ -91,12 +132,14 @@ def _parse(line: dict[str, str], images_there: int) -> QualityRow:
     control = {"true": True, "false": False}[line["control"]]
     n, images = int(line["n"]), int(line["images"])
     best, worst = (tuple(map(int, line[name].split())) for name in ("best", "worst"))
-    if math.isinf(value + low + high) or not 0 <= n <= images < MOST_NUMBER:
+    level = float(line.get("level", "0.95"))
+    final = {"true": True, "false": False}[line.get("final", "true")]
+    if math.isinf(value + low + high) or not 0 <= n <= images < MOST_NUMBER or not 0 < level < 1:
         raise ValueError("no figure")
     if not all(0 <= row < images_there for row in best + worst):
         raise ValueError("no image")
     names = line["method"], line["layer"], line["measure"]
-    return QualityRow(*names, value, low, high, n, control, images, best, worst)
+    return QualityRow(*names, value, low, high, n, control, images, best, worst, level, final)
 
 
 def _text(value: object) -> str:

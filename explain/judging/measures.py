@@ -15,6 +15,7 @@ class Measure:
     least: float  # the values that are possible
     most: float
     chance: float | None = None  # of a map that knows nothing, where that is known
+    bound: float | None = None  # of a sanity check, which passes where the figure is at most this
 
 
 MEASURES = {
