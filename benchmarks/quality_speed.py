@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from benchmarks.precompute_speed import make_run
 from benchmarks.timing import seconds_of
 from sightline.explain.attribution.engine import layer_attributions, upsample
-from sightline.explain.judging.measuring import Autocast
+from sightline.explain.judging.families import Autocast
 from sightline.explain.judging.removal import road_gap
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.quality import measure

@@ -1,19 +1,22 @@
 """Measure how far a run's maps may be believed, beside maps that know nothing: quality.csv in the run.
 
 sightline quality --run runs/NAME [--layers layer3,layer4] [--methods gradcam,hirescam] [--images 500]
+sightline quality --run runs/NAME --verdicts [--json]
 torchrun --standalone --nproc-per-node 2 -m sightline.explain.quality -- --run runs/NAME
 
-Ctrl-C keeps every kind of map that is finished: the same command goes on with the rest, in any number of processes.
+It goes in rounds: after the first 25 images there are figures of all kinds of maps, and the next rounds narrow them. A
+kind whose verdict is certain is left out of the rounds to come. Ctrl-C keeps what is measured, and the same command
+goes on, in any number of processes.
 """
 
+import json
 import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
 import tyro
 from torch import nn
@@ -23,19 +26,20 @@ from sightline.explain.attribution.engine import layer_attributions, probabiliti
 from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.explain.command_line import ending_in_a_sentence, names
-from sightline.explain.judging.bootstrap import bootstrap_mean
-from sightline.explain.judging.controls import CONTROLS
-from sightline.explain.judging.measures import MEASURES
-from sightline.explain.judging.measuring import Kind, Values, measure_maps, measures_of
+from sightline.explain.judging.examination import Examination, begin
+from sightline.explain.judging.families import families_for
+from sightline.explain.judging.intervals import looks
+from sightline.explain.judging.report import ALL_CONTROLS, Report
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
+from sightline.explain.judging.verdicts import Verdict, verdicts
 from sightline.explain.world import ALONE, World, together
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store import files
-from sightline.run_store.quality import INPUT, QualityRow, read_quality, write_quality
+from sightline.run_store.commands import command
+from sightline.run_store.quality import INPUT, Kind, read_quality, read_values, write_quality, write_values
 from sightline.run_store.run import Run
 
 MEASURED_METHODS = ("gradcam", "hirescam", "layercam", "gradcam++", *PIXEL_METHODS)
-EXAMPLES = 4  # images named in each figure's row, best and worst
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,14 @@ class QualityConfig:
     """how the maps are computed, separated by commas; control maps are always measured"""
     images: int = 500
     """of the test split, drawn at random, always the same"""
+    exhaustive: bool = False
+    """measure all images, also of maps whose verdict is certain after fewer"""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU where there is one"""
+    verdicts: bool = False
+    """measure nothing: print which kinds of maps are supported by what was measured, and why"""
+    json: bool = False
+    """the verdicts for programs"""
 
 
 def measure(
@@ -61,47 +71,77 @@ def measure(
     images: int = 500,
     device: torch.device | None = None,
     world: World = ALONE,
+    exhaustive: bool = False,
 ) -> str:
     """Measure what is missing in quality.csv, and return the sentences to print. The caller holds the lock of the run.
 
     layers: `named_modules()` names, by default the run's own. methods: of LAYER_METHODS and PIXEL_METHODS. images: how
     many to judge on, 10 or more. device: by default the CPU. world: the processes, each of which takes a part of the
-    work; the first one writes, and holds the lock. Raises ExplainError, ModelError, RunError or WorldError.
+    work; the first one writes, and holds the lock. exhaustive: measure all images, also where that can change no
+    verdict. Raises ExplainError, ModelError, RunError or WorldError.
     """
     layers = tuple(dict.fromkeys(layers or run.record.layers))
     model = run.load_model().to(device or torch.device("cpu"))
-    rows = read_quality(run)
+    before = read_quality(run)
     sample = draw_sample(run, images)
     _check_layers(model, sample, layers)
     sample, note = _with_usable_mosaics(model, sample)
-    groups = kinds_that_share_passes(methods, layers)
-    measured = {kind for kinds in groups for kind in kinds if _is_measured(rows, kind, sample)}
-    total = sum(map(len, groups)) - len(measured)
-    if not total:
+    report, kinds = Report(sample, read_values(run), exhaustive), kinds_of(methods, layers)
+    others = [row for row in before if (row.method, row.layer) not in {*report.values, *kinds}]
+    left = _passes_left(report, kinds)
+    if not left:
         return f"{run.name}: everything is measured already, there is nothing to do.{note}"
-    with tqdm(total=total * len(sample), unit="image", smoothing=0.05, disable=not world.is_first) as progress:
-        for kinds in groups:
-            if measured.issuperset(kinds):
-                continue
-            for kind, values in measure_maps(model, sample, kinds, progress, measured, world):
-                if world.is_first:
-                    rows = _replaced(rows, kind, values, sample)
-                    write_quality(run, rows)
-    return f"{run.name}: measured {total} kinds of maps on {len(sample)} images: {run.path / files.QUALITY}.{note}"
+    with tqdm(total=left, unit="pass", unit_scale=True, smoothing=0.05, disable=not world.is_first) as progress:
+        progress.set_description("maps of the controls")
+        examination = begin(model, sample, (run.record.layers or layers)[-1], progress, world)
+        for _ in rounds(examination, report, kinds):
+            if world.is_first:
+                write_values(run, report.values)
+                write_quality(run, [*report.rows(), *others])
+    return f"{run.name}: measured {len(kinds)} kinds of maps on {len(sample)} images: {run.path / files.QUALITY}.{note}"
 
 
-def kinds_that_share_passes(methods: Sequence[str], layers: Sequence[str]) -> list[list[Kind]]:
-    """List what is measured, controls first, in groups whose maps come from the same passes through the model.
+def rounds(examination: Examination, report: Report, kinds: Sequence[Kind]) -> Iterator[None]:
+    """Measure what the report wants, round by round; pause whenever it has new values.
 
-    >>> kinds_that_share_passes(["gradcam", "occlusion"], ["layer3", "layer4"])[-2:]
-    [[('gradcam', 'layer3'), ('gradcam', 'layer4')], [('occlusion', 'input')]]
+    In a round all kinds come to the same number of images, wherever an interruption left them.
+    """
+    sample, progress = examination.sample, examination.progress
+    for images in looks(len(sample)):
+        for family in families_for(sample):
+            parts: dict[tuple[int, int], list[Kind]] = {}
+            for kind in report.wanting(family, kinds, images):
+                parts.setdefault((report.count(family, kind), family.count(kind, sample, images)), []).append(kind)
+            for (start, stop), alike in parts.items():
+                progress.set_description(f"{images} images, {family.name}")
+                examination.passes = family.passes
+                done = progress.n + (stop - start) * len(alike) * family.passes
+                report.add(family.take(examination, alike, slice(start, stop)))
+                progress.update(done - progress.n)
+                progress.total = done + _passes_left(report, kinds)  # fewer than before where a verdict is certain
+                yield
+
+
+def _passes_left(report: Report, kinds: Sequence[Kind]) -> float:
+    """Return how many forward passes are to come, roughly, if no more kinds are decided."""
+    sample = report.sample
+    return sum(
+        family.passes * (family.count(kind, sample, len(sample)) - report.count(family, kind))
+        for family in families_for(sample)
+        for kind in report.wanting(family, kinds, len(sample))
+    )
+
+
+def kinds_of(methods: Sequence[str], layers: Sequence[str]) -> list[Kind]:
+    """List what is measured: the controls, layer methods at every layer, pixel methods.
+
+    >>> kinds_of(["gradcam", "occlusion"], ["layer3", "layer4"])[-3:]
+    [('gradcam', 'layer3'), ('gradcam', 'layer4'), ('occlusion', 'input')]
     """
     of_layers = [method for method in dict.fromkeys(methods) if method in LAYER_METHODS]
-    return [
-        *([(control, INPUT)] for control in CONTROLS),
-        [(method, layer) for method in of_layers for layer in layers],
-        *([(method, INPUT)] for method in dict.fromkeys(methods) if method in PIXEL_METHODS),
-    ]
+    of_pixels = [method for method in dict.fromkeys(methods) if method in PIXEL_METHODS]
+    at_layers = [(method, layer) for method in of_layers for layer in layers]
+    return [*((control, INPUT) for control in ALL_CONTROLS), *at_layers, *((method, INPUT) for method in of_pixels)]
 
 
 def _check_layers(model: nn.Module, sample: Sample, layers: Sequence[str]) -> None:
@@ -123,40 +163,32 @@ def _with_usable_mosaics(model: nn.Module, sample: Sample) -> tuple[Sample, str]
     return sample, ""
 
 
-def _is_measured(rows: Sequence[QualityRow], kind: Kind, sample: Sample) -> bool:
-    """Tell whether `rows` has all measures of a kind, on a sample of this size."""
-    found = {row.measure for row in rows if (row.method, row.layer, row.images) == (*kind, len(sample))}
-    return found >= measures_of(sample)
+def verdict_table(found: Sequence[Verdict]) -> str:
+    """Write a line a kind of map: method, layer, verdict, and why; in columns.
 
-
-def _replaced(rows: Sequence[QualityRow], kind: Kind, values: Values, sample: Sample) -> list[QualityRow]:
-    """Return the rows with those of one method and layer new."""
-    method, layer = kind
-    others = [row for row in rows if (row.method, row.layer) != kind]
-    is_control, images = method in CONTROLS, len(sample)
-    for measure, numbers in values.items():
-        found = bootstrap_mean(numbers)
-        figures = found.value, found.low, found.high, found.n
-        examples = _examples(measure, numbers, sample)
-        others.append(QualityRow(method, layer, measure, *figures, is_control, images, *examples))
-    return others
-
-
-def _examples(measure: str, numbers: np.ndarray, sample: Sample) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Name the images of the test split whose maps the measure calls best and worst, or the images of such mosaics.
-
-    No images where all are alike.
+    Raises ExplainError where there are none.
     """
-    order = np.argsort(-numbers if MEASURES[measure].better == "higher" else numbers, kind="stable")
-    order = order[np.isfinite(numbers[order])]
-    if not len(order) or np.ptp(numbers[order]) == 0:
-        return (), ()
-    places = order[:EXAMPLES], order[::-1][:EXAMPLES]
-    if measure == "gridpg":
-        best, worst = (sample.mosaics[place[0]] for place in places)
-    else:
-        best, worst = (sample.rows[place] for place in places)
-    return tuple(best.tolist()), tuple(worst.tolist())
+    lines = [("method", "layer", "verdict", "reason")]
+    lines += [(one.method, one.layer, f"{one.name}{'' if one.final else ' so far'}", one.reason) for one in found]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ((word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join("  ".join(words).rstrip() for words in padded)
+
+
+def verdicts_json(found: Sequence[Verdict]) -> str:
+    """Write the same for programs, with the lead over the control that decides."""
+    return json.dumps([asdict(one) | {"reason": one.reason} for one in found], indent=2)
+
+
+def _print_verdicts(run: Run, as_json: bool) -> None:
+    """Print what is known. Raises ExplainError where nothing is."""
+    found = verdicts(read_quality(run))
+    if not found:
+        raise ExplainError(
+            f"Run {run.name} has no verdicts: its maps were not measured, or not beside controls. "
+            f"Measure them with: {command('quality', '--run', run.path)}"
+        )
+    print(verdicts_json(found) if as_json else verdict_table(found))
 
 
 def main() -> None:
@@ -168,10 +200,14 @@ def main() -> None:
     world = World.of_environment()
     signal.signal(signal.SIGTERM, world.interrupt)
     with ending_in_a_sentence(interrupted="what was measured is kept, and the same command goes on with the rest."):
+        run = Run(config.run)
+        if config.verdicts or config.json:
+            _print_verdicts(run, config.json)
+            return
         keep_freed_memory()
-        run, device = Run(config.run), choose_device(config.device)
+        device = choose_device(config.device)
         with together(world, run, device):
-            said = measure(run, config.layers, config.methods, config.images, device, world)
+            said = measure(run, config.layers, config.methods, config.images, device, world, config.exhaustive)
         if world.is_first:
             print(said)
 

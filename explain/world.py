@@ -21,7 +21,7 @@ from sightline.run_store.writer import RunWriter
 PATIENCE = 5  # seconds
 LONGEST_WAIT = timedelta(days=1)  # for a process that still decodes or computes; torch would wait ten to thirty minutes
 T = TypeVar("T")
-Values = TypeVar("Values", Tensor, np.ndarray, list[np.ndarray], list[slice])
+Values = TypeVar("Values", Tensor, np.ndarray, list[Any])
 
 
 class WorldError(Exception):

@@ -25,19 +25,21 @@ MASKS = "masks.npy"
 FEATURES = "features.npy"
 PREDICTIONS = "predictions.parquet"
 QUALITY = "quality.csv"
+QUALITY_VALUES = "quality.safetensors"
 NOTE = "note.json"
 LOCK = ".lock"
 MAPS = "maps"  # a folder, as is the next
 EVENTS = "tensorboard"
 
 # Under the lock, as the note is not.
-WRITTEN = (RECORD, METRICS, CHECKPOINT, MODEL, IMAGES, MASKS, FEATURES, PREDICTIONS, QUALITY)
+WRITTEN = (RECORD, METRICS, CHECKPOINT, MODEL, IMAGES, MASKS, FEATURES, PREDICTIONS, QUALITY, QUALITY_VALUES)
 
 # Bytes that are read at once, so that no file of a stranger fills the memory; of arrays only rows are read.
 MOST_BYTES = {
     RECORD: 4 * 2**20,
     METRICS: 16 * 2**20,
     QUALITY: 16 * 2**20,
+    QUALITY_VALUES: 256 * 2**20,
     NOTE: 64 * 2**10,
     PREDICTIONS: 4 * 2**30,
     MODEL: 16 * 2**30,

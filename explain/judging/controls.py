@@ -6,6 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sightline.explain.attribution.engine import upsample
+
+Control = Callable[[Tensor, Sequence[int]], Tensor]  # images N×C×H×W and a seed for each → maps N×H×W
+MEAN_MAP = "mean_map"
 GAUSSIAN_WIDTH = 0.25  # standard deviation, as a share of a side: photographers put things in the middle
 
 
@@ -32,8 +36,27 @@ def centred_gaussian(images: Tensor, seeds: Sequence[int]) -> Tensor:
     return bump.expand(len(images), -1, -1)
 
 
-# Normalised images N×C×H×W and a seed for each → maps N×H×W, none of them negative.
-CONTROLS: dict[str, Callable[[Tensor, Sequence[int]], Tensor]] = {
+def mean_map(maps: Tensor) -> Control:
+    """Return the control that gives every image the mean of the signed `maps` N×h×w: where a run's objects are.
+
+    Of each map only the positive part counts, scaled to the sum 1. Maps without any, or that are not finite, are left
+    out; where all are, the mean is 0 everywhere.
+    """
+    positive = maps.clamp(min=0)
+    sums = positive.sum(dim=(1, 2), keepdim=True)
+    counting = (sums.isfinite() & (sums > 0)).flatten()
+    shares = positive[counting] / sums[counting]
+    mean = shares.mean(dim=0) if len(shares) else torch.zeros_like(positive[0])
+
+    def mean_of_all(images: Tensor, seeds: Sequence[int]) -> Tensor:
+        large = upsample(mean[None, None].to(images), (images.shape[2], images.shape[3]))[:, 0]
+        return large.expand(len(images), -1, -1)
+
+    return mean_of_all
+
+
+# Maps that need to know the images alone, none of them negative.
+CONTROLS: dict[str, Control] = {
     "random": uniform_random,
     "sobel": sobel_edges,
     "gaussian": centred_gaussian,

@@ -1,8 +1,11 @@
 """quality.csv of a small run: what stands in it, how it resumes, and what is refused in a sentence."""
 
 import hashlib
+import json
 import shutil
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,19 +16,21 @@ from torch import nn
 
 from sightline.explain import quality
 from sightline.explain.attribution.engine import layer_attributions, upsample
-from sightline.explain.judging import measuring
+from sightline.explain.judging import families, removal
 from sightline.explain.judging.controls import CONTROLS
+from sightline.explain.judging.examination import begin
+from sightline.explain.judging.families import Autocast, families_for
 from sightline.explain.judging.localisation import positive_share
 from sightline.explain.judging.measures import MEASURES
-from sightline.explain.judging.measuring import Autocast, measure_maps
-from sightline.explain.judging.removal import STEPS
+from sightline.explain.judging.report import ALL_CONTROLS, Report
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.judging.similarity import pearson
-from sightline.explain.quality import measure
+from sightline.explain.judging.verdicts import measure_of, over, verdicts
+from sightline.explain.quality import kinds_of, measure, rounds
 from sightline.image_data.splits import DECOY, OBJECT, TAG
 from sightline.model_zoo import build_model
 from sightline.run_store.predictions_file import predictions_table
-from sightline.run_store.quality import read_quality
+from sightline.run_store.quality import read_quality, read_values
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
@@ -36,6 +41,7 @@ IMAGES, SIDE, WRONG = 20, 16, 3
 LARGE = 2 * 96  # pixels: twice as wide as a thumbnail
 LAYERS = ("layer3", "layer4")
 WITH_MASKS = {"object_share", "tag_minus_decoy"}
+OLD_RUN = Path(__file__).parents[2] / "benchmarks/cifar10_resnet18/progressive_12"
 
 
 def make_run(path, classes=5, images=IMAGES, masks=True, side=SIDE, paths=None):
@@ -75,7 +81,7 @@ def bare_run(tmp_path_factory):
 def measured_run(bare_run, tmp_path_factory, quick):
     run = Run(shutil.copytree(bare_run.path, tmp_path_factory.mktemp("measured") / "some"))
     said = measure(run, methods=("gradcam",))
-    assert said == f"some: measured 5 kinds of maps on 20 images: {run.path / 'quality.csv'}."
+    assert said == f"some: measured 6 kinds of maps on 20 images: {run.path / 'quality.csv'}."
     return run
 
 
@@ -87,19 +93,22 @@ def run(measured_run, tmp_path):
 
 @pytest.fixture
 def judged(monkeypatch):
-    """The kinds of maps, (method, layer), whose measuring was begun; nothing is really measured."""
+    """What was measured by ROAD: kind, first image and the one after the last. Nothing is really measured.
+
+    Every image's value is its place in the sample, every mosaic's its number.
+    """
     begun = []
 
-    def measure_nothing(model, sample, kinds, progress, measured, world):
-        for kind in kinds:
-            if kind in measured:
-                continue
-            begun.append(kind)
-            counts = {name: len(sample) for name in measuring.measures_of(sample)}
-            counts |= {"gridpg": len(sample.mosaics)} if "gridpg" in counts else {}
-            yield kind, {name: np.arange(float(number)) for name, number in counts.items()}
+    def replaced(family):
+        def take(examination, kinds, part):
+            if family.measures == ("road_gap",):
+                begun.extend((kind, part.start, part.stop) for kind in kinds)
+            values = np.arange(float(part.start), part.stop)
+            return {kind: dict.fromkeys(family.measures, values) for kind in kinds}
 
-    monkeypatch.setattr(quality, "measure_maps", measure_nothing)
+        return replace(family, take=take)
+
+    monkeypatch.setattr(families, "FAMILIES", [replaced(family) for family in families.FAMILIES])
     return begun
 
 
@@ -112,29 +121,41 @@ def test_pandas_reads_a_figure_a_row_with_its_interval(measured_run):
     table = pd.read_csv(measured_run.path / "quality.csv")
     assert list(table.columns) == [
         "method", "layer", "measure", "value", "low", "high", "n", "control", "images",
-        "best", "worst", "weights",
+        "best", "worst", "level", "final", "weights",
     ]  # fmt: skip
-    assert len(table) == 5 * len(MEASURES)
-    assert set(table.measure) == set(MEASURES)
+    leads = [over(measure, control) for measure in ("road_gap", "blur_gap") for control in ALL_CONTROLS]
+    assert len(table) == 6 * len(MEASURES) + 2 * len(leads)
+    assert set(table.measure) == {*MEASURES, *leads}
     assert set(zip(table.method, table.layer, table.control, strict=True)) == {
         ("gradcam", "layer3", False), ("gradcam", "layer4", False),
-        ("random", "input", True), ("sobel", "input", True), ("gaussian", "input", True),
+        *((control, "input", True) for control in ("random", "sobel", "gaussian", "mean_map")),
     }  # fmt: skip
-    counting = table[table.n > 0]
+    counting = table[table.n > 1]
     assert (counting.low <= counting.value + 1e-6).all() and (counting.value <= counting.high + 1e-6).all()
     for name, known in MEASURES.items():
         assert counting[counting.measure == name].value.between(known.least, known.most).all(), name
     weights = hashlib.sha256((measured_run.path / "model.safetensors").read_bytes()).hexdigest()
     assert set(table.weights) == {weights} and set(table.images) == {IMAGES}
     numbers = table.groupby("measure").n.agg(set)
-    assert numbers["gridpg"] == {5} and numbers["road_gap"] == {20} and numbers["randomisation_smooth"] <= {1, 2, 3}
+    assert numbers["gridpg"] == {5} and max(numbers["road_gap"]) <= 20 and numbers["randomisation_smooth"] <= {1, 2, 3}
     assert numbers["insertion"] == numbers["deletion"] == numbers["increase"] == {12}
+
+
+def test_a_lead_is_the_mean_of_the_differences_image_by_image(measured_run):
+    values = read_values(measured_run)
+    mine, theirs = (values[kind]["road_gap"] for kind in (("gradcam", "layer3"), ("sobel", "input")))
+    both = min(len(mine), len(theirs))
+    differences = mine[:both] - theirs[:both]
+    lead = next(
+        row for row in read_quality(measured_run) if (row.layer, row.measure) == ("layer3", "road_gap_over_sobel")
+    )
+    assert (lead.value, lead.n) == (pytest.approx(differences.mean(), rel=1e-5), both)
 
 
 def test_control_maps_know_neither_class_nor_model(measured_run):
     table = pd.read_csv(measured_run.path / "quality.csv")
     controls = table[table.control].set_index(["method", "measure"]).value
-    for name in CONTROLS:
+    for name in ALL_CONTROLS:
         assert controls[name, "gridpg"] == pytest.approx(0.25, abs=1e-5)
         assert controls[name, "class_sensitivity"] == controls[name, "randomisation"] == pytest.approx(1, abs=1e-5)
 
@@ -154,32 +175,33 @@ def test_the_figures_are_those_of_the_maps_of_the_predicted_class_and_its_rival(
     assert rows["class_sensitivity"].value == pytest.approx(np.nanmean(correlations), rel=1e-3)
 
 
+def examine(run, kinds, images=20):
+    """Measure all values of some kinds and the controls on a sample, in rounds, however certain the verdicts are."""
+    progress = quality.tqdm()
+    report = Report(draw_sample(run, images), {}, exhaustive=True)
+    examination = begin(run.load_model(), report.sample, "layer4", progress)
+    assert list(rounds(examination, report, kinds))
+    return report.values
+
+
 def test_pixel_methods_are_measured_at_the_inputs_resolution_on_fewer_images(bare_run, quick):
-    sample, progress = draw_sample(bare_run, 20), quality.tqdm(total=20)
-    [(kind, values)] = measure_maps(bare_run.load_model(), sample, [("integrated_gradients", "input")], progress)
-    assert kind == ("integrated_gradients", "input") and set(values) == set(MEASURES)
+    kind = ("integrated_gradients", "input")
+    values = examine(bare_run, [kind])[kind]
+    assert set(values) == set(MEASURES)
     assert len(values["road_gap"]) == 8 and len(values["gridpg"]) == 2 and len(values["randomisation"]) == 2
-    assert len(values["insertion"]) == 6 and progress.n == 20
+    assert len(values["insertion"]) == 6
 
 
-def test_two_methods_of_one_map_are_judged_once(bare_run, quick):
+def test_two_methods_of_one_map_are_judged_once(bare_run, quick, monkeypatch):
     """HiResCAM is Grad-CAM before pooling and a linear layer, and nowhere else."""
-
-    def measured(*kinds):
-        """The values, and how many images went through the model for them."""
-        model, progress, seen = bare_run.load_model(), quality.tqdm(total=len(kinds) * 20), []
-        model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
-        found = dict(measure_maps(model, draw_sample(bare_run, 20), kinds, progress))
-        assert list(found) == list(kinds) and progress.n == len(kinds) * 20
-        return found, sum(seen)
-
-    of_one, seen_for_one = measured(("gradcam", "layer4"))
-    of_same, seen_for_same = measured(("gradcam", "layer4"), ("hirescam", "layer4"))
-    found, seen_for_four = measured(*((method, layer) for method in ("gradcam", "hirescam") for layer in LAYERS))
-    assert seen_for_same == seen_for_one
-    judging = (seen_for_four - seen_for_one) / 2  # two more maps than one, with passes to make them in common
-    assert judging > 20 * len(STEPS)  # of ROAD alone, which judges every image
-    assert of_same["hirescam", "layer4"]["road_gap"].tolist() == of_one["gradcam", "layer4"]["road_gap"].tolist()
+    images = []
+    gap = families.road_gap
+    monkeypatch.setattr(
+        families, "road_gap", lambda *words, seed: images.append(len(words[1])) or gap(*words, seed=seed)
+    )
+    kinds = [(method, layer) for method in ("gradcam", "hirescam") for layer in LAYERS]
+    found = examine(bare_run, kinds)
+    assert sum(images) == 3 * 20
     assert found["hirescam", "layer4"]["road_gap"].tolist() == found["gradcam", "layer4"]["road_gap"].tolist()
     assert found["hirescam", "layer3"]["road_gap"].tolist() != found["gradcam", "layer3"]["road_gap"].tolist()
 
@@ -192,7 +214,7 @@ def test_curves_in_bfloat16_are_those_of_float32(bare_run):
     model.fc.weight.mul_(8)  # so that the network is sure of something
     quick = Autocast(model, torch.bfloat16)
     assert quick(images).dtype == torch.float32 and not torch.equal(quick(images), model(images))
-    for measured in (measuring.road_gap, measuring.insertion, measuring.deletion):
+    for measured in (removal.road_gap, removal.blur_gap, removal.insertion, removal.deletion):
         exact, found = (measured(one, images, maps, targets) for one in (model, quick))
         assert torch.allclose(found, exact, atol=0.02) and abs((found - exact).mean()) < 2e-3
         assert exact.abs().max() > 0.1
@@ -208,80 +230,138 @@ def test_what_is_measured_is_not_measured_again(run, judged):
 def test_only_what_is_missing_is_measured_and_the_rest_is_kept(run, judged):
     before = read_quality(run)
     measure(run, layers=("layer4", "layer2"), methods=("layercam", "gradcam"))
-    assert judged == [("layercam", "layer4"), ("layercam", "layer2"), ("gradcam", "layer2")]
+    new = [("layercam", "layer4"), ("layercam", "layer2"), ("gradcam", "layer2")]
+    assert list(dict.fromkeys(kind for kind, *_ in judged)) == new
     rows = read_quality(run)
-    assert rows[: len(before)] == before
-    assert len(rows) == len(before) + 3 * len(MEASURES)
+    of_before = [row for row in rows if (row.method, row.layer) not in new]
+    assert [replace(row, final=True) for row in of_before] == [replace(row, final=True) for row in before]
+    assert {(row.method, row.layer) for row in rows if row not in of_before} == set(new)
 
 
 def test_the_best_and_the_worst_images_of_a_figure_are_named(run, judged):
-    """Each image's value is its place in the sample, each mosaic's its number."""
-    measure(run, layers=("layer2",), methods=("gradcam",))
+    measure(run, layers=("layer2",), methods=("gradcam",), exhaustive=True)
     sample = draw_sample(run, IMAGES)
     rows = {row.measure: row for row in read_quality(run) if row.layer == "layer2"}
     first, last = tuple(sample.rows[:4].tolist()), tuple(sample.rows[:-5:-1].tolist())
     assert (rows["road_gap"].best, rows["road_gap"].worst) == (last, first)
-    assert (rows["deletion"].best, rows["deletion"].worst) == (first, last)  # where lower is better
+    last_of_twelve = tuple(sample.rows[11:7:-1].tolist())
+    assert (rows["deletion"].best, rows["deletion"].worst) == (first, last_of_twelve)  # where lower is better
     assert (rows["gridpg"].best, rows["gridpg"].worst) == tuple(map(tuple, sample.mosaics[[-1, 0]].tolist()))
 
 
-def test_figures_of_another_number_of_images_are_measured_anew(run, judged):
-    measure(run, layers=("layer4",), methods=("gradcam",), images=12)
-    assert judged == [*((control, "input") for control in CONTROLS), ("gradcam", "layer4")]
-    rows = read_quality(run)
-    assert {row.images for row in rows if row.layer != "layer3"} == {12}
-    assert {row.images for row in rows if row.layer == "layer3"} == {20}
+def test_more_images_go_on_behind_those_that_are_measured(bare_run, tmp_path, judged):
+    run = Run(shutil.copytree(bare_run.path, tmp_path / "some"))
+    measure(run, ("layer4",), ("gradcam",), images=12, exhaustive=True)
+    assert {row.images for row in read_quality(run)} == {12}
+    judged.clear()
+    measure(run, ("layer4",), ("gradcam",), images=20, exhaustive=True)
+    assert judged == [(kind, 12, 20) for kind in kinds_of(("gradcam",), ("layer4",))]
+    assert {row.images for row in read_quality(run)} == {20}
 
 
-def test_ctrl_c_keeps_what_is_finished(run, command, judged, monkeypatch):
-    measure_maps = quality.measure_maps
+def test_a_kind_whose_verdict_is_certain_is_left_out_of_later_rounds(bare_run, tmp_path, monkeypatch, judged):
+    """Grad-CAM at layer4 costs 1, the controls 0, and layer3 one time in four: it is undecided to the end."""
+    monkeypatch.setattr("sightline.explain.judging.intervals.LOOKS", (5, 10))
+    measured = []
 
-    def stopped(*arguments):
-        for kind, values in measure_maps(*arguments):
-            if kind == ("hirescam", "layer2"):
-                raise KeyboardInterrupt
-            yield kind, values
+    def take(examination, kinds, part):
+        measured.extend((kind, part.stop) for kind in kinds)
+        places = np.arange(part.start, part.stop)
+        costs = {"layer4": np.ones(len(places)), "layer3": places % 4 == 0, "input": np.zeros(len(places))}
+        return {(method, layer): {"road_gap": costs[layer].astype(float)} for method, layer in kinds}
 
-    (run.path / "quality.csv").unlink()
-    monkeypatch.setattr(quality, "measure_maps", stopped)
-    arguments = ("--run", run.path, "--layers", "layer4,layer2", "--methods", "hirescam")
-    code, said = command(*arguments)
+    road = next(family for family in families.FAMILIES if family.measures == ("road_gap",))
+    monkeypatch.setattr(families, "FAMILIES", [replace(road, take=take)])
+    run = Run(shutil.copytree(bare_run.path, tmp_path / "some"))
+    measure(run, methods=("gradcam",))
+    ends = {kind: [stop for one, stop in measured if one == kind] for kind, _ in measured}
+    assert ends["gradcam", "layer4"] == [5]
+    assert ends["gradcam", "layer3"] == [5, 10, 20] == ends["gaussian", "input"]
+    assert [(verdict.layer, verdict.name, verdict.final) for verdict in verdicts(read_quality(run))] == [
+        ("layer4", "supported", True), ("layer3", "undecided", True),
+    ]  # fmt: skip
+
+
+def test_ctrl_c_keeps_the_rounds_that_are_finished(bare_run, tmp_path, command, judged, monkeypatch):
+    monkeypatch.setattr("sightline.explain.judging.intervals.LOOKS", (5, 10))
+    run, write = Run(shutil.copytree(bare_run.path, tmp_path / "some")), quality.write_quality
+
+    def write_and_stop(run, rows):
+        write(run, rows)
+        if judged[-1][-1] == 10:
+            raise KeyboardInterrupt
+
+    arguments = ("--run", run.path, "--layers", "layer4,layer2", "--methods", "hirescam", "--exhaustive")
+    with monkeypatch.context() as patch:
+        patch.setattr(quality, "write_quality", write_and_stop)
+        code, said = command(*arguments)
     assert (code, "Traceback" in said) == (130, False)
     assert "what was measured is kept, and the same command goes on with the rest" in said
-    monkeypatch.setattr(quality, "measure_maps", measure_maps)
+    assert not any(row.final for row in read_quality(run) if row.measure == "road_gap")
     judged.clear()
     assert command(*arguments)[0] == 0
-    assert judged == [("hirescam", "layer2")]
+    assert judged == [(kind, 10, 20) for kind in kinds_of(("hirescam",), ("layer4", "layer2"))]
+    assert all(row.final for row in read_quality(run))
 
 
 def test_an_interrupted_report_goes_on_to_the_same_bytes(bare_run, tmp_path, quick, monkeypatch):
-    """Also where the second of two kinds of the same map is judged in another process than the first."""
+    """Also in the middle of a round, between two families of measures."""
 
-    def report(name, interrupted=False):
+    def report(name, stop_after=0):
         run = Run(shutil.copytree(bare_run.path, tmp_path / name))
         written, write = [], quality.write_quality
 
         def write_and_stop(run, rows):
             write(run, rows)
-            written.append(rows[-1].method)
-            if written[-1] == "gradcam":
+            written.append(len(rows))
+            if len(written) == stop_after:
                 raise KeyboardInterrupt
 
-        if interrupted:
+        if stop_after:
             with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
                 patch.setattr(quality, "write_quality", write_and_stop)
                 measure(run, ("layer4",), ("gradcam", "hirescam"))
-            assert written == [*CONTROLS, "gradcam"]
         measure(run, ("layer4",), ("gradcam", "hirescam"))
         return (run.path / "quality.csv").read_bytes()
 
-    assert report("at once") == report("in two", interrupted=True)
+    assert report("at once") == report("early", stop_after=2) == report("late", stop_after=12)
+
+
+def test_values_of_other_weights_are_not_gone_on_with(run, judged):
+    (run.path / "quality.csv").unlink()
+    with open(run.path / "model.safetensors", "ab") as weights:
+        weights.write(b" ")
+    assert read_values(run) == {}
+
+
+def test_values_that_are_damaged_are_a_sentence(run, command):
+    (run.path / "quality.safetensors").write_bytes(b"\x05")
+    assert_refused(command("--run", run.path), "quality.safetensors is damaged")
+
+
+def test_verdicts_are_printed_from_a_file_of_before_without_weights_or_images(command, tmp_path):
+    """The run of twelve epochs on CIFAR-10, as it was measured before blurring, leads and the mean map."""
+    run = shutil.copytree(OLD_RUN, tmp_path / "old")
+    code, said = command("--run", run, "--verdicts")
+    lines = [line.split() for line in said.splitlines()[1:]]
+    found = {(method, layer): " ".join(words) for method, layer, *words in lines}
+    assert code == 0 and len(found) == 17
+    for layer in ("layer1", "layer2", "layer3"):
+        assert found["gradcam", layer].startswith("not supported")
+    assert found["gradcam++", "layer1"].startswith("not supported")
+    assert found["gradcam", "layer4"].startswith("supported ROAD's lead over a blob in the middle is 0.09")
+    code, said = command("--run", run, "--verdicts", "--json")
+    assert {(one["method"], one["layer"]): one["name"] for one in json.loads(said)}["gradcam", "layer4"] == "supported"
+
+
+def test_verdicts_of_what_was_never_measured_say_how_to_measure_it(bare_run, command):
+    assert_refused(command("--run", bare_run.path, "--verdicts"), "has no verdicts")
 
 
 def test_a_run_without_masks_has_no_shares(tmp_path, judged):
     run = make_run(tmp_path / "run", masks=False)
     measure(run, methods=("gradcam",))
-    assert {row.measure for row in read_quality(run)} == MEASURES.keys() - WITH_MASKS
+    assert {measure_of(row.measure) for row in read_quality(run)} == MEASURES.keys() - WITH_MASKS
 
 
 def test_two_classes_are_measured_without_gridpg_and_it_says_so(tmp_path, judged):
@@ -392,7 +472,9 @@ def test_masks_of_thumbnails_are_stretched_to_the_originals(tmp_path, quick):
     np.save(run.path / "masks.npy", np.random.default_rng(2).choice([0, OBJECT], (IMAGES, 96, 96)).astype(np.uint8))
     sample = draw_sample(run, IMAGES).without_mosaics()
     kind = ("gaussian", "input")  # the same map for every image
-    [(_, values)] = measure_maps(run.load_model(), sample, [kind], quality.tqdm(total=IMAGES))
+    places = next(family for family in families_for(sample) if "object_share" in family.measures)
+    examination = begin(run.load_model(), sample, "layer4", quality.tqdm())
+    values = places.take(examination, [kind], slice(0, IMAGES))[kind]
     blob = CONTROLS["gaussian"](torch.zeros(1, 3, LARGE, LARGE), [0])[0].numpy()
     on_objects = np.kron(run.masks()[sample.rows] == OBJECT, np.ones((2, 2)))
     np.testing.assert_allclose(values["object_share"], (blob * on_objects).sum(axis=(1, 2)) / blob.sum(), rtol=1e-5)

@@ -12,7 +12,7 @@ from sightline.explain.attribution.engine import probabilities
 from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import PIXEL_METHODS, Method
 from sightline.explain.attribution.pixels import pixel_attributions
-from sightline.explain.judging.measuring import attributions
+from sightline.explain.judging.examination import attributions
 
 
 @pytest.fixture

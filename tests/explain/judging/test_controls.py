@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sightline.explain.judging.controls import CONTROLS, centred_gaussian, sobel_edges, uniform_random
+from sightline.explain.judging.controls import CONTROLS, centred_gaussian, mean_map, sobel_edges, uniform_random
 
 
 @pytest.mark.parametrize("name", CONTROLS)
@@ -34,3 +34,14 @@ def test_the_gaussian_stands_in_the_middle_and_is_the_same_for_all():
     assert torch.allclose(one, one.flip(0)) and torch.allclose(one, one.T)
     # Two of nine pixels from the middle are 2/9 of a side: z = 2/9 / 0.25.
     assert one[4, 6].item() == pytest.approx(torch.tensor(-((8 / 9) ** 2) / 2).exp().item())
+
+
+def test_the_mean_map_is_the_mean_of_positive_parts_of_equal_weight():
+    maps = torch.tensor([[[4.0, 0], [0, -9]], [[1, 1], [1, 1]], [[-1, -1], [-1, -1]], [[torch.nan, 1], [1, 1]]])
+    found = mean_map(maps)(torch.zeros(3, 3, 2, 2), [0, 1, 2])
+    expected = torch.tensor([[1 + 0.25, 0.25], [0.25, 0.25]]) / 2  # of the first two: the others point nowhere
+    assert found.shape == (3, 2, 2) and torch.allclose(found, expected.expand(3, 2, 2))
+
+
+def test_where_no_map_points_anywhere_the_mean_map_is_zero():
+    assert not mean_map(-torch.ones(2, 3, 3))(torch.zeros(1, 3, 6, 6), [0]).any()
