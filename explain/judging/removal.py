@@ -19,7 +19,7 @@ STEPS = tuple(step / 10 for step in range(1, 10))  # shares of the pixels, of RO
 ENDS_AND_STEPS = (0.0, *STEPS, 1.0)  # of insertion and deletion
 REMOVED_BYTES = 2 * 2**20  # of the images that are changed at once: few enough for a processor's cache
 INSERTION_REACH, INSERTION_WIDTH = 5, 5.0  # pixels: 11×11 and its standard deviation, as in the code of Petsiuk et al.
-BLUR_WIDTH = 1 / 8  # of a side; see `blur_gap`
+BLUR_WIDTH = 1 / 4  # of a side; see `blur_gap`
 BLUR_REACH = 3  # standard deviations
 
 # Images N×C×H×W and bool N×S×H×W → S images of each without those pixels, N×S×C×H×W.
@@ -68,17 +68,18 @@ def road_gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, se
     return _gap(model, images, maps, targets, replace)
 
 
-def blur_gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> Tensor:
+def blur_gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, width: float = BLUR_WIDTH) -> Tensor:
     """Measure insertion less deletion, both by blurring: float N, −1 to 1; chance is 0, higher is better.
 
     As `road_gap`, but hidden pixels become those of the blurred image, as in insertion (Petsiuk et al. 2018, arXiv
-    1806.07421). Their blur of 11 pixels hides nothing in a large image; here the standard deviation is an eighth of a
-    side, so that a pattern that repeats three times across an image of any size keeps 6 % of its contrast. (Fong and
-    Vedaldi 2017, arXiv 1704.03296: 10 of 224 pixels.) Mean colours remain: a model that knows a class by them minds
-    little. DiFull (Rao et al. 2022) would be another choice, but needs a network with heads that are disconnected.
+    1806.07421). width: the blur's standard deviation, as a share of the image's shorter side. Petsiuk et al. blur by 11
+    pixels and Fong and Vedaldi (2017, arXiv 1704.03296) by 10 of 224, which leaves a large object's class. At a quarter
+    of a side, a pattern that repeats twice across an image of any size keeps less than 5 % of its contrast, and the
+    demo's models see no more than in a grey image. Mean colours remain: a model that knows a class by them minds little.
+    DiFull (Rao et al. 2022) would be another choice, but needs a network whose heads are disconnected.
     """
-    width = BLUR_WIDTH * min(images.shape[2:])
-    soften = partial(_soften, width=width, reach=ceil(BLUR_REACH * width))
+    deviation = width * min(images.shape[2:])
+    soften = partial(_soften, width=deviation, reach=ceil(BLUR_REACH * deviation))
     return _gap(model, images, maps, targets, soften)
 
 
