@@ -9,7 +9,6 @@ from math import ceil
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sightline.explain.attribution.engine import probabilities
 from sightline.explain.batches import batches
@@ -72,10 +71,10 @@ def blur_gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, wi
     """Measure insertion less deletion, both by blurring: float N, −1 to 1; chance is 0, higher is better.
 
     As `road_gap`, but hidden pixels become those of the blurred image, as in insertion (Petsiuk et al. 2018, arXiv
-    1806.07421). width: the blur's standard deviation, as a share of the image's shorter side. Petsiuk et al. blur by 11
-    pixels and Fong and Vedaldi (2017, arXiv 1704.03296) by 10 of 224, which leaves a large object's class. At a quarter
-    of a side, a pattern that repeats twice across an image of any size keeps less than 5 % of its contrast, and the
-    demo's models see no more than in a grey image. Mean colours remain: a model that knows a class by them minds little.
+    1806.07421). width: the blur's standard deviation, as a share of the image's shorter side. Theirs is 11 pixels wide,
+    that of Fong and Vedaldi (2017, arXiv 1704.03296) has 10 of 224. At a quarter of a side, a pattern that repeats
+    twice across an image of any size keeps less than 5 % of its contrast, and the demo's models see no more than in a
+    grey image (benchmarks/RESULTS.md). Mean colours remain: a model that knows a class by them minds little.
     DiFull (Rao et al. 2022) would be another choice, but needs a network whose heads are disconnected.
     """
     deviation = width * min(images.shape[2:])
@@ -123,13 +122,19 @@ def blurred(images: Tensor, width: float, reach: int) -> Tensor:
 
     width: its standard deviation in pixels. reach: how many pixels it goes to each side.
     """
-    places = torch.arange(-reach, reach + 1).to(images)
-    line = torch.exp(-places.square() / (2 * width**2))
-    line = line / line.sum()
-    planes = images.flatten(0, 1)[:, None]
-    planes = functional.pad(planes, (reach,) * 4, mode="replicate")
-    planes = functional.conv2d(functional.conv2d(planes, line[None, None, :, None]), line[None, None, None, :])
-    return planes.reshape(images.shape)
+    down, across = (_means(side, width, reach).to(images) for side in images.shape[2:])
+    return down @ images @ across.T
+
+
+def _means(side: int, width: float, reach: int) -> Tensor:
+    """Return the matrix that makes of a line of pixels their weighted means, side×side.
+
+    A product costs far less than a convolution with a kernel that is larger than the image.
+    """
+    places = torch.arange(-reach, reach + 1)
+    weights = torch.exp(-places.square() / (2 * width**2))
+    sources = (torch.arange(side)[:, None] + places).clamp(0, side - 1)
+    return torch.zeros(side, side).scatter_add_(1, sources, (weights / weights.sum()).expand_as(sources))
 
 
 def _gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, replace: Replace) -> Tensor:
