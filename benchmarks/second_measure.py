@@ -17,6 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ import tyro
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from sightline.explain.attribution.engine import upsample
+from sightline.explain.attribution.engine import probabilities, upsample
 from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.measuring import Autocast, attributions
 from sightline.explain.judging.removal import BLUR_WIDTH, blur_gap, blurred, removal_curve, road_gap
@@ -59,6 +60,7 @@ TRUTH = {"honest": OBJECT, "shortcut": OBJECT | TAG}  # bits of the masks
 MASK, RIM, SOFT = TRUE_MAPS = ("mask", "mask and rim", "mask, softened")
 REST, MOVED = "all but the mask", "mask and rim, moved"
 SOFTNESS = 3  # pixels, of 32
+WIDTHS = (1 / 16, 1 / 8, 1 / 6, 1 / 4)  # of a side: standard deviations of a whole image's blur
 DECIDED = 2  # standard errors
 
 Figures = dict[str, dict[str, np.ndarray]]  # measure → map → float N, one an image
@@ -97,6 +99,17 @@ def judged(run: Run, variant: str, images: int) -> Figures:
     return figures | {RIGHT: {which: roc_area(values, rim > 0) for which, values in maps.items()}}
 
 
+def left(run: Run, images: int) -> dict[str, float]:
+    """What is left of the predicted class's probability when the whole image is removed: its mean over images."""
+    model, sample = run.load_model(), draw_sample(run, images)
+    inputs, targets = sample.images(slice(None), torch.device("cpu")), sample.classes[:, :1]
+    removed = {"nothing removed": inputs, "grey": torch.zeros_like(inputs), "11 pixels": blurred(inputs, 5, 5)}
+    for width in WIDTHS:
+        deviation = width * inputs.shape[2]
+        removed[f"1/{1 / width:.0f} of a side"] = blurred(inputs, deviation, ceil(3 * deviation))
+    return {name: probabilities(model, rows).gather(1, targets).mean().item() for name, rows in removed.items()}
+
+
 def roc_area(maps: Tensor, mask: Tensor) -> np.ndarray:
     """The share of pairs, one pixel inside the mask and one outside, that a map orders rightly: float N.
 
@@ -114,6 +127,13 @@ def order(one: np.ndarray, other: np.ndarray) -> int:
     difference = one - other
     error = difference.std(ddof=1) / np.sqrt(len(difference))
     return int(np.sign(difference.mean())) if abs(difference.mean()) > DECIDED * error else 0
+
+
+def print_left(found: list[dict[str, float]]) -> None:
+    print(f"\nThe class's probability when the whole image is blurred: mean (least to most) of {len(found)} runs\n")
+    print(f"| {' | '.join(found[0])} |\n|{'---|' * len(found[0])}")
+    values = [np.array([of_run[name] for of_run in found]) for name in found[0]]
+    print(f"| {' | '.join(f'{v.mean():.2f} ({v.min():.2f} to {v.max():.2f})' for v in values)} |")
 
 
 def print_means(runs: list[Figures], title: str) -> None:
@@ -180,14 +200,17 @@ def main() -> None:
     config = tyro.cli(Config, prog="python -m benchmarks.second_measure")
     keep_freed_memory()
     figures: dict[str, list[Figures]] = {variant: [] for variant in VARIANTS}
+    kept: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() if config.runs is None else nullcontext(config.runs) as folder:
         for seed in config.seeds:
             runs = Path(folder) / f"seed-{seed}"
             train_demo(DemoConfig(runs, seed))
             for variant in VARIANTS:
                 run = next(run for run in list_runs(runs) if run.state == "complete" and variant in run.record.dataset)
+                kept.append(left(run, config.images))
                 figures[variant].append(judged(run, variant, config.images))
                 print(f"seed {seed}, {variant}: judged", file=sys.stderr, flush=True)
+    print_left(kept)
     for variant, found in figures.items():
         print_means(found, variant)
         print_true_above(found, variant)
