@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
+from benchmarks.badge_calibration import best_overlap, cielab, share_moved
+from benchmarks.calibration import error_rates
 from benchmarks.shortcut_methods import permutation_p
 
 
@@ -16,3 +19,24 @@ from benchmarks.shortcut_methods import permutation_p
 )
 def test_the_permutation_test_counts_the_ways_that_are_as_extreme(honest, shortcut, expected):
     assert permutation_p(np.array(honest, float), np.array(shortcut, float)) == pytest.approx(expected)
+
+
+def test_false_alarms_are_of_what_does_not_hold_and_misses_of_what_does():
+    flagged, holds = np.array([1, 1, 0, 0, 0], bool), np.array([1, 0, 0, 0, 1], bool)
+    assert error_rates(flagged, holds) == (1 / 3, 1 / 2)
+
+
+def test_the_overlap_is_that_at_the_best_level():
+    masks = torch.tensor([[[True, True], [False, False]]]).expand(2, -1, -1)
+    maps = torch.tensor([[[3.0, 2], [1, 0]], [[1, 2], [3, 0]]])
+    assert best_overlap(maps, masks).tolist() == pytest.approx([1, 2 / 3])  # the second: all three of the warm ones
+
+
+def test_what_moves_is_the_share_of_the_positive_map_that_changes_sides():
+    maps = torch.tensor([[[[3.0, -9, 1, 0]], [[1.0, 0, 3, -9]]], [[[1.0, 0, 0, 1]], [[1.0, 0, 0, 1]]]])
+    assert share_moved(maps) == pytest.approx((0.5 + 0) / 2)
+
+
+def test_colours_have_the_coordinates_that_the_standard_gives_them():
+    colours = cielab(np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0]], np.uint8))
+    np.testing.assert_allclose(colours, [[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20]], atol=0.02)

@@ -24,10 +24,10 @@ def subject(label=1, predicted=0, image=3, p=(0.7, 0.2, 0.1)):
 
 
 def maps(codes=(0, 1, 2)):
-    """Class c at layer l: (c + 1) × 10^l × the numbers 0 to 15, mirrored for every other class."""
+    """Class c at layer l: (c + 1) × 10^l × the numbers 0 to 15, upside down for every other class."""
     ramp = np.arange(16, dtype=np.float32).reshape(4, 4)
     return {
-        (layer, (code, None)): (code + 1) * 10**place * (ramp if code % 2 == 0 else ramp[:, ::-1])
+        (layer, (code, None)): (code + 1) * 10**place * (ramp if code % 2 == 0 else ramp[::-1])
         for place, layer in enumerate(LAYERS)
         for code in codes
     }
