@@ -13,6 +13,27 @@ Change = Literal["broken", "fixed", "both wrong", "both right"]
 
 
 @dataclass(frozen=True)
+class ChangedPairs:
+    """The M pairs of classes that at least one of two runs confuses.
+
+    cells: label · C + predicted, of C classes, int64 M, rising. images: how many more are taken so after than before,
+    int64 M. p_values: of McNemar's exact test of each pair, corrected by Holm for all M, float M, 0–1.
+    """
+
+    classes: int
+    cells: np.ndarray
+    images: np.ndarray
+    p_values: np.ndarray
+
+    def most(self, count: int) -> list[tuple[int, int, int, float]]:
+        """Return the pairs whose number changed most: codes true and predicted, the change in images, and p."""
+        order = np.argsort(-np.abs(self.images), kind="stable")[:count]
+        order = order[self.images[order] != 0]
+        columns = *np.divmod(self.cells, self.classes), self.images, self.p_values
+        return list(zip(*(values[order].tolist() for values in columns), strict=True))
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two runs that predict the same N images of the same C classes, as the caller has checked."""
 
@@ -35,9 +56,20 @@ class Comparison:
         """How many images more each cell has after than before."""
         return self.after.confusion.minus(self.before.confusion)
 
-    def most_changed(self, count: int) -> list[tuple[int, int, int]]:
-        """Return the mistakes whose number changed most: codes true and predicted, and the difference."""
-        return list(zip(*(values[:count].tolist() for values in self.confusion_difference.mistakes()), strict=True))
+    @cached_property
+    def changed_pairs(self) -> ChangedPairs:
+        """How often each pair of classes is confused that either run confuses, and whether the change is chance."""
+        runs = (self.before, self.after)
+        pairs = np.unique(np.concatenate([run.confusion.cells[run.confusion.is_mistake] for run in runs]))
+        differ = self.before.column("predicted") != self.after.column("predicted")
+        alone = np.zeros((2, len(pairs)), np.int64)  # images that only one of the runs takes so
+        for run, counts in zip(runs, alone, strict=True):
+            label, predicted = (run.column(name)[differ & run.wrong] for name in ("label", "predicted"))
+            found = Confusion.of(label, predicted, self.after.confusion.classes)
+            counts[np.searchsorted(pairs, found.cells)] = found.images
+        splits, place = np.unique(np.sort(alone, axis=0), axis=1, return_inverse=True)
+        chances = np.array([mcnemar(int(fewer), int(more)) for fewer, more in splits.T])
+        return ChangedPairs(self.after.confusion.classes, pairs, alone[1] - alone[0], holm(chances[place.flatten()]))
 
     @cached_property
     def p_value(self) -> float:
@@ -45,8 +77,31 @@ class Comparison:
 
         Of the n images on which only one of the two is right, each is as likely to be right if both are equally good.
         """
-        fixed, broken = int(self.masks["fixed"].sum()), int(self.masks["broken"].sum())
-        n, fewer = fixed + broken, np.arange(1, min(fixed, broken) + 1)
-        log_chances = np.cumsum(np.log(n - fewer + 1) - np.log(fewer))  # of 1, 2, … out of n, times 2ⁿ; of 0 it is 1
-        tail = np.logaddexp.reduce(np.append(0.0, log_chances)) - n * np.log(2)
-        return float(min(1.0, 2 * np.exp(tail)))
+        return mcnemar(int(self.masks["fixed"].sum()), int(self.masks["broken"].sum()))
+
+
+def mcnemar(one: int, other: int) -> float:
+    """Return the two-sided p-value of McNemar's exact test (McNemar 1947), 0–1, of images that only one run has.
+
+    >>> mcnemar(0, 5)
+    0.0625
+    """
+    n, fewer = one + other, np.arange(1, min(one, other) + 1)
+    log_chances = np.cumsum(np.log(n - fewer + 1) - np.log(fewer))  # of 1, 2, … out of n, times 2ⁿ; of 0 it is 1
+    tail = np.logaddexp.reduce(np.append(0.0, log_chances)) - n * np.log(2)
+    return float(min(1.0, 2 * np.exp(tail)))
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Correct the p-values of M tests, float M, for their number (Holm 1979): whichever stay below 5 % are found.
+
+    Of all tests, one that finds what is not there has then a chance of 5 % at most.
+
+    >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    times = np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.maximum.accumulate(times * p_values[order]).clip(max=1)
+    return corrected

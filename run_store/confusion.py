@@ -45,9 +45,14 @@ class Confusion:
         return self.cells % self.classes
 
     @cached_property
+    def is_mistake(self) -> np.ndarray:
+        """Whether each cell lies beside the diagonal, bool M."""
+        return self.label != self.predicted
+
+    @cached_property
     def hits(self) -> np.ndarray:
         """How many images of each class were predicted right, int64 C."""
-        return self._sum(self.label, self.label == self.predicted)
+        return self._sum(self.label, ~self.is_mistake)
 
     def per_class(self, name: str, other: int | None = None) -> np.ndarray:
         """Count the images with each class as `name`, "label" or "predicted"; with `other` as the other one.
@@ -59,8 +64,7 @@ class Confusion:
 
     def mistakes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the cells beside the diagonal, those with most images first: label, predicted and images."""
-        wrong = self.label != self.predicted
-        found = [values[wrong] for values in (self.label, self.predicted, self.images)]
+        found = [values[self.is_mistake] for values in (self.label, self.predicted, self.images)]
         order = np.argsort(-np.abs(found[2]), kind="stable")
         label, predicted, images = (values[order] for values in found)
         return label, predicted, images

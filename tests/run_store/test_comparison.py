@@ -8,8 +8,8 @@ import pytest
 
 from sightline.app.address.selection import Selection
 from sightline.app.elements.matrix_chart import difference_cells
-from sightline.app.views.compare.changes import changed_bars, rows_of, verdict_words, with_both
-from sightline.run_store.comparison import Comparison
+from sightline.app.views.compare.changes import changed_bars, changed_words, rows_of, verdict_words, with_both
+from sightline.run_store.comparison import Comparison, holm
 from sightline.run_store.predictions import Predictions
 
 NAMES = ("cat", "dog", "owl")
@@ -101,10 +101,51 @@ def test_the_difference_of_confusions_counts_mistakes_more_and_fewer(comparison)
 
 
 def test_the_pairs_that_changed_most_are_listed_by_how_much_and_unchanged_ones_are_not(comparison):
-    assert comparison.most_changed(8) == [(2, 0, -1)]  # one owl less is taken for a cat
-    assert comparison.most_changed(0) == []
+    assert comparison.changed_pairs.most(8) == [(2, 0, -1, 1.0)]  # one owl less is taken for a cat
+    assert comparison.changed_pairs.most(0) == []
     (bar,) = changed_bars(comparison, Selection(label="owl", predicted="cat"))
-    assert (bar.label, bar.taken_for, bar.cells, bar.value, bar.kind) == ("owl", "cat", ("−1",), 1, "")
+    assert (bar.label, bar.taken_for, bar.cells, bar.value, bar.kind) == ("owl", "cat", ("−1",), 1, "muted")
     assert bar.selected
     (worse,) = changed_bars(Comparison(comparison.after, comparison.before), Selection())
-    assert (worse.cells, worse.kind, worse.selected) == (("+1",), "wrong", False)
+    assert (worse.cells, worse.kind, worse.selected) == (("+1",), "muted", False)
+
+
+@pytest.fixture
+def confused():
+    """Of four pairs that either run confuses, one changes by eight images, one by three and two not at all."""
+    # true          before → after
+    changes = [
+        *[(0, 0, 1)] * 8,  # cats taken for dogs by the second run alone
+        *[(2, 0, 2)] * 3,  # owls taken for cats by the first alone
+        (1, 0, 1), (1, 1, 0),  # a dog taken for a cat by each
+        (2, 1, 1),  # an owl taken for a dog by both
+    ]  # fmt: skip
+    labels, before, after = map(list, zip(*changes, strict=True))
+    return Comparison(predictions(before, labels), predictions(after, labels))
+
+
+def test_each_pair_is_tested_on_the_images_that_one_run_alone_confuses_and_corrected_for_all_pairs(confused):
+    # McNemar by hand: 2/2⁸, 2/2³ and, where as many changed either way, 1; times 4, 3, …
+    assert confused.changed_pairs.p_values.tolist() == pytest.approx([4 * 2 / 256, 1, 3 * 2 / 8, 1])
+    assert [pair[:3] for pair in confused.changed_pairs.most(8)] == [(0, 1, 8), (2, 0, -3)]
+    assert [pair[3] for pair in confused.changed_pairs.most(8)] == pytest.approx([4 * 2 / 256, 3 * 2 / 8])
+
+
+def test_only_changes_beyond_chance_are_marked_and_the_number_of_pairs_is_said(confused):
+    more, less = changed_bars(confused, Selection())
+    assert (more.cells, more.kind, more.title) == (("+8*",), "wrong", "cat taken for dog: +8 images, more than chance")
+    assert (less.cells, less.kind, less.title) == (("−3",), "muted", "owl taken for cat: −3 images")
+    assert changed_words(confused).startswith(r"\* 1 of the 4 pairs of classes that either run confuses changed")
+
+
+def test_where_all_changes_may_be_chance_none_is_marked(comparison):
+    assert changed_words(comparison).startswith("None of the 4 pairs")  # cat→dog, dog→cat, owl→cat and owl→dog
+
+
+def test_runs_that_confuse_nothing_have_no_pairs():
+    right = Comparison(predictions(LABELS), predictions(LABELS))
+    assert right.changed_pairs.most(8) == [] and changed_bars(right, Selection()) == []
+
+
+def test_holm_never_ranks_a_larger_p_before_a_smaller_one():
+    assert holm(np.array([0.04, 0.01, 0.03, 0.5])).tolist() == pytest.approx([0.09, 0.04, 0.09, 0.5])

@@ -22,6 +22,7 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
 SHOWN_PAIRS = 8
+MARK = "*"  # of what is more than chance
 LIKELY = 0.05  # what chance does as often as this, or more often, is not held against it
 
 
@@ -84,23 +85,36 @@ def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selec
 
 
 def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:
-    """Return the pairs of classes whose number of mistakes changed most; orange where it grew."""
+    """Return the pairs of classes whose number of mistakes changed most; orange where it grew by more than chance."""
     names, shown = comparison.after.class_names, []
-    for label, predicted, images in comparison.most_changed(SHOWN_PAIRS):
+    for label, predicted, images, p in comparison.changed_pairs.most(SHOWN_PAIRS):
         number = f"{images:+d}".replace("-", "−")
+        is_chance = p >= LIKELY
+        title = f"{names[label]} taken for {names[predicted]}: {number} images"
         shown.append(
             Bar(
                 names[label],
                 abs(images),
-                (number,),
+                (number if is_chance else f"{number}{MARK}",),
                 taken_for=names[predicted],
                 id=f"{label}-{predicted}",
-                kind="wrong" if images > 0 else "",
-                title=f"{names[label]} taken for {names[predicted]}: {number} images",
+                kind="muted" if is_chance else "wrong" if images > 0 else "",
+                title=title if is_chance else f"{title}, more than chance",
                 selected=(selection.label, selection.predicted) == (names[label], names[predicted]),
             )
         )
     return [replace(bar, value=bar.value / max(bar.value for bar in shown)) for bar in shown]
+
+
+def changed_words(comparison: Comparison) -> str:
+    """Say in Markdown how many pairs changed by more than chance, and of how many."""
+    p_values = comparison.changed_pairs.p_values
+    found = int((p_values < LIKELY).sum())
+    how = f"{escape_markdown(MARK)} {count(found)}" if found else "None"
+    return (
+        f"{how} of the {count(len(p_values))} pairs of classes that either run confuses changed by more than chance "
+        f"({LIKELY:.0%}; McNemar's exact test for each, with Holm's correction for all of them)."
+    )
 
 
 def rows_of(comparison: Comparison, selection: Selection) -> np.ndarray:

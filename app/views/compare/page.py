@@ -18,7 +18,14 @@ from sightline.app.elements.matrix_chart import MOST_DRAWN, difference_cells
 from sightline.app.elements.shell import draw_missing, draw_run, with_second_run
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders, run_list
-from sightline.app.views.compare.changes import changed_bars, draw_both, rows_of, verdict_words, with_both
+from sightline.app.views.compare.changes import (
+    changed_bars,
+    changed_words,
+    draw_both,
+    rows_of,
+    verdict_words,
+    with_both,
+)
 from sightline.run_store.comparison import Change, Comparison
 from sightline.run_store.run import Run
 
@@ -103,6 +110,8 @@ def _draw_difference(after: Run, comparison: Comparison, selection: Selection) -
         st.markdown("**Most changed**")
         bars = changed_bars(comparison, selection)
         draw_pairs(bars, names, "compare_pairs", otherwise="Every pair of classes is confused as often as before.")
+        if bars:
+            st.caption(changed_words(comparison))
 
 
 def _draw_set(before: Run, after: Run, comparison: Comparison, current: CurrentSet, selection: Selection) -> None:

@@ -53,6 +53,7 @@ def test_the_broken_images_come_first_with_both_predictions_and_both_maps(runs):
     ]
     assert "**new** is right on 75.0 %, **old** on 75.0 %: as many." in text_of(app)
     assert "p = 1.000" in text_of(app)
+    assert re.search(r"None of the \d pairs of classes that either run confuses changed by more than", text_of(app))
     old, new = maps_of(app)
     assert "old: dog" in old and "new: owl" in new
 
