@@ -11,11 +11,27 @@ class Measure:
     deed: str
     figure: str
     source: str
-    better: str  # "higher" or "lower"
+    better: str | None  # "higher" or "lower"; None where figures do not rank maps
     least: float  # the values that are possible
     most: float
     chance: float | None = None  # of a map that knows nothing, where that is known
-    bound: float | None = None  # of a sanity check, which passes where the figure is at most this
+    bound: float | None = None  # a sanity check passes where the figure lies at or below it; None: no check
+
+    @property
+    def is_highest_first(self) -> bool:
+        """Whether a list begins with the highest figure: that of sanity checks begins with what passes most clearly."""
+        return self.better == "higher" or (self.better is None and self.bound is None)
+
+    @property
+    def direction(self) -> str:
+        """What a figure is held against, in words; "" where it is neither better nor worse."""
+        if self.bound is not None:
+            return f"passes at {self.bound:g} or below"
+        return f"{self.better} is better" if self.better else ""
+
+
+RANDOMISED_BOUND = 0.5  # of known good maps none, of known bad ones all lie above: benchmarks/RESULTS.md, "Bounds"
+CLASS_BOUND = 0.9
 
 
 MEASURES = {
@@ -92,10 +108,11 @@ MEASURES = {
         "before.",
         "The figure is their rank correlation: a map that stays the same shows the image, not the model.",
         "Adebayo et al. 2018, arXiv 1810.03292",
-        "lower",
+        None,
         -1,
         1,
         0,
+        RANDOMISED_BOUND,
     ),
     "randomisation_smooth": Measure(
         "Random parameters, smooth",
@@ -103,19 +120,21 @@ MEASURES = {
         "forgetting.",
         "The figure is their rank correlation: a map that stays the same shows the image, not the model.",
         "Hedström et al. 2024, arXiv 2405.02383",
-        "lower",
+        None,
         -1,
         1,
         0,
+        RANDOMISED_BOUND,
     ),
     "class_sensitivity": Measure(
         "Two classes' maps",
         "The maps of the two likeliest classes are compared.",
         "The figure is their correlation: at 1, the map does not depend on the class.",
         "as in the finding “same for all”",
-        "lower",
+        None,
         -1,
         1,
+        bound=CLASS_BOUND,
     ),
     "object_share": Measure(
         "On the object",
@@ -129,10 +148,10 @@ MEASURES = {
     "tag_minus_decoy": Measure(
         "Tag less decoy",
         "On generated images a tag may give the class away, and a decoy beside it tells nothing.",
-        "The figure is the map's share on the tag less that on the decoy: above 0 the model looks at the tag, while a "
-        "map that lights up any patch has 0.",
+        "The figure is the map's share on the tag less that on the decoy. Above zero: the map lies on the tag; below: "
+        "on the decoy. A map that lights up any patch has 0.",
         "masks of the run",
-        "higher",
+        None,
         -1,
         1,
         0,

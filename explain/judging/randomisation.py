@@ -27,7 +27,7 @@ def randomisation(
 
     Cascading randomisation (Adebayo et al. 2018, arXiv 1810.03292): from the head downwards one stage after the other
     is drawn anew, and what is above stays random. The value of an image is the mean over these models of Spearman's
-    correlation with the original map: 1 says that the map does not depend on what was learned; 0 is best. A random
+    correlation with the original map: 1 says that the map does not depend on what was learned. A random
     model's map that is constant is not similar (0); an original map that is constant has no value (NaN).
 
     explain: the maps to judge, called with the model or a changed copy of it. The model is left as it was.

@@ -102,12 +102,12 @@ class Report:
     def _examples(self, measure: str, values: np.ndarray, is_best: bool) -> tuple[int, ...]:
         """Name the images of the test split whose maps the measure calls best or worst, or those of such a mosaic.
 
-        Where a measure has no better, its best are the highest. No images where all values are alike.
+        Of a measure that does not rank, the first and last in its order. No images where all values are alike.
         """
         if measure not in MEASURES:
             return ()
         values = values[: len(self.sample.mosaics if measure == "gridpg" else self.sample)]  # there may be more
-        lower_first = (MEASURES[measure].better == "lower") == is_best
+        lower_first = MEASURES[measure].is_highest_first != is_best
         order = np.argsort(values if lower_first else -values, kind="stable")
         order = order[np.isfinite(values[order])]
         if not len(order) or np.ptp(values[order]) == 0:

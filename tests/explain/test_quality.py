@@ -246,6 +246,7 @@ def test_the_best_and_the_worst_images_of_a_figure_are_named(run, judged):
     assert (rows["road_gap"].best, rows["road_gap"].worst) == (last, first)
     last_of_twelve = tuple(sample.rows[11:7:-1].tolist())
     assert (rows["deletion"].best, rows["deletion"].worst) == (first, last_of_twelve)  # where lower is better
+    assert (rows["randomisation"].best, rows["tag_minus_decoy"].best) == (first, last)  # where figures do not rank
     assert (rows["gridpg"].best, rows["gridpg"].worst) == tuple(map(tuple, sample.mosaics[[-1, 0]].tolist()))
 
 

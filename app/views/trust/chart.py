@@ -1,4 +1,4 @@
-"""The figures of one measure as Vega-Lite: a row a map, best first, with its interval. No Streamlit here."""
+"""The figures of one measure as Vega-Lite: a row a map with its interval, in order. No Streamlit here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ ROW_HEIGHT, AXIS_HEIGHT = 17, 50  # pixels
 
 def best_first(rows: Sequence[QualityRow], measure: str) -> list[QualityRow]:
     """Sort the rows of one measure on which images count."""
-    sign = -1 if MEASURES[measure].better == "higher" else 1
+    sign = -1 if MEASURES[measure].is_highest_first else 1
     return sorted((row for row in rows if row.measure == measure and row.n), key=lambda row: sign * row.value)
 
 
@@ -81,7 +81,7 @@ def _marks(measure: Measure) -> list[dict[str, Any]]:
     x = {
         "type": "quantitative",
         "scale": {"nice": True, "zero": True},
-        "title": f"{measure.title}, {measure.better} is better",
+        "title": ", ".join(filter(None, (measure.title, measure.direction))),
         "axis": {"tickCount": 7, "format": ".0%" if measure.least == 0 else ".2f"},
     }
     picked = {"type": "point", "fields": ["method", "layer"], "toggle": False}

@@ -91,7 +91,7 @@ def _draw_chart(rows: list[QualityRow], shown: list[QualityRow], measure: str, c
         key=key,
         on_select=take,
         selection_mode=MAP_SELECTION,
-        alt=f"{MEASURES[measure].title} of every kind of map, best first, with 95 % intervals",
+        alt=f"{MEASURES[measure].title} of every kind of map, with 95 % intervals",
     )
     st.caption("Bars: 95 % bootstrap intervals over images. Grey: control maps, which know neither model nor class.")
 
@@ -112,7 +112,8 @@ def _draw_measure(rows: list[QualityRow], measure: str) -> None:
     )
     known = MEASURES[measure]
     st.markdown(f"{known.deed} {known.figure}")
-    st.caption(f"{known.better.capitalize()} is better. Source: {known.source}.")
+    direction = f"{known.direction.capitalize()}. " if known.direction else ""
+    st.caption(f"{direction}Source: {known.source}.")
 
 
 def _draw_examples(
@@ -138,7 +139,9 @@ def _draw_examples(
     if not row.best:
         st.caption("The figure is the same for all images.")
         return
-    for title, images in (("Best", row.best), ("Worst", row.worst)):
+    known = MEASURES[row.measure]
+    ends = ("Highest", "Lowest") if known.is_highest_first else ("Lowest", "Highest")
+    for title, images in zip(("Best", "Worst") if known.better else ends, (row.best, row.worst), strict=True):
         st.caption(f"{title} {noun}{'' if noun == 'mosaic' else 's'} · a click opens Layers")
         _draw_images(
             run, predictions, [image for image in images if image < len(predictions)], chosen, selection, title

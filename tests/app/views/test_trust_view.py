@@ -59,7 +59,7 @@ def test_every_measure_is_explained_in_sentences_with_its_source(run):
     for name, measure in MEASURES.items():
         app = open_page("trust", measure=name)
         assert f"{measure.deed} {measure.figure}" in text_of(app) and measure.source in text_of(app)
-        assert not app.warning
+        assert measure.direction.capitalize() in text_of(app) and not app.warning
     assert app.selectbox(key="trust_measure").options == [measure.title for measure in MEASURES.values()]
 
 
