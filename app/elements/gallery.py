@@ -181,7 +181,7 @@ def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[
     confidences = predictions.column("confidence")[rows]
     items = []
     for index, label, guess, confidence in zip(rows.tolist(), labels, guesses, confidences, strict=True):
-        verdict = (
+        outcome = (
             f"true {names[label]}, predicted {names[guess]}" if label != guess else f"{names[label]}, predicted right"
         )
         items.append(
@@ -192,7 +192,7 @@ def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[
                 "predicted": names[guess],
                 "wrong": bool(label != guess),
                 "confidence": f"{100 * confidence:.0f}",
-                "alt": f"Image {index}: {verdict}, confidence {percent(float(confidence))}",
+                "alt": f"Image {index}: {outcome}, confidence {percent(float(confidence))}",
             }
         )
     return items

@@ -44,7 +44,7 @@ def draw_subject(
         picture(subject)
     else:
         draw_image(subject.pixels, subject.describe())
-    st.markdown(verdict_markdown(subject))
+    st.markdown(outcome_markdown(subject))
     draw_bars(probability_bars(subject, shown_classes), key="inspector_probabilities", widths=(48,), label_share=0.8)
 
 
@@ -71,7 +71,7 @@ def draw_image(image: np.ndarray, alt: str, key: str = "inspector_image") -> Non
         st.image(png(image), width="stretch", output_format="PNG", alt=alt)
 
 
-def verdict_markdown(subject: Subject) -> str:
+def outcome_markdown(subject: Subject) -> str:
     """Say in Markdown what the image was taken for."""
     predicted = escape_markdown(subject.name(subject.predicted))
     if subject.label is None:

@@ -8,7 +8,7 @@ import pytest
 
 from sightline.app.address.selection import Selection
 from sightline.app.elements.matrix_chart import difference_cells
-from sightline.app.views.compare.changes import changed_bars, changed_words, rows_of, verdict_words, with_both
+from sightline.app.views.compare.changes import better_words, changed_bars, changed_words, rows_of, with_both
 from sightline.run_store.comparison import Comparison, holm
 from sightline.run_store.predictions import Predictions
 
@@ -60,16 +60,16 @@ def test_p_of_many_images_is_a_number():
 
 def test_runs_that_are_right_on_the_same_images_do_not_differ():
     assert split(0, 0).p_value == 1
-    assert verdict_words(split(0, 0), "a", "b").endswith("They are right on the same images.")
+    assert better_words(split(0, 0), "a", "b").endswith("They are right on the same images.")
 
 
-def test_the_verdict_says_who_is_better_and_how_sure_that_is():
-    words = verdict_words(split(12, 2), "old", "*new*")
+def test_the_words_say_which_run_is_better_and_how_sure_that_is():
+    words = better_words(split(12, 2), "old", "*new*")
     assert r"**\*new\*** is right on 86.7 %, **old** on 20.0 %: 66.7 points more." in words
     assert r"On 14 images only one of them is right: **\*new\*** on 12, **old** on 2" in words
     assert "would hardly do this (McNemar's exact test, p = 0.013)" in words
-    assert "could well do this (McNemar's exact test, p = 0.453)" in verdict_words(split(2, 5), "old", "new")
-    assert "hardly do this (McNemar's exact test, p < 0.001)" in verdict_words(split(0, 40), "old", "new")
+    assert "could well do this (McNemar's exact test, p = 0.453)" in better_words(split(2, 5), "old", "new")
+    assert "hardly do this (McNemar's exact test, p < 0.001)" in better_words(split(0, 40), "old", "new")
 
 
 def test_the_set_is_the_change_the_class_and_what_either_run_predicted(comparison):

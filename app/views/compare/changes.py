@@ -26,7 +26,7 @@ MARK = "*"  # of what is more than chance
 LIKELY = 0.05  # what chance does as often as this, or more often, is not held against it
 
 
-def verdict_words(comparison: Comparison, before: str, after: str) -> str:
+def better_words(comparison: Comparison, before: str, after: str) -> str:
     """Say in Markdown which run is better, with McNemar's test in words."""
     accuracies = comparison.after.accuracy, comparison.before.accuracy
     points = 100 * (accuracies[0] - accuracies[1])
@@ -38,10 +38,10 @@ def verdict_words(comparison: Comparison, before: str, after: str) -> str:
         return f"{sentence} They are right on the same images."
     p = comparison.p_value
     chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-    verdict = "chance alone could well do this" if p >= LIKELY else "chance alone would hardly do this"
+    likely = "chance alone could well do this" if p >= LIKELY else "chance alone would hardly do this"
     return (
         f"{sentence} On {count(fixed + broken)} images only one of them is right: {names[0]} on {count(fixed)}, "
-        f"{names[1]} on {count(broken)}; {verdict} (McNemar's exact test, {chance})."
+        f"{names[1]} on {count(broken)}; {likely} (McNemar's exact test, {chance})."
     )
 
 
@@ -113,7 +113,7 @@ def changed_words(comparison: Comparison) -> str:
     how = f"{escape_markdown(MARK)} {count(found)}" if found else "None"
     return (
         f"{how} of the {count(len(p_values))} pairs of classes that either run confuses changed by more than chance "
-        f"({LIKELY:.0%}; McNemar's exact test for each, with Holm's correction for all of them)."
+        f"({100 * LIKELY:.0f} %; McNemar's exact test for each, with Holm's correction for all of them)."
     )
 
 

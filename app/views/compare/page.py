@@ -19,11 +19,11 @@ from sightline.app.elements.shell import draw_missing, draw_run, with_second_run
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders, run_list
 from sightline.app.views.compare.changes import (
+    better_words,
     changed_bars,
     changed_words,
     draw_both,
     rows_of,
-    verdict_words,
     with_both,
 )
 from sightline.run_store.comparison import Change, Comparison
@@ -53,15 +53,15 @@ def draw(after: Run, selection: Selection) -> None:
         )
     else:
         comparison = loaders.comparison(before, after)
-        _draw_verdict(before, after, comparison, selection)
+        _draw_which_is_better(before, after, comparison, selection)
         _draw_changes(before, after, comparison, selection)
 
 
-def _draw_verdict(before: Run, after: Run, comparison: Comparison, selection: Selection) -> None:
+def _draw_which_is_better(before: Run, after: Run, comparison: Comparison, selection: Selection) -> None:
     with st.container(
-        key="panel_verdict", border=True, horizontal=True, vertical_alignment="center", gap="small", wrap=False
+        key="panel_better", border=True, horizontal=True, vertical_alignment="center", gap="small", wrap=False
     ):
-        words = verdict_words(comparison, run_list.title(before), run_list.title(after))
+        words = better_words(comparison, run_list.title(before), run_list.title(after))
         st.markdown(words, width="stretch")
         st.button(
             "Swap",
