@@ -1,6 +1,6 @@
 """How often is a badge wrong? Candidates for the thresholds of findings, where planted shapes tell the truth.
 
-python -m benchmarks.badge_calibration [--runs FOLDER] [--chosen-on 0 1 2] [--checked-on 3 4]
+python -m benchmarks.badge_calibration --runs FOLDER [--chosen-on 0 1 2] [--checked-on 3 4]
 
 A false alarm: the badge is shown although it does not hold; a miss: it holds and is not shown. The truths:
 

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 
 from benchmarks.badge_calibration import best_overlap, cielab, share_moved
 from benchmarks.calibration import error_rates
+from benchmarks.check_calibration import guided_backpropagation
 from benchmarks.shortcut_methods import permutation_p
 
 
@@ -40,3 +43,13 @@ def test_what_moves_is_the_share_of_the_positive_map_that_changes_sides():
 def test_colours_have_the_coordinates_that_the_standard_gives_them():
     colours = cielab(np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0]], np.uint8))
     np.testing.assert_allclose(colours, [[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20]], atol=0.02)
+
+
+def test_guided_backpropagation_passes_only_what_is_positive_through_units_that_are_on():
+    class Network(nn.Module):
+        def forward(self, images):
+            units = functional.relu(images.flatten(1))  # of four pixels, the last is off
+            return torch.stack([units @ torch.tensor([2.0, -3, 0, 5]), units.sum(dim=1)], dim=1)
+
+    image = torch.tensor([[[[1.0, 1], [1, -1]]]])
+    assert guided_backpropagation(Network(), image, torch.tensor([0])).tolist() == [[[2, 0], [0, 0]]]

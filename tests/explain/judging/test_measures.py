@@ -1,5 +1,6 @@
 """Measures: which rank maps, which pass or fail, and which do neither."""
 
+from sightline.explain.judging.findings import SAME_CORRELATION
 from sightline.explain.judging.measures import MEASURES
 
 CHECKS = {"randomisation", "randomisation_smooth", "class_sensitivity"}
@@ -9,6 +10,7 @@ def test_sanity_checks_pass_or_fail_and_do_not_rank():
     assert {name for name, measure in MEASURES.items() if measure.bound is not None} == CHECKS
     assert all(MEASURES[name].better is None for name in CHECKS)
     assert MEASURES["randomisation"].direction == "passes at 0.5 or below"
+    assert MEASURES["class_sensitivity"].bound == SAME_CORRELATION  # one word for one thing, of a kind and of a map
 
 
 def test_where_a_map_lies_on_tag_or_decoy_is_neither_better_nor_worse():
