@@ -172,7 +172,8 @@ def test_the_figures_are_those_of_the_maps_of_the_predicted_class_and_its_rival(
     correlations = pearson(maps[:, 0].numpy(), maps[:, 1].numpy())
     rows = {row.measure: row for row in read_quality(measured_run) if row.layer == "layer3"}
     assert rows["object_share"].value == pytest.approx(share, rel=1e-4)
-    assert rows["class_sensitivity"].value == pytest.approx(np.nanmean(correlations), rel=1e-3)
+    first = len(read_values(measured_run)["gradcam", "layer3"]["class_sensitivity"])  # until it was certain
+    assert rows["class_sensitivity"].value == pytest.approx(np.nanmean(correlations[:first]), rel=1e-3)
 
 
 def examine(run, kinds, images=20):
