@@ -35,9 +35,9 @@ def removal_curve(
 ) -> Tensor:
     """Return the probability of the class `targets` (int N) when the most relevant pixels are replaced: float N×S.
 
-    images: float N×C×H×W, normalised, on the model's device. maps: float N×H×W, of which only the order counts; equal
-    pixels go in reading order; with −maps the least relevant pixels are replaced first. shares: how much is replaced,
-    S values from 0 to 1, rounded to whole pixels.
+    images: float N×C×H×W, normalised, on the model's device. maps: float N×H×W, of which only the order counts; with
+    −maps the least relevant pixels are replaced first. Of equal pixels, those in relevant surroundings count as more
+    relevant. shares: how much is replaced, S values from 0 to 1, rounded to whole pixels.
     """
     ranks = _ranks(maps)
     counts = torch.tensor([round(share * ranks[0].numel()) for share in shares], device=images.device)
@@ -152,8 +152,15 @@ def _soften(images: Tensor, hidden: Tensor, width: float, reach: int) -> Tensor:
 
 
 def _ranks(maps: Tensor) -> Tensor:
-    """Rank every pixel among those of its image, int64 N×H×W: 0 is the largest value."""
-    order = maps.flatten(1).argsort(dim=1, descending=True, stable=True)
+    """Rank every pixel among those of its image, int64 N×H×W: 0 is the largest value.
+
+    Of equal pixels that one is higher whose surroundings are. In reading order, say, a mask's background would go from
+    the top downwards, and leave a hole that no imputation fills.
+    """
+    width = BLUR_WIDTH * min(maps.shape[1:])
+    surroundings = blurred(maps[:, None].float(), width, ceil(BLUR_REACH * width)).flatten(1)
+    order = surroundings.argsort(dim=1, descending=True, stable=True)
+    order = order.gather(1, maps.flatten(1).gather(1, order).argsort(dim=1, descending=True, stable=True))
     ranks = torch.empty_like(order)
     ranks.scatter_(1, order, torch.arange(order.shape[1], device=maps.device).expand_as(order))
     return ranks.reshape(maps.shape)

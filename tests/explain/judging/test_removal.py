@@ -139,6 +139,26 @@ def test_the_blur_is_a_weighted_mean_of_eleven_by_eleven_pixels():
     np.testing.assert_allclose(blurred(torch.from_numpy(image), 5, 5), expected, atol=1e-5)
 
 
+def test_of_equal_pixels_those_in_relevant_surroundings_are_more_relevant():
+    patch = torch.zeros(1, 16, 16)
+    patch[0, 2:6, 8:12] = 1
+    hidden = []
+
+    def replace(images, pixels):
+        hidden.append(pixels[0])
+        return images[:, None].expand(-1, pixels.shape[1], -1, -1, -1)
+
+    for order in (patch, -patch):
+        removal_curve(
+            Linear(torch.zeros(3, 16, 16)), torch.zeros(1, 3, 16, 16), order, torch.tensor([0]), replace, (0.25,)
+        )
+    most, least = (set(map(tuple, pixels[0].nonzero().tolist())) for pixels in hidden)
+    rows, columns = torch.meshgrid(torch.arange(16), torch.arange(16), indexing="ij")
+    distance = torch.hypot(rows - 3.5, columns - 9.5)
+    assert max(distance[place] for place in most) < 6  # 64 pixels round the patch, which has 16
+    assert min(distance[place] for place in least) > 8
+
+
 @pytest.mark.parametrize("least_first", [False, True])
 def test_a_step_removes_its_share_and_no_pixel_more(anything, least_first):
     model, images, targets, maps = anything
