@@ -29,7 +29,7 @@ from torch.nn.functional import max_pool2d
 
 from sightline.explain.attribution.engine import probabilities, upsample
 from sightline.explain.judging.controls import CONTROLS
-from sightline.explain.judging.removal import BLUR_WIDTH, blur_gap, blurred, removal_curve, road_gap
+from sightline.explain.judging.removal import BLUR_WIDTH, blurred, blurring, removal_curve, road_gap
 from sightline.explain.judging.sample import draw_sample
 from sightline.image_data.planted_shapes import VARIANTS
 from sightline.image_data.splits import OBJECT, TAG
@@ -49,10 +49,15 @@ def by_grey(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> 
     return (least - most).mean(dim=1)
 
 
+def by_blurring(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, width: float = BLUR_WIDTH) -> Tensor:
+    """The gap of blurring."""
+    return blurring(model, images, maps, targets, width).gap
+
+
 MEASURES = {
     "ROAD": road_gap,
-    "blurring": blur_gap,
-    "blurring by half": partial(blur_gap, width=BLUR_WIDTH / 2),
+    "blurring": by_blurring,
+    "blurring by half": partial(by_blurring, width=BLUR_WIDTH / 2),
     "grey": by_grey,
 }
 RIGHT = "ROC area"

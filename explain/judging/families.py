@@ -13,7 +13,7 @@ from sightline.explain.attribution.methods import PIXEL_METHODS
 from sightline.explain.judging.examination import Examination, joined
 from sightline.explain.judging.localisation import CELLS, gridpg, positive_share, tag_minus_decoy
 from sightline.explain.judging.randomisation import Explain, randomisation, smooth
-from sightline.explain.judging.removal import blur_gap, deletion, drop_and_increase, insertion, road_gap
+from sightline.explain.judging.removal import blurring, drop_and_increase, road_gap
 from sightline.explain.judging.sample import Sample
 from sightline.explain.judging.similarity import pearson
 from sightline.explain.judging.verdicts import DECISIVE, SECOND
@@ -99,19 +99,14 @@ def _take_road(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, 
 
 @_of_predicted
 def _take_blurring(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, _: slice) -> Mapping[str, Tensor]:
-    return {"blur_gap": blur_gap(model, images, maps, targets)}
+    found = blurring(model, images, maps, targets)
+    return {"blur_gap": found.gap, "blur_insertion": found.insertion, "blur_deletion": found.deletion}
 
 
 @_of_predicted
-def _take_literature(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, _: slice) -> Mapping[str, Tensor]:
-    judged = images, maps, targets
-    drop, increase = drop_and_increase(model, *judged)
-    return {
-        "insertion": insertion(model, *judged),
-        "deletion": deletion(model, *judged),
-        "average_drop": drop,
-        "increase": increase,
-    }
+def _take_darkening(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, _: slice) -> Mapping[str, Tensor]:
+    drop, increase = drop_and_increase(model, images, maps, targets)
+    return {"average_drop": drop, "increase": increase}
 
 
 def _take_class_sensitivity(examination: Examination, kinds: Sequence[Kind], part: slice) -> dict[Kind, Values]:
@@ -203,7 +198,7 @@ class Autocast(nn.Module):
 # In the order in which they are taken in every round.
 FAMILIES = (
     Family("removing pixels", (DECISIVE,), _take_road, passes=18),
-    Family("blurring pixels", (SECOND,), _take_blurring, passes=18),
+    Family("blurring pixels", (SECOND, "blur_insertion", "blur_deletion"), _take_blurring, passes=20),
     Family("two classes", ("class_sensitivity",), _take_class_sensitivity, passes=1),
     Family("masks", ("object_share", "tag_minus_decoy"), _take_places, passes=1),
     Family("mosaics", ("gridpg",), _take_gridpg, passes=20, unit=CELLS),
@@ -216,11 +211,5 @@ FAMILIES = (
         layer_images=50,
         pixel_images=10,
     ),
-    Family(
-        "the measures of the literature",
-        ("insertion", "deletion", "average_drop", "increase"),
-        _take_literature,
-        passes=24,
-        layer_images=100,
-    ),
+    Family("darkening", ("average_drop", "increase"), _take_darkening, passes=2, layer_images=100),
 )

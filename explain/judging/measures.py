@@ -67,7 +67,7 @@ MEASURES = {
         1,
         0,
     ),
-    "insertion": Measure(
+    "blur_insertion": Measure(
         "Insertion",
         "In a blurred image the most relevant pixels become sharp first.",
         "The figure is the class's mean probability on the way: the sooner it is recognised, the higher.",
@@ -76,11 +76,11 @@ MEASURES = {
         0,
         1,
     ),
-    "deletion": Measure(
+    "blur_deletion": Measure(
         "Deletion",
-        "The most relevant pixels become grey first.",
+        "The most relevant pixels are blurred first.",
         "The figure is the class's mean probability on the way: the sooner it is lost, the lower.",
-        "Petsiuk et al. 2018, arXiv 1806.07421",
+        "Petsiuk et al. 2018, arXiv 1806.07421, who make pixels grey instead",
         "lower",
         0,
         1,

@@ -4,6 +4,7 @@ All removals of a batch of images go through one loop: every image at every step
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from math import ceil
 
@@ -17,7 +18,6 @@ from sightline.explain.judging.imputation import impute
 STEPS = tuple(step / 10 for step in range(1, 10))  # shares of the pixels, of ROAD
 ENDS_AND_STEPS = (0.0, *STEPS, 1.0)  # of insertion and deletion
 REMOVED_BYTES = 2 * 2**20  # of the images that are changed at once: few enough for a processor's cache
-INSERTION_REACH, INSERTION_WIDTH = 5, 5.0  # pixels: 11×11 and its standard deviation, as in the code of Petsiuk et al.
 BLUR_WIDTH = 1 / 4  # of a side; see `blur_gap`
 BLUR_REACH = 3  # standard deviations
 
@@ -64,43 +64,42 @@ def road_gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, se
         filled = impute(rows.flatten(0, 1), hidden.flatten(0, 1), torch.Generator().manual_seed(seed))
         return filled.unflatten(0, hidden.shape[:2])
 
-    return _gap(model, images, maps, targets, replace)
+    most, least = (removal_curve(model, images, order, targets, replace) for order in (maps, -maps))
+    return (least - most).mean(dim=1)
 
 
-def blur_gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, width: float = BLUR_WIDTH) -> Tensor:
-    """Measure insertion less deletion, both by blurring: float N, −1 to 1; chance is 0, higher is better.
+@dataclass(frozen=True)
+class Blurring:
+    """What becomes of the class's probability when pixels are blurred; each float N, of N images.
 
-    As `road_gap`, but hidden pixels become those of the blurred image, as in insertion (Petsiuk et al. 2018, arXiv
-    1806.07421). width: the blur's standard deviation, as a share of the image's shorter side. Theirs is 11 pixels wide,
-    that of Fong and Vedaldi (2017, arXiv 1704.03296) has 10 of 224. At a quarter of a side, a pattern that repeats
-    twice across an image of any size keeps less than 5 % of its contrast, and the demo's models see no more than in a
-    grey image (benchmarks/RESULTS.md). Mean colours remain: a model that knows a class by them minds little.
+    gap: −1 to 1, higher is better, chance is 0: as `road_gap`. insertion: 0–1, higher is better: the area under its
+    probability when the most relevant pixels first become sharp. deletion: 0–1, lower is better: when they first become
+    soft. Both go in eleven steps from none to all; trapezoids.
+    """
+
+    gap: Tensor
+    insertion: Tensor
+    deletion: Tensor
+
+
+def blurring(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, width: float = BLUR_WIDTH) -> Blurring:
+    """Measure insertion and deletion (Petsiuk et al. 2018, arXiv 1806.07421), both by blurring, and their gap.
+
+    Hidden pixels become those of the blurred image. Arguments as in `removal_curve`. width: the blur's standard
+    deviation, as a share of the image's shorter side. That of Petsiuk et al. is 11 pixels wide, and they delete by
+    grey; that of Fong and Vedaldi (2017, arXiv 1704.03296) has 10 of 224. At a quarter of a side, a pattern that
+    repeats twice across an image of any size keeps less than 5 % of its contrast, and the demo's models see no more
+    than in a grey image (benchmarks/RESULTS.md). Mean colours remain: a model that knows a class by them minds little.
     DiFull (Rao et al. 2022) would be another choice, but needs a network whose heads are disconnected.
     """
     deviation = width * min(images.shape[2:])
     soften = partial(_soften, width=deviation, reach=ceil(BLUR_REACH * deviation))
-    return _gap(model, images, maps, targets, soften)
-
-
-def deletion(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> Tensor:
-    """Measure the area under the deletion curve (Petsiuk et al. 2018, arXiv 1806.07421): float N, 0–1, lower is better.
-
-    The most relevant pixels first become the mean colour (0), in eleven steps from none to all; trapezoids. Arguments
-    as in `removal_curve`.
-    """
-    curve = removal_curve(model, images, maps, targets, _make_grey, ENDS_AND_STEPS)
-    return torch.trapezoid(curve, dx=1 / (len(ENDS_AND_STEPS) - 1))
-
-
-def insertion(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> Tensor:
-    """Measure the area under the insertion curve (Petsiuk et al. 2018): float N, 0–1, higher is better.
-
-    The most relevant pixels first appear in the blurred image, in eleven steps from none to all; trapezoids. Arguments
-    as in `removal_curve`. The blur is that of the paper's code, 11 pixels wide, also where images are small.
-    """
-    soften = partial(_soften, width=INSERTION_WIDTH, reach=INSERTION_REACH)
-    curve = removal_curve(model, images, -maps, targets, soften, ENDS_AND_STEPS)
-    return torch.trapezoid(curve, dx=1 / (len(ENDS_AND_STEPS) - 1))
+    most = removal_curve(model, images, maps, targets, soften, ENDS_AND_STEPS)
+    inner = removal_curve(model, images, -maps, targets, soften, STEPS)
+    least = torch.cat([most[:, :1], inner, most[:, -1:]], dim=1)  # both begin sharp and end soft
+    step = 1 / (len(ENDS_AND_STEPS) - 1)
+    insertion, deletion = (torch.trapezoid(curve, dx=step) for curve in (least, most))
+    return Blurring((inner - most[:, 1:-1]).mean(dim=1), insertion, deletion)
 
 
 def drop_and_increase(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,16 +134,6 @@ def _means(side: int, width: float, reach: int) -> Tensor:
     weights = torch.exp(-places.square() / (2 * width**2))
     sources = (torch.arange(side)[:, None] + places).clamp(0, side - 1)
     return torch.zeros(side, side).scatter_add_(1, sources, (weights / weights.sum()).expand_as(sources))
-
-
-def _gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, replace: Replace) -> Tensor:
-    """Return how much higher the curve of the least relevant pixels is than that of the most relevant: float N."""
-    most, least = (removal_curve(model, images, order, targets, replace) for order in (maps, -maps))
-    return (least - most).mean(dim=1)
-
-
-def _make_grey(images: Tensor, hidden: Tensor) -> Tensor:
-    return torch.where(hidden[:, :, None], 0, images[:, None])
 
 
 def _soften(images: Tensor, hidden: Tensor, width: float, reach: int) -> Tensor:

@@ -3,8 +3,8 @@
 A kind of map is *supported* where losing what its maps call relevant costs the class more probability than losing what
 any control map calls relevant: where, image by image, its ROAD gap less that of every control is more than MINIMUM,
 with its whole interval. It is *not supported* where it is less with the whole interval, for some control. Else it is
-*undecided*: the images are too few. All intervals (of all kinds, controls and looks) hold at once with 95 %
-probability (Bonferroni's correction).
+*undecided*: the images are too few. With 95 % probability no kind and no look on the way is decided wrongly
+(Bonferroni's correction).
 """
 
 from collections.abc import Mapping, Sequence
@@ -132,7 +132,7 @@ def leads(index: Index, kind: Kind, measure: str) -> list[Lead]:
     """Return the lead of a kind over every control that was measured."""
     controls = [row for row in index.values() if row.control and row.measure == measure]
     kinds = sum(not row.control and row.measure == measure for row in index.values())
-    return [_lead(index, kind, control, len(controls) * kinds) for control in controls]
+    return [_lead(index, kind, control, kinds, len(controls)) for control in controls]
 
 
 def _judged(index: Index, measure: str) -> list[tuple[Kind, str, Lead]]:
@@ -148,27 +148,40 @@ def judge(found: Sequence[Lead]) -> tuple[str, Lead]:
     return (NOT_SUPPORTED, least_high) if least_high.high < MINIMUM else (UNDECIDED, lowest)
 
 
-def _lead(index: Index, kind: Kind, control: QualityRow, comparisons: int) -> Lead:
+def _lead(index: Index, kind: Kind, control: QualityRow, kinds: int, controls: int) -> Lead:
     """Return the lead over one control: the mean of the differences, image by image.
 
     Where the file has none, of before they were written, the interval is that of two figures that know nothing of each
     other: from the low end of one, less the high end of the other, to the contrary. It is a wider one.
+
+    The low end is corrected for the number of kinds: who must beat every control needs no correction for their number
+    (intersection–union test, Berger 1982). One control is enough for the contrary, so the high end is for both.
     """
-    paired = index.get((*kind, over(control.measure, control.method)))
+    measure, name = control.measure, control.method
+    paired = index.get((*kind, over(measure, name)))
     if paired is not None:
-        return Lead(control.measure, control.method, paired.value, *_widened(paired, comparisons), paired.n)
-    row = index[*kind, control.measure]
-    (low, high), (least, most) = _widened(row, comparisons), _widened(control, comparisons)
-    value, n = row.value - control.value, min(row.n, control.n)
-    return Lead(control.measure, control.method, value, low - most, high - least, n)
+        low, high = _low(paired, kinds), _high(paired, kinds * controls)
+        return Lead(measure, name, paired.value, low, high, paired.n)
+    row = index[*kind, measure]
+    low, high = (
+        _low(row, kinds) - _high(control, kinds),
+        _high(row, kinds * controls) - _low(control, kinds * controls),
+    )
+    return Lead(measure, name, row.value - control.value, low, high, min(row.n, control.n))
 
 
-def _widened(row: QualityRow, comparisons: int) -> tuple[float, float]:
-    """Return the ends of a figure's interval, corrected for so many comparisons; infinite where it has none."""
+def _low(row: QualityRow, comparisons: int) -> float:
+    """Return the low end of a figure's interval, corrected for so many comparisons; −∞ where it has none."""
     if row.n < 2:
-        return float("-inf"), float("inf")
-    factor = widening(row.n, row.level, comparisons)
-    return row.value - factor * (row.value - row.low), row.value + factor * (row.high - row.value)
+        return float("-inf")
+    return row.value - widening(row.n, row.level, comparisons) * (row.value - row.low)
+
+
+def _high(row: QualityRow, comparisons: int) -> float:
+    """Return the high end, as `_low`."""
+    if row.n < 2:
+        return float("inf")
+    return row.value + widening(row.n, row.level, comparisons) * (row.high - row.value)
 
 
 def check(row: QualityRow) -> str:

@@ -11,7 +11,7 @@ from sightline.explain.judging.families import Family
 LIMITS = {  # images of layer methods and of pixel methods
     "randomisation": (4, 2),
     "randomisation_smooth": (3, 1),
-    "insertion": (12, 6),
+    "average_drop": (12, 6),
 }
 
 

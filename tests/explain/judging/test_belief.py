@@ -61,9 +61,9 @@ def test_a_map_equals_the_controls_whose_intervals_it_meets_or_that_are_better()
 
 
 def test_of_a_measure_where_lower_is_better_the_controls_are_beaten_from_below():
-    rows = [control("random", "deletion", 0.3, 0.4)]
-    assert equals(rows, row("gradcam", "layer4", "deletion", 0.1, 0.2)) == []
-    assert names(equals(rows, row("gradcam", "layer4", "deletion", 0.5, 0.6))) == [("random", "input")]
+    rows = [control("random", "blur_deletion", 0.3, 0.4)]
+    assert equals(rows, row("gradcam", "layer4", "blur_deletion", 0.1, 0.2)) == []
+    assert names(equals(rows, row("gradcam", "layer4", "blur_deletion", 0.5, 0.6))) == [("random", "input")]
 
 
 def test_the_ranking_goes_by_gridpg_and_leaves_out_what_is_unfaithful_or_no_better_than_a_control():

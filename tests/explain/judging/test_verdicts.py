@@ -34,12 +34,15 @@ def control(name, value, half=0.0, measure="road_gap"):
 
 
 def kind(layer, value, leads, half=0.0, measure="road_gap", **more):
-    """A kind with its figure and its leads over controls, whose corrected intervals are ±`half`."""
-    pairs = len(leads) * KINDS
-    narrow = half / widening(N, LEVEL, pairs)
+    """A kind with its figure and its leads over controls, from `half` below to `half` above when corrected.
+
+    The low end is corrected for the number of kinds, the high end for that of kinds and controls.
+    """
+    below, above = (half / widening(N, LEVEL, number) for number in (KINDS, KINDS * len(leads)))
+    found = [row("gradcam", layer, over(measure, name), lead, 0.0, **more) for name, lead in leads.items()]
     return [
         row("gradcam", layer, measure, value, 0.01, **more),
-        *(row("gradcam", layer, over(measure, name), lead, narrow, **more) for name, lead in leads.items()),
+        *(replace(one, low=one.value - below, high=one.value + above) for one in found),
     ]
 
 
@@ -87,11 +90,10 @@ def test_the_more_kinds_are_compared_the_more_a_lead_has_to_be():
 
 def test_a_file_without_leads_is_judged_by_the_distance_of_the_intervals():
     """0.36 − 0.27 = 0.09, less both halves: of files of before leads were written."""
-    factor = widening(N, LEVEL, 2 * 1)
-    plain = [control("random", 0.0, 0.01), control("gaussian", 0.27, 0.03 / factor)]
-    near, far = (row("gradcam", "layer4", "road_gap", 0.36, half / factor) for half in (0.051, 0.049))
+    plain = [control("random", 0.0, 0.01), control("gaussian", 0.27, 0.03)]
+    near, far = (row("gradcam", "layer4", "road_gap", 0.36, half) for half in (0.051, 0.049))  # of one kind
     assert [names([*plain, one])["layer4"] for one in (near, far)] == [UNDECIDED, SUPPORTED]
-    assert verdicts([*plain, far])[0].reason.startswith("ROAD's lead over a blob in the middle is 0.09 (0.01 to 0.17)")
+    assert verdicts([*plain, far])[0].reason.startswith("ROAD's lead over a blob in the middle is 0.09 (0.01 to 0.18)")
 
 
 def test_of_a_single_image_nothing_is_decided():
