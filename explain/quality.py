@@ -29,14 +29,14 @@ from sightline.explain.command_line import ending_in_a_sentence, names
 from sightline.explain.judging.examination import Examination, begin
 from sightline.explain.judging.families import families_for
 from sightline.explain.judging.intervals import looks
-from sightline.explain.judging.report import ALL_CONTROLS, Report
+from sightline.explain.judging.report import Report, kinds_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
 from sightline.explain.judging.verdicts import Verdict, verdicts
 from sightline.explain.world import ALONE, World, together
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store import files
 from sightline.run_store.commands import command
-from sightline.run_store.quality import INPUT, Kind, read_quality, read_values, write_quality, write_values
+from sightline.run_store.quality import Kind, read_quality, read_values, write_quality, write_values
 from sightline.run_store.run import Run
 
 MEASURED_METHODS = ("gradcam", "hirescam", "layercam", "gradcam++", *PIXEL_METHODS)
@@ -130,18 +130,6 @@ def _passes_left(report: Report, kinds: Sequence[Kind]) -> float:
         for family in families_for(sample)
         for kind in report.wanting(family, kinds, len(sample))
     )
-
-
-def kinds_of(methods: Sequence[str], layers: Sequence[str]) -> list[Kind]:
-    """List what is measured: the controls, layer methods at every layer, pixel methods.
-
-    >>> kinds_of(["gradcam", "occlusion"], ["layer3", "layer4"])[-3:]
-    [('gradcam', 'layer3'), ('gradcam', 'layer4'), ('occlusion', 'input')]
-    """
-    of_layers = [method for method in dict.fromkeys(methods) if method in LAYER_METHODS]
-    of_pixels = [method for method in dict.fromkeys(methods) if method in PIXEL_METHODS]
-    at_layers = [(method, layer) for method in of_layers for layer in layers]
-    return [*((control, INPUT) for control in ALL_CONTROLS), *at_layers, *((method, INPUT) for method in of_pixels)]
 
 
 def _check_layers(model: nn.Module, sample: Sample, layers: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ class Family:
     """Measures that are taken together, on the first images of the sample. name: of what is done, for the progress.
 
     take: is called with kinds and a part of the sample, or of its mosaics where `unit` is CELLS. passes: forward
-    passes for an image and a kind, roughly: of a network with four layers, of three methods.
+    passes, roughly, for one value of a kind.
     """
 
     name: str
@@ -201,13 +201,13 @@ FAMILIES = (
     Family("blurring pixels", (SECOND, "blur_insertion", "blur_deletion"), _take_blurring, passes=20),
     Family("two classes", ("class_sensitivity",), _take_class_sensitivity, passes=1),
     Family("masks", ("object_share", "tag_minus_decoy"), _take_places, passes=1),
-    Family("mosaics", ("gridpg",), _take_gridpg, passes=20, unit=CELLS),
-    Family("random parameters", ("randomisation",), _take_randomisation, passes=10, layer_images=200, pixel_images=50),
+    Family("mosaics", ("gridpg",), _take_gridpg, passes=4, unit=CELLS),
+    Family("random parameters", ("randomisation",), _take_randomisation, passes=2, layer_images=200, pixel_images=50),
     Family(
         "random parameters, noisy images",
         ("randomisation_smooth",),
         _take_smooth_randomisation,
-        passes=100,
+        passes=20,
         layer_images=50,
         pixel_images=10,
     ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sightline.explain.attribution.methods import METHODS
+from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS
 from sightline.explain.judging.controls import CONTROLS, MEAN_MAP
 from sightline.explain.judging.families import Family, families_for
 from sightline.explain.judging.intervals import level_of, mean_figure
@@ -18,6 +18,18 @@ from sightline.run_store.quality import INPUT, Kind, QualityRow, Values
 ALL_CONTROLS = (*CONTROLS, MEAN_MAP)
 EXAMPLES = 4  # images named in each figure's row, best and worst
 _ORDER = (*ALL_CONTROLS, *METHODS)
+
+
+def kinds_of(methods: Sequence[str], layers: Sequence[str]) -> list[Kind]:
+    """List what is measured: the controls, layer methods at every layer, pixel methods.
+
+    >>> kinds_of(["gradcam", "occlusion"], ["layer3", "layer4"])[-3:]
+    [('gradcam', 'layer3'), ('gradcam', 'layer4'), ('occlusion', 'input')]
+    """
+    of_layers = [method for method in dict.fromkeys(methods) if method in LAYER_METHODS]
+    of_pixels = [method for method in dict.fromkeys(methods) if method in PIXEL_METHODS]
+    at_layers = [(method, layer) for method in of_layers for layer in layers]
+    return [*((control, INPUT) for control in ALL_CONTROLS), *at_layers, *((method, INPUT) for method in of_pixels)]
 
 
 @dataclass

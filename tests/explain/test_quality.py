@@ -22,11 +22,11 @@ from sightline.explain.judging.examination import begin
 from sightline.explain.judging.families import Autocast, families_for
 from sightline.explain.judging.localisation import positive_share
 from sightline.explain.judging.measures import MEASURES
-from sightline.explain.judging.report import ALL_CONTROLS, Report
+from sightline.explain.judging.report import ALL_CONTROLS, Report, kinds_of
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.judging.similarity import pearson
 from sightline.explain.judging.verdicts import measure_of, over, verdicts
-from sightline.explain.quality import kinds_of, measure, rounds
+from sightline.explain.quality import measure, rounds
 from sightline.image_data.splits import DECOY, OBJECT, TAG
 from sightline.model_zoo import build_model
 from sightline.run_store.predictions_file import predictions_table
