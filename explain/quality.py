@@ -27,7 +27,7 @@ from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.explain.command_line import ending_in_a_sentence, names
 from sightline.explain.judging.examination import Examination, begin
-from sightline.explain.judging.families import families_for
+from sightline.explain.judging.families import Family, families_for
 from sightline.explain.judging.intervals import looks
 from sightline.explain.judging.report import Report, kinds_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
@@ -88,27 +88,30 @@ def measure(
     sample, note = _with_usable_mosaics(model, sample)
     report, kinds = Report(sample, read_values(run), exhaustive), kinds_of(methods, layers)
     others = [row for row in before if (row.method, row.layer) not in {*report.values, *kinds}]
-    left = _passes_left(report, kinds)
+    families = families_for(sample)
+    left = _passes_left(report, kinds, families)
     if not left:
         return f"{run.name}: everything is measured already, there is nothing to do.{note}"
     with tqdm(total=left, unit="pass", unit_scale=True, smoothing=0.05, disable=not world.is_first) as progress:
         progress.set_description("maps of the controls")
         examination = begin(model, sample, (run.record.layers or layers)[-1], progress, world)
-        for _ in rounds(examination, report, kinds):
+        for _ in rounds(examination, report, kinds, families):
             if world.is_first:
                 write_values(run, report.values)
                 write_quality(run, [*report.rows(), *others])
     return f"{run.name}: measured {len(kinds)} kinds of maps on {len(sample)} images: {run.path / files.QUALITY}.{note}"
 
 
-def rounds(examination: Examination, report: Report, kinds: Sequence[Kind]) -> Iterator[None]:
-    """Measure what the report wants, round by round; pause whenever it has new values.
+def rounds(
+    examination: Examination, report: Report, kinds: Sequence[Kind], families: Sequence[Family]
+) -> Iterator[None]:
+    """Measure what the report wants of some families, round by round; pause whenever it has new values.
 
     In a round all kinds come to the same number of images, wherever an interruption left them.
     """
     sample, progress = examination.sample, examination.progress
     for images in looks(len(sample)):
-        for family in families_for(sample):
+        for family in families:
             parts: dict[tuple[int, int], list[Kind]] = {}
             for kind in report.wanting(family, kinds, images):
                 parts.setdefault((report.count(family, kind), family.count(kind, sample, images)), []).append(kind)
@@ -118,16 +121,16 @@ def rounds(examination: Examination, report: Report, kinds: Sequence[Kind]) -> I
                 done = progress.n + (stop - start) * len(alike) * family.passes
                 report.add(family.take(examination, alike, slice(start, stop)))
                 progress.update(done - progress.n)
-                progress.total = done + _passes_left(report, kinds)  # fewer than before where a verdict is certain
+                progress.total = done + _passes_left(report, kinds, families)  # fewer where a verdict became certain
                 yield
 
 
-def _passes_left(report: Report, kinds: Sequence[Kind]) -> float:
+def _passes_left(report: Report, kinds: Sequence[Kind], families: Sequence[Family]) -> float:
     """Return how many forward passes are to come, roughly, if no more kinds are decided."""
     sample = report.sample
     return sum(
         family.passes * (family.count(kind, sample, len(sample)) - report.count(family, kind))
-        for family in families_for(sample)
+        for family in families
         for kind in report.wanting(family, kinds, len(sample))
     )
 

@@ -181,7 +181,7 @@ def examine(run, kinds, images=20):
     progress = quality.tqdm()
     report = Report(draw_sample(run, images), {}, exhaustive=True)
     examination = begin(run.load_model(), report.sample, "layer4", progress)
-    assert list(rounds(examination, report, kinds))
+    assert list(rounds(examination, report, kinds, families.families_for(report.sample)))
     return report.values
 
 
