@@ -71,15 +71,16 @@ def choose_mosaics(labels: np.ndarray, predicted: np.ndarray, confidence: np.nda
 
     labels, predicted: int N. confidence: float N. Rao et al. take images above a confidence of 0.99, which a model
     trained with label smoothing never reaches; here those count that are in the more confident half of the correctly
-    classified images of their class. Fewer than four such classes: no mosaics (0×4). The choice is always the same.
+    classified images of their class. Fewer than four such classes: no mosaics (0×4). The choice is always the same, and
+    of a smaller `count` the first ones.
     """
     pools = [_confident(np.flatnonzero((labels == code) & (predicted == code)), confidence) for code in set(labels)]
     pools = [pool for pool in pools if len(pool)]
     if len(pools) < CELLS:
         return np.empty((0, CELLS), np.int64)
     rng = np.random.default_rng(0)
-    chosen = [rng.choice(len(pools), CELLS, replace=False) for _ in range(count)]
-    return np.array([[rng.choice(pools[code]) for code in classes] for classes in chosen], np.int64)
+    chosen = ([rng.choice(pools[code]) for code in rng.choice(len(pools), CELLS, replace=False)] for _ in range(count))
+    return np.array(list(chosen), np.int64).reshape(count, CELLS)
 
 
 def _confident(rows: np.ndarray, confidence: np.ndarray) -> np.ndarray:

@@ -131,6 +131,7 @@ def test_mosaics_are_of_four_classes_right_and_among_the_more_confident_half(ran
             others = np.flatnonzero((labels == labels[row]) & (predicted == labels))
             assert (confidence[others] > confidence[row]).sum() < 5  # of nine
     assert set(mosaics[:, 0]) != set(mosaics[:, 3])
+    assert np.array_equal(choose_mosaics(labels, predicted, confidence, 20), mosaics[:20])  # more go on behind them
 
 
 def test_without_four_classes_there_are_no_mosaics():
