@@ -9,7 +9,7 @@ import hashlib
 import io
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 
@@ -49,6 +49,8 @@ class QualityRow:
 
 _COLUMNS = tuple(field.name for field in fields(QualityRow))
 _WEIGHTS = "weights"  # the last column: the SHA-256 of the weights that were measured
+_SAMPLE = "sample"  # beside it in the values: that of the images and what the model made of them
+_MOST_VALUE = 1 + 1e-6  # no measure goes beyond −1 to 1 by more than rounding
 
 
 def read_quality(run: Run) -> list[QualityRow]:
@@ -83,20 +85,22 @@ def write_quality(run: Run, rows: Sequence[QualityRow]) -> None:
 def read_values(run: Run) -> dict[Kind, Values]:
     """Return the values of single images by method and layer, then by measure: float64 N; NaN: no value.
 
-    None where there are none, or those of other weights. Raises RunError where the file is damaged.
+    None where there are none, or those of other weights or of other images. Raises RunError where the file is damaged.
     """
     if not os.path.exists(run.path / files.QUALITY_VALUES):
         return {}
     with run.reading(files.QUALITY_VALUES, _hint(run)):
         arrays = load(run.read(files.QUALITY_VALUES))
-        weights = arrays.pop(_WEIGHTS).tobytes().hex()
-        if any(values.ndim != 1 or values.dtype != np.float64 for values in arrays.values()):
-            raise FileError("holds other arrays than values of single images")
+        measured = [arrays.pop(name, np.empty(0)).tobytes().hex() for name in (_WEIGHTS, _SAMPLE)]
+        if measured != [weights_hash(run), _sample_hash(run)]:
+            return {}
+        if not all(_are_values(run, values) for values in arrays.values()):
+            raise FileError("holds other arrays than values of the run's images")
         found: dict[Kind, Values] = {}
         for name, values in arrays.items():
             measure, method, layer = name.split("/", 2)
             found.setdefault((method, layer), {})[measure] = values
-    return found if weights == weights_hash(run) else {}
+    return found
 
 
 def write_values(run: Run, values: Mapping[Kind, Values]) -> None:
@@ -106,7 +110,8 @@ def write_values(run: Run, values: Mapping[Kind, Values]) -> None:
         for (method, layer), of_kind in values.items()
         for measure, array in of_kind.items()
     }
-    arrays[_WEIGHTS] = np.frombuffer(bytes.fromhex(weights_hash(run)), np.uint8)
+    for name, found in ((_WEIGHTS, weights_hash(run)), (_SAMPLE, _sample_hash(run))):
+        arrays[name] = np.frombuffer(bytes.fromhex(found), np.uint8)
     files.write_atomically(run.path / files.QUALITY_VALUES, save(arrays))
 
 
@@ -121,9 +126,44 @@ def quality_csv(rows: Sequence[QualityRow], weights: str) -> bytes:
 
 
 def weights_hash(run: Run) -> str:
-    """Return the SHA-256 of the weights, 64 hexadecimal digits. Raises RunError where there are none."""
-    with run.reading(files.MODEL, "Train the run again."), closing(files.open_file(run.path, files.MODEL)) as weights:
-        return hashlib.file_digest(weights, "sha256").hexdigest()
+    """Return the SHA-256 of the weights, 64 hexadecimal digits. Raises RunError where there are none.
+
+    As long as the file stays the same it is read once: a report asks after every part of a round.
+    """
+    return _once(run, (files.MODEL,), lambda: _file_hash(run, files.MODEL, "Train the run again."))
+
+
+def _sample_hash(run: Run) -> str:
+    """Return a SHA-256 that tells the images of the test split, their classes, and the predicted ones, from others."""
+
+    def find() -> str:
+        predictions, digest = run.predictions(), hashlib.sha256(_file_hash(run, files.IMAGES, _hint(run)).encode())
+        for column in ("label", "predicted"):
+            digest.update(predictions.column(column).astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    return _once(run, (files.IMAGES, files.PREDICTIONS), find)
+
+
+def _file_hash(run: Run, name: str, remedy: str) -> str:
+    with run.reading(name, remedy), closing(files.open_file(run.path, name)) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _once(run: Run, names: tuple[str, ...], find: Callable[[], str]) -> str:
+    """Return what is found in some files of the run, which are read again only when one of them has changed."""
+    stamps = tuple(files.file_stamp(run.path / name) for name in names)
+    if stamps not in run.kept:
+        run.kept[stamps] = find()
+    found: str = run.kept[stamps]
+    return found
+
+
+def _are_values(run: Run, values: np.ndarray) -> bool:
+    """Tell whether an array can hold the values of single images of the run by some measure."""
+    if (values.ndim, values.dtype) != (1, np.float64) or len(values) > run.record.image_counts.get("test", 0):
+        return False
+    return not (np.abs(values) > _MOST_VALUE).any()  # NaN says that an image has no value
 
 
 def _parse(line: dict[str, str], images_there: int) -> QualityRow:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load, save
 from torch import nn
 
 from sightline.explain import quality
@@ -30,21 +32,21 @@ from sightline.explain.quality import measure, rounds
 from sightline.image_data.splits import DECOY, OBJECT, TAG
 from sightline.model_zoo import build_model
 from sightline.run_store.predictions_file import predictions_table
-from sightline.run_store.quality import read_quality, read_values
+from sightline.run_store.quality import read_quality, read_values, write_quality
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from tests.explain.quick_quality import measure_less
 from tests.fabricated import keep_thumbnails
 
-IMAGES, SIDE, WRONG = 20, 16, 3
+IMAGES, CLASSES, SIDE, WRONG = 20, 5, 16, 3
 LARGE = 2 * 96  # pixels: twice as wide as a thumbnail
 LAYERS = ("layer3", "layer4")
 WITH_MASKS = {"object_share", "tag_minus_decoy"}
 OLD_RUN = Path(__file__).parents[2] / "benchmarks/cifar10_resnet18/progressive_12"
 
 
-def make_run(path, classes=5, images=IMAGES, masks=True, side=SIDE, paths=None):
+def make_run(path, classes=CLASSES, images=IMAGES, masks=True, side=SIDE, paths=None):
     """A complete run of a small network with random weights, right about all images but one."""
     torch.manual_seed(0)
     digits = np.random.default_rng(0)
@@ -95,7 +97,7 @@ def run(measured_run, tmp_path):
 def judged(monkeypatch):
     """What was measured by ROAD: kind, first image and the one after the last. Nothing is really measured.
 
-    Every image's value is its place in the sample, every mosaic's its number.
+    Every image's value is its place in the sample, in thousandths, every mosaic's its number.
     """
     begun = []
 
@@ -103,7 +105,7 @@ def judged(monkeypatch):
         def take(examination, kinds, part):
             if family.measures == ("road_gap",):
                 begun.extend((kind, part.start, part.stop) for kind in kinds)
-            values = np.arange(float(part.start), part.stop)
+            values = np.arange(part.start, part.stop) / 1000
             return {kind: dict.fromkeys(family.measures, values) for kind in kinds}
 
         return replace(family, take=take)
@@ -336,12 +338,122 @@ def test_values_of_other_weights_are_not_gone_on_with(run, judged):
     assert read_values(run) == {}
 
 
-def test_values_that_are_damaged_are_a_sentence(run, command):
-    (run.path / "quality.safetensors").write_bytes(b"\x05")
+def predict_anew(run, labels):
+    logits = np.eye(CLASSES, dtype=np.float32)[labels]
+    pq.write_table(predictions_table(logits, labels, None), run.path / "predictions.parquet")
+
+
+def paint_anew(run, labels):
+    np.save(run.path / "images.npy", 255 - run.images()[:])
+
+
+@pytest.mark.parametrize("change", [predict_anew, paint_anew])
+def test_values_of_other_images_are_not_taken_for_those_of_the_new_ones(run, judged, change):
+    """With the same weights: somebody has put other images, or what the model made of them, in place."""
+    assert read_values(run)
+    change(run, np.arange(IMAGES)[::-1] % CLASSES)
+    assert read_values(Run(run.path)) == {}
+    assert "measured 6 kinds of maps on 20 images" in measure(Run(run.path), methods=("gradcam",))
+    assert {start for _, start, _ in judged} >= {0}
+    assert len(read_values(Run(run.path))) == 6
+
+
+def change_values(run, change):
+    """Let quality.safetensors hold something else, by name: measure/method/layer → float64 N, as any program can."""
+    file = run.path / "quality.safetensors"
+    arrays = load(file.read_bytes())
+    change(arrays)
+    file.write_bytes(save(arrays))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda arrays: arrays.update({"road_gap/gradcam/layer4": np.full(3, 1e308)}), "holds other arrays"),
+        (lambda arrays: arrays.update({"road_gap/gradcam/layer4": np.full(3, np.inf)}), "holds other arrays"),
+        (lambda arrays: arrays.update({"road_gap/gradcam/layer4": np.zeros(IMAGES + 1)}), "holds other arrays"),
+        (lambda arrays: arrays.update({"road_gap/gradcam/layer4": np.zeros((2, 2))}), "holds other arrays"),
+        (lambda arrays: arrays.update({"road_gap/gradcam/layer4": np.zeros(3, np.int8)}), "holds other arrays"),
+        (lambda arrays: arrays.update({"road_gap": np.zeros(3)}), "is damaged"),
+    ],
+)
+def test_values_that_no_report_wrote_are_a_sentence_and_stay(run, command, change, says):
+    change_values(run, change)
+    before = contents(run)
+    assert_refused(command("--run", run.path), f"quality.safetensors {says}")
+    assert contents(run) == before
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"\x05", lambda content: content[: len(content) // 2]])
+def test_values_that_are_damaged_are_a_sentence_and_stay(run, command, damage):
+    file = run.path / "quality.safetensors"
+    file.write_bytes(damage(file.read_bytes()))
+    before = contents(run)
     assert_refused(command("--run", run.path), "quality.safetensors is damaged")
 
 
 def test_verdicts_are_printed_from_a_file_of_before_without_weights_or_images(command, tmp_path):
+    assert contents(run) == before
+
+
+def test_values_of_methods_and_measures_that_nobody_knows_are_kept(run, judged):
+    """Of a later version, say."""
+    odd = {"road_gap/guess/layer9": np.array([0.5, 0.25, 0.5]), "wisdom/gradcam/layer4": np.array([0.5])}
+    change_values(run, lambda arrays: arrays.update(odd))
+    measure(run, layers=("layer2",), methods=("gradcam",))
+    values = read_values(Run(run.path))
+    assert values["guess", "layer9"]["road_gap"].tolist() == [0.5, 0.25, 0.5]
+    assert values["gradcam", "layer4"]["wisdom"].tolist() == [0.5]
+    assert "guess" in {verdict.method for verdict in verdicts(read_quality(run))}
+
+
+def test_figures_of_measures_that_nobody_knows_are_kept(run, judged):
+    odd = replace(read_quality(run)[0], method="gradcam", layer="layer4", measure="wisdom", control=False)
+    write_quality(run, [*read_quality(run), odd])
+    measure(run, layers=("layer4", "layer2"), methods=("gradcam",))
+    assert odd in read_quality(run)
+
+
+def test_figures_that_were_removed_are_written_again_from_the_values(run, judged):
+    before = (run.path / "quality.csv").read_bytes()
+    (run.path / "quality.csv").unlink()
+    assert "nothing to do" in measure(run, methods=("gradcam",))
+    assert (run.path / "quality.csv").read_bytes() == before and judged == []
+
+
+def test_figures_of_before_stay_until_new_ones_take_their_place(run, judged, monkeypatch):
+    """Here the values of single images are lost, and the report is stopped at once."""
+    (run.path / "quality.safetensors").unlink()
+    before = {(row.method, row.layer, row.measure): row for row in read_quality(run)}
+    write = quality.write_quality
+
+    def write_and_stop(run, rows):
+        write(run, rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(quality, "write_quality", write_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        measure(run, methods=("gradcam",))
+    after = {(row.method, row.layer, row.measure): row for row in read_quality(run)}
+    assert after.keys() == before.keys()
+    assert {measure_of(key[-1]) for key in after if after[key] != before[key]} == {"road_gap"}
+
+
+def test_a_file_of_before_keeps_its_other_methods_when_some_are_measured_anew(run, judged):
+    """Columns as they were before rounds: no level, not final or not."""
+    table = pd.read_csv(OLD_RUN / "quality.csv", dtype=str, keep_default_na=False)
+    table["weights"] = hashlib.sha256((run.path / "model.safetensors").read_bytes()).hexdigest()
+    table["best"] = table["worst"] = ""
+    assert not {"level", "final"} & set(table.columns)
+    table.to_csv(run.path / "quality.csv", index=False)
+    (run.path / "quality.safetensors").unlink()
+    before = read_quality(run)
+    measure(run, methods=("gradcam",))
+    after = read_quality(run)
+    kept = [row for row in before if row.method in ("hirescam", "layercam", "integrated_gradients")]
+    assert kept and all(row in after for row in kept)
+    anew = [row for row in after if (row.method, row.layer) == ("gradcam", "layer4") and row.measure in MEASURES]
+    assert {row.images for row in anew} == {IMAGES}
     """The run of twelve epochs on CIFAR-10, as it was measured before blurring, leads and the mean map."""
     run = shutil.copytree(OLD_RUN, tmp_path / "old")
     code, said = command("--run", run, "--verdicts")
@@ -432,6 +544,10 @@ def test_nothing_measured_is_no_rows(bare_run):
 def assert_refused(answer, says):
     code, said = answer
     assert code == 1 and said.startswith("Error: ") and says in said and "\n" not in said.strip(), said
+def contents(run):
+    return {file.name: file.read_bytes() for file in run.path.iterdir() if file.is_file()}
+
+
 
 
 @pytest.mark.parametrize(
