@@ -29,6 +29,7 @@ from sightline.explain.command_line import ending_in_a_sentence, names
 from sightline.explain.judging.examination import Examination, begin
 from sightline.explain.judging.families import Family, families_for
 from sightline.explain.judging.intervals import looks
+from sightline.explain.judging.measures import MOSAICS, NO_MOSAICS
 from sightline.explain.judging.report import Report, kinds_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
 from sightline.explain.judging.verdicts import Verdict, verdicts
@@ -173,7 +174,8 @@ def verdicts_json(found: Sequence[Verdict]) -> str:
 
 def _print_verdicts(run: Run, as_json: bool) -> None:
     """Print what is known. Raises ExplainError where nothing is."""
-    found = verdicts(read_quality(run))
+    rows = read_quality(run)
+    found = verdicts(rows)
     if not found:
         raise ExplainError(
             f"Run {run.name} has no verdicts: its maps were not measured, or not beside controls. "
@@ -201,6 +203,9 @@ def main() -> None:
             said = measure(run, config.layers, config.methods, config.images, device, world, config.exhaustive)
         if world.is_first:
             print(said)
+    mosaics = [row.n for row in rows if row.measure == MOSAICS]
+    if mosaics and not any(mosaics) and not as_json:
+        print(NO_MOSAICS)
 
 
 if __name__ == "__main__":

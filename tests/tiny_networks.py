@@ -1,6 +1,9 @@
-"""Networks small enough to explain by hand."""
+"""Networks small enough to explain by hand, or of large ones' kinds and small enough for a test."""
 
 import torch
+from timm.models.convnext import ConvNeXt
+from timm.models.resnet import Bottleneck, ResNet
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 
@@ -34,3 +37,20 @@ class Shared(nn.Module):
         for convolution in (self.first, self.block, self.again, self.tied):
             x = convolution(x).relu() + self.part[:, None, None]
         return self.fc(x.mean(dim=(2, 3)))
+
+
+def token_network(classes, side):
+    """A vision transformer of a class token and 4×4 patches, for images of one size only."""
+    network = VisionTransformer(side, side // 4, num_classes=classes, embed_dim=16, depth=2, num_heads=2)
+    nn.init.normal_(network.head.weight)  # timm starts with so small a one that all classes are equally likely
+    return network
+
+
+def convnext(classes):
+    """Depthwise convolutions and layer norms, and a head that has a norm of its own behind the pooling."""
+    return ConvNeXt(num_classes=classes, depths=(1, 1, 1, 1), dims=(8, 8, 16, 16), patch_size=1)
+
+
+def bottleneck_network(classes):
+    """A ResNet of the blocks that the large ones have: narrow in the middle."""
+    return ResNet(Bottleneck, (1, 1, 1, 1), num_classes=classes, channels=(4, 4, 8, 8))

@@ -12,6 +12,7 @@ from sightline.explain.attribution.engine import upsample
 from sightline.explain.attribution.methods import PIXEL_METHODS
 from sightline.explain.judging.examination import Examination, joined
 from sightline.explain.judging.localisation import CELLS, gridpg, positive_share, tag_minus_decoy
+from sightline.explain.judging.measures import MOSAICS
 from sightline.explain.judging.randomisation import Explain, randomisation, smooth
 from sightline.explain.judging.removal import blurring, drop_and_increase, road_gap
 from sightline.explain.judging.sample import Sample
@@ -53,7 +54,7 @@ class Family:
 
 def families_for(sample: Sample) -> list[Family]:
     """Return what can be measured on a sample, which may lack masks or mosaics; what is decisive comes first."""
-    have = {"object_share": sample.masks is not None, "gridpg": len(sample.mosaics) > 0}
+    have = {"object_share": sample.masks is not None, MOSAICS: len(sample.mosaics) > 0}
     return [family for family in FAMILIES if have.get(family.measures[0], True)]
 
 
@@ -148,7 +149,7 @@ def _take_gridpg(examination: Examination, kinds: Sequence[Kind], part: slice) -
         size = (images.shape[2], images.shape[3])
         parts.append({kind: gridpg(upsample(values, size)).cpu().numpy() for kind, values in maps.items()})
         examination.advance(len(images) * len(kinds))
-    return {kind: {"gridpg": values} for kind, values in joined(examination.world.gather_all(parts)).items()}
+    return {kind: {MOSAICS: values} for kind, values in joined(examination.world.gather_all(parts)).items()}
 
 
 def _take_randomisation(examination: Examination, kinds: Sequence[Kind], part: slice) -> dict[Kind, Values]:
@@ -201,7 +202,7 @@ FAMILIES = (
     Family("blurring pixels", (SECOND, "blur_insertion", "blur_deletion"), _take_blurring, passes=20),
     Family("two classes", ("class_sensitivity",), _take_class_sensitivity, passes=1),
     Family("masks", ("object_share", "tag_minus_decoy"), _take_places, passes=1),
-    Family("mosaics", ("gridpg",), _take_gridpg, passes=4, unit=CELLS),
+    Family("mosaics", (MOSAICS,), _take_gridpg, passes=4, unit=CELLS),
     Family("random parameters", ("randomisation",), _take_randomisation, passes=2, layer_images=200, pixel_images=50),
     Family(
         "random parameters, noisy images",

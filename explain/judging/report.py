@@ -10,7 +10,7 @@ from sightline.explain.judging.controls import CONTROLS, MEAN_MAP
 from sightline.explain.judging.families import Family, families_for
 from sightline.explain.judging.intervals import level_of, mean_figure
 from sightline.explain.judging.localisation import CELLS
-from sightline.explain.judging.measures import MEASURES
+from sightline.explain.judging.measures import MEASURES, MOSAICS
 from sightline.explain.judging.sample import Sample
 from sightline.explain.judging.verdicts import DECISIVE, SECOND, UNDECIDED, check, measure_of, over, undecided
 from sightline.run_store.quality import INPUT, Kind, QualityRow, Values
@@ -85,8 +85,11 @@ class Report:
         ]
 
     def _with_leads(self, kind: Kind) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield the values of every measure; then, of those that decide, those less each control's."""
-        mine = self.values[kind]
+        """Yield the values of every measure; then, of those that decide, those less each control's.
+
+        Where there can be no mosaics, GridPG has no values: a figure without any says so to whoever reads it later.
+        """
+        mine = self.values[kind] if len(self.sample.mosaics) else {MOSAICS: np.empty(0)} | self.values[kind]
         yield from ((measure, mine[measure]) for measure in MEASURES if measure in mine)
         for measure in (DECISIVE, SECOND) if kind[0] not in ALL_CONTROLS else ():
             for control in ALL_CONTROLS:
@@ -97,7 +100,7 @@ class Report:
 
     def _figure(self, kind: Kind, measure: str, values: np.ndarray) -> QualityRow:
         method, layer = kind
-        looked_at = len(values) * (CELLS if measure == "gridpg" else 1)
+        looked_at = len(values) * (CELLS if measure == MOSAICS else 1)
         found = mean_figure(values, level_of(looked_at))
         return QualityRow(
             method,
@@ -118,13 +121,13 @@ class Report:
         """
         if measure not in MEASURES:
             return ()
-        values = values[: len(self.sample.mosaics if measure == "gridpg" else self.sample)]  # there may be more
+        values = values[: len(self.sample.mosaics if measure == MOSAICS else self.sample)]  # there may be more
         lower_first = MEASURES[measure].is_highest_first != is_best
         order = np.argsort(values if lower_first else -values, kind="stable")
         order = order[np.isfinite(values[order])]
         if not len(order) or np.ptp(values[order]) == 0:
             return ()
-        found = self.sample.mosaics[order[0]] if measure == "gridpg" else self.sample.rows[order[:EXAMPLES]]
+        found = self.sample.mosaics[order[0]] if measure == MOSAICS else self.sample.rows[order[:EXAMPLES]]
         return tuple(found.tolist())
 
 
