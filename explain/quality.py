@@ -37,9 +37,10 @@ from sightline.explain.world import ALONE, World, together
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store import files
 from sightline.run_store.commands import command
-from sightline.run_store.quality import Kind, read_quality, read_values, write_quality, write_values
+from sightline.run_store.quality import Kind, QualityRow, read_quality, read_values, write_quality, write_values
 from sightline.run_store.run import Run
 
+PIXELS_AT_ONCE = 2**25  # through the model until values are kept: of 224 pixels a side, a kind on 25 images
 MEASURED_METHODS = ("gradcam", "hirescam", "layercam", "gradcam++", *PIXEL_METHODS)
 
 
@@ -88,10 +89,11 @@ def measure(
     _check_layers(model, sample, layers)
     sample, note = _with_usable_mosaics(model, sample)
     report, kinds = Report(sample, read_values(run), exhaustive), kinds_of(methods, layers)
-    others = [row for row in before if (row.method, row.layer) not in {*report.values, *kinds}]
     families = families_for(sample)
     left = _passes_left(report, kinds, families)
     if not left:
+        if world.is_first:  # or whoever removed the figures, not the values, never saw them again
+            _write(run, report, before)
         return f"{run.name}: everything is measured already, there is nothing to do.{note}"
     with tqdm(total=left, unit="pass", unit_scale=True, smoothing=0.05, disable=not world.is_first) as progress:
         progress.set_description("maps of the controls")
@@ -99,8 +101,15 @@ def measure(
         for _ in rounds(examination, report, kinds, families):
             if world.is_first:
                 write_values(run, report.values)
-                write_quality(run, [*report.rows(), *others])
+                _write(run, report, before)
     return f"{run.name}: measured {len(kinds)} kinds of maps on {len(sample)} images: {run.path / files.QUALITY}.{note}"
+
+
+def _write(run: Run, report: Report, before: Sequence[QualityRow]) -> None:
+    """Write the report's figures, and keep those of before that it does not have."""
+    rows = report.rows()
+    own = {(row.method, row.layer, row.measure) for row in rows}
+    write_quality(run, [*rows, *(row for row in before if (row.method, row.layer, row.measure) not in own)])
 
 
 def rounds(
@@ -108,7 +117,8 @@ def rounds(
 ) -> Iterator[None]:
     """Measure what the report wants of some families, round by round; pause whenever it has new values.
 
-    In a round all kinds come to the same number of images, wherever an interruption left them.
+    In a round all kinds come to the same number of images, wherever an interruption left them; controls come first, so
+    that what is decided on the way does not depend on it.
     """
     sample, progress = examination.sample, examination.progress
     for images in looks(len(sample)):
@@ -117,13 +127,24 @@ def rounds(
             for kind in report.wanting(family, kinds, images):
                 parts.setdefault((report.count(family, kind), family.count(kind, sample, images)), []).append(kind)
             for (start, stop), alike in parts.items():
-                progress.set_description(f"{images} images, {family.name}")
-                examination.passes = family.passes
-                done = progress.n + (stop - start) * len(alike) * family.passes
-                report.add(family.take(examination, alike, slice(start, stop)))
-                progress.update(done - progress.n)
-                progress.total = done + _passes_left(report, kinds, families)  # fewer where a verdict became certain
-                yield
+                at_once = _kinds_at_once(examination, family, stop - start)
+                for few in (alike[place : place + at_once] for place in range(0, len(alike), at_once)):
+                    progress.set_description(f"{images} images, {family.name}")
+                    examination.passes = family.passes
+                    done = progress.n + (stop - start) * len(few) * family.passes
+                    report.add(family.take(examination, few, slice(start, stop)))
+                    progress.update(done - progress.n)
+                    progress.total = done + _passes_left(report, kinds, families)  # fewer if a verdict became certain
+                    yield
+
+
+def _kinds_at_once(examination: Examination, family: Family, values: int) -> int:
+    """Return of how many kinds so many values are taken before they are kept: one process has a kind at least.
+
+    With few kinds an interruption loses little of large images; with many, they share the passes for their maps.
+    """
+    pixels = values * family.unit * family.passes * examination.sample.side**2
+    return max(examination.world.size, int(PIXELS_AT_ONCE / max(1, pixels)))
 
 
 def _passes_left(report: Report, kinds: Sequence[Kind], families: Sequence[Family]) -> float:
@@ -182,6 +203,9 @@ def _print_verdicts(run: Run, as_json: bool) -> None:
             f"Measure them with: {command('quality', '--run', run.path)}"
         )
     print(verdicts_json(found) if as_json else verdict_table(found))
+    mosaics = [row.n for row in rows if row.measure == MOSAICS]
+    if mosaics and not any(mosaics) and not as_json:
+        print(NO_MOSAICS)
 
 
 def main() -> None:
@@ -203,9 +227,6 @@ def main() -> None:
             said = measure(run, config.layers, config.methods, config.images, device, world, config.exhaustive)
         if world.is_first:
             print(said)
-    mosaics = [row.n for row in rows if row.measure == MOSAICS]
-    if mosaics and not any(mosaics) and not as_json:
-        print(NO_MOSAICS)
 
 
 if __name__ == "__main__":

@@ -309,7 +309,7 @@ def test_ctrl_c_keeps_the_rounds_that_are_finished(bare_run, tmp_path, command, 
 
 
 def test_an_interrupted_report_goes_on_to_the_same_bytes(bare_run, tmp_path, quick, monkeypatch):
-    """Also in the middle of a round, between two families of measures."""
+    """Also in the middle of a round, between two families of measures, or between two kinds of maps."""
 
     def report(name, stop_after=0):
         run = Run(shutil.copytree(bare_run.path, tmp_path / name))
@@ -328,7 +328,10 @@ def test_an_interrupted_report_goes_on_to_the_same_bytes(bare_run, tmp_path, qui
         measure(run, ("layer4",), ("gradcam", "hirescam"))
         return (run.path / "quality.csv").read_bytes()
 
-    assert report("at once") == report("early", stop_after=2) == report("late", stop_after=12)
+    at_once = report("at once")
+    assert at_once == report("early", stop_after=2) == report("late", stop_after=12)
+    monkeypatch.setattr(quality, "PIXELS_AT_ONCE", 1)
+    assert at_once == report("kind by kind", stop_after=40)
 
 
 def test_values_of_other_weights_are_not_gone_on_with(run, judged):
@@ -390,9 +393,6 @@ def test_values_that_are_damaged_are_a_sentence_and_stay(run, command, damage):
     file.write_bytes(damage(file.read_bytes()))
     before = contents(run)
     assert_refused(command("--run", run.path), "quality.safetensors is damaged")
-
-
-def test_verdicts_are_printed_from_a_file_of_before_without_weights_or_images(command, tmp_path):
     assert contents(run) == before
 
 
@@ -454,6 +454,9 @@ def test_a_file_of_before_keeps_its_other_methods_when_some_are_measured_anew(ru
     assert kept and all(row in after for row in kept)
     anew = [row for row in after if (row.method, row.layer) == ("gradcam", "layer4") and row.measure in MEASURES]
     assert {row.images for row in anew} == {IMAGES}
+
+
+def test_verdicts_are_printed_from_a_file_of_before_without_weights_or_images(command, tmp_path):
     """The run of twelve epochs on CIFAR-10, as it was measured before blurring, leads and the mean map."""
     run = shutil.copytree(OLD_RUN, tmp_path / "old")
     code, said = command("--run", run, "--verdicts")
@@ -541,13 +544,13 @@ def test_nothing_measured_is_no_rows(bare_run):
     assert read_quality(bare_run) == []
 
 
-def assert_refused(answer, says):
-    code, said = answer
-    assert code == 1 and said.startswith("Error: ") and says in said and "\n" not in said.strip(), said
 def contents(run):
     return {file.name: file.read_bytes() for file in run.path.iterdir() if file.is_file()}
 
 
+def assert_refused(answer, says):
+    code, said = answer
+    assert code == 1 and said.startswith("Error: ") and says in said and "\n" not in said.strip(), said
 
 
 @pytest.mark.parametrize(
