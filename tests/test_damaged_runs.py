@@ -19,7 +19,8 @@ from sightline.explain.judging.measures import MEASURES
 from sightline.run_store import files
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.note import RunNote, write_note
-from sightline.run_store.quality import INPUT, QualityRow, write_quality
+from sightline.run_store.quality import INPUT, QualityRow, read_values, write_quality, write_values
+from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from tests.app_pages import edit_record, open_page
 from tests.damages import damages
@@ -54,6 +55,7 @@ def root(tmp_path_factory):
             for measure in MEASURES
         ],
     )
+    write_values(run, {(method, layer): {"road_gap": np.linspace(0, 1, 12)} for method, layer, _ in kinds})
     shutil.copytree(whole, runs / "fine")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIGHTLINE_RUNS", str(runs))
@@ -108,6 +110,8 @@ def test_a_damaged_run_is_shown_or_named_and_leaves_the_others_alone(root, most_
         open_page(view, run=hurt.name, beside="fine", image="5", show="all", map="shown", compared="both-wrong")
         listed = open_page("curves", run="fine", beside=hurt.name)
         assert listed.selectbox(key="shell_run").value == "fine"
+        with suppress(RunError):
+            read_values(Run(hurt))  # which no page does
         with TestClient(Starlette(routes=ROUTES)) as browser:
             assert browser.get(f"{thumbnails_url(Run(hurt))}/3.png").status_code in (200, 404)
         assert most_memory() < MEGABYTES * 2**20

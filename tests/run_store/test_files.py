@@ -10,7 +10,7 @@ import pytest
 from sightline.run_store import files
 from sightline.run_store.files import FileError, open_file
 from sightline.run_store.maps import MapsWriter, read_map
-from sightline.run_store.quality import read_quality
+from sightline.run_store.quality import read_quality, read_values
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
@@ -24,6 +24,7 @@ READERS = {
     files.MODEL: lambda run: run.load_model(),
     files.CHECKPOINT: lambda run: run.checkpoint(),
     files.QUALITY: read_quality,
+    files.QUALITY_VALUES: read_values,
     "maps/gradcam/layer4/predicted.npy": lambda run: read_map(run, "gradcam", "layer4", "predicted", 0),
     files.RECORD: lambda run: run.record,
 }
@@ -52,8 +53,9 @@ def test_what_is_no_file_of_the_run_is_refused_at_once_and_named(run, name, kind
     MADE[kind](file)
     if name.startswith("maps"):
         shutil.copy(run.path / files.IMAGES, file.with_name("predicted.scale.npy"))
-    if kind == "loop" and name in (files.METRICS, files.NOTE, files.MASKS, files.QUALITY, files.CHECKPOINT):
-        return  # a link to nowhere is no file, and a run may lack these
+    may_lack = files.METRICS, files.NOTE, files.MASKS, files.QUALITY, files.QUALITY_VALUES, files.CHECKPOINT
+    if kind == "loop" and name in may_lack:
+        return  # a link to nowhere is no file
     with pytest.raises(RunError, match=name.rpartition("/")[2]):
         READERS[name](run)
 
