@@ -139,12 +139,12 @@ def rounds(
 
 
 def _kinds_at_once(examination: Examination, family: Family, values: int) -> int:
-    """Return of how many kinds so many values are taken before they are kept: one process has a kind at least.
+    """Return of how many kinds so many values are taken before they are kept, in any number of processes.
 
     With few kinds an interruption loses little of large images; with many, they share the passes for their maps.
     """
     pixels = values * family.unit * family.passes * examination.sample.side**2
-    return max(examination.world.size, int(PIXELS_AT_ONCE / max(1, pixels)))
+    return max(1, int(PIXELS_AT_ONCE / pixels))
 
 
 def _passes_left(report: Report, kinds: Sequence[Kind], families: Sequence[Family]) -> float:

@@ -23,7 +23,9 @@ from sightline.explain.world import ALONE, World
 from sightline.model_zoo.device import device_of
 from sightline.run_store.quality import INPUT, Kind
 
-MOST_IMAGES = 25  # at once: few enough that the progress moves, and that several processes have something to do
+# At once: few enough that the progress moves, and that several processes have something to do.
+MOST_IMAGES = 25
+MOST_PIXELS = 2**18  # of them together: five images of 224 pixels a side
 MEAN_IMAGES = 100  # whose maps make the mean map
 Key = TypeVar("Key")
 
@@ -55,7 +57,8 @@ class Examination:
 
     def batches(self, part: slice, side: int | None = None) -> list[slice]:
         """Cut a part of the sample, or of its mosaics `side` pixels wide, into batches: always the same ones."""
-        cut = image_batches(part.stop - part.start, side or self.sample.side, MOST_IMAGES)
+        side = side or self.sample.side
+        cut = image_batches(part.stop - part.start, side, max(1, min(MOST_IMAGES, MOST_PIXELS // side**2)))
         return [slice(part.start + batch.start, part.start + batch.stop) for batch in cut]
 
     def maps(self, kinds: Sequence[Kind], part: slice) -> dict[Kind, np.ndarray]:
