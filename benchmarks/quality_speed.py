@@ -8,9 +8,9 @@ ROAD: the same Grad-CAM maps of the same images and model, nine steps, most and 
 in one process, ours in the arithmetic of the report and in float32. pytorch-grad-cam removes the pixels above a
 percentile where ours takes an exact number, and draws other noise: before anything is timed, the gaps must agree within
 LARGEST_GAP on average.
-The report: four layers × three methods and the controls, all measures, as `python -m explain.quality` writes it, each in
-a process of its own: how long it takes until the file is there (with --before's code, figures of a control; with ours,
-verdicts of all kinds), and until it is complete. --before: a checkout of the commit to compare with, which goes first.
+The report: four layers × three methods and the controls, all measures, as `python -m explain.quality` writes it in a
+process of its own: how long it takes until the file is there (before: with figures of a control; now: with verdicts of
+all kinds), and until it is complete. --before: a checkout of the commit to compare with, which goes first.
 Without --run, a run of ResNet18 with random weights and images is made, which has no masks.
 """
 
