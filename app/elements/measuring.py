@@ -115,9 +115,8 @@ def _draw_start(run: Run, rows: Sequence[QualityRow], view: str, is_estimated: b
 
 
 def _what_is_there(rows: Sequence[QualityRow]) -> str:
-    if begun := provisional(rows):
-        done, images = max(row.n for row in rows), begun[0].images
-        return f"Stopped: so far, figures stand on at most {count(done)} of {count(images)} test images."
+    if provisional(rows):
+        return "It was stopped before its end."
     if rows:
         return f"Measured on {count(max(row.images for row in rows))} test images."
     titles = ", ".join(METHODS[name].title for name in MEASURED)

@@ -103,15 +103,17 @@ def _draw_verdict(run: Run, runs: Sequence[Figures]) -> None:
             st.markdown(title + run_sentence(figures.verdicts))
     for note in notes(shown.rows, shown.verdicts):
         st.caption(escape_markdown(note))
-    if provisional(shown.rows) or is_measured(run):
-        st.markdown(":orange-badge[provisional]" + (f" :gray[{_how_far(shown.rows)}]" if is_measured(run) else ""))
+    is_provisional, is_busy = bool(provisional(shown.rows)), is_measured(run)
+    if is_provisional:
+        st.markdown(f":orange-badge[provisional] :gray[{_how_far(shown.rows)}]")
+    if is_provisional or is_busy:
         draw_measuring(run, shown.rows, "trust")
     with st.container(key="trust_explained", horizontal=True, gap="small"):
         with st.popover("The rule", type="tertiary", icon=":material/gavel:"):
             st.markdown(escape_markdown(RULE))
         with st.popover("What may be claimed", type="tertiary", icon=":material/info:"):
             st.markdown("\n\n".join(map(escape_markdown, CAVEATS)))
-        if not provisional(shown.rows) and not is_measured(run):
+        if not is_provisional and not is_busy:
             again = st.popover(
                 "Measure again", type="tertiary", icon=":material/straighten:", key="trust_again", on_change="rerun"
             )

@@ -37,8 +37,8 @@ def test_the_best_lead_comes_first_and_the_controls_last():
 
 
 def test_where_lower_is_better_the_lowest_comes_first():
-    rows = [row("gradcam", layer, value, "deletion") for layer, value in (("layer1", 0.5), ("layer4", 0.1))]
-    assert names(in_order(figures(rows), "deletion")) == ["gradcam layer4", "gradcam layer1"]
+    rows = [row("gradcam", layer, value, "average_drop") for layer, value in (("layer1", 0.5), ("layer4", 0.1))]
+    assert names(in_order(figures(rows), "average_drop")) == ["gradcam layer4", "gradcam layer1"]
 
 
 def test_each_verdict_has_a_word_a_mark_a_shape_and_a_colour_of_its_own():

@@ -82,7 +82,7 @@ def test_while_figures_are_provisional_nothing_is_final(run):
     write_quality(run, [replace(row, final=False, images=500) for row in [*CONTROLS, BAD, UNSURE]])
     said = text_of(open_page("trust"))
     assert "**Not decided yet.** Of 2 kinds, 1 is not supported, 1 is undecided so far." in said
-    assert "provisional" in said and "at most 12 of 500 test images" in said
+    assert "provisional" in said and "figures on 12 of 500 test images" in said
     assert "So far, Grad-CAM is **not supported** at layer1; **undecided** at layer2." in text_of(open_page("layers"))
 
 
@@ -369,3 +369,10 @@ def test_compare_says_of_each_run_whether_its_map_is_supported(run, pinned):
     write_quality(run, ROWS)
     said = text_of(open_page("compare", run="run", beside="second", layer="layer4", compared="both-right", image="1"))
     assert re.findall(r"</i> (.*?)<span", said) == ["not supported", "supported"]
+
+
+def test_while_another_program_writes_a_measured_run_nothing_is_called_provisional(run, monkeypatch):
+    write_quality(run, ROWS)
+    monkeypatch.setattr(measuring, "is_locked", lambda path: True)
+    said = text_of(open_page("trust"))
+    assert "Another program writes this run" in said and "provisional" not in said
