@@ -30,7 +30,7 @@ def supports(run: Run, method: str, layers: Sequence[str]) -> Mapping[str, Suppo
         found = {verdict.layer: verdict for verdict in loaders.verdicts(run) if verdict.method == method}
     except RunError as error:  # which Trust says too
         return dict.fromkeys(layers, Support(NOT_MEASURED, str(error)))
-    nothing = Support(NOT_MEASURED, f"{METHODS[method].title} was not measured here: Trust does it.")
+    nothing = Support(NOT_MEASURED, "Maps of this kind were not measured on this run: Trust says how to.")
     return {layer: support_of(found[layer]) if layer in found else nothing for layer in layers}
 
 
