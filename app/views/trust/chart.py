@@ -91,12 +91,17 @@ def trust_rows(runs: Sequence[Figures], measure: str, chosen: Kind | None) -> pa
 
 
 def _word(row: QualityRow, verdict: Verdict | None) -> str:
-    """Say of a kind whether it passes a check, else whether it is supported; of a control nothing."""
+    """Say of a kind whether it passes a check, else whether it is supported; of a control nothing.
+
+    Of the second measure, what the rule says by it; of all others the verdict, which goes by the decisive one.
+    """
     if row.control:
         return ""
     if MEASURES[row.measure].bound is not None:
         return check(row)
-    return verdict.name if verdict else NO_VERDICT
+    if verdict is None:
+        return NO_VERDICT
+    return verdict.second if row.measure == SECOND else verdict.name
 
 
 def trust_chart(runs: Sequence[Figures], measure: str, theme: str) -> dict[str, Any]:

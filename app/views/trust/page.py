@@ -18,7 +18,7 @@ from sightline.app.views.trust.chart import MAP_SELECTION, Figures, in_order, tr
 from sightline.app.views.trust.examples import draw_examples
 from sightline.app.views.trust.files import figures_csv
 from sightline.app.views.trust.table import table_html
-from sightline.app.views.trust.words import CAVEATS, measure_words, notes, run_sentence
+from sightline.app.views.trust.words import CAVEATS, chart_words, measure_words, notes, run_sentence
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.verdicts import DECISIVE, RULE, interval
@@ -157,10 +157,7 @@ def _draw_chart(runs: Sequence[Figures], measure: str, chosen: Kind | None, show
         selection_mode=MAP_SELECTION,
         alt=f"{MEASURES[measure].title} of every kind of map with its verdict, controls last; all figures in the table",
     )
-    st.caption(
-        "Bars: 95 % intervals, each valid however often one looks. The verdict goes by the lead over every control, "
-        "image by image. Grey: control maps, which know neither model nor class."
-    )
+    st.caption(chart_words(measure))
 
 
 def _draw_measures(rows: Sequence[QualityRow], measure: str) -> None:

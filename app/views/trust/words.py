@@ -71,6 +71,23 @@ def measure_words(measure: Measure) -> str:
     return f"{measure.direction.capitalize()}." if measure.direction else ""
 
 
+def chart_words(measure: str) -> str:
+    """Say what the bars, the words and the colours of the chart mean."""
+    decisive = MEASURES[DECISIVE].title
+    if MEASURES[measure].bound is not None:
+        words = "A check is passed left of the dashed line."
+    elif measure == DECISIVE:
+        words = "The verdict goes by the lead over every control, image by image."
+    elif measure == SECOND:
+        words = f"The words say what the same rule says by this measure; the verdict goes by {decisive}."
+    else:
+        words = f"The words are the verdict, which goes by {decisive}."
+    return (
+        f"Bars: 95 % intervals, each valid however often one looks. {words} "
+        "Grey: control maps, which know neither model nor class."
+    )
+
+
 def _name(verdict: Verdict) -> str:
     return escape_markdown(map_words(verdict.method, verdict.layer))
 

@@ -53,6 +53,13 @@ def test_each_verdict_has_a_word_a_mark_a_shape_and_a_colour_of_its_own():
     assert len(set(shapes["range"][:4])) == 4
 
 
+def test_the_second_measure_has_the_words_of_its_own_rule():
+    second = [replace(one, measure="blur_gap", value=0.0, low=-0.01, high=0.01) for one in ROWS if not one.control]
+    second += [replace(one, measure="blur_gap") for one in ROWS if one.control]
+    table = trust_rows([figures([*ROWS, *second])], "blur_gap", None).to_pylist()
+    assert {one["word"] for one in table if one["kind"] != CONTROL} == {"✕ not supported"}
+
+
 def test_no_verdict_has_the_colour_of_a_run():
     for theme in COLOURS.values():
         assert not set(theme.values()) & set(RUN_COLOURS) and len(set(theme.values())) == len(theme)
