@@ -30,7 +30,7 @@ from sightline.explain.quality import measure, rounds
 from sightline.image_data.splits import DECOY, OBJECT, TAG
 from sightline.model_zoo import build_model
 from sightline.run_store.predictions_file import predictions_table
-from sightline.run_store.quality import read_quality, read_values
+from sightline.run_store.quality import read_quality, read_values, write_quality
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
@@ -327,6 +327,21 @@ def test_an_interrupted_report_goes_on_to_the_same_bytes(bare_run, tmp_path, qui
         return (run.path / "quality.csv").read_bytes()
 
     assert report("at once") == report("early", stop_after=2) == report("late", stop_after=12)
+
+
+def test_figures_that_were_not_begun_are_there_and_to_come(bare_run, tmp_path, judged, monkeypatch):
+    """Else a report that was stopped once all verdicts were certain would look complete."""
+    run = Run(shutil.copytree(bare_run.path, tmp_path / "some"))
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(quality, "write_quality", lambda *words: write_quality(*words) or stop())
+        measure(run, ("layer4",), ("gradcam",))
+    rows = {row.measure: row for row in read_quality(run) if row.layer == "layer4"}
+    assert rows["road_gap"].final and rows["road_gap"].n == 5  # decided: it costs as much as the controls
+    assert (rows["gridpg"].final, rows["gridpg"].n) == (False, 0)
 
 
 def test_values_of_other_weights_are_not_gone_on_with(run, judged):
