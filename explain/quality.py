@@ -31,7 +31,7 @@ from sightline.explain.judging.families import Family, families_for
 from sightline.explain.judging.intervals import looks
 from sightline.explain.judging.report import Report, kinds_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
-from sightline.explain.judging.verdicts import Verdict, verdicts
+from sightline.explain.judging.verdicts import Verdict, missing_controls, verdicts
 from sightline.explain.world import ALONE, World, together
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store import files
@@ -173,13 +173,16 @@ def verdicts_json(found: Sequence[Verdict]) -> str:
 
 def _print_verdicts(run: Run, as_json: bool) -> None:
     """Print what is known. Raises ExplainError where nothing is."""
-    found = verdicts(read_quality(run))
+    rows = read_quality(run)
+    found = verdicts(rows)
     if not found:
         raise ExplainError(
             f"Run {run.name} has no verdicts: its maps were not measured, or not beside controls. "
             f"Measure them with: {command('quality', '--run', run.path)}"
         )
     print(verdicts_json(found) if as_json else verdict_table(found))
+    if not as_json and (missing := missing_controls(rows)):
+        print(f"Of the controls, {missing} was not measured; measuring again adds it.")
 
 
 def main() -> None:

@@ -46,11 +46,12 @@ class Lead:
     n: int
 
     @property
-    def sentence(self) -> str:
-        """Say it in words."""
+    def words(self) -> str:
+        """Say it in words, without a full stop."""
         over = CONTROL_WORDS.get(self.control, self.control)
-        numbers = signed_interval(self.value, self.low, self.high)
-        return f"{MEASURES[self.measure].title}'s lead over {over} is {numbers}"
+        return (
+            f"{MEASURES[self.measure].title}'s lead over {over} is {signed_interval(self.value, self.low, self.high)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class Verdict:
     def reason(self) -> str:
         """Say in a sentence or two why."""
         ends = {
-            SUPPORTED: ", the nearest control.",
+            SUPPORTED: "; no control is nearer.",
             NOT_SUPPORTED: f"; it must be above {MINIMUM:g}.",
             UNDECIDED: f": {self.lead.n} images are too few to tell.",
         }
-        words = self.lead.sentence + ends[self.name]
+        words = self.lead.words + ends[self.name]
         if not self.disagrees:
             return words
         return f"{words} By {MEASURES[SECOND].title.lower()} it is {self.second}: the two measures disagree."
@@ -93,6 +94,12 @@ def verdicts(rows: Sequence[QualityRow]) -> list[Verdict]:
     ]
     order = (SUPPORTED, UNDECIDED, NOT_SUPPORTED)
     return sorted(found, key=lambda verdict: (order.index(verdict.name), -verdict.lead.value))
+
+
+def missing_controls(rows: Sequence[QualityRow]) -> str:
+    """Name the controls that were not measured beside the kinds, as in files of before they were; "" where all were."""
+    there = {row.method for row in rows if row.control and row.measure == DECISIVE and row.n}
+    return " and ".join(words for control, words in CONTROL_WORDS.items() if control not in there)
 
 
 def indexed(rows: Sequence[QualityRow]) -> Index:

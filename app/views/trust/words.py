@@ -6,17 +6,16 @@ from sightline.app.elements.text import counted, escape_markdown
 from sightline.app.maps.support import map_words
 from sightline.explain.judging.measures import MEASURES, Measure
 from sightline.explain.judging.verdicts import (
-    CONTROL_WORDS,
     DECISIVE,
     NOT_SUPPORTED,
     SECOND,
     SUPPORTED,
     UNDECIDED,
     Verdict,
+    missing_controls,
 )
 from sightline.run_store.quality import QualityRow
 
-MEAN_MAP = "mean_map"
 CAVEATS = (
     "A map says what moved this model's answer, by one method's arithmetic. Attribution is not attention: it does not "
     "say what the model saw or thought.",
@@ -56,10 +55,9 @@ def notes(rows: Sequence[QualityRow], verdicts: Sequence[Verdict]) -> list[str]:
             f"For {counted(disagree, 'kind')} the two measures, {MEASURES[DECISIVE].title} and "
             f"{MEASURES[SECOND].title.lower()}, disagree: the table says for which."
         )
-    if verdicts and not any(row.method == MEAN_MAP and row.measure == DECISIVE and row.n for row in rows):
+    if verdicts and (missing := missing_controls(rows)):
         found.append(
-            f"One control, {CONTROL_WORDS[MEAN_MAP]}, was not measured, so the verdicts rest on fewer controls: "
-            "measuring again adds it."
+            f"Of the controls, {missing} was not measured, so the verdicts rest on fewer: measuring again adds it."
         )
     return found
 

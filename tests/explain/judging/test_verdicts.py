@@ -67,7 +67,7 @@ def test_a_kind_is_supported_where_it_lies_above_every_control_with_its_whole_in
 def test_the_best_come_first_and_each_says_why():
     reasons = [verdict.reason for verdict in verdicts([*BELOW, *NEAR, *FAR, *CONTROLS])]
     assert reasons == [
-        "ROAD's lead over a blob in the middle is 0.20 (0.10 to 0.30), the nearest control.",
+        "ROAD's lead over a blob in the middle is 0.20 (0.10 to 0.30); no control is nearer.",
         "ROAD's lead over a blob in the middle is 0.05 (−0.05 to 0.15): 100 images are too few to tell.",
         "ROAD's lead over a blob in the middle is −0.15 (−0.25 to −0.05); it must be above 0.01.",
     ]
