@@ -2,7 +2,7 @@
 
 python -m benchmarks.pictures --runs DIR     (made by python -m training.demo --runs DIR)
 
-Trust shows what `sightline quality` has measured: run it on demo-shortcut first.
+Trust and the titles of layers show what `sightline quality` has measured: run it on both first.
 """
 
 import io
@@ -25,7 +25,7 @@ PICTURES: dict[str, tuple[str, dict[str, Any], str]] = {  # file → page, addre
     "curves": ("", {"runs": ["demo-honest", "demo-shortcut"]}, ".mark-line path"),
     "mistakes": ("mistakes", BOTH | CELL | {"map": "shown"}, ".tile img"),
     "layers": ("layers", {"run": "demo-shortcut"} | CELL, ".map-grid img"),
-    "trust": ("trust", {"run": "demo-shortcut", "measure": "tag_minus_decoy"}, ".mark-symbol path"),
+    "trust": ("trust", BOTH, ".mark-symbol path"),
     "compare": ("compare", BOTH, ".map-grid img"),
 }
 STILL = """

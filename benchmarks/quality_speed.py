@@ -2,17 +2,23 @@
 
 pip install -r benchmarks/requirements.txt
 python -m benchmarks.quality_speed [--run runs/NAME] [--road-images 20 --rounds 3] [--report-images 500]
+                                   [--before CHECKOUT]
 
 ROAD: the same Grad-CAM maps of the same images and model, nine steps, most and least relevant first. The two take turns
 in one process, ours in the arithmetic of the report and in float32. pytorch-grad-cam removes the pixels above a
 percentile where ours takes an exact number, and draws other noise: before anything is timed, the gaps must agree within
 LARGEST_GAP on average.
-The report: four layers × three methods and the controls, all measures, as `python -m explain.quality` writes it.
+The report: four layers × three methods and the controls, all measures, as `python -m explain.quality` writes it in a
+process of its own: how long it takes until the file is there (before: with figures of a control; now: with verdicts of
+all kinds), and until it is complete. --before: a checkout of the commit to compare with, which goes first.
 Without --run, a run of ResNet18 with random weights and images is made, which has no masks.
 """
 
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +36,9 @@ from sightline.explain.attribution.engine import layer_attributions, upsample
 from sightline.explain.judging.families import Autocast
 from sightline.explain.judging.removal import road_gap
 from sightline.explain.judging.sample import draw_sample
-from sightline.explain.quality import measure
 from sightline.model_zoo.device import choose_precision, keep_freed_memory
 from sightline.run_store import files
 from sightline.run_store.run import Run
-from sightline.run_store.writer import RunWriter
 
 METHODS = ("gradcam", "hirescam", "layercam")
 LARGEST_GAP = 0.05
@@ -51,6 +55,8 @@ class Config:
     rounds: int = 3
     report_images: int = 500
     """0: no report"""
+    before: Path | None = None
+    """a checkout of another commit, whose report is timed too"""
 
 
 def theirs(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> np.ndarray:
@@ -82,6 +88,21 @@ def compare_road(run: Run, config: Config) -> tuple[dict[str, np.ndarray], dict[
     return dict(zip(ways, np.array(rounds).T, strict=True)), differences
 
 
+def time_report(checkout: Path, run: Path, images: int) -> tuple[float, float]:
+    """Seconds until a report of a copy of the run has its file, and until it is complete."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(run, Path(folder) / "run"))
+        words = ("--run", str(copy), "--methods", ",".join(METHODS), "--images", str(images))
+        start = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "sightline.explain.quality", *words], cwd=checkout)
+        while process.poll() is None and not (copy / files.QUALITY).exists():
+            time.sleep(0.05)
+        first = time.perf_counter() - start
+        if process.wait():
+            raise SystemExit(f"The report of {checkout} failed.")
+        return first, time.perf_counter() - start
+
+
 def row(name: str, values: np.ndarray, unit: str) -> str:
     return f"| {name} | {np.median(values):.2f} {unit} | {values.min():.2f}–{values.max():.2f} | {len(values)} |"
 
@@ -95,7 +116,8 @@ def main() -> None:
             run = make_run(path, max(config.report_images, config.road_images, 500))
         else:
             run = Run(Path(shutil.copytree(config.run, path)))
-            (path / files.QUALITY).unlink(missing_ok=True)
+            for name in (files.QUALITY, files.QUALITY_VALUES):
+                (path / name).unlink(missing_ok=True)
         seconds, differences = compare_road(run, config)
         print(f"{run.record.model}, {torch.get_num_threads()} threads, {config.road_images} images for ROAD")
         print("| what | median | least–most | number |\n|---|---|---|---|")
@@ -104,10 +126,11 @@ def main() -> None:
         for name, values in differences.items():
             print(row(f"{PEER}, in {name}", seconds[PEER] / seconds[name], "×"))
             print(row(f"gaps of {name}, less {PEER}'s", values, ""))
-        if config.report_images:
-            with RunWriter.reopen(run.path, run.record):
-                report = seconds_of(lambda: measure(run, methods=METHODS, images=config.report_images))
-            print(row(f"the whole report, {config.report_images} images", np.array([report / 60]), "min"))
+        for checkout in filter(None, (config.before, Path.cwd())) if config.report_images else ():
+            name = "before" if checkout == config.before else "now"
+            first, whole = time_report(checkout, run.path, config.report_images)
+            print(row(f"the report {name}: the file is there", np.array([first]), "s"))
+            print(row(f"the report {name}, {config.report_images} images: complete", np.array([whole / 60]), "min"))
 
 
 if __name__ == "__main__":

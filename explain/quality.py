@@ -32,7 +32,7 @@ from sightline.explain.judging.intervals import looks
 from sightline.explain.judging.measures import MOSAICS, NO_MOSAICS
 from sightline.explain.judging.report import Report, kinds_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
-from sightline.explain.judging.verdicts import Verdict, verdicts
+from sightline.explain.judging.verdicts import Verdict, missing_controls, verdicts
 from sightline.explain.world import ALONE, World, together
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store import files
@@ -107,9 +107,16 @@ def measure(
 
 def _write(run: Run, report: Report, before: Sequence[QualityRow]) -> None:
     """Write the report's figures, and keep those of before that it does not have."""
-    rows = report.rows()
-    own = {(row.method, row.layer, row.measure) for row in rows}
-    write_quality(run, [*rows, *(row for row in before if (row.method, row.layer, row.measure) not in own)])
+    old = {(row.method, row.layer, row.measure): row for row in before}
+    new = {(row.method, row.layer, row.measure): row for row in report.rows()}
+    to_come = {key for key, row in new.items() if key in old and not (row.n or row.final)}
+    write_quality(
+        run,
+        [
+            *(old[key] if key in to_come else row for key, row in new.items()),
+            *(row for key, row in old.items() if key not in new),
+        ],
+    )
 
 
 def rounds(
@@ -203,8 +210,12 @@ def _print_verdicts(run: Run, as_json: bool) -> None:
             f"Measure them with: {command('quality', '--run', run.path)}"
         )
     print(verdicts_json(found) if as_json else verdict_table(found))
-    mosaics = [row.n for row in rows if row.measure == MOSAICS]
-    if mosaics and not any(mosaics) and not as_json:
+    if as_json:
+        return
+    if missing := missing_controls(rows):
+        print(f"Of the controls, {missing} was not measured; measuring again adds it.")
+    mosaics = [row for row in rows if row.measure == MOSAICS]
+    if mosaics and all(row.final and not row.n for row in mosaics):
         print(NO_MOSAICS)
 
 

@@ -22,10 +22,11 @@ MAY_IMPORT = {
 }
 LATE = {"torch", "torchvision", "captum", "timm"}
 TORCH_FREE = (
-    "sightline.explain.judging.belief",
+    "sightline.explain.judging.intervals",
     "sightline.explain.judging.measures",
     "sightline.explain.attribution.methods",
     "sightline.explain.judging.findings",
+    "sightline.explain.judging.verdicts",
     "sightline.explain.output",
 )  # what the app needs before torch is loaded
 FILES = [file.relative_to(ROOT) for package in MAY_IMPORT for file in sorted((ROOT / package).rglob("*.py"))]

@@ -71,6 +71,7 @@ function fillTile(tile, item) {
   const image = tile.querySelector("img")
   if (image.getAttribute("src") !== item.url) image.src = item.url
   image.alt = item.alt
+  image.style.imageRendering = item.is_smooth ? "auto" : ""
   const part = (text, className) => {
     const made = document.createElement("span")
     made.textContent = text
@@ -99,6 +100,7 @@ export default function (component) {
   const all = () => Array.from(tiles.children)
   while (tiles.children.length > data.items.length) tiles.lastChild.remove()
   while (tiles.children.length < data.items.length) tiles.append(makeTile())
+  tiles.style.gridTemplateColumns = data.columns ? `repeat(${data.columns}, minmax(0, 1fr))` : ""
   all().forEach((tile, place) => fillTile(tile, data.items[place]))
 
   const mark = (index) => {
@@ -206,17 +208,20 @@ def draw_gallery(
     on: Mapping[Event, Callable[[], None]],
     selected: int | None = None,
     page: tuple[int, int] = (1, 1),
+    columns: int | None = None,
 ) -> Any:
     """Draw a page of thumbnails; `st.session_state[key]`, which is also returned, says what the visitor does.
 
     on: what is called for an event. `pick` and `open` are an image's index, `turn` is 1 or -1; `fits` says how many
-    images the window has room for, where it is asked for. page: its number, and how many there are.
+    images the window has room for, where it is asked for. page: its number, and how many there are. columns: by
+    default as many as there is room for.
     """
     number, pages = page
     below = PAGER_HEIGHT if "fits" in on else None
     shown = {
         "items": tuple(items),  # no list: Streamlit looks whether one is a table, which takes longer than all the rest
         "selected": selected, "page": number, "pages": pages, "label": label, "below": below,
+        "columns": columns,
     }  # fmt: skip
     callbacks: dict[str, Any] = {f"on_{event}_change": on.get(event, _nothing) for event in get_args(Event)}
     return _COMPONENT(key=key, data=shown, **callbacks)

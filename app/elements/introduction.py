@@ -7,7 +7,7 @@ _SENTENCES = (
     "Sightline shows where an image classifier fails, and where it was looking.",
     "<b>Curves</b> tells how the training went, run by run.",
     "<b>Mistakes</b> takes you from a cell of the confusion matrix to the images in it.",
-    "<b>Layers</b> shows what the network looked at in one of them, and whether that map can be believed.",
+    "<b>Layers</b> maps what counted for the network in one of them, <b>Trust</b> which maps are supported at all.",
     "<b>Compare</b> says what changed between two runs; the address of every page can be sent to somebody.",
 )
 _HTML = f'<p>{" ".join(_SENTENCES)}</p><button type="button">Got it</button>\n'

@@ -37,3 +37,30 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def about(seconds: float) -> str:
+    """Write a time that is not known exactly: 2 as 'a few seconds', 28 as 'about 30 seconds', 170 as 'about 3 minutes'.
+
+    >>> about(70), about(5000)
+    ('about a minute', 'about 1.4 hours')
+    """
+    if seconds < 8:
+        return "a few seconds"
+    if seconds < 50:
+        return f"about {10 * math.ceil(seconds / 10)} seconds"
+    if seconds < 90:
+        return "about a minute"
+    return f"about {seconds / 60:.0f} minutes" if seconds < 3570 else f"about {seconds / 3600:.2g} hours"
+
+
+def time_left(clock: str) -> str:
+    """Write what a progress bar says is left, '02:50' or '1:02:50', in words; nothing where it does not know ('?').
+
+    >>> time_left("02:50"), time_left("?")
+    ('about 3 minutes left', '')
+    """
+    parts = clock.split(":")
+    if not all(part.isdecimal() for part in parts):
+        return ""
+    return f"{about(sum(int(part) * 60**place for place, part in enumerate(reversed(parts))))} left"

@@ -3,6 +3,7 @@
 The launcher imports this before the server answers, so NumPy is imported only where it is used.
 """
 
+import base64
 import io
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -38,6 +39,11 @@ def png(image: "np.ndarray | Image.Image") -> bytes:
     stream = io.BytesIO()
     picture.save(stream, "PNG", compress_level=3)
     return stream.getvalue()
+
+
+def data_url(image: "np.ndarray | Image.Image") -> str:
+    """Write a picture, or pixels uint8 H×W×3, as the address of itself."""
+    return f"data:image/png;base64,{base64.b64encode(png(image)).decode()}"
 
 
 def serve_thumbnail(request: Request) -> Response:

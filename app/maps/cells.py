@@ -1,6 +1,6 @@
 """What the grid of the Layers view shows, before it is drawn: its rows, and in each cell a map, a scale, a finding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from sightline.app.elements.text import percent
 from sightline.app.maps.compute import Maps, Score
 from sightline.app.maps.paint import extremes, strongest
 from sightline.app.maps.settings import CLASS_TARGET, MapSettings
+from sightline.app.maps.support import Support
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.findings import Finding, find
 
@@ -38,13 +39,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Cell:
-    """One map, float32 h×w, signed; None where there is none (yet). largest: what has the strongest colour."""
+    """One map, float32 h×w, signed; None where there is none (yet). largest: what has the strongest colour.
+
+    support: of maps of this kind, on the run.
+    """
 
     layer: str
     row: Row
     values: np.ndarray | None = None
     largest: float = 0.0
     finding: Finding | None = None
+    support: Support | None = None
 
     @property
     def extremes(self) -> str:
@@ -119,12 +124,13 @@ def make_cells(
     rows: Sequence[Row],
     subject: Subject,
     settings: MapSettings,
+    supports: Mapping[str, Support],
     origin: str = "",
 ) -> Cells:
     """Make a cell for each row and layer.
 
-    scale "own": every map's maximum has the strongest colour; "row": that of all maps of its row. origin: of values
-    that are not finite, see `find`.
+    scale "own": every map's maximum has the strongest colour; "row": that of all maps of its row. supports: by layer.
+    origin: of values that are not finite, see `find`.
     """
     grid = []
     for row in rows:
@@ -137,6 +143,7 @@ def make_cells(
                     cell,
                     largest=own if shared is None else shared,
                     finding=_finding(cell, maps, subject, origin),
+                    support=supports.get(cell.layer),
                 )
                 for cell, own in zip(cells, largest, strict=True)
             ]

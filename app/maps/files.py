@@ -44,9 +44,10 @@ def grid_png(cells: Cells, subject: Subject, settings: MapSettings, run_name: st
     draw = ImageDraw.Draw(sheet)
     _draw_title(sheet, draw, subject, settings, run_name)
     for place, layer in enumerate(settings.layers):
-        values = cells[0][place].values
+        values, support = cells[0][place].values, cells[0][place].support
         size = "" if values is None else f" {values.shape[0]}×{values.shape[1]}"
-        _write(draw, (_left(place), _MARGIN + _TITLE), layer + size, _Style(17, bold=True), _SIDE)
+        said = f" · {support.name}" if support else ""
+        _write(draw, (_left(place), _MARGIN + _TITLE), layer + size + said, _Style(17, bold=True), _SIDE)
     for number, row in enumerate(cells):
         top = _MARGIN + _TITLE + _HEAD + number * (_SIDE + _FOOT)
         _draw_row_title(draw, row[0].row, top)

@@ -14,6 +14,7 @@ from sightline.app.maps.compute import Computed
 from sightline.app.maps.files import file_name, grid_png, maps_npz
 from sightline.app.maps.grid import classes_html, grid_html
 from sightline.app.maps.settings import MapSettings
+from sightline.app.maps.support import supports
 from sightline.app.maps.waiting import draw_restart, waiting
 from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.run_store.record import RunError
@@ -50,13 +51,13 @@ def draw_grid(run: Run, subject: Subject, settings: MapSettings) -> Drawn | None
     """
     rows = rows_of(subject, settings.targets, settings.sign, settings.method)
     scores = list(dict.fromkeys([row.score for row in rows] + scores_to_judge(subject)))
-    place = st.empty()
+    place, known = st.empty(), supports(run, settings.method, settings.layers)
 
     def show(computed: Computed) -> Cells:
-        cells = make_cells(computed.maps, rows, subject, settings)
+        cells = make_cells(computed.maps, rows, subject, settings, known)
         if any(cell.finding and cell.finding.name == "not finite" for row in cells for cell in row):
             origin = _where_not_finite(run, subject)
-            cells = make_cells(computed.maps, rows, subject, settings, origin)
+            cells = make_cells(computed.maps, rows, subject, settings, known, origin)
         place.html(grid_html(cells, subject.pixels, settings))
         return cells
 
@@ -126,7 +127,7 @@ def _draw_classes(run: Run, subject: Subject, settings: MapSettings) -> None:
         st.caption(f"No maps of all classes: {escape_markdown(str(error))}")
         return
     of_layer = replace(settings, layers=(layer,), scale="own")
-    cells = make_cells(computed.maps, rows, subject, of_layer)
+    cells = make_cells(computed.maps, rows, subject, of_layer, {})
     cells = share_scale(cells) if settings.scale == "row" else cells
     which = "all" if len(rows) == len(subject.class_names) else f"the {len(rows)} likeliest of"
     what = (

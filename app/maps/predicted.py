@@ -14,6 +14,7 @@ from sightline.app.maps.cells import Cells, Row, make_cells, scores_to_judge
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.resolve import resolve
 from sightline.app.maps.settings import MapSettings
+from sightline.app.maps.support import supports
 from sightline.app.maps.waiting import draw_restart, waiting
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -33,7 +34,8 @@ def predicted_map(run: Run, subject: Subject, selection: Selection, title: str) 
     scores = list(dict.fromkeys([row.score, *scores_to_judge(subject)]))
     with waiting(run, subject, settings.method, "Computing the map …") as look:
         computed = compute.maps(run, subject, settings.method, settings.layers, scores, look)
-    return make_cells(computed.maps, [row], subject, settings), settings
+    known = supports(run, settings.method, settings.layers)
+    return make_cells(computed.maps, [row], subject, settings, known), settings
 
 
 def draw_picture(run: Run, subject: Subject, selection: Selection) -> None:

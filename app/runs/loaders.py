@@ -14,6 +14,8 @@ import numpy as np
 import streamlit as st
 
 from sightline.explain.judging.measures import MEASURES
+from sightline.explain.judging.verdicts import Verdict, is_known
+from sightline.explain.judging.verdicts import verdicts as judge
 from sightline.run_store.arrays import StoredArray
 from sightline.run_store.commands import command, quoted
 from sightline.run_store.comparison import Comparison
@@ -26,7 +28,8 @@ from sightline.run_store.quality import QualityRow, read_quality
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run, State
 
-WARMED_UP = ("sightline.app.elements.matrix_chart", "sightline.explain.attribution.engine")  # Altair and pandas; torch
+# Altair and pandas; torch; the intervals of verdicts.
+WARMED_UP = ("sightline.app.elements.matrix_chart", "sightline.explain.attribution.engine", "scipy.special")
 MOST_NEIGHBOURS = 50_000  # images at most that are searched for similar ones: 100 MB of memory for ResNet18
 MOST_VALUES = 2**26  # of their features together: 256 MB
 
@@ -221,8 +224,14 @@ def quality(run: Run) -> list[QualityRow]:
 
     Figures of other measures than ours, and where none of ours has an image, all of them are left out.
     """
-    rows = [row for row in read_quality(run) if row.measure in MEASURES]
-    return rows if any(row.n for row in rows) else []
+    rows = [row for row in read_quality(run) if is_known(row.measure)]
+    return rows if any(row.n and row.measure in MEASURES for row in rows) else []
+
+
+@kept("quality", lru_cache(16), is_small=True)
+def verdicts(run: Run) -> list[Verdict]:
+    """Return which kinds of maps are supported on the run, the best first. Raises RunError."""
+    return judge(quality(run))
 
 
 def images_token(run: Run) -> str:

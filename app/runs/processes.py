@@ -51,6 +51,7 @@ class _Command:
     process: "subprocess.Popen[bytes] | None" = None
     said: Path = Path(os.devnull)
     problem: str = ""
+    is_told_to_stop: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -126,6 +127,7 @@ def _stop(key: Key) -> None:
         if is_waiting(key):
             del _commands[key]
         elif is_running(key) and (process := _commands[key].process):
+            _commands[key].is_told_to_stop = True
             process.terminate()
 
 
@@ -133,6 +135,12 @@ def is_running(key: Key) -> bool:
     """Tell whether the process of this key runs."""
     command = _commands.get(key)
     return command is not None and command.is_running
+
+
+def is_stopping(key: Key) -> bool:
+    """Tell whether the process of this key was told to stop, and still runs."""
+    command = _commands.get(key)
+    return command is not None and command.is_running and command.is_told_to_stop
 
 
 def is_waiting(key: Key) -> bool:
@@ -182,9 +190,12 @@ def progress(key: Key) -> ProgressBar:
 
 
 def _said(key: Key) -> list[str]:
-    """Return its last lines."""
+    """Return its last lines; none of one that is gone."""
+    command = _commands.get(key)
+    if command is None:
+        return []
     try:
-        with _commands[key].said.open("rb") as stream:
+        with command.said.open("rb") as stream:
             stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
             words = stream.read().decode(errors="replace")
     except FileNotFoundError:

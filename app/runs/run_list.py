@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from sightline.app.address.parameters import RunFacts
+from sightline.app.elements.learning_curves import RUN_COLOURS
 from sightline.app.runs.folder import runs_root
 from sightline.app.runs.loaders import record
 from sightline.app.runs.look import Listed, Listing, Look, created_and_split
@@ -71,6 +72,18 @@ def opened(listed: Listed) -> Run:
 def titles() -> Mapping[str, str]:
     """Return what people call each run, by its name."""
     return listing().titles
+
+
+def colour(run: Run) -> str:
+    """Return the colour of the run's curves and marks: by its age, so that a new run changes no other's."""
+    runs = listing().runs
+    place = next((place for place, one in enumerate(runs) if one.name == run.name), 0)
+    return colour_at(place, len(runs))
+
+
+def colour_at(place: int, runs: int) -> str:
+    """Return the colour of the run at a place of a listing of so many."""
+    return RUN_COLOURS[(runs - 1 - place) % len(RUN_COLOURS)]
 
 
 def title(run: Run) -> str:

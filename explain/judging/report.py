@@ -85,12 +85,15 @@ class Report:
         ]
 
     def _with_leads(self, kind: Kind) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield the values of every measure; then, of those that decide, those less each control's.
+        """Yield the values of every measure, none where it was not begun; of those that decide, less each control's.
 
-        Where there can be no mosaics, GridPG has no values: a figure without any says so to whoever reads it later.
+        Where there can be no mosaics GridPG has none either, and never will: that is how whoever reads it later knows.
         """
-        mine = self.values[kind] if len(self.sample.mosaics) else {MOSAICS: np.empty(0)} | self.values[kind]
-        yield from ((measure, mine[measure]) for measure in MEASURES if measure in mine)
+        mine = self.values[kind]
+        planned = {MOSAICS, *(measure for family in families_for(self.sample) for measure in family.measures)}
+        for measure in MEASURES:
+            if measure in planned or measure in mine:
+                yield measure, mine.get(measure, np.empty(0))
         for measure in (DECISIVE, SECOND) if kind[0] not in ALL_CONTROLS else ():
             for control in ALL_CONTROLS:
                 theirs = self.values.get((control, INPUT), {}).get(measure)

@@ -46,11 +46,12 @@ class Lead:
     n: int
 
     @property
-    def sentence(self) -> str:
-        """Say it in words."""
+    def words(self) -> str:
+        """Say it in words, without a full stop."""
         over = CONTROL_WORDS.get(self.control, self.control)
-        numbers = signed_interval(self.value, self.low, self.high)
-        return f"{MEASURES[self.measure].title}'s lead over {over} is {numbers}"
+        return (
+            f"{MEASURES[self.measure].title}'s lead over {over} is {signed_interval(self.value, self.low, self.high)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class Verdict:
     def reason(self) -> str:
         """Say in a sentence or two why."""
         ends = {
-            SUPPORTED: ", the nearest control.",
+            SUPPORTED: "; no control is nearer.",
             NOT_SUPPORTED: f"; it must be above {MINIMUM:g}.",
             UNDECIDED: f": {self.lead.n} images are too few to tell.",
         }
-        words = self.lead.sentence + ends[self.name]
+        words = self.lead.words + ends[self.name]
         if not self.disagrees:
             return words
         return f"{words} By {MEASURES[SECOND].title.lower()} it is {self.second}: the two measures disagree."
@@ -93,6 +94,12 @@ def verdicts(rows: Sequence[QualityRow]) -> list[Verdict]:
     ]
     order = (SUPPORTED, UNDECIDED, NOT_SUPPORTED)
     return sorted(found, key=lambda verdict: (order.index(verdict.name), -verdict.lead.value))
+
+
+def missing_controls(rows: Sequence[QualityRow]) -> str:
+    """Name the controls that were not measured beside the kinds, as in files of before they were; "" where all were."""
+    there = {row.method for row in rows if row.control and row.measure == DECISIVE and row.n}
+    return " and ".join(words for control, words in CONTROL_WORDS.items() if control not in there)
 
 
 def indexed(rows: Sequence[QualityRow]) -> Index:
@@ -118,26 +125,32 @@ def measure_of(name: str) -> str:
     return name.split("_over_")[0]
 
 
+def is_known(name: str) -> bool:
+    """Tell whether a figure of this name is one of ours: of a measure, or of its lead over a control."""
+    return measure_of(name) in MEASURES
+
+
 def undecided(rows: Sequence[QualityRow], measure: str) -> set[Kind]:
     """Return the kinds that are undecided by a measure, and the controls that some of them hang on."""
-    index, found = indexed(rows), set()
-    for kind, name, _ in _judged(index, measure):
-        if name == UNDECIDED:
-            close = [lead for lead in leads(index, kind, measure) if lead.low <= MINIMUM]
+    found = set()
+    for kind, over_controls in leads(indexed(rows), measure):
+        if judge(over_controls)[0] == UNDECIDED:
+            close = [lead for lead in over_controls if lead.low <= MINIMUM]
             found |= {kind, *((lead.control, INPUT) for lead in close)}
     return found
 
 
-def leads(index: Index, kind: Kind, measure: str) -> list[Lead]:
-    """Return the lead of a kind over every control that was measured."""
-    controls = [row for row in index.values() if row.control and row.measure == measure]
-    kinds = sum(not row.control and row.measure == measure for row in index.values())
-    return [_lead(index, kind, control, kinds, len(controls)) for control in controls]
+def leads(index: Index, measure: str) -> list[tuple[Kind, list[Lead]]]:
+    """Return the lead of every kind over every control that was measured; none where no control was."""
+    of_measure = [row for row in index.values() if row.measure == measure]
+    controls = [row for row in of_measure if row.control and row.method in CONTROL_WORDS]
+    kinds = [(row.method, row.layer) for row in of_measure if not row.control]
+    numbers = len(kinds), len(controls)
+    return [(kind, [_lead(index, kind, one, *numbers) for one in controls]) for kind in kinds if controls]
 
 
 def _judged(index: Index, measure: str) -> list[tuple[Kind, str, Lead]]:
-    kinds = [(row.method, row.layer) for row in index.values() if row.measure == measure and not row.control]
-    return [(kind, *judge(found)) for kind in kinds if (found := leads(index, kind, measure))]
+    return [(kind, *judge(found)) for kind, found in leads(index, measure)]
 
 
 def judge(found: Sequence[Lead]) -> tuple[str, Lead]:

@@ -1,6 +1,7 @@
 """In a real browser, light and dark: axe finds nothing serious that is ours, and the Tab key reaches all there is."""
 
 import re
+from dataclasses import replace
 from itertools import cycle
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ class View(NamedTuple):
 VIEWS = {
     "curves": View("/?run=two", LINES),
     "the settings of curves": View("/?run=two&chart=gap&smoothing=40", LINES, "button:has-text('Lines')"),
-    "the runs in curves": View("/?run=two", LINES, "button:has-text('2 of 2 runs')"),
+    "the runs in curves": View("/?run=two", LINES, "button:has-text('3 of 3 runs')"),
     "the notes of runs": View("/?run=two", LINES, "button:has-text('Rename')"),
     "mistakes": View("/mistakes?run=two", TILE),
     "the enlarged matrix": View("/mistakes?run=two", TILE, "button:has-text('Enlarge')"),
@@ -61,6 +62,9 @@ VIEWS = {
     "layers of all classes": View("/layers?run=two&image=0&hide=layer4&classes=all", ".map-classes"),
     "the choice of layers": View("/layers?run=two&image=0", MAP, ".st-key-layers_popover button"),
     "trust": View("/trust?run=one", TRUST_ROW),
+    "trust of two runs": View("/trust?run=one&beside=three", TRUST_ROW),
+    "the rule in trust": View("/trust?run=one", TRUST_ROW, "button:has-text('The rule')"),
+    "provisional figures": View("/trust?run=three", TRUST_ROW),
     "trust without figures": View("/trust?run=two", ".st-key-trust_measure_button button"),
     "compare": View("/compare?run=two&beside=one&compared=both-wrong", MAP),
     "no image in compare": View("/compare?run=two&beside=one", "[data-testid=stAlert]"),
@@ -92,9 +96,9 @@ def page(contexts, theme):
 
 @pytest.fixture(scope="module")
 def address(browser, tmp_path_factory):
-    """Of a server with two runs on the same test split, which predict the same."""
+    """Of a server with three runs on the same test split, which predict the same; the last one is being measured."""
     runs = tmp_path_factory.mktemp("alike")
-    for name in ("one", "two"):
+    for name in ("one", "two", "three"):
         fabricate_run(runs / name, IMAGES, with_model=True)
         speak_against(runs / name, *range(10))  # so that maps have a badge
     figures = (("random", "input", 0.0, True), ("gradcam", "layer1", 0.1, False), ("gradcam", "layer4", 0.4, False))
@@ -103,6 +107,7 @@ def address(browser, tmp_path_factory):
         for method, layer, gap, control in figures
     ]
     write_quality(Run(runs / "one"), rows)
+    write_quality(Run(runs / "three"), [replace(row, final=False, images=500) for row in rows])
     with serve(LAUNCHER, runs) as url:
         yield url
 
@@ -188,16 +193,21 @@ REACHED = {
         ("mistakes_map", "Where it looked"), ("panel_inspector", "Where did it look?"), ("mistakes_similar", ""),
     ],
     "layers": [
-        *PICKERS, ("inspector_step_1", ""), ("layers_hide", "Hide"), ("layers_file_0", ""), ("panel_grid", "blank"),
+        *PICKERS, ("inspector_step_1", ""), ("layers_hide", "Hide"), ("layers_file_0", ""),
+        ("panel_grid", "– not measured"), ("panel_grid", "blank"),
         ("layers_all_classes", "All classes"), ("layers_download-png", ""), ("layers_download-npz", ""),
         ("layers_method", "Method"), ("layers_popover", "4 shown"), ("layers_targets", "Classes"),
         ("layers_scale", "each map"), ("layers_sign", "positive"), ("layers_cells", "smooth"),
         ("layers_show", "overlay"), ("layers_opacity", "Opacity"), ("layers_colours", "Colours"),
-        ("layers_measure_button", "straighten"),
+        ("layers_measure_images", "Test images"), ("layers_measure_button", "straighten"),
+        ("layers_measure_start", "In a terminal"),
     ],
     "trust": [
-        *PICKERS, ("trust_chart_road_gap_gradcam_layer4", "Show data"), ("trust_measure", "Measure"),
-        ("trust_map", "Examples of"), ("trust_best", ""), ("trust_worst", ""), ("trust_csv", ""),
+        *PICKERS, ("trust_explained", "gavel"), ("trust_explained", "info"), ("trust_again", "straighten"),
+        ("trust_measure", "Measure"), ("trust_chart_road_gap_gradcam_layer4", "Show data"),
+        ("trust_map", "Kind of map"), ("trust_best", ""), ("trust_worst", ""), ("trust_csv", ""),
+        ("panel_table", "All figures"), ("panel_table", "Verdict"), ("panel_table", "ROAD"),
+        ("panel_table", "✓ supported"),
     ],
     "compare": [
         *PICKERS, ("compare_swap", "swap"), ("compare_matrix__", "Show data"), ("enlarge_compare_matrix", ""),

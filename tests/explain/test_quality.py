@@ -333,6 +333,21 @@ def test_an_interrupted_report_goes_on_to_the_same_bytes(bare_run, tmp_path, qui
     assert report("kind by kind") == report("kind by kind, stopped", stop_after=40)
 
 
+def test_figures_that_were_not_begun_are_there_and_to_come(bare_run, tmp_path, judged, monkeypatch):
+    """Else a report that was stopped once all verdicts were certain would look complete."""
+    run = Run(shutil.copytree(bare_run.path, tmp_path / "some"))
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(quality, "write_quality", lambda *words: write_quality(*words) or stop())
+        measure(run, ("layer4",), ("gradcam",))
+    rows = {row.measure: row for row in read_quality(run) if row.layer == "layer4"}
+    assert rows["road_gap"].final and rows["road_gap"].n == 5  # decided: it costs as much as the controls
+    assert (rows["gridpg"].final, rows["gridpg"].n) == (False, 0)
+
+
 def test_values_of_other_weights_are_not_gone_on_with(run, judged):
     (run.path / "quality.csv").unlink()
     with open(run.path / "model.safetensors", "ab") as weights:
@@ -459,7 +474,9 @@ def test_verdicts_are_printed_from_a_file_of_before_without_weights_or_images(co
     """The run of twelve epochs on CIFAR-10, as it was measured before blurring, leads and the mean map."""
     run = shutil.copytree(OLD_RUN, tmp_path / "old")
     code, said = command("--run", run, "--verdicts")
-    lines = [line.split() for line in said.splitlines()[1:]]
+    *lines, note = said.splitlines()[1:]
+    assert note == "Of the controls, the mean map of all images was not measured; measuring again adds it."
+    lines = [line.split() for line in lines]
     found = {(method, layer): " ".join(words) for method, layer, *words in lines}
     assert code == 0 and len(found) == 17
     for layer in ("layer1", "layer2", "layer3"):

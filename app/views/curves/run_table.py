@@ -9,7 +9,6 @@ from html import escape
 
 import streamlit as st
 
-from sightline.app.elements.learning_curves import RUN_COLOURS
 from sightline.app.elements.shell import STATE_WORDS
 from sightline.app.elements.text import count, duration, percent
 from sightline.app.runs import loaders, run_list, trainings
@@ -54,8 +53,7 @@ def read_progress(chosen: Container[str | None]) -> list[RunRow]:
     """Read all that the table says of the newest runs, and of those that are chosen."""
     runs = run_list.listing().runs
     read = [(place, one) for place, one in enumerate(runs) if place < MOST_ROWS or one.name in chosen]
-    # Coloured by age, so that a new run changes no other's colour.
-    return [_read(one, RUN_COLOURS[(len(runs) - 1 - place) % len(RUN_COLOURS)]) for place, one in read]
+    return [_read(one, run_list.colour_at(place, len(runs))) for place, one in read]
 
 
 def _read(listed: Listed, colour: str) -> RunRow:

@@ -8,7 +8,6 @@ from sightline.app.elements.inspector import draw_inspector
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.subject import split_image
 from sightline.app.elements.text import escape_markdown
-from sightline.app.maps.belief import draw_belief
 from sightline.app.maps.cells import settings_for
 from sightline.app.maps.panel import draw_maps
 from sightline.app.maps.pinned import draw_pinned_maps
@@ -17,6 +16,7 @@ from sightline.app.runs import loaders
 from sightline.app.views.layers.hide import draw_hiding
 from sightline.app.views.layers.settings import draw_settings
 from sightline.app.views.layers.upload import draw_uploaded, draw_uploader, uploaded_subject
+from sightline.app.views.layers.which_layer import draw_which_layer
 from sightline.run_store.run import Run
 
 
@@ -48,8 +48,8 @@ def draw(run: Run, selection: Selection) -> None:
                 draw_pinned_maps(run, subject.image, selection)
         else:
             st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
-    with right, st.container(key="panel_belief", border=True, gap="small"):
-        draw_belief(run, settings.method, selection.to_query())
+    with right, st.container(key="panel_support", border=True, gap="small"):
+        draw_which_layer(run, settings.method, selection.to_query())
     with inspector:
         if subject is not None:
             draw_hiding(run, subject, settings, selection.hide)

@@ -1,71 +1,157 @@
-"""The figures of one measure as Vega-Lite: a row a map with its interval, in order. No Streamlit here."""
+"""The figures of one measure as Vega-Lite: a row a kind of map, of one or two runs, the controls last and grey.
 
-from collections.abc import Callable, Mapping, Sequence
+No Streamlit here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from sightline.app.elements.learning_curves import BARE, RUN_COLOURS, SCHEMA
-from sightline.explain.judging.belief import interval
+from sightline.app.elements.learning_curves import BARE, SCHEMA
+from sightline.app.maps.support import MARKS, map_words
 from sightline.explain.judging.measures import MEASURES, Measure
-from sightline.run_store.quality import QualityRow
+from sightline.explain.judging.verdicts import (
+    DECISIVE,
+    FAILS,
+    NOT_SUPPORTED,
+    PASSES,
+    SECOND,
+    SUPPORTED,
+    UNDECIDED,
+    Verdict,
+    check,
+    interval,
+)
+from sightline.run_store.quality import Kind, QualityRow
 
 MAP_SELECTION = "map"
+CONTROL, NO_VERDICT = "control", ""
 CONTROL_COLOUR = "#8b949c"
-ROW_HEIGHT, AXIS_HEIGHT = 17, 50  # pixels
+# Other hues than those of runs, in light and in dark; words and shapes say the same to whoever sees no colours.
+COLOURS = {
+    "light": {SUPPORTED: "#17633d", NOT_SUPPORTED: "#9c2f1a", UNDECIDED: "#7a5200"},
+    "dark": {SUPPORTED: "#7fd0a5", NOT_SUPPORTED: "#f29c86", UNDECIDED: "#e5bd6b"},
+}
+_SHAPES = {SUPPORTED: "circle", NOT_SUPPORTED: "cross", UNDECIDED: "diamond", CONTROL: "square", NO_VERDICT: "circle"}
+_MEANS = {PASSES: SUPPORTED, FAILS: NOT_SUPPORTED}  # a check has the colours and shapes of what it is like
+ROW_HEIGHT, AXIS_HEIGHT = 20, 50  # pixels
 
 
-def best_first(rows: Sequence[QualityRow], measure: str) -> list[QualityRow]:
-    """Sort the rows of one measure on which images count."""
+@dataclass(frozen=True)
+class Figures:
+    """What was measured on a run. title: of the run; colour: its own, where there are two."""
+
+    title: str
+    colour: str
+    rows: Sequence[QualityRow]
+    verdicts: Sequence[Verdict]
+
+
+def in_order(figures: Figures, measure: str) -> list[QualityRow]:
+    """Sort the rows of one measure on which images count: by the verdict, or the figure; controls last."""
+    place = {(verdict.method, verdict.layer): number for number, verdict in enumerate(figures.verdicts)}
     sign = -1 if MEASURES[measure].is_highest_first else 1
-    return sorted((row for row in rows if row.measure == measure and row.n), key=lambda row: sign * row.value)
+    goes_by_verdict = measure == DECISIVE
+
+    def key(row: QualityRow) -> tuple[bool, int, float]:
+        number = place.get((row.method, row.layer), len(place)) if goes_by_verdict else 0
+        return row.control, number, sign * row.value
+
+    return sorted((row for row in figures.rows if row.measure == measure and row.n), key=key)
 
 
-def trust_rows(rows: Sequence[QualityRow], name: Callable[[str, str], str], chosen: tuple[str, str] | None) -> pa.Table:
-    """Return the data of the chart; rows: of one measure, in order.
+def trust_rows(runs: Sequence[Figures], measure: str, chosen: Kind | None) -> pa.Table:
+    """Return the data of the chart: of all runs. chosen: the kind with a ring."""
+    found = []
+    for figures in runs:
+        verdicts = {(verdict.method, verdict.layer): verdict for verdict in figures.verdicts}
+        for row in in_order(figures, measure):
+            verdict = verdicts.get((row.method, row.layer))
+            word = _word(row, verdict)
+            found.append(
+                {
+                    "run": figures.title,
+                    "method": row.method,
+                    "layer": row.layer,
+                    "map": map_words(row.method, row.layer),
+                    "value": row.value,
+                    "low": row.low,
+                    "high": row.high,
+                    "figure": interval(row),
+                    "images": row.n,
+                    "kind": CONTROL if row.control else _MEANS.get(word, word),
+                    "word": f"{MARKS[_MEANS.get(word, word)]} {word}" if word else "",
+                    "reason": verdict.reason if verdict else "",
+                    "chosen": (row.method, row.layer) == chosen,
+                }
+            )
+    return pa.Table.from_pylist(found)
 
-    name: of a method at a layer. chosen: method and layer.
+
+def _word(row: QualityRow, verdict: Verdict | None) -> str:
+    """Say of a kind whether it passes a check, else whether it is supported; of a control nothing.
+
+    Of the second measure, what the rule says by it; of all others the verdict, which goes by the decisive one.
     """
-    return pa.Table.from_pylist(
-        [
-            {
-                "method": row.method,
-                "layer": row.layer,
-                "map": name(row.method, row.layer),
-                "value": row.value,
-                "low": row.low,
-                "high": row.high,
-                "figure": interval(row),
-                "images": row.n,
-                "chosen": (row.method, row.layer) == chosen,
-            }
-            for row in rows
-        ]
-    )
+    if row.control:
+        return ""
+    if MEASURES[row.measure].bound is not None:
+        return check(row)
+    if verdict is None:
+        return NO_VERDICT
+    return verdict.second if row.measure == SECOND else verdict.name
 
 
-def trust_chart(rows: Sequence[QualityRow], names: Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]:
-    """Write the chart without its data, which are `trust_rows`; names: of the same rows. colours: by method.
+def trust_chart(runs: Sequence[Figures], measure: str, theme: str) -> dict[str, Any]:
+    """Write the chart without its data, which are `trust_rows`. theme: "light" or "dark".
 
     A click on a row selects it under the name MAP_SELECTION with the fields `method` and `layer`.
     """
-    measure = MEASURES[rows[0].measure]
-    colour = {
-        "field": "method", "type": "nominal", "legend": None,
-        "scale": {"domain": list(colours), "range": list(colours.values())},
-    }  # fmt: skip
-    tooltip = [
-        {"field": "map", "type": "nominal"},
-        {"field": "figure", "type": "nominal", "title": "with 95 % interval"},
-        {"field": "images", "type": "quantitative"},
-    ]
+    names = list(dict.fromkeys(map_words(row.method, row.layer) for row in _all_in_order(runs, measure)))
+    encoding = {"y": _maps_axis(names), "color": _colour(runs, theme), "tooltip": _tooltip(runs)}
+    if len(runs) > 1:
+        encoding["yOffset"] = {"field": "run", "type": "nominal", "sort": [figures.title for figures in runs]}
+    height = (ROW_HEIGHT if len(runs) == 1 else 1.6 * ROW_HEIGHT) * len(names) + AXIS_HEIGHT
     return {
         "$schema": SCHEMA,
         **BARE,
-        "height": ROW_HEIGHT * len(rows) + AXIS_HEIGHT,
-        "encoding": {"y": _maps_axis(names), "color": colour, "tooltip": tooltip},
-        "layer": _marks(measure),
+        "height": height,
+        "encoding": encoding,
+        "layer": [*_rules(runs, measure), *_marks(MEASURES[measure], theme)],
     }
+
+
+def _all_in_order(runs: Sequence[Figures], measure: str) -> list[QualityRow]:
+    """Return the rows in the first run's order, with what only the other has before the controls."""
+    rows = [row for figures in runs for row in in_order(figures, measure)]
+    return sorted(rows, key=lambda row: row.control)
+
+
+def _colour(runs: Sequence[Figures], theme: str) -> dict[str, Any]:
+    """Colour the verdict of one run; of two, the run. Controls are grey."""
+    if len(runs) == 1:
+        return _verdict_colour(theme)
+    scale = {"domain": [figures.title for figures in runs], "range": [figures.colour for figures in runs]}
+    grey = {"test": f"datum.kind === '{CONTROL}'", "value": CONTROL_COLOUR}
+    return {"condition": grey, "field": "run", "type": "nominal", "legend": None, "scale": scale}
+
+
+def _verdict_colour(theme: str) -> dict[str, Any]:
+    tests = [{"test": f"datum.kind === '{name}'", "value": colour} for name, colour in COLOURS[theme].items()]
+    return {"condition": tests, "value": CONTROL_COLOUR}
+
+
+def _tooltip(runs: Sequence[Figures]) -> list[dict[str, Any]]:
+    fields = [
+        {"field": "map", "type": "nominal"},
+        {"field": "figure", "type": "nominal", "title": "with interval"},
+        {"field": "images", "type": "quantitative"},
+        {"field": "word", "type": "nominal", "title": "verdict"},
+        {"field": "reason", "type": "nominal", "title": "because"},
+    ]
+    return [*([{"field": "run", "type": "nominal"}] if len(runs) > 1 else []), *fields]
 
 
 def _maps_axis(names: Sequence[str]) -> dict[str, Any]:
@@ -76,38 +162,59 @@ def _maps_axis(names: Sequence[str]) -> dict[str, Any]:
     return {"field": "map", "type": "nominal", "sort": list(names), "title": None, "axis": axis}
 
 
-def _marks(measure: Measure) -> list[dict[str, Any]]:
-    """Draw an interval and a point for each map, a ring around the chosen one, a dashed rule at chance."""
-    x = {
+def _x(measure: Measure) -> dict[str, Any]:
+    return {
         "type": "quantitative",
         "scale": {"nice": True, "zero": True},
         "title": ", ".join(filter(None, (measure.title, measure.direction))),
         "axis": {"tickCount": 7, "format": ".0%" if measure.least == 0 else ".2f"},
     }
-    picked = {"type": "point", "fields": ["method", "layer"], "toggle": False}
-    interval = {
+
+
+def _marks(measure: Measure, theme: str) -> list[dict[str, Any]]:
+    """Draw an interval and a point for each map, its verdict in words, and a ring around the chosen one."""
+    x, picked = _x(measure), {"type": "point", "fields": ["method", "layer"], "toggle": False}
+    shape = {
+        "field": "kind", "type": "nominal", "legend": None,
+        "scale": {"domain": list(_SHAPES), "range": list(_SHAPES.values())},
+    }  # fmt: skip
+    spans = {
         "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.45},
         "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}},
     }
     point = {
-        "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1, "cursor": "pointer"},
-        "encoding": {"x": x | {"field": "value"}},
+        "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "cursor": "pointer"},
+        "encoding": {"x": x | {"field": "value"}, "shape": shape},
         "params": [{"name": MAP_SELECTION, "select": picked}],
+    }
+    words = {
+        "mark": {"type": "text", "align": "left", "dx": 10, "fontSize": 12, "aria": False},
+        "encoding": {
+            "x": {"value": "width"},
+            "text": {"field": "word", "type": "nominal"},
+            "color": _verdict_colour(theme),
+        },
     }
     ring = {
         "transform": [{"filter": "datum.chosen"}],
-        "mark": {"type": "point", "filled": False, "size": 220, "strokeWidth": 1.5, "aria": False},
+        "mark": {"type": "point", "filled": False, "size": 240, "strokeWidth": 1.5, "aria": False},
         "encoding": {"x": x | {"field": "value"}},
     }
-    chance = {
-        "mark": {"type": "rule", "strokeDash": [3, 3], "color": CONTROL_COLOUR, "aria": False},
-        "encoding": {"x": {"datum": measure.chance}, "y": None, "color": None},
-    }
-    return [*([] if measure.chance is None else [chance]), interval, point, ring]
+    return [spans, point, words, ring]
 
 
-def method_colours(rows: Sequence[QualityRow]) -> dict[str, str]:
-    """Choose colours, the same in every measure: control maps are grey."""
-    methods = sorted({row.method for row in rows if not row.control})
-    colours = {method: RUN_COLOURS[place % len(RUN_COLOURS)] for place, method in enumerate(methods)}
-    return colours | {row.method: CONTROL_COLOUR for row in rows if row.control}
+def _rules(runs: Sequence[Figures], measure: str) -> list[dict[str, Any]]:
+    """Draw what a figure is held against: the bound of a check, of decisive measures the highest control, or chance."""
+    known = MEASURES[measure]
+    controls = [row.value for row in in_order(runs[0], measure) if row.control]
+    places = [known.chance] if known.bound is None else [known.bound]
+    if measure in (DECISIVE, SECOND) and controls and len(runs) == 1:
+        places = [max(controls)]
+    return [
+        {
+            "mark": {"type": "rule", "strokeDash": [3, 3], "color": CONTROL_COLOUR, "aria": False},
+            "encoding": {"x": _x(known) | {"datum": place}, "y": None, "color": None, "yOffset": None},
+        }
+        for place in places
+        if place is not None
+    ]

@@ -37,7 +37,7 @@ def cells_of(targets, scale="own", method="gradcam", **changes):
     rows = rows_of(subject(**changes), targets, "positive", method)
     found = maps()
     found |= {(layer, (0, 1)): found[layer, (0, None)] - found[layer, (1, None)] for layer in LAYERS}
-    return make_cells(found, rows, subject(**changes), replace(SETTINGS, scale=scale))
+    return make_cells(found, rows, subject(**changes), replace(SETTINGS, scale=scale), {})
 
 
 def test_a_mistake_is_held_against_the_true_class_and_a_hit_against_the_runner_up():
@@ -77,14 +77,14 @@ def test_every_map_has_its_own_scale_or_that_of_its_row():
 
 def test_all_classes_can_share_a_scale():
     rows = class_rows(subject(), 2, "positive")
-    cells = make_cells(maps(), rows, subject(), replace(SETTINGS, layers=LAYERS[:1]))
+    cells = make_cells(maps(), rows, subject(), replace(SETTINGS, layers=LAYERS[:1]), {})
     assert [row.title for row in rows] == ["cat", "dog"]
     assert [cell.largest for (cell,) in share_scale(cells)] == [30, 30]
 
 
 def test_a_map_that_is_missing_has_no_finding_and_takes_no_scale():
     rows = rows_of(subject(), ("predicted", "class:../../owl"), "positive", "gradcam")
-    cells = make_cells(maps((0, 1)), rows, subject(), replace(SETTINGS, scale="row"))
+    cells = make_cells(maps((0, 1)), rows, subject(), replace(SETTINGS, scale="row"), {})
     assert [cell.finding for row in cells for cell in row] == 4 * [None] and cells[1][0].largest == 0
 
 
@@ -128,5 +128,5 @@ def test_file_names_have_no_separators():
 def test_a_map_is_called_unchecked_until_the_other_class_is_known_and_nothing_then():
     one_layer = replace(SETTINGS, layers=LAYERS[:1])
     rows = rows_of(subject(), ["predicted"], "positive", "gradcam")
-    (unchecked,), (checked,) = (make_cells(maps(codes), rows, subject(), one_layer)[0] for codes in ((0,), (0, 1)))
+    (unchecked,), (checked,) = (make_cells(maps(codes), rows, subject(), one_layer, {})[0] for codes in ((0,), (0, 1)))
     assert unchecked.finding.name == "not checked" and checked.finding is None

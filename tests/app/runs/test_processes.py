@@ -54,6 +54,21 @@ def bar(**options):
         return stream.getvalue().encode()
 
 
+def test_a_process_that_was_told_to_stop_is_stopping_until_it_has_ended(start, monkeypatch):
+    start()
+    monkeypatch.setattr(Fake, "terminate", lambda self: None)  # it takes a while
+    assert not processes.is_stopping(KEY)
+    processes.stop(KEY)
+    assert processes.is_stopping(KEY)
+    monkeypatch.undo()
+    processes.stop(KEY)
+    assert not processes.is_stopping(KEY) and not processes.is_running(KEY)
+
+
+def test_of_a_process_that_is_gone_there_is_no_progress():
+    assert processes.progress(("a", "stranger")) == processes.ProgressBar()
+
+
 def test_the_progress_is_that_of_the_last_bar(start):
     start(said=bar() + b"\n" + bar(desc="gradcam: layer4"))
     found = processes.progress(KEY)
@@ -173,6 +188,7 @@ def test_one_that_waits_can_be_taken_back_and_never_begins(queue):
     processes.forget(("a", "3"))  # which did not fail
     processes.stop(("a", "3"))
     assert not processes.is_waiting(("a", "3")) and "3" not in processes.folders("a")
+    queue.await_order("12")
     queue.end("1")
     queue.await_order("124")
 

@@ -367,7 +367,7 @@ def test_what_is_found_on_a_map_can_be_reached_without_a_mouse_and_nothing_else_
     assert re.search(r"Predicted: cat .*; max \S+$", cat) and re.search(r"True: owl .*; max \S+; blank$", owl)
     (words,) = [words for name, words in findings_of(app) if name == "blank"]
     assert "all evidence is against the class" in words
-    assert grids_of(app)[0].count('tabindex="0"') == len(findings_of(app)) == 1
+    assert grids_of(app)[0].count('class="finding ') == len(findings_of(app)) == 1
 
 
 def test_whether_maps_tell_classes_apart_is_judged_by_the_two_likeliest_whatever_is_shown(run):

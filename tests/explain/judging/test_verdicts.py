@@ -13,6 +13,7 @@ from sightline.explain.judging.verdicts import (
     UNDECIDED,
     check,
     interval,
+    is_known,
     over,
     undecided,
     verdicts,
@@ -66,7 +67,7 @@ def test_a_kind_is_supported_where_it_lies_above_every_control_with_its_whole_in
 def test_the_best_come_first_and_each_says_why():
     reasons = [verdict.reason for verdict in verdicts([*BELOW, *NEAR, *FAR, *CONTROLS])]
     assert reasons == [
-        "ROAD's lead over a blob in the middle is 0.20 (0.10 to 0.30), the nearest control.",
+        "ROAD's lead over a blob in the middle is 0.20 (0.10 to 0.30); no control is nearer.",
         "ROAD's lead over a blob in the middle is 0.05 (−0.05 to 0.15): 100 images are too few to tell.",
         "ROAD's lead over a blob in the middle is −0.15 (−0.25 to −0.05); it must be above 0.01.",
     ]
@@ -126,6 +127,17 @@ def test_where_blurring_says_the_contrary_the_verdict_says_so():
 def test_a_verdict_is_provisional_as_long_as_images_are_to_come():
     found = verdicts([*CONTROLS, *FAR, *kind("layer2", 0.25, {"random": 0.2}, half=0.1, final=False)])
     assert {verdict.layer: verdict.final for verdict in found} == {"layer3": True, "layer2": False}
+
+
+def test_a_control_that_nobody_knows_decides_nothing():
+    """A file of thousands of them would keep a page waiting."""
+    stranger = row("of a later version", "input", "road_gap", 0.9, 0.0, control=True)
+    assert names([*CONTROLS, *FAR, stranger]) == {"layer3": SUPPORTED}
+
+
+def test_figures_of_measures_and_of_their_leads_are_known():
+    known = [is_known(name) for name in ("road_gap", over("road_gap", "mean_map"), "of a later version", "")]
+    assert known == [True, True, False, False]
 
 
 def test_measuring_goes_on_with_what_is_undecided_and_the_controls_that_are_not_beaten():

@@ -1,0 +1,173 @@
+"""The button that measures which kinds of maps are supported on a run, how far that is, and how to go on."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import streamlit as st
+
+from sightline.app.elements.text import about, count, escape_markdown, time_left
+from sightline.app.permissions import is_read_only
+from sightline.app.runs import loaders, processes
+from sightline.explain.attribution.methods import METHODS
+from sightline.run_store.commands import command
+from sightline.run_store.files import Stamp, is_locked
+from sightline.run_store.quality import INPUT, QualityRow
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
+
+MEASURED = ("gradcam", "hirescam", "layercam", "gradcam++")  # by the button: pixel methods take too long to wait for
+SIZES = (25, 100, 250, 500, 1000)  # images
+USUAL = 500
+LOOK_EVERY, IDLE_EVERY = 1.0, 2.0  # seconds, while it is measured, and while somebody else may begin to
+_ESTIMATING = "Estimating how long it takes …"
+_DRAWN = "measuring_drawn"  # of the session: what the page last drew
+_estimator = ThreadPoolExecutor(1, "estimate")
+
+State = tuple[Stamp, bool, bool, bool]
+
+
+def draw_measuring(run: Run, rows: Sequence[QualityRow], view: str) -> None:
+    """Draw the button, its progress, or how to go on; the page is drawn anew with every figure that comes.
+
+    rows: the figures that the page shows. view: whose page it is.
+    """
+    state = _state(run)
+    st.fragment(_draw, run_every=LOOK_EVERY if any(state[1:]) else IDLE_EVERY)(run, rows, view, state)
+
+
+def is_measured(run: Run) -> bool:
+    """Tell whether the run is measured at this moment, or will be."""
+    return any(_state(run)[1:])
+
+
+def provisional(rows: Sequence[QualityRow]) -> list[QualityRow]:
+    """Return the figures for which more images are to be measured."""
+    return [row for row in rows if not row.final]
+
+
+def _state(run: Run) -> State:
+    """Return what the page depends on: the figures, and whether they are measured here, will be, or are elsewhere."""
+    runs, waits = processes.is_running(_key(run)), processes.is_waiting(_key(run))
+    return run.stamp("quality"), runs, waits, not (runs or waits) and is_locked(run.path)
+
+
+def _key(run: Run) -> processes.Key:
+    return "quality", run.path
+
+
+def _draw(run: Run, rows: Sequence[QualityRow], view: str, drawn: State) -> None:
+    state = _state(Run(run.path))  # as it is now
+    if state != drawn:
+        st.rerun()
+    _, runs, waits, is_elsewhere = state
+    if runs or waits:
+        _draw_progress(_key(run), view, waits)
+    elif is_elsewhere:
+        st.caption("Another program writes this run at the moment. Figures that it measures appear here.")
+    elif is_read_only():
+        st.caption(f"{_what_is_there(rows)} This server only shows runs; whoever hosts it can measure them:")
+        st.code(command("quality", "--run", run.path), language=None, wrap_lines=True)
+    else:
+        # The page itself is drawn first, and its visitor perhaps already gone.
+        is_looked_at_again = st.session_state.get(_DRAWN) is drawn
+        st.session_state[_DRAWN] = drawn
+        _draw_start(run, rows, view, is_looked_at_again)
+
+
+def _draw_progress(key: processes.Key, view: str, waits: bool) -> None:
+    progress = processes.progress(key)
+    parts = (f"Measuring: {escape_markdown(progress.what) or 'starting'}", time_left(progress.left))
+    words = f"{processes.waiting_words()}. It starts by itself." if waits else " · ".join(filter(None, parts))
+    is_stopping = processes.is_stopping(key)
+    st.progress(progress.share, text="Stopping …" if is_stopping else words)
+    if not is_stopping:
+        st.button(
+            "Cancel" if waits else "Stop",
+            icon=":material/close:" if waits else ":material/stop:",
+            key=f"{view}_measure_stop",
+            on_click=processes.stop,
+            args=(key,),
+        )
+
+
+def _draw_start(run: Run, rows: Sequence[QualityRow], view: str, is_estimated: bool) -> None:
+    """Draw the button that measures, or goes on with what was stopped."""
+    begun = provisional(rows)
+    st.caption(_what_is_there(rows))
+    with st.container(key=f"{view}_measure_start", horizontal=True, vertical_alignment="bottom", gap="small"):
+        images = begun[0].images if begun else _draw_size(run, view)
+        same = [row for row in rows if begun and row.images == images]  # also of kinds that are decided by one measure
+        arguments = ("--methods", ",".join(_methods(same)), *_layers(run, same), "--images", str(images))
+        st.button(
+            "Go on" if begun else "Measure again" if rows else "Measure",
+            icon=":material/play_arrow:" if begun else ":material/straighten:",
+            key=f"{view}_measure_button",
+            type="secondary" if rows else "primary",
+            on_click=processes.start,
+            args=(_key(run), "sightline.explain.quality", "--run", str(run.path.absolute()), *arguments),
+        )
+        with st.popover("In a terminal", type="tertiary"):
+            st.code(command("quality", "--run", run.path, *arguments), language=None, wrap_lines=True)
+    if not begun:
+        st.caption(_estimate_words(run, images) if is_estimated else _ESTIMATING)
+    if words := processes.failure(_key(run)):
+        st.error(f"It could not be measured. {escape_markdown(words)}", icon=":material/error:")
+
+
+def _what_is_there(rows: Sequence[QualityRow]) -> str:
+    if provisional(rows):
+        return "It was stopped before its end."
+    if rows:
+        return f"Measured on {count(max(row.images for row in rows))} test images."
+    titles = ", ".join(METHODS[name].title for name in MEASURED)
+    return f"Not measured yet: {titles}, beside control maps."
+
+
+def _draw_size(run: Run, view: str) -> int:
+    """Draw the choice of how many images are measured, and return it."""
+    there = loaders.record(run).image_counts.get("test", 0)
+    sizes = [*(size for size in SIZES if size < there), there]
+    chosen: int = st.selectbox(
+        "Test images",
+        sizes,
+        index=sizes.index(USUAL) if USUAL in sizes else len(sizes) - 1,
+        format_func=lambda size: f"all {count(size)}" if size == there else count(size),
+        key=f"{view}_measure_images",
+        width=140,
+    )
+    return chosen
+
+
+def _methods(same: Sequence[QualityRow]) -> tuple[str, ...]:
+    """Return the methods to measure: those that were begun, else what the button measures."""
+    return tuple(dict.fromkeys(row.method for row in same if row.method in METHODS)) or MEASURED
+
+
+def _layers(run: Run, same: Sequence[QualityRow]) -> tuple[str, ...]:
+    """Return the option that names the layers that were begun, where the run itself does not name them."""
+    layers = dict.fromkeys(row.layer for row in same if row.layer != INPUT)
+    return () if set(layers) <= set(loaders.record(run).layers) else ("--layers=" + ",".join(layers),)
+
+
+def _estimate_words(run: Run, images: int) -> str:
+    """Say how long it takes, as soon as that is known: the fragment looks again."""
+    estimate = _estimate(run, images)
+    return escape_markdown(estimate.result()) if estimate.done() else _ESTIMATING
+
+
+@loaders.kept("maps", loaders.read_once(64))
+def _estimate(run: Run, images: int) -> "Future[str]":
+    """Begin to find out how long it takes, aside: it loads torch and the network."""
+    return _estimator.submit(_estimated_words, run, images)
+
+
+def _estimated_words(run: Run, images: int) -> str:
+    from sightline.explain.attribution.errors import ExplainError
+    from sightline.explain.judging.estimate import seconds
+    from sightline.model_zoo.spec import ModelError
+
+    try:
+        first, all_of_it = seconds(run, MEASURED, run.record.layers, images)
+    except (ExplainError, ModelError, RunError) as error:
+        return f"It cannot be measured: {error}"
+    return f"It takes at most {about(all_of_it)} on this machine; the first figures come after {about(first)}."
