@@ -18,7 +18,7 @@ from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.explain.attribution.pixels import pixel_attributions
 from sightline.explain.batches import image_batches
 from sightline.explain.judging.controls import CONTROLS, MEAN_MAP, Control, mean_map
-from sightline.explain.judging.sample import Sample
+from sightline.explain.judging.sample import Sample, draw_sample
 from sightline.explain.world import ALONE, World
 from sightline.model_zoo.device import device_of
 from sightline.run_store.quality import INPUT, Kind
@@ -101,8 +101,11 @@ class Examination:
 
 
 def begin(model: nn.Module, sample: Sample, layer: str, progress: tqdm, world: World = ALONE) -> Examination:
-    """Return the examination of a model with all controls. layer: that whose Grad-CAM maps the mean map is of."""
-    few, parts = sample.first(MEAN_IMAGES), []
+    """Return the examination of a model with all controls. layer: that whose Grad-CAM maps the mean map is of.
+
+    The mean map is of the same images however large the sample, so that a larger one goes on with the same control.
+    """
+    few, parts = draw_sample(sample.run, MEAN_IMAGES), []
     for batch in image_batches(len(few), few.side, MOST_IMAGES):
         images = few.images(batch, device_of(model))
         parts.append(layer_attributions(model, images, [layer], few.classes[batch, :1].to(images.device))[layer][:, 0])

@@ -224,6 +224,14 @@ def test_curves_in_bfloat16_are_those_of_float32(bare_run):
     assert torch.equal(Autocast(model, torch.float32)(images), model(images))
 
 
+def test_the_mean_map_stays_the_same_when_more_images_are_asked_for(bare_run):
+    model, few, many = bare_run.load_model(), draw_sample(bare_run, 5), draw_sample(bare_run, IMAGES)
+    images = many.images(slice(1), torch.device("cpu"))
+    examined = (begin(model, sample, "layer4", quality.tqdm(disable=True)) for sample in (few, many))
+    of_few, of_many = (one.controls["mean_map"](images, [0]) for one in examined)
+    assert of_few.any() and torch.equal(of_few, of_many)
+
+
 def test_what_is_measured_is_not_measured_again(run, judged):
     before = (run.path / "quality.csv").read_bytes()
     assert measure(run, methods=("gradcam",)) == "some: everything is measured already, there is nothing to do."
