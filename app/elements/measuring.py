@@ -118,7 +118,7 @@ def _what_is_there(rows: Sequence[QualityRow]) -> str:
     if provisional(rows):
         return "It was stopped before its end."
     if rows:
-        return f"Measured on {count(max(row.images for row in rows))} test images."
+        return f"Measured on up to {count(max(row.images for row in rows))} test images."
     titles = ", ".join(METHODS[name].title for name in MEASURED)
     return f"Not measured yet: {titles}, beside control maps."
 

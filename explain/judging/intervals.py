@@ -3,7 +3,8 @@
 Who looks often, and stops when the answer pleases, is wrong more often than one look would be. So the 5 % of error
 that all looks may make together are divided among them (an error-spending plan: Lan and DeMets 1983): a sixth for each
 of the first five, then always half of what is left. With 95 % probability the intervals of all looks hold the truth at
-once, whenever one stops, and also when more images are asked for later.
+once, whenever one stops, and also when more images are asked for later. A last look between two of them (at 120 images,
+say) spends the share of the next one; whoever then asks for 130, 140 and so on spends it again each time.
 """
 
 from collections.abc import Iterator

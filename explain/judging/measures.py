@@ -16,7 +16,7 @@ class Measure:
     better: str | None  # "higher" or "lower"; None where figures do not rank maps
     least: float  # the values that are possible
     most: float
-    chance: float | None = None  # of a map that knows nothing, where that is known
+    chance: float | None = None  # of a map of random numbers, where that is known
     bound: float | None = None  # a sanity check passes where the figure lies at or below it; None: no check
 
     @property
@@ -55,7 +55,7 @@ MEASURES = {
     "road_gap": Measure(
         "ROAD",
         "Pixels are taken out and filled in from their surroundings, once the most relevant first, once the least.",
-        "The figure is how much more of the class's probability is left by the second: a map that knows nothing has 0.",
+        "The figure is how much more of the class's probability is left by the second: random numbers have 0.",
         "Rong et al. 2022, arXiv 2202.00449",
         "higher",
         -1,
@@ -65,7 +65,7 @@ MEASURES = {
     "blur_gap": Measure(
         "Blurring",
         "Pixels are blurred, once the most relevant first, once the least.",
-        "The figure is how much more of the class's probability is left by the second: a map that knows nothing has 0.",
+        "The figure is how much more of the class's probability is left by the second: random numbers have 0.",
         "Petsiuk et al. 2018, arXiv 1806.07421: insertion less deletion",
         "higher",
         -1,

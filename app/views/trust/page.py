@@ -125,7 +125,7 @@ def _draw_verdict(run: Run, runs: Sequence[Figures]) -> None:
 def _how_far(rows: Sequence[QualityRow]) -> str:
     """Say on how many images the decisive figures stand."""
     rows = [row for row in rows if row.measure == DECISIVE] or rows
-    return f"figures on {max(row.n for row in rows)} of {counted(max(row.images for row in rows), 'test image')}"
+    return f"figures on up to {max(row.n for row in rows)} of {counted(max(row.images for row in rows), 'test image')}"
 
 
 def _chosen(shown: Figures, kinds: list[Kind], selection: Selection) -> Kind:

@@ -37,7 +37,7 @@ def run_sentence(verdicts: Sequence[Verdict]) -> str:
     if best.name == SUPPORTED:
         said = (
             f"{start}, **{_name(best)} is supported**: the model minds losing what it points to more than what any "
-            "map that knows nothing points to."
+            "control map points to."
         )
         return f"{said} {_counts(verdicts)}." if len(verdicts) > 1 else said
     if len(verdicts) == 1:

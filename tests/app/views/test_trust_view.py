@@ -62,7 +62,7 @@ def test_a_sentence_says_which_kind_of_map_is_supported_best_and_how_many_are(ru
     write_quality(run, ROWS)
     assert sentence_of(open_page("trust")) == (
         "On this run, **Grad-CAM at layer4 is supported**: the model minds losing what it points to more than what any "
-        "map that knows nothing points to. Of 4 kinds, 2 are supported, 1 is not supported, 1 is undecided."
+        "control map points to. Of 4 kinds, 2 are supported, 1 is not supported, 1 is undecided."
     )
 
 
@@ -82,7 +82,7 @@ def test_while_figures_are_provisional_nothing_is_final(run):
     write_quality(run, [replace(row, final=False, images=500) for row in [*CONTROLS, BAD, UNSURE]])
     said = text_of(open_page("trust"))
     assert "**Not decided yet.** Of 2 kinds, 1 is not supported, 1 is undecided so far." in said
-    assert "provisional" in said and "figures on 12 of 500 test images" in said
+    assert "provisional" in said and "figures on up to 12 of 500 test images" in said
     assert "So far, Grad-CAM is **not supported** at layer1; **undecided** at layer2." in text_of(open_page("layers"))
 
 
