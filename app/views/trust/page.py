@@ -97,12 +97,13 @@ def _draw_nothing_measured(run: Run) -> None:
 def _draw_verdict(run: Run, runs: Sequence[Figures]) -> None:
     """Say in a sentence what is supported on each run; below it what that means, and how to measure more."""
     shown = runs[0]
+    titles = [f":gray[{escape_markdown(figures.title)}:] " if len(runs) > 1 else "" for figures in runs]
     with st.container(key="trust_sentence"):
-        for figures in runs:
-            title = f":gray[{escape_markdown(figures.title)}:] " if len(runs) > 1 else ""
+        for title, figures in zip(titles, runs, strict=True):
             st.markdown(title + run_sentence(figures.verdicts))
-    for note in notes(shown.rows, shown.verdicts):
-        st.caption(escape_markdown(note))
+    for title, figures in zip(titles, runs, strict=True):
+        for note in notes(figures.rows, figures.verdicts):
+            st.caption(title + escape_markdown(note))
     is_provisional, is_busy = bool(provisional(shown.rows)), is_measured(run)
     if is_provisional:
         st.markdown(f":orange-badge[provisional] :gray[{_how_far(shown.rows)}]")
@@ -141,6 +142,9 @@ def _draw_chart(runs: Sequence[Figures], measure: str, chosen: Kind | None, show
     if len(runs) > 1:
         marks = "".join(f'<span><i style="background:{one.colour}"></i>{escape(one.title)}</span>' for one in runs)
         st.html(f'<div class="legend">{marks}</div>')
+    for one in runs[1:]:
+        if not in_order(one, measure):
+            st.caption(f"{MEASURES[measure].title} was not measured on {escape_markdown(one.title)}.")
     key = "_".join(("trust_chart", measure, *(chosen or ())))  # a click on what is chosen must be an event again
 
     def take() -> None:
@@ -204,7 +208,8 @@ def _draw_kind(shown: Figures, row: QualityRow, kinds: list[Kind]) -> None:
 def _draw_table(run: Run, runs: Sequence[Figures]) -> None:
     rows = runs[0].rows
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**All figures**", width="stretch")
+        of_run = f" of {escape_markdown(runs[0].title)}" if len(runs) > 1 else ""
+        st.markdown(f"**All figures{of_run}**", width="stretch")
         st.download_button(
             "CSV",
             data=partial(figures_csv, run, rows),

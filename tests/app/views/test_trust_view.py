@@ -342,6 +342,15 @@ def test_a_pinned_run_stands_in_the_same_chart_and_table(run, pinned):
     assert ":gray[second:] On this run, **Grad-CAM at layer4**, the only kind" in text_of(app)
 
 
+def test_what_a_pinned_run_lacks_is_said_of_it(run, pinned):
+    write_quality(run, [*ROWS, figure("gradcam", "layer4", 0.8, "gridpg")])
+    write_quality(pinned, [*CONTROLS[:3], figure("gradcam", "layer4", 0.1)])
+    said = text_of(open_page("trust", run="run", beside="second", measure="gridpg"))
+    assert said.count(":gray[second:] Of the controls, the mean map of all images was not measured") == 1
+    assert said.count("was not measured, so") == 1 and "GridPG was not measured on second." in said
+    assert "**All figures of run**" in said
+
+
 def test_a_pinned_run_that_was_not_measured_is_named(run, pinned):
     write_quality(run, ROWS)
     (pinned.path / "quality.csv").unlink()
