@@ -10,6 +10,7 @@ goes on, in any number of processes.
 """
 
 import json
+import math
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -196,8 +197,13 @@ def verdict_table(found: Sequence[Verdict]) -> str:
 
 
 def verdicts_json(found: Sequence[Verdict]) -> str:
-    """Write the same for programs, with the lead over the control that decides."""
-    return json.dumps([asdict(one) | {"reason": one.reason} for one in found], indent=2)
+    """Write the same for programs, with the lead over the control that decides; null where an interval has no end."""
+    plain = [asdict(one) | {"reason": one.reason} for one in found]
+    for one in plain:
+        for end in ("low", "high"):
+            if not math.isfinite(one["lead"][end]):
+                one["lead"][end] = None
+    return json.dumps(plain, indent=2, allow_nan=False)
 
 
 def _print_verdicts(run: Run, as_json: bool) -> None:

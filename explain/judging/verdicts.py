@@ -76,7 +76,7 @@ class Verdict:
         ends = {
             SUPPORTED: "; no control is nearer.",
             NOT_SUPPORTED: f"; it must be above {MINIMUM:g}.",
-            UNDECIDED: f": {self.lead.n} images are too few to tell.",
+            UNDECIDED: f": too few images to tell ({self.lead.n}).",
         }
         words = self.lead.words + ends[self.name]
         if not self.disagrees:
@@ -228,5 +228,5 @@ def interval(row: QualityRow) -> str:
 
 
 def signed_interval(value: float, low: float, high: float) -> str:
-    """Write a number and its interval with two digits and true minus signs."""
-    return f"{value:z.2f} ({low:z.2f} to {high:z.2f})".replace("-", "−")
+    """Write a number and its interval with two digits and true minus signs; an end at infinity as ∞."""
+    return f"{value:z.2f} ({low:z.2f} to {high:z.2f})".replace("-", "−").replace("inf", "∞")

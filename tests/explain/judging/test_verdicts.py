@@ -18,6 +18,7 @@ from sightline.explain.judging.verdicts import (
     undecided,
     verdicts,
 )
+from sightline.explain.quality import verdicts_json
 from sightline.run_store.quality import QualityRow
 
 LEVEL = 0.99
@@ -68,7 +69,7 @@ def test_the_best_come_first_and_each_says_why():
     reasons = [verdict.reason for verdict in verdicts([*BELOW, *NEAR, *FAR, *CONTROLS])]
     assert reasons == [
         "ROAD's lead over a blob in the middle is 0.20 (0.10 to 0.30); no control is nearer.",
-        "ROAD's lead over a blob in the middle is 0.05 (−0.05 to 0.15): 100 images are too few to tell.",
+        "ROAD's lead over a blob in the middle is 0.05 (−0.05 to 0.15): too few images to tell (100).",
         "ROAD's lead over a blob in the middle is −0.15 (−0.25 to −0.05); it must be above 0.01.",
     ]
 
@@ -105,7 +106,10 @@ def test_of_a_single_image_nothing_is_decided():
             (("gradcam", "layer3", over("road_gap", "random")), 0.9),
         )
     ]
-    assert names([CONTROLS[0], *alone]) == {"layer3": UNDECIDED}
+    (verdict,) = verdicts([CONTROLS[0], *alone])
+    assert verdict.name == UNDECIDED
+    assert verdict.reason == "ROAD's lead over random numbers is 0.90 (−∞ to ∞): too few images to tell (1)."
+    assert '"low": null' in verdicts_json([verdict]) and '"high": null' in verdicts_json([verdict])
 
 
 @pytest.mark.parametrize("rows", [[], FAR, CONTROLS, [row("gradcam", "layer3", "road_gap", 0, 0, n=0), *CONTROLS]])
