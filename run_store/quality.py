@@ -46,6 +46,11 @@ class QualityRow:
     level: float = 0.95  # more than 0.95 where one looks several times, so that all looks together have that
     final: bool = True  # False: more images are to be measured
 
+    @property
+    def kind(self) -> Kind:
+        """Of what kind the maps are."""
+        return self.method, self.layer
+
 
 _COLUMNS = tuple(field.name for field in fields(QualityRow))
 _WEIGHTS = "weights"  # the last column: the SHA-256 of the weights that were measured

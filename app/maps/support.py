@@ -41,10 +41,10 @@ def support_of(verdict: Verdict) -> Support:
 
 def support_html(support: Support) -> str:
     """Write mark and word; the reason is shown while mouse or keyboard is on them, and is always read out with them."""
-    kind = support.name.replace(" ", "-")
+    style = support.name.replace(" ", "-")
     reason = f'<span class="reason"> {escape(support.reason)}</span>'
     mark = f'<i aria-hidden="true">{MARKS[support.name]}</i>'
-    return f'<span class="support {kind}" tabindex="0">{mark} {support.name}{reason}</span>'
+    return f'<span class="support {style}" tabindex="0">{mark} {support.name}{reason}</span>'
 
 
 def map_words(method: str, layer: str) -> str:

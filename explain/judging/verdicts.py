@@ -66,6 +66,11 @@ class Verdict:
     final: bool  # False: more images are to be measured
 
     @property
+    def kind(self) -> Kind:
+        """What it is about."""
+        return self.method, self.layer
+
+    @property
     def disagrees(self) -> bool:
         """Whether one measure supports the kind and the other does not."""
         return {self.name, self.second} == {SUPPORTED, NOT_SUPPORTED}
@@ -144,7 +149,7 @@ def leads(index: Index, measure: str) -> list[tuple[Kind, list[Lead]]]:
     """Return the lead of every kind over every control that was measured; none where no control was."""
     of_measure = [row for row in index.values() if row.measure == measure]
     controls = [row for row in of_measure if row.control and row.method in CONTROL_WORDS]
-    kinds = [(row.method, row.layer) for row in of_measure if not row.control]
+    kinds = [row.kind for row in of_measure if not row.control]
     numbers = len(kinds), len(controls)
     return [(kind, [_lead(index, kind, one, *numbers) for one in controls]) for kind in kinds if controls]
 

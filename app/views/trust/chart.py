@@ -35,7 +35,7 @@ COLOURS = {
     "dark": {SUPPORTED: "#7fd0a5", NOT_SUPPORTED: "#f29c86", UNDECIDED: "#e5bd6b"},
 }
 _SHAPES = {SUPPORTED: "circle", NOT_SUPPORTED: "cross", UNDECIDED: "diamond", CONTROL: "square", NO_VERDICT: "circle"}
-_MEANS = {PASSES: SUPPORTED, FAILS: NOT_SUPPORTED}  # a check has the colours and shapes of what it is like
+MEANS = {PASSES: SUPPORTED, FAILS: NOT_SUPPORTED}  # a check has the colours and shapes of what it is like
 ROW_HEIGHT, AXIS_HEIGHT = 20, 50  # pixels
 
 
@@ -48,15 +48,20 @@ class Figures:
     rows: Sequence[QualityRow]
     verdicts: Sequence[Verdict]
 
+    @property
+    def by_kind(self) -> dict[Kind, Verdict]:
+        """The verdict of each kind of map, the best first."""
+        return {verdict.kind: verdict for verdict in self.verdicts}
+
 
 def in_order(figures: Figures, measure: str) -> list[QualityRow]:
     """Sort the rows of one measure on which images count: by the verdict, or the figure; controls last."""
-    place = {(verdict.method, verdict.layer): number for number, verdict in enumerate(figures.verdicts)}
+    place = {kind: number for number, kind in enumerate(figures.by_kind)}
     sign = -1 if MEASURES[measure].is_highest_first else 1
     goes_by_verdict = measure == DECISIVE
 
     def key(row: QualityRow) -> tuple[bool, int, float]:
-        number = place.get((row.method, row.layer), len(place)) if goes_by_verdict else 0
+        number = place.get(row.kind, len(place)) if goes_by_verdict else 0
         return row.control, number, sign * row.value
 
     return sorted((row for row in figures.rows if row.measure == measure and row.n), key=key)
@@ -66,25 +71,26 @@ def trust_rows(runs: Sequence[Figures], measure: str, chosen: Kind | None) -> pa
     """Return the data of the chart: of all runs. chosen: the kind with a ring."""
     found = []
     for figures in runs:
-        verdicts = {(verdict.method, verdict.layer): verdict for verdict in figures.verdicts}
+        verdicts = figures.by_kind
         for row in in_order(figures, measure):
-            verdict = verdicts.get((row.method, row.layer))
+            verdict = verdicts.get(row.kind)
             word = _word(row, verdict)
+            mark = MEANS.get(word, word)
             found.append(
                 {
                     "run": figures.title,
                     "method": row.method,
                     "layer": row.layer,
-                    "map": map_words(row.method, row.layer),
+                    "map": map_words(*row.kind),
                     "value": row.value,
                     "low": row.low,
                     "high": row.high,
                     "figure": interval(row),
                     "images": row.n,
-                    "kind": CONTROL if row.control else _MEANS.get(word, word),
-                    "word": f"{MARKS[_MEANS.get(word, word)]} {word}" if word else "",
+                    "mark": CONTROL if row.control else mark,
+                    "word": f"{MARKS[mark]} {word}" if word else "",
                     "reason": verdict.reason if verdict else "",
-                    "chosen": (row.method, row.layer) == chosen,
+                    "chosen": row.kind == chosen,
                 }
             )
     return pa.Table.from_pylist(found)
@@ -109,7 +115,7 @@ def trust_chart(runs: Sequence[Figures], measure: str, theme: str) -> dict[str, 
 
     A click on a row selects it under the name MAP_SELECTION with the fields `method` and `layer`.
     """
-    names = list(dict.fromkeys(map_words(row.method, row.layer) for row in _all_in_order(runs, measure)))
+    names = list(dict.fromkeys(map_words(*row.kind) for row in _all_in_order(runs, measure)))
     encoding = {"y": _maps_axis(names), "color": _colour(runs, theme), "tooltip": _tooltip(runs)}
     if len(runs) > 1:
         encoding["yOffset"] = {"field": "run", "type": "nominal", "sort": [figures.title for figures in runs]}
@@ -134,12 +140,12 @@ def _colour(runs: Sequence[Figures], theme: str) -> dict[str, Any]:
     if len(runs) == 1:
         return _verdict_colour(theme)
     scale = {"domain": [figures.title for figures in runs], "range": [figures.colour for figures in runs]}
-    grey = {"test": f"datum.kind === '{CONTROL}'", "value": CONTROL_COLOUR}
+    grey = {"test": f"datum.mark === '{CONTROL}'", "value": CONTROL_COLOUR}
     return {"condition": grey, "field": "run", "type": "nominal", "legend": None, "scale": scale}
 
 
 def _verdict_colour(theme: str) -> dict[str, Any]:
-    tests = [{"test": f"datum.kind === '{name}'", "value": colour} for name, colour in COLOURS[theme].items()]
+    tests = [{"test": f"datum.mark === '{name}'", "value": colour} for name, colour in COLOURS[theme].items()]
     return {"condition": tests, "value": CONTROL_COLOUR}
 
 
@@ -175,7 +181,7 @@ def _marks(measure: Measure, theme: str) -> list[dict[str, Any]]:
     """Draw an interval and a point for each map, its verdict in words, and a ring around the chosen one."""
     x, picked = _x(measure), {"type": "point", "fields": ["method", "layer"], "toggle": False}
     shape = {
-        "field": "kind", "type": "nominal", "legend": None,
+        "field": "mark", "type": "nominal", "legend": None,
         "scale": {"domain": list(_SHAPES), "range": list(_SHAPES.values())},
     }  # fmt: skip
     spans = {

@@ -48,7 +48,7 @@ def draw(run: Run, selection: Selection) -> None:
         runs = [shown, *_pinned(run, selection)]
         _draw_verdict(run, runs)
     rows = in_order(shown, measure)
-    kinds = [(row.method, row.layer) for row in rows if not row.control]
+    kinds = [row.kind for row in rows if not row.control]
     chosen = _chosen(shown, kinds, selection) if kinds else None
     left, right = st.columns([690, 520], gap="small")
     with left, st.container(key="panel_figures", border=True, gap="small"):
@@ -58,7 +58,7 @@ def draw(run: Run, selection: Selection) -> None:
         _draw_table(run, runs)
     if chosen:
         with beside:
-            row = next(row for row in rows if (row.method, row.layer) == chosen)
+            row = next(row for row in rows if row.kind == chosen)
             _draw_kind(shown, row, kinds)
             draw_examples(run, row, selection)
 
@@ -132,7 +132,7 @@ def _how_far(rows: Sequence[QualityRow]) -> str:
 def _chosen(shown: Figures, kinds: list[Kind], selection: Selection) -> Kind:
     """Choose, of the kinds that were measured, what Layers shows, else what is supported best."""
     wanted = [(selection.method, layer) for layer in (*selection.layers[::-1], INPUT)]
-    ranked = [(verdict.method, verdict.layer) for verdict in shown.verdicts]
+    ranked = list(shown.by_kind)
     of_method = [kind for kind in ranked if kind[0] == selection.method]
     return next((found for found in (*wanted, *of_method, *ranked) if found in kinds), kinds[0])
 
@@ -198,9 +198,8 @@ def _draw_kind(shown: Figures, row: QualityRow, kinds: list[Kind]) -> None:
         on_change=lambda: _take(st.session_state[_MAP]),
         label_visibility="collapsed",
     )
-    for verdict in shown.verdicts:
-        if (verdict.method, verdict.layer) == (row.method, row.layer):
-            st.markdown(f"**{verdict.name.capitalize()}.** {escape_markdown(verdict.reason)}")
+    if verdict := shown.by_kind.get(row.kind):
+        st.markdown(f"**{verdict.name.capitalize()}.** {escape_markdown(verdict.reason)}")
     known, noun = MEASURES[row.measure], "mosaic" if row.measure == "gridpg" else "image"
     st.markdown(f":gray[{known.title} on {counted(row.n, noun)}:] **{interval(row)}**")
 

@@ -4,17 +4,13 @@ from collections.abc import Sequence
 from html import escape
 
 from sightline.app.maps.support import MARKS, NOT_MEASURED, Support, map_words, support_html, support_of
-from sightline.app.views.trust.chart import Figures
+from sightline.app.views.trust.chart import MEANS, Figures
 from sightline.app.views.trust.words import measure_words
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.verdicts import (
     DECISIVE,
-    FAILS,
-    NOT_SUPPORTED,
-    PASSES,
     RULE,
     SECOND,
-    SUPPORTED,
     Verdict,
     check,
     indexed,
@@ -25,7 +21,6 @@ from sightline.run_store.quality import Kind, QualityRow
 
 _ARROWS = {"higher": "↑", "lower": "↓", None: ""}
 _WORDS = ' class="words"'
-_CHECKED = {PASSES: SUPPORTED, FAILS: NOT_SUPPORTED}
 
 
 def table_html(runs: Sequence[Figures]) -> str:
@@ -34,8 +29,8 @@ def table_html(runs: Sequence[Figures]) -> str:
     index, measures = indexed(rows), columns(rows)
     kinds = _kinds(runs)
     best = {name: best_kind(rows, name) for name in measures}
-    by_kind = [{(verdict.method, verdict.layer): verdict for verdict in figures.verdicts} for figures in runs]
-    controls = {(row.method, row.layer) for row in rows if row.control}
+    by_kind = [figures.by_kind for figures in runs]
+    controls = {row.kind for row in rows if row.control}
     body = ""
     for kind in kinds:
         cells = "".join(f"<td{_WORDS}>{_verdict(found.get(kind), kind in controls)}</td>" for found in by_kind)
@@ -62,14 +57,14 @@ def best_kind(rows: Sequence[QualityRow], measure: str) -> Kind | None:
         return None
     sign = 1 if known.better == "higher" else -1
     best = max(found, key=lambda row: sign * row.value)
-    return best.method, best.layer
+    return best.kind
 
 
 def _kinds(runs: Sequence[Figures]) -> list[Kind]:
     """List the kinds, those with a verdict first, the best of them first, and controls last."""
-    judged = [(verdict.method, verdict.layer) for figures in runs for verdict in figures.verdicts]
+    judged = [kind for figures in runs for kind in figures.by_kind]
     rows = sorted(runs[0].rows, key=lambda row: row.control)
-    return list(dict.fromkeys([*judged, *((row.method, row.layer) for row in rows)]))
+    return list(dict.fromkeys([*judged, *(row.kind for row in rows)]))
 
 
 def _head(runs: Sequence[Figures], measures: Sequence[str]) -> str:
@@ -80,7 +75,7 @@ def _head(runs: Sequence[Figures], measures: Sequence[str]) -> str:
     decisive = MEASURES[DECISIVE].title
     words += _explained(
         f"{decisive} lead\u00a0↑",
-        f"How far {decisive} lies above that of the nearest control map, image by image; the verdict goes by it.",
+        f"How far {decisive} lies above that of the control map that decides the verdict, image by image.",
     )
     for name in measures:
         known = MEASURES[name]
@@ -90,10 +85,10 @@ def _head(runs: Sequence[Figures], measures: Sequence[str]) -> str:
     return words
 
 
-def _explained(title: str, reason: str, kind: str = "") -> str:
+def _explained(title: str, reason: str, attribute: str = "") -> str:
     """Write the head of a column. title: HTML. reason: plain text, shown while mouse or keyboard is on the title."""
     return (
-        f'<th scope="col"{kind}><span class="explained" tabindex="0">{title}'
+        f'<th scope="col"{attribute}><span class="explained" tabindex="0">{title}'
         f'<span class="reason"> {escape(reason)}</span></span></th>'
     )
 
@@ -117,8 +112,8 @@ def _figure(row: QualityRow | None, is_best: bool) -> str:
     words = interval(row)
     if MEASURES[row.measure].bound is not None and not row.control:
         found = check(row)
-        kind = _CHECKED.get(found, found)
-        words = f'<span class="check {kind.replace(" ", "-")}">{MARKS[kind]} {found}</span> {_number(row.value)}'
+        mark = MEANS.get(found, found)
+        words = f'<span class="check {mark.replace(" ", "-")}">{MARKS[mark]} {found}</span> {_number(row.value)}'
         return f'<td title="{escape(interval(row))}">{words}</td>'
     return (
         f'<td class="best"><b>{words}</b><span class="hidden"> (best)</span></td>' if is_best else f"<td>{words}</td>"

@@ -87,7 +87,7 @@ def chart_words(measure: str) -> str:
 
 
 def _name(verdict: Verdict) -> str:
-    return escape_markdown(map_words(verdict.method, verdict.layer))
+    return escape_markdown(map_words(*verdict.kind))
 
 
 def _counts(verdicts: Sequence[Verdict]) -> str:

@@ -43,7 +43,7 @@ def test_where_lower_is_better_the_lowest_comes_first():
 
 def test_each_verdict_has_a_word_a_mark_a_shape_and_a_colour_of_its_own():
     table = trust_rows([figures(ROWS)], "road_gap", ("gradcam", "layer4")).to_pylist()
-    said = {one["map"]: (one["kind"], one["word"], one["chosen"]) for one in table}
+    said = {one["map"]: (one["mark"], one["word"], one["chosen"]) for one in table}
     assert said["Grad-CAM at layer4"] == ("supported", "✓ supported", True)
     assert said["Grad-CAM at layer1"] == ("not supported", "✕ not supported", False)
     assert said["control: random numbers"] == (CONTROL, "", False)
@@ -57,7 +57,7 @@ def test_the_second_measure_has_the_words_of_its_own_rule():
     second = [replace(one, measure="blur_gap", value=0.0, low=-0.01, high=0.01) for one in ROWS if not one.control]
     second += [replace(one, measure="blur_gap") for one in ROWS if one.control]
     table = trust_rows([figures([*ROWS, *second])], "blur_gap", None).to_pylist()
-    assert {one["word"] for one in table if one["kind"] != CONTROL} == {"✕ not supported"}
+    assert {one["word"] for one in table if one["mark"] != CONTROL} == {"✕ not supported"}
 
 
 def test_no_verdict_has_the_colour_of_a_run():
