@@ -37,7 +37,8 @@ def removal_curve(
 
     images: float N×C×H×W, normalised, on the model's device. maps: float N×H×W, of which only the order counts; with
     −maps the least relevant pixels are replaced first. Of equal pixels, those in relevant surroundings count as more
-    relevant. shares: how much is replaced, S values from 0 to 1, rounded to whole pixels.
+    relevant. shares: how much is replaced, S values from 0 to 1, rounded to whole pixels. NaN for a map that is not
+    finite, which has no order.
     """
     ranks = _ranks(maps)
     counts = torch.tensor([round(share * ranks[0].numel()) for share in shares], device=images.device)
@@ -48,7 +49,8 @@ def removal_curve(
         wanted = targets[part].repeat_interleave(len(shares))
         chances = probabilities(model, changed).gather(1, wanted[:, None])
         parts.append(chances.reshape(-1, len(shares)))
-    return torch.cat(parts)
+    has_order = maps.isfinite().flatten(1).all(dim=1)
+    return torch.cat(parts).where(has_order[:, None], torch.nan)
 
 
 def road_gap(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor, seed: int = 0) -> Tensor:
@@ -107,13 +109,13 @@ def drop_and_increase(model: nn.Module, images: Tensor, maps: Tensor, targets: T
 
     The image is multiplied by the positive part of its map, scaled to 1: `drop` is max(0, before − after) / before of
     the class's probability, 0–1, lower is better; `increase` is 1 where it rose, else 0. Arguments as in
-    `removal_curve`.
+    `removal_curve`. NaN for a map whose positive part is not finite.
     """
     positive = maps.clamp(min=0)
     largest = positive.amax(dim=(1, 2), keepdim=True)
     shown = images * (positive / largest.where(largest > 0, torch.ones_like(largest)))[:, None]
     before, after = (probabilities(model, rows).gather(1, targets[:, None])[:, 0] for rows in (images, shown))
-    return (before - after).clamp(min=0) / before, (after > before).to(before)
+    return (before - after).clamp(min=0) / before, (after > before).to(before).where(after.isfinite(), torch.nan)
 
 
 def blurred(images: Tensor, width: float, reach: int) -> Tensor:

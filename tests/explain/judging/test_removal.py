@@ -228,3 +228,19 @@ def test_drop_and_increase_by_hand():
     before, only_second, none = (1 / (1 + np.exp(-logit)) for logit in (1, -1, 0))
     assert drop.tolist() == pytest.approx([0, 1 - only_second / before, 1 - none / before])
     assert increase.tolist() == [1, 0, 0]
+
+
+def test_a_map_that_is_not_finite_has_no_figure_and_spoils_no_other(anything):
+    model, images, targets, maps = anything
+    broken = maps.clone()
+    broken[1, 0, 0], broken[2, 3, 3] = torch.nan, torch.inf
+    for measured in (
+        road_gap,
+        lambda *words: blurring(*words).gap,
+        lambda *words: blurring(*words).insertion,
+        lambda *words: drop_and_increase(*words)[0],
+        lambda *words: drop_and_increase(*words)[1],
+    ):
+        expected, found = measured(model, images, maps, targets), measured(model, images, broken, targets)
+        assert found.isnan().tolist() == [False, True, True, False, False, False]
+        assert torch.equal(found[[0, 3, 4, 5]], expected[[0, 3, 4, 5]])
