@@ -116,7 +116,7 @@ def _draw_start(run: Run, rows: Sequence[QualityRow], view: str, is_estimated: b
 
 def _what_is_there(rows: Sequence[QualityRow]) -> str:
     if provisional(rows):
-        return "It was stopped before its end."
+        return "Not all images are measured yet."
     if rows:
         return f"Measured on up to {count(max(row.images for row in rows))} test images."
     titles = ", ".join(METHODS[name].title for name in MEASURED)

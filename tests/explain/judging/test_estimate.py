@@ -23,6 +23,11 @@ def test_the_first_verdicts_cost_what_road_does_and_all_figures_the_passes_of_al
     assert whole == pytest.approx(first + 0.1 * kinds * (images * by_image + mosaics))
 
 
-def test_a_pass_that_takes_longer_makes_the_estimate_longer(run):
-    first, whole = estimate.seconds(run, ("gradcam", "layercam"), (), images=20)
+def test_a_pass_is_timed(run):
+    first, whole = estimate.seconds(run, ("gradcam", "layercam"), LAYERS, images=20)
     assert estimate.START < first < whole
+
+
+def test_without_layers_those_of_the_run_are_counted(run, monkeypatch):
+    monkeypatch.setattr(estimate, "_seconds_of", lambda do: 1.6)
+    assert estimate.seconds(run, ("gradcam",), (), 20) == estimate.seconds(run, ("gradcam",), LAYERS, 20)

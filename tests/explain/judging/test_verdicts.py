@@ -6,7 +6,9 @@ import pytest
 
 from sightline.explain.judging.intervals import widening
 from sightline.explain.judging.measures import MEASURES
+from sightline.explain.judging.report import ALL_CONTROLS
 from sightline.explain.judging.verdicts import (
+    CONTROL_WORDS,
     MINIMUM,
     NOT_SUPPORTED,
     SUPPORTED,
@@ -131,6 +133,10 @@ def test_where_blurring_says_the_contrary_the_verdict_says_so():
 def test_a_verdict_is_provisional_as_long_as_images_are_to_come():
     found = verdicts([*CONTROLS, *FAR, *kind("layer2", 0.25, {"random": 0.2}, half=0.1, final=False)])
     assert {verdict.layer: verdict.final for verdict in found} == {"layer3": True, "layer2": False}
+
+
+def test_every_control_that_is_measured_counts():
+    assert set(CONTROL_WORDS) == set(ALL_CONTROLS)
 
 
 def test_a_control_that_nobody_knows_decides_nothing():
