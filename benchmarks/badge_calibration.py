@@ -27,7 +27,6 @@ import numpy as np
 import pandas as pd
 import torch
 import tyro
-from sightline.explain.judging.measuring import Kind, attributions
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -35,11 +34,13 @@ from benchmarks.calibration import activation_maps, demo_runs, error_rates
 from sightline.app.maps.paint import overlay
 from sightline.app.maps.settings import COLOURS
 from sightline.explain.attribution.engine import upsample
+from sightline.explain.judging.examination import attributions
 from sightline.explain.judging.localisation import positive_share
 from sightline.explain.judging.sample import Sample, draw_sample
 from sightline.explain.judging.similarity import pearson
 from sightline.image_data.planted_shapes import planted_shapes
 from sightline.image_data.splits import OBJECT, ImageSplit
+from sightline.run_store.quality import Kind
 from sightline.run_store.run import Run
 
 METHODS = ("gradcam", "hirescam", "layercam", "gradcam++")

@@ -20,16 +20,16 @@ import numpy as np
 import pandas as pd
 import torch
 import tyro
-from sightline.explain.judging.measuring import Kind, attributions
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from benchmarks.calibration import activation_maps, demo_runs, error_rates
+from sightline.explain.judging.examination import attributions
 from sightline.explain.judging.randomisation import Explain, randomisation, smooth
 from sightline.explain.judging.sample import Sample, draw_sample
 from sightline.explain.judging.similarity import pearson
-from sightline.run_store.quality import INPUT
+from sightline.run_store.quality import INPUT, Kind
 from sightline.run_store.run import Run
 
 CAMS = ("gradcam", "hirescam", "layercam", "gradcam++")

@@ -23,12 +23,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
-from sightline.explain.judging.measuring import Autocast, attributions
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from sightline.explain.attribution.engine import probabilities, upsample
 from sightline.explain.judging.controls import CONTROLS
+from sightline.explain.judging.examination import attributions
+from sightline.explain.judging.families import Autocast
 from sightline.explain.judging.removal import BLUR_WIDTH, blurred, blurring, removal_curve, road_gap
 from sightline.explain.judging.sample import draw_sample
 from sightline.image_data.planted_shapes import VARIANTS

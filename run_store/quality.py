@@ -40,7 +40,7 @@ class QualityRow:
     high: float
     n: int
     control: bool  # whether the maps know neither the model nor the class
-    images: int  # that were asked for: figures of another number are measured anew
+    images: int  # that were asked for, of which more are looked at only where that may change what is said
     best: tuple[int, ...] = ()  # images of the test split, best first
     worst: tuple[int, ...] = ()  # worst first
     level: float = 0.95  # more than 0.95 where one looks several times, so that all looks together have that

@@ -11,7 +11,7 @@ from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.judging.localisation import CELLS, assemble, choose_mosaics
 from sightline.run_store.run import Run
 
-LEAST_IMAGES = 10  # of fewer, resampling says nothing about others
+LEAST_IMAGES = 10  # of fewer, an interval says next to nothing
 
 
 @dataclass(frozen=True)
