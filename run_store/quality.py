@@ -39,7 +39,7 @@ class QualityRow:
     low: float
     high: float
     n: int
-    control: bool  # whether the maps know neither the model nor the class
+    control: bool  # whether the maps explain nothing, and others are held against them
     images: int  # that were asked for, of which more are looked at only where that may change what is said
     best: tuple[int, ...] = ()  # images of the test split, best first
     worst: tuple[int, ...] = ()  # worst first

@@ -1,4 +1,7 @@
-"""Maps that know neither the model nor the class: what a measure says of them, it says of no explanation."""
+"""Maps that explain nothing: what a measure says of them, it says of no explanation.
+
+None knows the class, and none the model; but the mean map is fitted to where a model's maps lie on average.
+"""
 
 from collections.abc import Callable, Sequence
 

@@ -89,7 +89,7 @@ def _draw_nothing_measured(run: Run) -> None:
         st.markdown(
             "A map always looks like an answer. Whether a kind of map is supported is measured on this run's own model "
             "and images: whether the model minds losing what the maps point to, more than what control maps point to, "
-            "which know nothing of it."
+            "which explain nothing."
         )
         draw_measuring(run, [], "trust")
 

@@ -81,8 +81,7 @@ def chart_words(measure: str) -> str:
     else:
         words = f"The words are the verdict, which goes by {decisive}."
     return (
-        f"Bars: 95 % intervals, each valid however often one looks. {words} "
-        "Grey: control maps, which know neither model nor class."
+        f"Bars: 95 % intervals, each valid however often one looks. {words} Grey: control maps, which explain nothing."
     )
 
 

@@ -1,4 +1,4 @@
-"""The control maps: what they are, and that they know neither the model nor the class."""
+"""The control maps: what they are, and that they explain nothing."""
 
 import pytest
 import torch
