@@ -8,7 +8,7 @@ import numpy as np
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS
 from sightline.explain.judging.controls import CONTROLS, MEAN_MAP
 from sightline.explain.judging.families import Family, families_for
-from sightline.explain.judging.intervals import level_of, mean_figure
+from sightline.explain.judging.intervals import level_of, may_decide, mean_figure
 from sightline.explain.judging.localisation import CELLS
 from sightline.explain.judging.measures import MEASURES, MOSAICS
 from sightline.explain.judging.sample import Sample
@@ -137,7 +137,8 @@ class Report:
 def _undecided(rows: Sequence[QualityRow], measure: str) -> set[Kind]:
     """Return the kinds and controls of which more values may change what is said of them."""
     if measure in (DECISIVE, SECOND):
-        return undecided(rows, measure)
+        early = {row.kind for row in rows if row.measure == measure and row.n and not may_decide(row.n)}
+        return early | undecided(rows, measure)
     is_check = MEASURES[measure].bound is not None
     of_measure = (row for row in rows if row.measure == measure)
     return {(row.method, row.layer) for row in of_measure if not is_check or check(row) == UNDECIDED}

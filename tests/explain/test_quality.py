@@ -287,7 +287,7 @@ def test_a_kind_whose_verdict_is_certain_is_left_out_of_later_rounds(bare_run, t
     run = Run(shutil.copytree(bare_run.path, tmp_path / "some"))
     measure(run, methods=("gradcam",))
     ends = {kind: [stop for one, stop in measured if one == kind] for kind, _ in measured}
-    assert ends["gradcam", "layer4"] == [5]
+    assert ends["gradcam", "layer4"] == [5, 10]  # the first look decides nothing for good
     assert ends["gradcam", "layer3"] == [5, 10, 20] == ends["gaussian", "input"]
     assert [(verdict.layer, verdict.name, verdict.final) for verdict in verdicts(read_quality(run))] == [
         ("layer4", "supported", True), ("layer3", "undecided", True),
@@ -350,9 +350,9 @@ def test_figures_that_were_not_begun_are_there_and_to_come(bare_run, tmp_path, j
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(quality, "write_quality", lambda *words: write_quality(*words) or stop())
-        measure(run, ("layer4",), ("gradcam",))
+        measure(run, ("layer4",), ("gradcam",), images=5)
     rows = {row.measure: row for row in read_quality(run) if row.layer == "layer4"}
-    assert rows["road_gap"].final and rows["road_gap"].n == 5  # decided: it costs as much as the controls
+    assert rows["road_gap"].final and rows["road_gap"].n == 5
     assert (rows["gridpg"].final, rows["gridpg"].n) == (False, 0)
 
 
