@@ -199,7 +199,7 @@ class Autocast(nn.Module):
 # In the order in which they are taken in every round.
 FAMILIES = (
     Family("removing pixels", (DECISIVE,), _take_road, passes=18),
-    Family("blurring pixels", (SECOND, "blur_insertion", "blur_deletion"), _take_blurring, passes=20),
+    Family("blurring pixels", (SECOND, "blur_insertion", "blur_deletion"), _take_blurring, passes=20, layer_images=100),
     Family("two classes", ("class_sensitivity",), _take_class_sensitivity, passes=1),
     Family("masks", ("object_share", "tag_minus_decoy"), _take_places, passes=1),
     Family("mosaics", (MOSAICS,), _take_gridpg, passes=4, unit=CELLS),
