@@ -10,6 +10,9 @@ from benchmarks.badge_calibration import best_overlap, cielab, share_moved
 from benchmarks.calibration import error_rates
 from benchmarks.check_calibration import guided_backpropagation
 from benchmarks.shortcut_methods import permutation_p
+from benchmarks.trust_verdicts import WAYS, images_of, replay, share_held
+from sightline.explain.judging.controls import CONTROLS
+from sightline.explain.judging.sample import Sample
 
 
 @pytest.mark.parametrize(
@@ -53,3 +56,25 @@ def test_guided_backpropagation_passes_only_what_is_positive_through_units_that_
 
     image = torch.tensor([[[[1.0, 1], [1, -1]]]])
     assert guided_backpropagation(Network(), image, torch.tensor([0])).tolist() == [[[2, 0], [0, 0]]]
+
+
+def test_a_replay_stops_where_the_rule_has_decided():
+    sample = Sample(None, np.arange(500), None, None, np.empty((0, 4), int), None)
+    rng = np.random.default_rng(0)
+    leads = {"far above": 0.5, "far below": -0.5, "hardly above": 0.02}  # the least lead is 0.01
+    values = {(control, "input"): np.zeros(500) for control in CONTROLS}
+    values |= {("gradcam", layer): lead + rng.normal(0, 0.2, 500) for layer, lead in leads.items()}
+    report = replay(sample, {kind: {"road_gap": found, "blur_gap": found} for kind, found in values.items()})
+    images = images_of(report, "road_gap")
+    assert [images["gradcam", layer] for layer in leads] == [25, 25, 500]
+    np.testing.assert_array_equal(
+        report.values["gradcam", "hardly above"]["road_gap"], values["gradcam", "hardly above"]
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_intervals_that_miss_the_mean_at_the_first_look_do_not_hold(way):
+    rare = np.zeros(500)
+    rare[0] = 500  # not among the first 25 in 95 % of the orders: the interval is from 0 to 0, and the mean is 1
+    assert share_held(rare, 1, way, repeats=100, seed=0) < 0.15
+    assert share_held(np.linspace(0, 1, 500), 1, way, repeats=100, seed=0) > 0.9
