@@ -21,9 +21,9 @@ from sightline.explain.command_line import names
 from sightline.explain.judging.controls import Control
 from sightline.explain.judging.examination import begin
 from sightline.explain.judging.families import families_for
-from sightline.explain.judging.report import Report
+from sightline.explain.judging.report import Report, kinds_of
 from sightline.explain.judging.sample import Sample, draw_sample
-from sightline.explain.quality import MEASURED_METHODS, kinds_of, rounds
+from sightline.explain.quality import MEASURED_METHODS, rounds
 from sightline.run_store.quality import Kind, Values
 from sightline.run_store.run import Run
 

@@ -22,15 +22,15 @@ import pandas as pd
 import torch
 import tyro
 
+from benchmarks.calibration import demo_runs
 from benchmarks.measured_values import file_of, measure_more, read
 from sightline.explain.attribution.methods import METHODS
-from sightline.explain.judging.report import ALL_CONTROLS, Report
+from sightline.explain.judging.report import ALL_CONTROLS, Report, kinds_of
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.judging.verdicts import DECISIVE, NOT_SUPPORTED, SECOND, SUPPORTED, UNDECIDED, verdicts
-from sightline.explain.quality import MEASURED_METHODS, kinds_of
+from sightline.explain.quality import MEASURED_METHODS
 from sightline.image_data.planted_shapes import VARIANTS
-from sightline.run_store.run import Run, list_runs
-from sightline.training.demo import DemoConfig, train_demo
+from sightline.run_store.run import Run
 
 TAG_FIGURE = "tag_minus_decoy"
 SIGNIFICANT = 0.01
@@ -60,8 +60,9 @@ def judged(run: Run, images: int, values: Path) -> Iterator[tuple[str, str, floa
     """Yield of every kind of map: method, layer, figure, whether it finds the tag, verdict, and that by blurring."""
     report = Report(draw_sample(run, images), read(file_of(values, run)))
     kinds = kinds_of(MEASURED_METHODS, run.record.layers)
-    measure_more(run, report, kinds, (DECISIVE, SECOND, TAG_FIGURE), file_of(values, run))
-    rows = report.figures()
+    measures = (DECISIVE, SECOND, TAG_FIGURE)
+    measure_more(run, report, kinds, measures, file_of(values, run))
+    rows = report.figures(measures)
     said = {(verdict.method, verdict.layer): (verdict.name, verdict.second) for verdict in verdicts(rows)}
     for row in rows:
         if row.measure == TAG_FIGURE:
@@ -169,13 +170,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() if config.runs is None else nullcontext(config.runs) as folder:
         values = config.values or Path(folder) / "values"
         values.mkdir(parents=True, exist_ok=True)
-        for seed in config.seeds:
-            runs = Path(folder) / f"seed-{seed}"
-            train_demo(DemoConfig(runs, seed))
-            for variant in VARIANTS:
-                run = next(run for run in list_runs(runs) if run.state == "complete" and variant in run.record.dataset)
-                print(f"seed {seed}, {variant}: {run.predictions().accuracy:.1%} accurate", flush=True)
-                rows += [(variant, seed, *line) for line in judged(run, config.images, values)]
+        for seed, run in demo_runs(Path(folder), config.seeds):
+            variant = next(name for name in VARIANTS if name in run.record.dataset)
+            print(f"seed {seed}, {variant}: {run.predictions().accuracy:.1%} accurate", flush=True)
+            rows += [(variant, seed, *line) for line in judged(run, config.images, values)]
     columns = ["variant", "seed", "method", "layer", "value", "finds", "verdict", "second"]
     table = pd.DataFrame(rows, columns=columns)
     summary = tabulated(table)

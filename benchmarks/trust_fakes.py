@@ -2,9 +2,9 @@
 
 python -m benchmarks.trust_fakes --runs FOLDER --bare FOLDER --values FOLDER
 
-In every run, on each of two parts of the test split that have no image in common, four maps are given as if they were
-methods, beside the controls: random numbers, edges, a blob, and the object's mask. The mask is what an explanation of
-a model that reads only the object would be: such models are trained on planted shapes without tag and decoy.
+In every demo run, on each of two parts of the test split that have no image in common, four maps are given as if they
+were methods, beside the controls: random numbers, edges, a blob, and the object's mask. The mask is what an explanation
+of a model that reads only the object would be: such models are trained on planted shapes without tag and decoy.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from sightline.explain.judging.sample import Sample, draw_sample
 from sightline.explain.judging.verdicts import DECISIVE, SECOND, verdicts
 from sightline.image_data.planted_shapes import NOISE, SIZE, planted_shapes
 from sightline.image_data.sources import SOURCES, Source
-from sightline.image_data.splits import DECOY, OBJECT, TAG, ImageData, ImageSplit, content_fingerprint
+from sightline.image_data.splits import DECOY, OBJECT, TAG, ImageSplit, content_fingerprint
 from sightline.run_store.quality import INPUT
 from sightline.run_store.run import Run
 from sightline.training.demo import RECIPE
@@ -88,7 +88,7 @@ def object_mask(sample: Sample) -> Control:
     return lambda images, seeds: masks[list(seeds)].to(images)
 
 
-def bare_shapes() -> ImageData:
+def bare_shapes() -> dict[str, ImageSplit]:
     """Return planted shapes whose patches are filled in from their surroundings, with the data set's noise."""
     data = planted_shapes("honest")
 
@@ -102,13 +102,14 @@ def bare_shapes() -> ImageData:
         fingerprint = content_fingerprint(images, split.labels, split.class_names)
         return replace(split, images=images, masks=masks & OBJECT, fingerprint=fingerprint)
 
-    return ImageData(BARE, without_patches(data.train), without_patches(data.test))
+    return {"train": without_patches(data.train), "test": without_patches(data.test)}
 
 
 def train_bare(folder: Path, seed: int) -> Run:
     """Train the demo's network, by the demo's recipe, on shapes without patches; a finished run is kept."""
     path = folder / f"seed-{seed}" / BARE
     if Run(path).state != "complete":
+        SOURCES[BARE] = Source(lambda _: (bare_shapes(), ()), "without patches", side=SIZE)
         train(parse((*RECIPE, "--dataset", BARE, "--run", str(path), "--seed", str(seed), "--threads", "1")))
     return Run(path)
 
@@ -118,17 +119,17 @@ def judged(run: Run, draw: int, config: Config) -> list[tuple[str, ...]]:
     sample = draw_sample(run, (draw + 1) * config.images)
     if draw:
         sample = part_of(sample, slice(draw * config.images, None))
-    given = {"random numbers": noise, "edges": edges, "blob": blob(run.record.seed + 1000 * draw)}
-    if sample.masks is not None:
-        given[MASK] = object_mask(sample)
+    given = {MASK: object_mask(sample)}
+    if run.name != BARE:
+        given |= {"random numbers": noise, "edges": edges, "blob": blob(run.record.seed + 1000 * draw)}
     file = file_of(config.values, run).with_suffix(f".fakes-{draw}.npz")
     of_run = read(file_of(config.values, run)) if not draw else {}
     report = Report(sample, {kind: found for kind, found in of_run.items() if DECISIVE in found} | read(file))
     kinds = [(name, INPUT) for name in (*ALL_CONTROLS, *given)]
     measure_more(run, report, kinds, config.measures, file, given)
-    found = {verdict.method: verdict for verdict in verdicts(report.figures())}
+    found = {verdict.method: verdict for verdict in verdicts(report.figures(config.measures))}
     return [
-        (name, found[name].name, found[name].second, f"{found[name].lead.sentence}, n = {found[name].lead.n}")
+        (name, found[name].name, found[name].second, f"{found[name].lead.words}, n = {found[name].lead.n}")
         for name in given
     ]
 
@@ -139,8 +140,6 @@ def main() -> None:
     config.values.mkdir(parents=True, exist_ok=True)
     rows = []
     runs = [Run(path) for path in sorted(config.runs.glob(config.pattern))]
-    data = bare_shapes()
-    SOURCES[BARE] = Source(lambda _: ({"train": data.train, "test": data.test}, ()), "without patches", side=SIZE)
     for run in [*runs, *(train_bare(config.bare, seed) for seed in range(config.models))]:
         for draw in range(config.draws):
             for name, *said in judged(run, draw, config):

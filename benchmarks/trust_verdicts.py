@@ -34,6 +34,7 @@ from sightline.explain.judging.verdicts import (
     SUPPORTED,
     indexed,
     leads,
+    over,
     verdicts,
 )
 from sightline.explain.quality import rounds
@@ -42,6 +43,7 @@ from sightline.run_store.run import Run
 
 DECIDING = (DECISIVE, SECOND)
 WAYS = ("in another order", "with replacement")
+ROUNDING = 1e-6  # of float32
 PLAIN = 0.95  # level of the interval that knows nothing of repeated looks
 
 
@@ -72,7 +74,10 @@ def replay(sample: Sample, values: dict[Kind, Values]) -> Report:
 
     def stored(family: Family) -> Family:
         def take(_: Examination, kinds: Sequence[Kind], part: slice) -> dict[Kind, Values]:
-            return {kind: {name: values[kind][name][part] for name in family.measures} for kind in kinds}
+            return {
+                kind: {name: values[kind][name][part] for name in family.measures if name in values[kind]}
+                for kind in kinds
+            }
 
         return replace(family, take=take)
 
@@ -97,7 +102,9 @@ def images_of(report: Report, measure: str) -> dict[Kind, int]:
 def compare_with_full(name: str, sample: Sample, full: Report) -> None:
     """Print a run's row of the first table, and the kinds whose verdicts differ."""
     early = replay(sample, full.values)
-    of_full, of_early = ({(v.method, v.layer): v for v in verdicts(report.figures())} for report in (full, early))
+    of_full, of_early = (
+        {(v.method, v.layer): v for v in verdicts(report.figures(DECIDING))} for report in (full, early)
+    )
     same = [
         sum(getattr(of_early[kind], by) == getattr(of_full[kind], by) for kind in of_full) for by in ("name", "second")
     ]
@@ -113,7 +120,7 @@ def compare_with_full(name: str, sample: Sample, full: Report) -> None:
     for kind, verdict in of_full.items():
         if (of_early[kind].name, of_early[kind].second) != (verdict.name, verdict.second):
             before = f"{of_early[kind].name} by ROAD, {of_early[kind].second} by blurring"
-            print(f"    {kind}: {before} at a stop; {verdict.name}, {verdict.second} of all: {verdict.lead.sentence}")
+            print(f"    {kind}: {before} at a stop; {verdict.name}, {verdict.second} of all: {verdict.lead.words}")
 
 
 def series_of(values: dict[Kind, Values]) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -154,24 +161,24 @@ def share_held(values: np.ndarray, unit: int, way: str, repeats: int, seed: int,
 def race(sample: Sample, full: Report, way: str, repeats: int, seed: int) -> pd.DataFrame:
     """Let whole reports stop as they do: a row a lead, with whether its last interval holds, and is at odds."""
     rng = np.random.default_rng(seed)
-    n, rows, index = len(sample), [], indexed(full.figures())
+    n, rows, index = len(sample), [], indexed(full.figures(DECIDING))
     truths = {
         (kind, measure, lead.control): lead.value
-        for kind in full.values
-        if kind[0] not in ALL_CONTROLS
         for measure in DECIDING
-        for lead in leads(index, kind, measure)
+        for kind, found in leads(index, measure)
+        for lead in found
     }
     for _ in range(repeats):
         drawn = rng.permutation(n) if way == WAYS[0] else rng.integers(n, size=n)
         shuffled = {
             kind: {measure: found[measure][drawn] for measure in DECIDING} for kind, found in full.values.items()
         }
-        stopped = indexed(replay(sample, shuffled).figures())
-        for (kind, measure, control), truth in truths.items():
-            row = stopped[*kind, f"{measure}_over_{control}"]
-            lead = next(lead for lead in leads(stopped, kind, measure) if lead.control == control)
-            rows.append((kind, measure, row.low <= truth <= row.high, lead.low <= truth <= lead.high, row.n))
+        stopped = indexed(replay(sample, shuffled).figures(DECIDING))
+        for measure in DECIDING:
+            for kind, found in leads(stopped, measure):
+                for lead in found:
+                    row, truth = stopped[*kind, over(measure, lead.control)], truths[kind, measure, lead.control]
+                    rows.append((kind, measure, row.low <= truth <= row.high, lead.low <= truth <= lead.high, row.n))
     return pd.DataFrame(rows, columns=["kind", "measure", "holds", "corrected", "n"])
 
 
@@ -182,7 +189,7 @@ def print_coverage(reports: dict[str, Report], repeats: int) -> None:
         for report in reports.values():
             for seed, (what, _, values) in enumerate(series_of(report.values)):
                 unit = CELLS if what == "gridpg" else 1
-                if np.nanstd(values) > 0:  # a map that knows no class has no spread: its interval is a point
+                if np.nanstd(values) > ROUNDING:  # the GridPG of a map that knows no class is a quarter, always
                     shares.setdefault(what, []).append(share_held(values, unit, way, repeats, seed))
         for what, found in shares.items():
             figures = (f"{number:.1%}" for number in (min(found), np.median(found), np.mean(found)))
