@@ -1,5 +1,7 @@
 """The statistics of the benchmarks' own."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -59,14 +61,15 @@ def test_guided_backpropagation_passes_only_what_is_positive_through_units_that_
 
 
 def test_a_replay_stops_where_the_rule_has_decided():
-    sample = Sample(None, np.arange(500), None, None, np.empty((0, 4), int), None)
+    run = SimpleNamespace(record=SimpleNamespace(input_size=32))
+    sample = Sample(run, np.arange(500), None, None, np.empty((0, 4), int), None)
     rng = np.random.default_rng(0)
     leads = {"far above": 0.5, "far below": -0.5, "hardly above": 0.02}  # the least lead is 0.01
     values = {(control, "input"): np.zeros(500) for control in CONTROLS}
     values |= {("gradcam", layer): lead + rng.normal(0, 0.2, 500) for layer, lead in leads.items()}
     report = replay(sample, {kind: {"road_gap": found, "blur_gap": found} for kind, found in values.items()})
     images = images_of(report, "road_gap")
-    assert [images["gradcam", layer] for layer in leads] == [25, 25, 500]
+    assert [images["gradcam", layer] for layer in leads] == [50, 50, 500]
     np.testing.assert_array_equal(
         report.values["gradcam", "hardly above"]["road_gap"], values["gradcam", "hardly above"]
     )
