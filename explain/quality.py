@@ -30,10 +30,10 @@ from sightline.explain.command_line import ending_in_a_sentence, names
 from sightline.explain.judging.examination import Examination, begin
 from sightline.explain.judging.families import Family, families_for
 from sightline.explain.judging.intervals import looks
-from sightline.explain.judging.measures import MOSAICS, NO_MOSAICS
+from sightline.explain.judging.measures import NO_MOSAICS
 from sightline.explain.judging.report import Report, kinds_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
-from sightline.explain.judging.verdicts import Verdict, missing_controls, verdicts
+from sightline.explain.judging.verdicts import Verdict, has_no_mosaics, missing_controls, verdicts
 from sightline.explain.world import ALONE, World, together
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store import files
@@ -220,8 +220,7 @@ def _print_verdicts(run: Run, as_json: bool) -> None:
         return
     if missing := missing_controls(rows):
         print(f"Of the controls, {missing} was not measured; measuring again adds it.")
-    mosaics = [row for row in rows if row.measure == MOSAICS]
-    if mosaics and all(row.final and not row.n for row in mosaics):
+    if has_no_mosaics(rows):
         print(NO_MOSAICS)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sightline.explain.judging.intervals import widening
-from sightline.explain.judging.measures import MEASURES
+from sightline.explain.judging.measures import MEASURES, MOSAICS
 from sightline.run_store.quality import INPUT, Kind, QualityRow
 
 DECISIVE, SECOND = "road_gap", "blur_gap"  # what the model minds, by two ways of taking pixels out
@@ -106,6 +106,12 @@ def missing_controls(rows: Sequence[QualityRow]) -> str:
     """Name the controls that were not measured beside the kinds, as in files of before they were; "" where all were."""
     there = {row.method for row in rows if row.control and row.measure == DECISIVE and row.n}
     return " and ".join(words for control, words in CONTROL_WORDS.items() if control not in there)
+
+
+def has_no_mosaics(rows: Sequence[QualityRow]) -> bool:
+    """Tell whether GridPG was left out, since there can be no mosaics: its figures have no image and are final."""
+    mosaics = [row for row in rows if row.measure == MOSAICS]
+    return bool(mosaics) and all(row.final and not row.n for row in mosaics)
 
 
 def indexed(rows: Sequence[QualityRow]) -> Index:

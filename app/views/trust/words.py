@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sightline.app.elements.text import counted, escape_markdown
 from sightline.app.maps.support import map_words
-from sightline.explain.judging.measures import MEASURES, Measure
+from sightline.explain.judging.measures import MEASURES, NO_MOSAICS, Measure
 from sightline.explain.judging.verdicts import (
     DECISIVE,
     NOT_SUPPORTED,
@@ -12,6 +12,7 @@ from sightline.explain.judging.verdicts import (
     SUPPORTED,
     UNDECIDED,
     Verdict,
+    has_no_mosaics,
     missing_controls,
 )
 from sightline.run_store.quality import QualityRow
@@ -48,7 +49,7 @@ def run_sentence(verdicts: Sequence[Verdict]) -> str:
 
 
 def notes(rows: Sequence[QualityRow], verdicts: Sequence[Verdict]) -> list[str]:
-    """Say what limits the verdicts: that two measures disagree, or that a control is missing. Plain texts."""
+    """Say what limits the verdicts: that two measures disagree, or what is missing. Plain texts."""
     found = []
     if disagree := sum(verdict.disagrees for verdict in verdicts):
         found.append(
@@ -59,7 +60,7 @@ def notes(rows: Sequence[QualityRow], verdicts: Sequence[Verdict]) -> list[str]:
         found.append(
             f"Of the controls, {missing} was not measured, so the verdicts rest on fewer: measuring again adds it."
         )
-    return found
+    return [*found, NO_MOSAICS] if has_no_mosaics(rows) else found
 
 
 def measure_words(measure: Measure) -> str:

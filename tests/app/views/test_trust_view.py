@@ -94,6 +94,13 @@ def test_the_rule_and_what_may_not_be_claimed_stand_on_the_page(run):
         assert words in said
 
 
+def test_why_there_is_no_gridpg_is_said(run):
+    write_quality(run, [*ROWS, figure("gradcam", "layer4", float("nan"), "gridpg", n=0)])
+    assert "GridPG is left out" in text_of(open_page("trust"))
+    write_quality(run, ROWS)
+    assert "GridPG is left out" not in text_of(open_page("trust"))
+
+
 def test_a_control_that_was_not_measured_is_named_once(run):
     write_quality(run, [row for row in ROWS if row.method != "mean_map"])
     assert "the mean map of all images was not measured" in text_of(open_page("trust"))
