@@ -23,7 +23,7 @@ from tqdm import tqdm
 from benchmarks.measured_values import file_of, read
 from sightline.explain.judging.examination import Examination
 from sightline.explain.judging.families import Family, families_for
-from sightline.explain.judging.intervals import LOOKS, level_of, mean_figure
+from sightline.explain.judging.intervals import level_of, looks, mean_figure
 from sightline.explain.judging.localisation import CELLS
 from sightline.explain.judging.report import ALL_CONTROLS, Report
 from sightline.explain.judging.sample import Sample, draw_sample
@@ -137,7 +137,7 @@ def series_of(values: dict[Kind, Values]) -> Iterator[tuple[str, str, np.ndarray
 
 def held(values: np.ndarray, unit: int, plain: bool, truth: float) -> bool:
     """Whether the intervals of all looks hold the truth. plain: bootstrap intervals that know of one look only."""
-    for images in LOOKS:
+    for images in looks(len(values) * unit):
         seen = values[: images // unit]
         if plain:
             found = bootstrap((seen,), np.mean, n_resamples=2000, confidence_level=PLAIN, method="percentile")
@@ -154,24 +154,29 @@ def share_held(values: np.ndarray, unit: int, way: str, repeats: int, seed: int,
     """In what share of repeats the intervals hold the mean of all."""
     rng = np.random.default_rng(seed)
     truth, n = float(np.nanmean(values)), len(values)
-    draws = (rng.permutation(n) if way == WAYS[0] else rng.integers(n, size=n) for _ in range(repeats))
-    return float(np.mean([held(values[drawn], unit, plain, truth) for drawn in draws]))
+    return float(np.mean([held(values[draw(rng, n, way)], unit, plain, truth) for _ in range(repeats)]))
+
+
+def draw(rng: np.random.Generator, n: int, way: str) -> np.ndarray:
+    return rng.permutation(n) if way == WAYS[0] else rng.integers(n, size=n)
 
 
 def race(sample: Sample, full: Report, way: str, repeats: int, seed: int) -> pd.DataFrame:
     """Let whole reports stop as they do: a row a lead, with whether its last interval holds, and is at odds."""
     rng = np.random.default_rng(seed)
-    n, rows, index = len(sample), [], indexed(full.figures(DECIDING))
+    rows, index = [], indexed(full.figures(DECIDING))
     truths = {
         (kind, measure, lead.control): lead.value
         for measure in DECIDING
         for kind, found in leads(index, measure)
         for lead in found
     }
+    lengths = {measure: len(next(iter(full.values.values()))[measure]) for measure in DECIDING}
     for _ in range(repeats):
-        drawn = rng.permutation(n) if way == WAYS[0] else rng.integers(n, size=n)
+        drawn = {measure: draw(rng, n, way) for measure, n in lengths.items()}
         shuffled = {
-            kind: {measure: found[measure][drawn] for measure in DECIDING} for kind, found in full.values.items()
+            kind: {measure: found[measure][order] for measure, order in drawn.items()}
+            for kind, found in full.values.items()
         }
         stopped = indexed(replay(sample, shuffled).figures(DECIDING))
         for measure in DECIDING:
