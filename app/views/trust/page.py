@@ -97,13 +97,13 @@ def _draw_nothing_measured(run: Run) -> None:
 def _draw_verdict(run: Run, runs: Sequence[Figures]) -> None:
     """Say in a sentence what is supported on each run; below it what that means, and how to measure more."""
     shown = runs[0]
-    titles = [f":gray[{escape_markdown(figures.title)}:] " if len(runs) > 1 else "" for figures in runs]
+    titles = [f"{escape_markdown(figures.title)}:" if len(runs) > 1 else "" for figures in runs]
     with st.container(key="trust_sentence"):
         for title, figures in zip(titles, runs, strict=True):
-            st.markdown(title + run_sentence(figures.verdicts))
+            st.markdown((f":gray[{title}] " if title else "") + run_sentence(figures.verdicts))
     for title, figures in zip(titles, runs, strict=True):
         for note in notes(figures.rows, figures.verdicts):
-            st.caption(title + escape_markdown(note))
+            st.caption(f"{title} {escape_markdown(note)}".strip())  # grey already: twice, it could not be read
     is_provisional, is_busy = bool(provisional(shown.rows)), is_measured(run)
     if is_provisional:
         st.markdown(f":orange-badge[provisional] :gray[{_how_far(shown.rows)}]")
