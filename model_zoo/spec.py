@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import nn
 
@@ -21,6 +22,11 @@ class ModelSpec:
     input_size: int = 32  # side of the square input, pixels
     mean: tuple[float, ...] | None = None  # a value a channel, 0–1, where the published weights fix them
     std: tuple[float, ...] | None = None
+    crop_share: float | None = None  # of the shorter side, how much the published weights are shown: 0.875 of 256 → 224
+    interpolation: str | None = None  # "bilinear" or "bicubic", where they fix it
+    class_names: tuple[str, ...] = ()  # in the order of the outputs, where a file beside the weights has them
+    weights: Path | None = None  # the file that belongs to it; None: to be given, unless `build` returns trained ones
+    by_name: bool = True  # whether its name is enough to build it again, anywhere
 
 
 def find_head(model: nn.Module, num_classes: int) -> str | None:

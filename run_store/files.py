@@ -20,6 +20,7 @@ RECORD = "run.json"
 METRICS = "metrics.csv"
 CHECKPOINT = "resume.pt"
 MODEL = "model.safetensors"
+NETWORK = "network.pt2"
 IMAGES = "images.npy"
 MASKS = "masks.npy"
 FEATURES = "features.npy"
@@ -32,7 +33,7 @@ MAPS = "maps"  # a folder, as is the next
 EVENTS = "tensorboard"
 
 # Under the lock, as the note is not.
-WRITTEN = (RECORD, METRICS, CHECKPOINT, MODEL, IMAGES, MASKS, FEATURES, PREDICTIONS, QUALITY, QUALITY_VALUES)
+WRITTEN = (RECORD, METRICS, CHECKPOINT, MODEL, NETWORK, IMAGES, MASKS, FEATURES, PREDICTIONS, QUALITY, QUALITY_VALUES)
 
 # Bytes that are read at once, so that no file of a stranger fills the memory; of arrays only rows are read.
 MOST_BYTES = {
@@ -41,6 +42,7 @@ MOST_BYTES = {
     QUALITY: 16 * 2**20,
     QUALITY_VALUES: 256 * 2**20,
     NOTE: 64 * 2**10,
+    NETWORK: 2**30,
     PREDICTIONS: 4 * 2**30,
     MODEL: 16 * 2**30,
     CHECKPOINT: 64 * 2**30,
@@ -54,8 +56,8 @@ DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
     "images": (IMAGES,),
     "features": (FEATURES, IMAGES),
     "note": (NOTE,),
-    "quality": (QUALITY, MODEL),
-    "maps": (RECORD, MODEL, IMAGES, PREDICTIONS),  # of images as the predictions name them
+    "quality": (QUALITY, MODEL, NETWORK),
+    "maps": (RECORD, MODEL, NETWORK, IMAGES, PREDICTIONS),  # of images as the predictions name them
 }
 FileStamp = tuple[str, int, int]
 Stamp = tuple[FileStamp, ...]

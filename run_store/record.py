@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from sightline.image_data.resize import CROP, Interpolation, Resize, Rule
 from sightline.run_store.files import FileError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READ_VERSIONS = (1, SCHEMA_VERSION)  # of version 1 are runs whose network is built by its name
 # What a page can show; of most, far more than anybody has.
 MOST_SIDE = 1024  # pixels, of an image
 MOST_CLASSES = 2**15 - 1  # a class code is an int16
@@ -19,6 +21,7 @@ MOST_TEXT = 5000  # characters, of a path, a name or a reason
 MOST_NUMBER = 2**63  # of a whole number: what a seed may be
 
 RecordedState = Literal["running", "complete", "failed"]
+NetworkForm = Literal["architecture", "graph", "none"]
 
 
 class RunError(Exception):
@@ -27,15 +30,19 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The content of run.json: all that is needed to rebuild the model and to say where it came from."""
+    """The content of run.json: all that is needed to rebuild the model and to say where it came from.
 
-    model: str  # a name that model_zoo.model_spec knows
+    A run of predictions alone has no layers, mean and std; a run of curves alone has no images and no classes
+    either.
+    """
+
+    model: str  # what it is called: a name that model_zoo.model_spec knows, where that builds it; "" where nobody said
     layers: tuple[str, ...]  # layers for attribution, shallow to deep
     dataset: str
     fingerprints: Mapping[str, str]  # split → SHA-256 of its content
     image_counts: Mapping[str, int]  # split → number of images
     class_names: tuple[str, ...]
-    mean: tuple[float, ...]  # of what the model was trained on, a value a channel, 0–1
+    mean: tuple[float, ...]  # of what the model was trained on, a value for red, green and blue, 0–1
     std: tuple[float, ...]
     input_size: int  # side of the model's square input, pixels
     parameters: int
@@ -44,6 +51,9 @@ class RunRecord:
     threads: int
     device: str
     created: str  # ISO 8601, UTC
+    network: NetworkForm = "architecture"  # built by its name, opened from files.NETWORK, or not there
+    without_network: str = ""  # where it is not there: why, a sentence
+    resize: Resize = CROP  # how an image of another size becomes the model's input
     full_size_from: int = 1  # first epoch whose images, train and test, have input_size; before it they are smaller
     git_commit: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
@@ -55,6 +65,11 @@ class RunRecord:
     def evaluated_only(self) -> bool:
         """Whether `sightline evaluate` made it of a model that was trained elsewhere: there are no epochs."""
         return "weights" in self.recipe
+
+    @property
+    def curves_only(self) -> bool:
+        """Whether there are no images: all that there is are figures of epochs."""
+        return not self.image_counts
 
     def to_json(self) -> str:
         """Write the record as it stands in run.json."""
@@ -74,9 +89,9 @@ def parse_record(text: bytes) -> RunRecord:
         content = _without_surrogates(content)
     if not isinstance(content, dict) or "schema_version" not in content:
         raise FileError("is not a Sightline run record")
-    if content["schema_version"] != SCHEMA_VERSION:
+    if content["schema_version"] not in READ_VERSIONS:
         raise FileError(
-            f"has schema version {str(content['schema_version'])[:20]}, this program reads {SCHEMA_VERSION}; "
+            f"has schema version {str(content['schema_version'])[:20]}, this program reads up to {SCHEMA_VERSION}; "
             "open the run with the version of Sightline that wrote it"
         )
     known = {entry.name: content[entry.name] for entry in fields(RunRecord) if entry.name in content}
@@ -100,7 +115,7 @@ def _without_surrogates(value: Any) -> Any:
 
 def _check(known: dict[str, Any]) -> None:
     """Raise TypeError, naming the field, where a value is not what RunRecord says; turn lists into tuples."""
-    for name in ("model", "dataset", "device", "created", "git_commit", "state", "reason"):
+    for name in ("model", "dataset", "device", "created", "git_commit", "state", "reason", "without_network"):
         _require(name, _is_text(known.get(name, "")))
     for name in ("input_size", "parameters", "seed", "threads", "full_size_from"):
         _require(name, _is_whole(known.get(name, 0)))
@@ -114,17 +129,33 @@ def _check(known: dict[str, Any]) -> None:
         values = known.get(name, [None])
         _require(name, isinstance(values, list) and all(map(is_one, values)))
         known[name] = tuple(values)
-    _require("layers", len(known["layers"]) > 0)
-    _require("class_names", 0 < len(known["class_names"]) == len(set(known["class_names"])))
+    _require("network", known.get("network", "architecture") in get_args(NetworkForm))
+    has_network = known.get("network") != "none"
+    _require("layers", len(known["layers"]) > 0 or not has_network)
+    _require("class_names", len(known["class_names"]) == len(set(known["class_names"])))
+    _require("class_names", len(known["class_names"]) > 0 or not has_network)
     _bound("layers", len(known["layers"]), MOST_LAYERS)
     _bound("class_names", len(known["class_names"]), MOST_CLASSES)
     _bound("characters in class_names", sum(map(len, known["class_names"])), MOST_NAMES)
-    _require("mean", len(known["mean"]) == 3)
-    _require("std", len(known["std"]) == 3 and min(known["std"]) > 0)
-    _require("input_size", known.get("input_size", 1) > 0)
+    channels = (3,) if has_network else (0, 3)
+    _require("mean", len(known["mean"]) in channels)
+    _require("std", len(known["std"]) == len(known["mean"]) and min(known["std"], default=1) > 0)
+    _require("input_size", known.get("input_size", 1) > 0 or not has_network)
     _bound("pixels of input_size", known.get("input_size", 1), MOST_SIDE)
     _require("full_size_from", known.get("full_size_from", 1) > 0)
     _require("state", known.get("state", "running") in get_args(RecordedState))
+    known["resize"] = _resize(known.get("resize", {}))
+
+
+def _resize(value: object) -> Resize:
+    """Return the rule that an object of its fields describes. Raises TypeError."""
+    try:
+        resize = Resize(**value) if isinstance(value, dict) else None
+    except (TypeError, ValueError):
+        resize = None
+    if resize is None or resize.rule not in get_args(Rule) or resize.interpolation not in get_args(Interpolation):
+        raise TypeError("resize")
+    return resize
 
 
 def _is_text(value: object) -> bool:

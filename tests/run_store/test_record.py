@@ -1,9 +1,11 @@
 """run.json: what is refused, and how the sentence names it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from sightline.image_data.resize import CROP, NAMED, Resize
 from sightline.run_store.files import FileError
 from sightline.run_store.record import RunError, parse_record
 from sightline.run_store.run import Run
@@ -49,8 +51,8 @@ def test_half_a_character_is_replaced_wherever_it_stands(tiny_run_copy):
 
 
 def test_another_schema_version_is_refused_with_what_to_do(tiny_run_copy):
-    edit_record(tiny_run_copy, schema_version=2)
-    with pytest.raises(RunError, match="schema version 2, this program reads 1; open the run with the version"):
+    edit_record(tiny_run_copy, schema_version=3)
+    with pytest.raises(RunError, match="schema version 3, this program reads up to 2; open the run with the version"):
         _ = Run(tiny_run_copy).record
 
 
@@ -67,3 +69,32 @@ def test_names_of_classes_that_fill_the_memory_are_refused(fabricated):
     content["class_names"] = [str(number) + "x" * 4000 for number in range(300)]
     with pytest.raises(FileError, match="has 1,200,790 characters in class_names, and there may be 1,048,576"):
         parse_record(json.dumps(content).encode())
+
+
+def test_a_run_of_version_1_says_how_its_network_is_built_and_how_its_images_were_cut(tiny_run_copy):
+    record = json.loads((tiny_run_copy / "run.json").read_text())
+    del record["network"], record["without_network"], record["resize"]
+    (tiny_run_copy / "run.json").write_text(json.dumps(record | {"schema_version": 1}))
+    assert (Run(tiny_run_copy).record.network, Run(tiny_run_copy).record.resize) == ("architecture", CROP)
+
+
+def test_a_resize_rule_is_kept(tiny_run_copy):
+    record = replace(Run(tiny_run_copy).record, resize=NAMED["margin"])
+    assert parse_record(record.to_json().encode()).resize == Resize("crop", 0.875, "bicubic")
+
+
+@pytest.mark.parametrize("resize", ["crop", {"rule": "stretch"}, {"share": 0}, {"share": "1"}, {"side": 3}])
+def test_a_resize_rule_that_is_none_is_refused(tiny_run_copy, resize):
+    edit_record(tiny_run_copy, resize=resize)
+    with pytest.raises(RunError, match="resize"):
+        _ = Run(tiny_run_copy).record
+
+
+def test_a_record_without_a_network_needs_no_layers_no_mean_and_no_classes(tiny_run_copy):
+    edit_record(
+        tiny_run_copy, network="none", layers=[], mean=[], std=[], class_names=[], image_counts={}, input_size=0
+    )
+    assert Run(tiny_run_copy).record.curves_only
+    edit_record(tiny_run_copy, network="graph")
+    with pytest.raises(RunError, match="layers"):
+        _ = Run(tiny_run_copy).record
