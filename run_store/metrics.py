@@ -1,6 +1,7 @@
 """metrics.csv: how a training went, a line an epoch."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sightline.run_store.files import FileError
@@ -9,7 +10,8 @@ from sightline.run_store.files import FileError
 class Epoch(NamedTuple):
     """One line of the file.
 
-    Losses in nats, accuracies 0–1; the train figures are of augmented images, with label smoothing.
+    Losses in nats, accuracies 0–1; the train figures of `sightline train` are of augmented images, with label
+    smoothing. NaN: a figure that the log of a training elsewhere lacks.
     """
 
     epoch: int  # from 1
@@ -25,9 +27,10 @@ METRICS_COLUMNS = Epoch._fields
 MOST_EPOCHS = 20_000
 
 
-def metrics_line(row: Sequence[float]) -> str:
-    """Write a line without its newline; `row` has a value for each of METRICS_COLUMNS."""
-    return ",".join(f"{value:.8g}" for value in row)
+def metrics_line(row: Mapping[str, float]) -> str:
+    """Write a line without its newline; `row` has an epoch, and figures, which are empty where it has none or NaN."""
+    figures = (row.get(name, math.nan) for name in METRICS_COLUMNS[1:])
+    return ",".join([f"{row['epoch']:.8g}", *("" if math.isnan(value) else f"{value:.8g}" for value in figures)])
 
 
 def parse_metrics(text: bytes) -> list[Epoch]:
@@ -47,4 +50,4 @@ def _parse_line(line: str) -> Epoch:
     epoch, *figures = line.split(",")
     if not 0 < int(epoch) < 2**31:
         raise ValueError(epoch)
-    return Epoch(int(epoch), *map(float, figures))
+    return Epoch(int(epoch), *(float(figure or "nan") for figure in figures))

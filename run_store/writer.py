@@ -79,17 +79,29 @@ class RunWriter:
     def __exit__(self, *_: object) -> None:
         self._lock.close()
 
+    def describe(self, record: RunRecord) -> None:
+        """Replace run.json, of a run that was begun before all of this was known.
+
+        Raises RunError, and leaves run.json as it is, where no reader would take the record.
+        """
+        _refuse_unreadable(record)
+        self._write_record(record)
+
     def restart(self, rows: Sequence[Sequence[float]]) -> None:
         """Say that the run is running again; metrics.csv is rebuilt from `rows`, each with METRICS_COLUMNS."""
-        lines = [",".join(METRICS_COLUMNS), *map(metrics_line, rows)]
+        lines = [
+            ",".join(METRICS_COLUMNS),
+            *(metrics_line(dict(zip(METRICS_COLUMNS, row, strict=True))) for row in rows),
+        ]
         files.write_atomically(self.path / files.METRICS, "".join(f"{line}\n" for line in lines).encode())
         self._write_record(replace(self.record, state="running", reason=""))
 
     def append_metrics(self, row: Mapping[str, float]) -> None:
-        """Add one epoch's line; `row` has a value for each of METRICS_COLUMNS."""
-        line = metrics_line([row[name] for name in METRICS_COLUMNS])
+        """Add one epoch's line; `row` has its number and, of METRICS_COLUMNS, the figures that are known."""
         with open(self.path / files.METRICS, "a", encoding="utf-8") as stream:
-            stream.write(f"{line}\n")  # one write of one line: a reader sees it whole, or torn at the end of the file
+            stream.write(
+                f"{metrics_line(row)}\n"
+            )  # one write of one line: a reader sees it whole, or torn at the end of the file
             stream.flush()
             os.fsync(stream.fileno())
 

@@ -1,6 +1,7 @@
 """Writing run directories: whole files or none, one writer at a time, nothing overwritten."""
 
 import errno
+import math
 import os
 import subprocess
 import sys
@@ -140,6 +141,25 @@ def test_metrics_survive_the_round_trip(tmp_path):
     first, second = Run(writer.path).metrics()
     assert (first.epoch, second.epoch, first.seconds, second.seconds) == (1, 2, 30.5, 30.5)
     assert (first.test_accuracy, second.test_accuracy) == pytest.approx((1 / 3, 1 / 3), rel=1e-7)
+
+
+def test_a_figure_that_is_not_known_is_empty_in_the_file_and_no_number_when_read(tmp_path):
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        writer.append_metrics({"epoch": 3, "train_loss": 0.5, "test_loss": float("nan"), "seconds": float("inf")})
+    assert (writer.path / "metrics.csv").read_text().split("\n")[1] == "3,0.5,,,,,inf"
+    (epoch,) = Run(writer.path).metrics()
+    assert epoch[:2] == (3, 0.5) and all(map(math.isnan, epoch[2:6])) and epoch.seconds == math.inf
+
+
+def test_a_run_is_described_anew_once_more_is_known(tmp_path):
+    with RunWriter.create(tmp_path / "run", record(model="", recipe={})) as writer:
+        writer.append_metrics(ROW)
+        writer.describe(record(model="resnet34"))
+        assert (writer.record, Run(writer.path).record) == (record(model="resnet34"),) * 2
+        assert (Run(writer.path).state, len(Run(writer.path).metrics())) == ("running", 1)
+        with pytest.raises(RunError, match="cannot be written: its run.json"):
+            writer.describe(record(class_names=("a", "a")))
+        assert Run(writer.path).record == record(model="resnet34")
 
 
 def test_predictions_make_a_run_complete(tmp_path):
