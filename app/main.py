@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ FOLDER = Path(__file__).resolve().parent
 if (FOLDER.parent / "sightline").is_dir():  # a clone, whose root Streamlit does not put on the path
     sys.path.insert(0, str(FOLDER.parent))
 
+from sightline.app.announced import PROOF_ROUTES, announced  # noqa: E402 (found only once the root is on the path)
 from sightline.app.connections import answer_at_once  # noqa: E402 (found only once the root is on the path)
 from sightline.app.elements.thumbnails import ROUTES  # noqa: E402 (found only once the root is on the path)
 from sightline.app.gate import Gate, check_origin  # noqa: E402 (found only once the root is on the path)
@@ -41,6 +44,8 @@ parser.add_argument(
     "--framed-by", metavar="ORIGIN", action="append", default=[], type=check_origin,
     help="a page that may show this one in a frame, such as a notebook's http://localhost:8888",
 )  # fmt: skip
+parser.add_argument("--until-input-ends", action="store_true", help="end with standard input: the program that started "
+    "this one holds it open, so it ends with that, however that ends")  # fmt: skip
 # Served by another program, the words of the command line are that program's.
 options = parser.parse_args(sys.argv[1:] if Path(sys.argv[0]).name == Path(__file__).name else [])
 if options.runs:
@@ -58,10 +63,20 @@ async def lifespan(app: object) -> AsyncIterator[None]:
     """Train the demo where it is asked for, and end what the pages have started with the server."""
     if options.demo:
         demo.train_demo(runs_root())
+    if options.until_input_ends:
+        threading.Thread(target=end_with_input, name="input", daemon=True).start()
     async with answer_at_once(app):
-        yield
+        with announced(runs_root(), options.framed_by):
+            yield
     processes.stop_all()
 
 
+def end_with_input() -> None:
+    """Wait until standard input ends, and end the server as its user would."""
+    while os.read(0, 1024):  # not through sys.stdin, whose lock the end of the program would wait for
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 gate = Middleware(Gate, hosts=options.host, framed_by=options.framed_by)
-app = st.App(FOLDER / "dashboard.py", routes=ROUTES, lifespan=lifespan, middleware=[gate])
+app = st.App(FOLDER / "dashboard.py", routes=[*ROUTES, *PROOF_ROUTES], lifespan=lifespan, middleware=[gate])

@@ -29,6 +29,8 @@ from sightline.run_store.thumbnails import is_of
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    import sightline
+
 
 State = Literal["running", "interrupted", "complete", "failed", "damaged"]
 
@@ -219,6 +221,12 @@ class Run:
         from sightline.model_zoo import normalize
 
         return normalize(np.array(images), self.record.mean, self.record.std)
+
+    def show(self, *, port: int | None = None, height: int = 720) -> "sightline.Dashboard":
+        """Open the dashboard on this run, as `sightline.show` does with these options."""
+        import sightline  # the public face, which knows the app; this package does not
+
+        return sightline.show(self, port=port, height=height)
 
     @property
     def _rewrite_hint(self) -> str:

@@ -4,14 +4,16 @@ What stands here is the public Python API. A name is imported when it is first u
 takes seconds, and a program that reads runs needs none of it.
 
 >>> import sightline
->>> sightline.__all__
-['Run', 'build_model', 'layer_attributions', 'load_image_data', 'map_layers', 'pixel_attributions', 'suggest_layers']
+>>> sightline.__all__  # doctest: +NORMALIZE_WHITESPACE
+['Dashboard', 'Run', 'build_model', 'layer_attributions', 'load_image_data', 'map_layers', 'pixel_attributions', 'show',
+ 'suggest_layers']
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sightline.app.notebook import Dashboard, show
     from sightline.explain.attribution.engine import layer_attributions
     from sightline.explain.attribution.grids import map_layers, suggest_layers
     from sightline.explain.attribution.pixels import pixel_attributions
@@ -20,22 +22,26 @@ if TYPE_CHECKING:
     from sightline.run_store.run import Run
 
 __all__ = [
+    "Dashboard",
     "Run",
     "build_model",
     "layer_attributions",
     "load_image_data",
     "map_layers",
     "pixel_attributions",
+    "show",
     "suggest_layers",
 ]
 
 _MODULES = {
+    "Dashboard": "app.notebook",
     "Run": "run_store.run",
     "build_model": "model_zoo",
     "layer_attributions": "explain.attribution.engine",
     "load_image_data": "image_data",
     "map_layers": "explain.attribution.grids",
     "pixel_attributions": "explain.attribution.pixels",
+    "show": "app.notebook",
     "suggest_layers": "explain.attribution.grids",
 }
 

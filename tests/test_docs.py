@@ -60,6 +60,7 @@ def workplace(tmp_path, monkeypatch):
             Image.fromarray(image).save(file)
     save_file(timm.create_model("resnet18", num_classes=10).state_dict(), tmp_path / "resnet18.safetensors")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", None)  # with a terminal, `run.show()` waits for Ctrl-C
     monkeypatch.setattr("sightline.image_data.planted_shapes.planted_shapes", lambda variant: shapes)
     monkeypatch.setitem(MODELS, "resnet18", ModelSpec(partial(ResNet, (1, 1, 1, 1), width=4)))
     monkeypatch.setattr("sightline.image_data.cifar10.load_cifar10", lambda folder: shapes)

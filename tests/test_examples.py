@@ -36,6 +36,7 @@ def somewhere(tmp_path_factory):
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_the_examples_give_what_they_show(name, somewhere, monkeypatch):
     monkeypatch.chdir(somewhere)
+    monkeypatch.setattr("sys.stdin", None)  # with a terminal, `show` waits for Ctrl-C
     with torch.random.fork_rng():
         result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0 < result.attempted

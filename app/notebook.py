@@ -1,0 +1,178 @@
+"""`sightline.show`: the dashboard from a notebook, or from any program in Python."""
+
+import html
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from sightline.app.announced import SECRET_VARIABLE, Announcement, announcements_folder, find_server
+from sightline.app.runs.folder import runs_root
+from sightline.app.show import ShowConfig, streamlit_arguments
+from sightline.explain.output import last_words
+from sightline.run_store.run import Run
+
+# Pages that this machine serves, on whatever port Jupyter has found, and those of VS Code's window.
+LOCAL_PAGES = tuple(f"{scheme}://{host}:*" for scheme in ("http", "https") for host in ("localhost", "127.0.0.1"))
+LOCAL_PAGES += ("vscode-webview://*", "vscode-file://vscode-app")
+_PATIENCE = 60  # seconds until a server answers
+_LOOK_EVERY = 0.05  # seconds
+_COLAB = (
+    "In Colab the dashboard cannot be reached: Colab's proxy does not carry the connection that it needs. Download the "
+    "folder of the run, and open it on your own machine: sightline show --runs FOLDER."
+)
+_ELSEWHERE = (
+    "This notebook runs on a hub, and the address is one of the hub's machine: where you may log in there, ssh -L "
+    "{port}:127.0.0.1:{port} MACHINE brings it to yours."
+)
+_started: "dict[str, subprocess.Popen[bytes]]" = {}  # the servers of this program, by their secrets
+
+
+class ShowError(Exception):
+    """A sentence for the user: why there is no dashboard, and what to do."""
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard that runs. A notebook shows the page in a frame, other places the link.
+
+    url: of the chosen run. height: of the frame, pixels. process: of the server; None where another program started it.
+
+    >>> from sightline import Dashboard
+    >>> Dashboard("http://127.0.0.1:8501/mistakes?run=pets", height=720, may_be_framed=True, process=None)
+    The dashboard is at http://127.0.0.1:8501/mistakes?run=pets.
+    """
+
+    url: str
+    height: int
+    may_be_framed: bool
+    process: "subprocess.Popen[bytes] | None"
+
+    def stop(self) -> None:
+        """End the server, and what was started on its pages. Raises ShowError where another program started it."""
+        if self.process is None:
+            raise ShowError(f"Another program has started the dashboard at {self.url}; end it there.")
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def wait(self) -> None:
+        """Wait until Ctrl-C, which also ends the server, or until the server has ended otherwise."""
+        if self.process is not None:
+            try:
+                self.process.wait()
+            except KeyboardInterrupt:
+                self.stop()
+
+    def __repr__(self) -> str:
+        return f"The dashboard is at {self.url}."
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        if "google.colab" in sys.modules:
+            return f"<p>{html.escape(_COLAB)}</p>"
+        url = html.escape(self.url)
+        link = f'<a href="{url}" target="_blank" rel="noopener">{url}</a>'
+        if "JUPYTERHUB_SERVICE_PREFIX" in os.environ:
+            port = self.url.split("/")[2].rpartition(":")[2]
+            return f"<p>{link}</p><p>{html.escape(_ELSEWHERE.format(port=port))}</p>"
+        frame = f'<iframe src="{url}" title="Sightline" width="100%" height="{self.height}" style="border: 0"></iframe>'
+        return f"<p>{link}</p>" + (frame if self.may_be_framed else "")
+
+
+def show(
+    run_or_folder: Run | str | os.PathLike[str] | None = None, *, port: int | None = None, height: int = 720
+) -> Dashboard:
+    """Open the dashboard on a run, or on a folder of runs: by default on $SIGHTLINE_RUNS, else ./runs.
+
+    A server that shows the folder already is used again; otherwise one is started, on this machine only, on `port` or
+    the first that is free from 8501 on. It ends with this program. In a notebook the result is shown as the page in a
+    frame, `height` pixels high; a script prints the link, and, where it was started in a terminal, this returns when
+    Ctrl-C has ended the server. No browser is opened. Raises ShowError with a sentence.
+
+    >>> import sightline
+    >>> dashboard = sightline.show("runs/pets", port=8765)
+    The dashboard is at http://127.0.0.1:8765/mistakes?run=pets.
+    >>> dashboard.stop()
+    """
+    folder, run = _folder_and_run(run_or_folder)
+    try:
+        server = find_server(folder, port) or _start(folder, port)
+    except OSError as error:
+        raise ShowError(f"The dashboard cannot be started ({error}).") from error
+    dashboard = Dashboard(server.url + _page(run), height, bool(server.framed_by), _started.get(server.secret))
+    if _is_script():
+        print(dashboard, flush=True)
+        if sys.stdin is not None and sys.stdin.isatty():  # else nobody could end it, as in a job of the night
+            dashboard.wait()
+    return dashboard
+
+
+def _folder_and_run(asked: Run | str | os.PathLike[str] | None) -> tuple[Path, Run | None]:
+    """Return the folder that the server is to show, and the run in it, by its name there."""
+    if asked is None:
+        return runs_root(), None
+    run = asked if isinstance(asked, Run) else Run(Path(asked))
+    path, usual = Path(os.path.abspath(run.path)), Path(os.path.abspath(runs_root()))
+    if not path.is_dir():
+        raise ShowError(f"There is no folder {run.path}; give a run, a folder of runs, or nothing for {runs_root()}.")
+    if not run.exists:
+        return path, None
+    within = run.name.count("/") if path.as_posix().endswith(f"/{run.name}") else 0  # of a list of runs
+    folder = usual if usual in path.parents else path.parents[within]
+    return folder, Run(path, path.relative_to(folder).as_posix())
+
+
+def _page(run: Run | None) -> str:
+    """Return the part of the address that chooses the run, and of a complete one the view of its mistakes."""
+    if run is None:
+        return ""
+    return f"/{'mistakes' if run.state == 'complete' else ''}?{urlencode({'run': run.name})}"
+
+
+def _start(folder: Path, port: int | None) -> Announcement:
+    """Start a server, and return what it says of itself once it answers. Raises ShowError and OSError."""
+    announcements_folder()  # without it the server would not be found
+    framed_by = LOCAL_PAGES if hasattr(_shell(), "kernel") else ()
+    config = ShowConfig(runs=folder.absolute(), port=port, browser=False, framed_by=framed_by)
+    command = [sys.executable, "-m", *streamlit_arguments(config), "--until-input-ends"]
+    secret = secrets.token_hex(16)
+    # Safe: what lies in this folder must not take the place of a library.
+    environment = os.environ | {"PYTHONSAFEPATH": "1", SECRET_VARIABLE: secret}
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,  # Jupyter interrupts a cell by a signal to all processes of the kernel's session
+        )
+        deadline = time.monotonic() + _PATIENCE
+        while process.poll() is None and time.monotonic() < deadline:
+            if server := find_server(folder, port, secret):
+                _started[secret] = process
+                return server
+            time.sleep(_LOOK_EVERY)
+        process.kill()
+        said.seek(0)
+        words = last_words(process.wait(), said.read().decode(errors="replace").strip().splitlines())
+    raise ShowError(f"The dashboard did not start: {words.rstrip('.')}.{'' if port is None else ' Try another port.'}")
+
+
+def _shell() -> object | None:
+    """Return the shell of IPython that this runs in, which has a `kernel` where a notebook is in front of it."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
+def _is_script() -> bool:
+    """Tell whether this program goes on by itself: nobody types the next line."""
+    return _shell() is None and not hasattr(sys, "ps1") and not sys.flags.interactive
