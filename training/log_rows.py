@@ -1,0 +1,262 @@
+"""The lines of a log, whatever program wrote it: CSV, JSON, or event files of TensorBoard."""
+
+import codecs
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sightline.run_store.files import FileError, open_regular
+from sightline.training.log_columns import is_split, understand
+
+MOST_BYTES = 128 * 2**20  # of a text; its lines are in memory
+MOST_EVENT_BYTES = 2**31  # of event files, which may hold images too
+OTHERS_KEPT = 1000
+_RUN = ("run", "run_name", "experiment", "trial", "fold", "seed")
+_SPLIT = ("phase", "split", "mode", "subset", "stage")
+_KNOWN_FILES = ("metrics.csv", "trainer_state.json", "summary.csv", "results.csv", "scalars.json", "log.csv")
+_TENSOR = re.compile(r"tensor\(([^,)]+).*\)")  # as Python writes one
+_NUMBERED = re.compile(r"(?:epoch)?[ _-]?(\d+)", re.I)
+_BETWEEN = " - "  # a run and a figure, as W&B names a column
+_RANGE = ("__MIN", "__MAX")  # of what W&B has put together in one line
+
+Row = dict[str, float]
+
+
+@dataclass
+class Rows:
+    """The lines of a log: in each, the names that say something, with their numbers.
+
+    others: names that say nothing. unread: lines that are none. Where the log is of several runs, those names that
+    belong to one begin with its name and " - ".
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    others: dict[str, None] = field(default_factory=dict)
+    unread: int = 0
+    is_by_run: bool = False
+
+    def add(self, cells: Mapping[str, Any]) -> None:
+        """Take a line of names and values, which may be text."""
+        run, split = _under(cells, _RUN), _under(cells, _SPLIT)
+        row = {}
+        for name, value in cells.items():
+            number = parse_number(value)
+            if number is None:
+                continue
+            column = understand(name.rpartition(_BETWEEN)[2])
+            if not column or name.endswith(_RANGE):
+                self.pass_over(name)
+                continue
+            if is_split(split) and not column.split and column.quantity not in ("epoch", "step"):
+                name = f"{split}/{name}"
+            row[f"{run}{_BETWEEN}{name}" if run else name] = number
+        self.is_by_run |= bool(run) or any(name.endswith(_RANGE) for name in cells)
+        if row:
+            self.rows.append(row)
+
+    def pass_over(self, name: str) -> None:
+        """Keep the name of a column that says nothing."""
+        if name and not name.endswith(_RANGE) and len(self.others) < OTHERS_KEPT:
+            self.others[name] = None
+
+    def of_one_run(self) -> list[Row]:
+        """Return the lines with names of figures. Raises FileError where several runs have any."""
+        if not self.is_by_run:
+            return self.rows
+        runs: dict[str, None] = {}
+        for name in {name: None for row in self.rows for name in row}:
+            run, _, figure = name.rpartition(_BETWEEN)
+            column = understand(figure)
+            if run and column and column.quantity in ("loss", "accuracy", "error"):
+                runs[run] = None
+        if len(runs) > 1:
+            names = ", ".join(f"“{run[:60]}”" for run in list(runs)[:5]) + (", …" if len(runs) > 5 else "")
+            raise FileError(f"holds {len(runs)} runs: {names}; give a log of one")
+        return [{name.rpartition(_BETWEEN)[2]: value for name, value in row.items()} for row in self.rows]
+
+
+def _under(cells: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    found = (cells[name] for name in cells if name.lower() in names)
+    return " ".join(str(value).strip() for value in found if value is not None)
+
+
+def parse_number(value: object) -> float | None:
+    """Return a number that may be written as text, 93.4% as 0.934; None for what is none.
+
+    >>> parse_number(" 1e-3 "), parse_number("93.4%"), parse_number("tensor(0.5, device='cuda:0')"), parse_number("")
+    (0.001, 0.934, 0.5, None)
+    """
+    if isinstance(value, float):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value) if abs(value) < 2**53 else None
+    if not isinstance(value, str) or len(value) > 100:
+        return None
+    text = _TENSOR.sub(r"\1", value.strip())
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        return None
+
+
+def read_rows(path: Path) -> Rows:
+    """Read a log. Raises FileError for what is none; else OSError."""
+    if path.is_dir() or "tfevents" in path.name:
+        return _read_events(path)
+    with closing(open_regular(os.fspath(path), MOST_BYTES)) as stream:
+        content = stream.read()
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # PowerShell's
+    if b"\0" in content[:4096] and not wide:
+        raise FileError("is no text; a log is a CSV or JSON file, or an event file of TensorBoard")
+    text = content.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+    if not text.strip():
+        raise FileError("is empty")
+    try:
+        return _read_json(text) if text.lstrip()[0] in "{[" else _read_csv(text)
+    except RecursionError as error:
+        raise FileError("is nested too deeply") from error
+
+
+def _read_csv(text: str) -> Rows:
+    found, header = Rows(), None
+    lines = text.lstrip().lstrip("# ")
+    first = lines.split("\n", 1)[0]
+    delimiter = max(",;\t|", key=first.count)
+    if delimiter not in first:
+        delimiter = " "
+    try:
+        for cells in csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter, skipinitialspace=True):
+            if not any(cells):
+                continue
+            if delimiter != ",":
+                cells = [cell.replace(",", ".") for cell in cells]  # a decimal comma
+            if header is None or (any(map(understand, cells)) and all(parse_number(cell) is None for cell in cells)):
+                header = [cell.strip() for cell in cells]  # again, where a training was resumed
+            elif len(cells) != len(header):
+                found.unread += 1
+            else:
+                found.add(dict(zip(header, cells, strict=True)))
+    except csv.Error as error:
+        raise FileError(f"is no table ({error})") from error
+    if header and all(parse_number(cell) is not None for cell in header):
+        raise FileError("has no line with the names of its columns, which has to be the first")
+    for name in header or ():
+        if not understand(name):
+            found.pass_over(name)
+    return found
+
+
+def _read_json(text: str) -> Rows:
+    found = Rows()
+    try:
+        content = json.loads(text)
+    except ValueError:  # a line each
+        lines = list(_json_lines(text))
+        found.unread = lines.count(None)
+        entries: Iterable[Any] = [line for line in lines if line is not None]
+    else:
+        entries = _entries(content)
+    for entry in entries:
+        if isinstance(entry, dict):
+            found.add(_flat(entry))
+        else:
+            found.unread += 1
+    return found
+
+
+def _json_lines(text: str) -> Iterator[Any]:
+    for line in filter(str.strip, text.split("\n")):
+        try:
+            yield json.loads(line)
+        except ValueError:
+            yield None
+
+
+def _entries(content: Any) -> list[Any]:
+    """Return the lines of a JSON file: those of transformers, a list of them, or a list for each column."""
+    if isinstance(content, dict) and isinstance(content.get("log_history"), list):
+        history = content["log_history"]  # its last line is of the whole training
+        return [line for line in history if not (isinstance(line, dict) and "train_runtime" in line)]
+    if isinstance(content, dict) and isinstance(content.get("history"), dict | list):
+        return _entries(content["history"])
+    if (
+        isinstance(content, dict)
+        and content
+        and all(isinstance(line, dict) and _NUMBERED.fullmatch(name) for name, line in content.items())
+    ):
+        return [{"epoch": _NUMBERED.sub(r"\1", name)} | line for name, line in content.items()]
+    if isinstance(content, dict) and any(isinstance(values, list) for values in content.values()):
+        columns = {name: values for name, values in content.items() if isinstance(values, list)}
+        longest = max(map(len, columns.values()))
+        return [
+            {name: values[place] for name, values in columns.items() if place < len(values)} for place in range(longest)
+        ]
+    return content if isinstance(content, list) else [content]
+
+
+def _flat(entry: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return {"val/loss": 1} for {"val": {"loss": 1}}."""
+    flat: dict[str, Any] = {}
+    for name, value in entry.items():
+        flat |= _flat(value, f"{prefix}{name}/") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _read_events(path: Path) -> Rows:
+    """Read event files: one, or those in a folder and below, where each folder with any is a run or a split."""
+    events = sorted(file for file in path.rglob("*tfevents*") if file.is_file()) if path.is_dir() else [path]
+    if not events:
+        known = [name for name in _KNOWN_FILES if (path / name).is_file()]
+        hint = f"name the file: {path / known[0]}" if known else "name the file of the log"
+        raise FileError(f"is a folder without event files of TensorBoard; {hint}")
+    if sum(file.stat().st_size for file in events) > MOST_EVENT_BYTES:
+        raise FileError(f"has event files of more than {MOST_EVENT_BYTES // 2**30} GiB")
+    found, folders = Rows(), {file.parent for file in events}
+    for file in events:
+        prefix = ""
+        if len(folders) > 1:
+            folder = file.parent.relative_to(path).as_posix()
+            prefix = f"{folder}/" if is_split(folder) or folder == "." else f"{folder}{_BETWEEN}"
+        found.is_by_run |= prefix.endswith(_BETWEEN)
+        for row in _event_rows(file):
+            found.add({name if name == "step" else prefix + name: value for name, value in row.items()})
+    return found
+
+
+def _event_rows(file: Path) -> Iterator[Row]:
+    """Yield a line for each step: what follows each other at the same step is in one."""
+    row: Row = {}
+    for step, tag, value in _scalars(file):
+        if row.get("step") != step or tag in row:
+            yield row
+            row = {"step": step}
+        row[tag] = value
+    yield row
+
+
+def _scalars(file: Path) -> Iterator[tuple[int, str, float]]:
+    """Yield step, tag and value of every scalar of an event file. Raises FileError."""
+    try:
+        from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+        from tensorboard.util.tensor_util import make_ndarray
+    except ImportError as error:
+        raise FileError("is of TensorBoard, which has to be installed to read it: pip install tensorboard") from error
+    scalars = set()
+    try:
+        for event in EventFileLoader(str(file)).Load():
+            for value in event.summary.value:
+                if value.metadata.plugin_data.plugin_name == "scalars":
+                    scalars.add(value.tag)  # only the first value of a tag says what it is
+                if value.tag in scalars:
+                    yield event.step, value.tag, float(make_ndarray(value.tensor).item())
+    except FileError:
+        raise
+    except Exception as error:  # a damaged file makes the library raise anything
+        raise FileError(f"is damaged ({type(error).__name__})") from error
