@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from os.path import isfile, join
 
 import numpy as np
 import torch
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sightline.model_zoo.checkpoint import read_weights
+from sightline.model_zoo.own_file import own_spec
 from sightline.model_zoo.published import imagenet_resnet18, timm_spec, torchvision_spec
 from sightline.model_zoo.resnet import ResNet
+from sightline.model_zoo.saved_folder import CONFIG, saved_spec
 from sightline.model_zoo.spec import ModelError, ModelSpec, find_head, printable
 from sightline.model_zoo.weights import count_classes, load_pretrained, load_weights, restore
 
@@ -25,6 +28,7 @@ __all__ = [
     "load_pretrained",
     "load_weights",
     "model_spec",
+    "named_spec",
     "normalize",
     "read_weights",
     "restore",
@@ -39,14 +43,34 @@ MODELS: dict[str, ModelSpec] = {
 LIBRARIES = {"torchvision": torchvision_spec, "timm": timm_spec}
 
 
-def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
-    """Look up the architecture `name`: a key of MODELS, `torchvision:NAME` or `timm:NAME`.
+FORMS = (*MODELS, "torchvision:NAME", "timm:NAME", "timm:DIR", "hf:DIR", "FILE.py:NAME")
 
-    input_size: the side of its images, in pixels, by default the architecture's own. Raises ModelError, with the
-    names there are, for an unknown one.
+
+def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
+    """Look up a network by what a user calls it: as in `named_spec`, or one that was made elsewhere.
+
+    `FILE.py:NAME` runs the file. `hf:DIR` and `timm:DIR` are folders that transformers and timm saved.
+    input_size: the side of its images, in pixels, by default its own.
+    Raises ModelError for what is not there, or is no network.
 
     >>> model_spec("resnet18").input_size, model_spec("torchvision:resnet18").input_size
     (32, 224)
+    """
+    library, colon, rest = name.partition(":")
+    if colon and (library == "hf" or (library == "timm" and isfile(join(rest, CONFIG)))):
+        return saved_spec(library, rest, input_size)
+    if name.endswith(".py") or name.rpartition(":")[0].endswith(".py"):
+        return own_spec(name, input_size)
+    if name in MODELS or colon and library in LIBRARIES:
+        return named_spec(name, input_size)
+    raise ModelError(f"Unknown model {printable(name)!r}; choose from: {', '.join(FORMS)}.")
+
+
+def named_spec(name: str, input_size: int | None = None) -> ModelSpec:
+    """Look up the architecture `name`: a key of MODELS, `torchvision:NAME` or `timm:NAME`. No file is looked at.
+
+    input_size: the side of its images, in pixels, by default the architecture's own. Raises ModelError, with the
+    names there are, for an unknown one.
     """
     library, colon, published = name.partition(":")
     if colon and library in LIBRARIES:
@@ -60,8 +84,8 @@ def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
 def build_model(name: str, num_classes: int, input_size: int | None = None) -> nn.Module:
     """Build a network with random weights, which has a logit for each of `num_classes` classes.
 
-    name, input_size: as in `model_spec`. Raises ModelError as `model_spec`, or where the network takes no images of
-    this size.
+    name, input_size: as in `named_spec`, so that a name in a stranger's run runs no file. Raises ModelError as that,
+    or where the network takes no images of this size.
 
     >>> import torch
     >>> from sightline import build_model
@@ -69,7 +93,7 @@ def build_model(name: str, num_classes: int, input_size: int | None = None) -> n
     >>> model(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 10])
     """
-    return model_spec(name, input_size).build(num_classes)
+    return named_spec(name, input_size).build(num_classes)
 
 
 def normalize(

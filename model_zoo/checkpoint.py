@@ -1,5 +1,6 @@
 """Find the weights in a file, whoever saved it, however they wrapped them. Nothing in a file is executed."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ QUANTIZED = (
     "it is of a network that was converted to compute with integers ({}), which has no gradients to explain it by; "
     "give the weights from before the conversion."
 )
+INDEX = ".index.json"
+MOST_INDEX = 2**26  # bytes
 MOST_NAME, MOST_ENTRIES = 500, 1_000_000  # letters; attributes, in all, of a model saved whole, which may hold itself
 
 
@@ -49,8 +52,7 @@ def read_weights(file: Path) -> WeightsFile:
     if not file.is_file():
         raise ModelError(f"No weights file at {file}; give the path of a .safetensors or .pt file.")
     try:
-        with open(file, "rb") as stream:
-            found = _read(file, stream)
+        found = _read_parts(file) if file.name.endswith(INDEX) else _read(file)
     except Exception as error:  # a file that is not what its name says ends in many kinds
         raise ModelError(f"The weights file {file} cannot be read: {_reason(error)}") from error
     if isinstance(found, str):
@@ -78,7 +80,28 @@ def _reason(error: Exception) -> str:
     return f"it is damaged, or of another kind ({kind}); give .safetensors or a state dict saved by torch."
 
 
-def _read(path: Path, stream: BinaryIO) -> WeightsFile | str:
+def _read_parts(index: Path) -> WeightsFile | str:
+    """Read the files beside an index of safetensors or transformers, which says where each tensor lies."""
+    if index.stat().st_size > MOST_INDEX:
+        raise ValueError("an index of too many bytes")
+    names = sorted({*json.loads(index.read_bytes())["weight_map"].values()})
+    weights: dict[str, Tensor] = {}
+    for name in names:
+        if Path(name).name != name:
+            raise UnreadableError(f"{printable(name)} is in another folder")
+        if not (index.parent / name).is_file():
+            raise UnreadableError(f"{printable(name)} should lie beside it and does not.")
+        part = read_weights(index.parent / name)
+        weights |= part.weights
+    return WeightsFile(index, weights, "") if weights else ""
+
+
+def _read(path: Path) -> WeightsFile | str:
+    with open(path, "rb") as stream:
+        return _read_open(path, stream)
+
+
+def _read_open(path: Path, stream: BinaryIO) -> WeightsFile | str:
     """Read the weights of an open file; where it has none, return what it has instead, in words."""
     start = stream.read(len(LEGACY))
     if start.startswith((ZIP, LEGACY)):

@@ -1,11 +1,13 @@
 """Give the weights of a file the names that a network has for them."""
 
+import logging
 import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from inspect import signature
 from os.path import commonprefix
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -135,8 +137,12 @@ def _older_names(
     """Let timm rename what it, or the authors of an architecture, published under other names; None if that fails.
 
     Each of timm's modules has a function for its own. What also resamples, for another image size, is not taken.
+    transformers does it where it loads weights.
     """
     module = type(model).__module__
+    if module.startswith("transformers."):
+        renamed = filter(None, (_as_transformers_loads(model, weights) for weights in sources))
+        return next(((names, "transformers gave older names those of today.") for names in renamed), None)
     functions = vars(sys.modules[module]) if module.startswith("timm.") else {}
     for rename in (function for name, function in functions.items() if "filter_fn" in name):
         for weights in sources:
@@ -150,6 +156,25 @@ def _older_names(
             if not resampled and _fits(renamed, own, head):
                 return renamed, "timm gave older names those of today."
     return None
+
+
+def _as_transformers_loads(model: Any, weights: dict[str, Tensor]) -> dict[str, Tensor] | None:
+    """Return the state dict that transformers makes of `weights`, and what it cannot use; None if some is missing."""
+    from transformers.utils import logging as printed
+
+    verbosity = printed.get_verbosity()
+    printed.set_verbosity(logging.CRITICAL)  # else it prints a table of what it misses
+    try:
+        loaded, info = type(model).from_pretrained(
+            None, config=model.config, state_dict=dict(weights), output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    except Exception:  # written for files of known content
+        return None
+    finally:
+        printed.set_verbosity(verbosity)
+    if info["missing_keys"] or info["mismatched_keys"]:
+        return None
+    return loaded.state_dict() | {name: weights[name] for name in info["unexpected_keys"] if name in weights}
 
 
 def _fits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], head: str) -> bool:

@@ -1,12 +1,14 @@
 """Look up architectures of torchvision and timm: `torchvision:NAME`, `timm:NAME`. No weights are ever downloaded."""
 
+from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
 from functools import partial
 from typing import Any
 
 from torch import nn
 
-from sightline.model_zoo.spec import ModelError, ModelSpec, printable
+from sightline.model_zoo.preprocessing import shown
+from sightline.model_zoo.spec import ModelError, ModelSpec, built, printable
 
 # Published with `transform_input`, which turns ImageNet's mean and std into these; and with auxiliary heads, which
 # serve the training only.
@@ -16,7 +18,7 @@ _NEAR = 0.6  # from here on two names are like each other, 0–1
 
 
 def torchvision_spec(name: str, input_size: int | None = None) -> ModelSpec:
-    """Look up an architecture of torchvision, with input size, mean and std of its best published weights.
+    """Look up an architecture of torchvision, with the preprocessing and the classes of its best published weights.
 
     `input_size`, in pixels, goes before the published one.
 
@@ -27,7 +29,8 @@ def torchvision_spec(name: str, input_size: int | None = None) -> ModelSpec:
     names = models.list_models(module=models)
     if name not in names:
         raise _unknown("torchvision", name, names, "from torchvision import models; print(*models.list_models(models))")
-    published = models.get_model_weights(name).DEFAULT.transforms()
+    weights = models.get_model_weights(name).DEFAULT
+    published = weights.transforms()
     size = input_size or published.crop_size[0]
     options: dict[str, Any] = {}
     if name.startswith("vit_"):
@@ -37,12 +40,19 @@ def torchvision_spec(name: str, input_size: int | None = None) -> ModelSpec:
     elif name in _TRANSFORM_INPUT:
         options = {"aux_logits": False, "init_weights": False}
     mean, std = (_HALVES, _HALVES) if name in _TRANSFORM_INPUT else (published.mean, published.std)
-    build = partial(_build, f"torchvision:{name}", size, partial(models.get_model, name, weights=None, **options))
-    return ModelSpec(build, (), size, tuple(mean), tuple(std))
+    network = partial(models.get_model, name, weights=None, **options)
+    share = min(1.0, published.crop_size[0] / published.resize_size[0])
+    return ModelSpec(
+        _builder(f"torchvision:{name}", size, network),
+        (),
+        size,
+        class_names=tuple(weights.meta["categories"]),
+        **shown(tuple(mean), tuple(std), "crop", share, published.interpolation.value),
+    )
 
 
 def timm_spec(name: str, input_size: int | None = None) -> ModelSpec:
-    """Look up an architecture of timm, with input size, mean and std of its `pretrained_cfg`.
+    """Look up an architecture of timm, with the preprocessing in its `pretrained_cfg`.
 
     `input_size`, in pixels, goes before the published one.
     `name` may carry a tag (`resnet50.a1_in1k`), which names the published weights that these are taken from.
@@ -63,8 +73,16 @@ def timm_spec(name: str, input_size: int | None = None) -> ModelSpec:
         ) from error
     size = input_size or config.input_size[-1]
     options: dict[str, Any] = {"img_size": size} if config.fixed_input_size else {}
-    build = partial(_build, f"timm:{name}", size, partial(timm.create_model, name, pretrained=False, **options))
-    return ModelSpec(build, (), size, tuple(config.mean), tuple(config.std))
+    network = partial(timm.create_model, name, pretrained=False, **options)
+    return ModelSpec(_builder(f"timm:{name}", size, network), (), size, **shown_by_timm(config.to_dict()))
+
+
+def shown_by_timm(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `shown` as a `pretrained_cfg` of timm has them."""
+    mean, std = (tuple(map(float, config[name])) for name in ("mean", "std"))
+    rule = config.get("crop_mode") or "center"
+    rule = {"center": "crop"}.get(rule, rule)
+    return shown(mean, std, rule, min(1.0, float(config["crop_pct"])), config["interpolation"])
 
 
 def imagenet_resnet18(num_classes: int) -> nn.Module:
@@ -74,16 +92,8 @@ def imagenet_resnet18(num_classes: int) -> nn.Module:
     return resnet18(num_classes=num_classes)
 
 
-def _build(name: str, size: int, build: Any, num_classes: int) -> nn.Module:
-    """Call `build`. Raises ModelError where the library refuses the size."""
-    try:
-        model: nn.Module = build(num_classes=num_classes)
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:  # how the libraries refuse a size
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise ModelError(
-            f"{name} cannot be built for images of {size}×{size} pixels ({reason}); give another --image-size."
-        ) from error
-    return model
+def _builder(name: str, size: int, network: Callable[..., nn.Module]) -> Callable[[int], nn.Module]:
+    return partial(built, name, size, lambda num_classes: network(num_classes=num_classes))
 
 
 def _unknown(library: str, name: str, names: list[str], command: str) -> ModelError:

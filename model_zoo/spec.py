@@ -17,16 +17,30 @@ class ModelError(Exception):
 class ModelSpec:
     """A way to build a network, and the layers to look into, named as in `named_modules()`."""
 
-    build: Callable[[int], nn.Module]  # a number of classes → a network with random weights
+    build: Callable[[int], nn.Module]  # a number of classes → a network; where the file fixes the number, that one's
     layers: tuple[str, ...] = ("layer1", "layer2", "layer3", "layer4")  # shallow to deep; empty: to be suggested
     input_size: int = 32  # side of the square input, pixels
-    mean: tuple[float, ...] | None = None  # a value a channel, 0–1, where the published weights fix them
+    mean: tuple[float, ...] | None = None  # a value for red, green and blue, of pixels of 0–1, where they are known
     std: tuple[float, ...] | None = None
-    crop_share: float | None = None  # of the shorter side, how much the published weights are shown: 0.875 of 256 → 224
+    resize_rule: str | None = None  # "crop" or "squash", where the published weights, or the file, fix it
+    crop_share: float | None = None  # of the shorter side, how much they are shown: 0.875 of 256 → 224
     interpolation: str | None = None  # "bilinear" or "bicubic", where they fix it
-    class_names: tuple[str, ...] = ()  # in the order of the outputs, where a file beside the weights has them
-    weights: Path | None = None  # the file that belongs to it; None: to be given, unless `build` returns trained ones
+    class_names: tuple[str, ...] = ()  # in the order of the outputs: those of a file, or of the published weights
+    weights: Path | None = None  # the file that belongs to it; None: to be given, unless it is `trained`
+    trained: bool = False  # whether `build` may return trained weights, as somebody's own function does
     by_name: bool = True  # whether its name is enough to build it again, anywhere
+    notes: tuple[str, ...] = ()  # what cannot be done as the file has it, sentences
+
+
+def built(name: str, size: int, build: Callable[[int], nn.Module], num_classes: int) -> nn.Module:
+    """Call `build`, of a library. Raises ModelError, with the library's reason, where it refuses the size."""
+    try:
+        return build(num_classes)
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:  # how the libraries refuse a size
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ModelError(
+            f"{name} cannot be built for images of {size}×{size} pixels ({reason}); give another --image-size."
+        ) from error
 
 
 def find_head(model: nn.Module, num_classes: int) -> str | None:

@@ -25,7 +25,7 @@ from sightline.explain.precompute import precompute
 from sightline.explain.world import World
 from sightline.image_data import ImageData, hold_out, load_image_data
 from sightline.image_data.images import Images, in_chunks
-from sightline.model_zoo import ModelError, ModelSpec, build_model, load_pretrained, model_spec, normalize
+from sightline.model_zoo import ModelError, ModelSpec, build_model, load_pretrained, named_spec, normalize
 from sightline.model_zoo.device import choose_device, choose_precision, keep_freed_memory
 from sightline.run_store.commands import command
 from sightline.run_store.record import RunRecord
@@ -62,7 +62,7 @@ def train(config: TrainConfig) -> Path:
     """
     config.check()
     world = World.of_environment()
-    spec = model_spec(config.model, config.image_size)
+    spec = named_spec(config.model, config.image_size)
     device = choose_device(config.device)
     run = config.run or default_run(config.dataset, config.model, f"seed{config.seed}")
     is_begun = config.resume and Run(run).exists  # a run may be killed before it has a record

@@ -99,6 +99,31 @@ def test_published_models_carry_their_preprocessing_and_have_their_published_siz
         assert parameters(spec.build(1000)) == count
 
 
+SHOWN = {  # what their model cards say: side that the shorter one is brought to, and of the middle that is cut out
+    "torchvision:resnet18": (256, 224, "bilinear"),
+    "torchvision:efficientnet_b1": (255, 240, "bilinear"),
+    "torchvision:swin_t": (232, 224, "bicubic"),
+    "timm:resnet18.a1_in1k": (236, 224, "bicubic"),
+    "timm:vit_base_patch16_384": (384, 384, "bicubic"),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_published_models_say_how_they_were_shown_their_images(name):
+    spec, (resized, cut, interpolation) = model_spec(name), SHOWN[name]
+    assert (spec.resize_rule, spec.interpolation, spec.notes) == ("crop", interpolation, ())
+    assert round(cut / spec.crop_share) == resized and spec.by_name and not spec.trained
+
+
+def test_published_models_that_saw_squashed_images_say_so():
+    assert model_spec("timm:convnext_base.fb_in22k_ft_in1k_384").resize_rule == "squash"
+
+
+def test_classes_of_published_weights_have_their_names():
+    names = model_spec("torchvision:resnet18").class_names
+    assert len(names) == len(set(names)) == 1000 and names[0] == "tench" and names[-1] == "toilet tissue"
+
+
 @pytest.mark.parametrize("name", ["torchvision:inception_v3", "torchvision:googlenet"])
 def test_inception_without_its_input_transform_sees_the_same_numbers(name):
     spec = model_spec(name)
