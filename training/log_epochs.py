@@ -147,7 +147,7 @@ def _as_shares(series: dict[str, Series], columns: Mapping[str, Column]) -> list
             del series[name]
             names.remove(name)
             notes.append(f"“{columns[name].name}” is no accuracy: it is below 0, or above 100.")
-    percent = [name for name in names if max(series[name].values(), default=0) > 1 + 1e-6]
+    percent = [name for name in names if any(value > 1 + 1e-6 for value in series[name].values())]
     for name in names:
         other = next((other for other in percent if other != name), None)
         if name not in percent and other and _is_nearer_in_percent(series[name], series[other]):
@@ -156,7 +156,8 @@ def _as_shares(series: dict[str, Series], columns: Mapping[str, Column]) -> list
         scale = 100 if name in percent else 1
         is_error = columns[name].quantity == "error"
         for epoch, value in series[name].items():
-            series[name][epoch] = 1 - value / scale if is_error else value / scale
+            share = min(value / scale, 1.0)  # 1.0000001 is rounding
+            series[name][epoch] = 1 - share if is_error else share
     if percent:
         read = " and ".join(f"“{columns[name].name}”" for name in names if name in percent)
         notes.append(f"{read} {'is' if len(percent) == 1 else 'are'} read as percent, since figures are above 1.")
