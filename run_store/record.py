@@ -62,9 +62,9 @@ class RunRecord:
     schema_version: int = SCHEMA_VERSION
 
     @property
-    def evaluated_only(self) -> bool:
-        """Whether `sightline evaluate` made it of a model that was trained elsewhere: there are no epochs."""
-        return "weights" in self.recipe
+    def foreign(self) -> bool:
+        """Whether it was trained elsewhere: nothing here can go on with its training."""
+        return "weights" in self.recipe or self.network != "architecture" or self.curves_only
 
     @property
     def curves_only(self) -> bool:

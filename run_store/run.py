@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     import sightline
 
 
+MORE_THAN_CURVES = (
+    "To see mistakes too, make another run of its predictions, sightline evaluate --predictions FILE --log LOG; to see "
+    "where it looked, of its model, sightline evaluate --model NAME --weights FILE --dataset SOURCE --log LOG."
+)
 State = Literal["running", "interrupted", "complete", "failed", "damaged"]
 
 
@@ -93,7 +97,10 @@ class Run:
 
     @property
     def state(self) -> State:
-        """What became of the run: complete exactly when its predictions are there and valid, running while locked."""
+        """What became of the run: complete exactly when its predictions are there and valid, running while locked.
+
+        One that has curves only is complete once it says so.
+        """
         try:
             recorded = self.record.state
             if os.path.exists(self.path / files.PREDICTIONS):
@@ -104,7 +111,7 @@ class Run:
         if files.is_locked(self.path):
             return "running"
         if recorded == "complete":
-            return "damaged"
+            return "complete" if self.record.curves_only else "damaged"
         return "failed" if recorded == "failed" else "interrupted"
 
     def metrics(self) -> list[Epoch]:
@@ -234,6 +241,8 @@ class Run:
 
     def _require(self, name: str) -> None:
         if not os.path.isfile(self.path / name):
+            if self.record.curves_only:
+                raise RunError(f"Run {self.name} has curves only. {MORE_THAN_CURVES}")
             if self.record.state == "complete":
                 remedy = "Train the run again." if name == files.MODEL else self._rewrite_hint
                 raise RunError(f"Run {self.name} has lost its {name}. {remedy}")

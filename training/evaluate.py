@@ -5,6 +5,7 @@ sightline evaluate --model timm:resnet50 --weights FILE --dataset folder:DIR --r
                                                  makes a run of a model that was trained elsewhere
 """
 
+import math
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,18 +112,21 @@ def _sentence(run: Run, right: int, images: int) -> str:
         metrics = run.metrics()
     except RunError as error:
         return f"{sentence} They could not be compared: {error}"
-    if metrics and not abs(metrics[-1].test_accuracy * images - right) < 0.5:  # also for NaN
-        sentence += (
-            f" {files.METRICS} says {metrics[-1].test_accuracy:.2%} for the last epoch: "
-            "the weights or the arithmetic have changed since."
+    accuracy = metrics[-1].test_accuracy if metrics else math.nan
+    if abs(accuracy * images - right) >= 0.5:  # and not NaN, which a log has that lacks it
+        why = (
+            "it may be of other images, or these weights of another epoch."
+            if run.record.foreign
+            else "the weights or the arithmetic have changed since."
         )
+        sentence += f" {files.METRICS} says {accuracy:.2%} for the last epoch: {why}"
     return sentence
 
 
 def _test_split(run: Run) -> ImageSplit:
     """Load the images that the run was judged on. Raises RunError or DataError where they are not the same as then."""
     record = run.record
-    if record.evaluated_only:  # there may be no training split, and another one is decoded for nothing
+    if record.foreign:  # there may be no training split, and another one is decoded for nothing
         test, _ = load_test_split(record.dataset, default_size=record.input_size)
     else:
         data = load_image_data(record.dataset, default_size=record.input_size)
@@ -130,7 +134,7 @@ def _test_split(run: Run) -> ImageSplit:
         test = (hold_out(data, held_out) if isinstance(held_out, int) else data).test
     test = with_classes(test, record.class_names, f"run {run.name}")
     if test.fingerprint != record.fingerprints.get("test"):
-        did = "evaluated" if record.evaluated_only else "trained"
+        did = "evaluated" if record.foreign else "trained"
         raise RunError(
             f"The test split of {record.dataset} is not the one that run {run.name} was {did} with; restore it first."
         )

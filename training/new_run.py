@@ -1,4 +1,4 @@
-"""Describe a new run, whether it is trained or only evaluated."""
+"""Describe a new run, whether it is trained, only evaluated, or has curves alone."""
 
 import importlib.metadata
 import platform
@@ -18,6 +18,7 @@ from sightline.explain.command_line import one_line
 from sightline.image_data import ImageSplit
 from sightline.model_zoo import ModelError
 from sightline.run_store.files import safe_name
+from sightline.run_store.record import RunRecord
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy")
 
@@ -46,6 +47,24 @@ def describe(
         "recipe": {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()},
         "threads": torch.get_num_threads(),
         "device": device.type,
+        **_made_now(),
+    }
+
+
+def describe_curves(recipe: Mapping[str, Any], model: str = "", dataset: str = "") -> RunRecord:
+    """Return the record of a run that has figures of epochs, and nothing else yet.
+
+    model, dataset: what they are called, "" where nobody said.
+    """
+    return RunRecord(
+        model=model, layers=(), dataset=dataset, fingerprints={}, image_counts={}, class_names=(), mean=(), std=(),
+        input_size=0, parameters=0, recipe=dict(recipe), seed=0, threads=0, device="", network="none",
+        without_network="It was recorded without its model, so there are its curves alone.", **_made_now(),
+    )  # fmt: skip
+
+
+def _made_now() -> dict[str, Any]:
+    return {
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "git_commit": _git_commit(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES}

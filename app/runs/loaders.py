@@ -131,7 +131,7 @@ def _status(run: Run, locked: bool) -> RunStatus:
 
 def _reason(run: Run, state: State) -> str:
     if state == "interrupted":
-        what = "evaluation" if run.record.evaluated_only else "training"
+        what = "evaluation" if run.record.foreign else "training"
         return f"The {what} stopped before its end. {_resume_hint(run)}"
     if state == "failed":
         return f"{run.record.reason or 'The training failed and left no reason.'} {_resume_hint(run)}"
@@ -145,7 +145,7 @@ def _reason(run: Run, state: State) -> str:
 
 
 def _resume_hint(run: Run) -> str:
-    if run.record.evaluated_only:
+    if run.record.foreign:
         return f"Finish it with: {command('evaluate', '--run', run.path)}"
     return f"The same command with --run {quoted(run.path)} --resume goes on after its last finished epoch."
 

@@ -56,7 +56,7 @@ def can_resume(run: Run) -> bool:
     return (
         not is_read_only()
         and loaders.status(run).state in ("interrupted", "failed")
-        and not loaders.record(run).evaluated_only
+        and not loaders.record(run).foreign
     )
 
 

@@ -80,6 +80,21 @@ def test_a_figure_that_differs_from_the_metrics_is_said(tiny_run_copy):
     assert "metrics.csv says 96.88% for the last epoch: the weights or the arithmetic have changed" in sentence
 
 
+@pytest.mark.parametrize(
+    "accuracy, said",
+    [
+        ("", "of 64 test images right."),
+        ("0.5", "metrics.csv says 50.00% for the last epoch: it may be of other images, or these weights"),
+    ],
+)
+def test_the_log_of_a_foreign_run_is_compared_where_it_has_a_test_accuracy(tiny_run_copy, accuracy, said):
+    recipe = {**Run(tiny_run_copy).record.recipe, "weights": "net.pt"}
+    edit_record(tiny_run_copy, recipe=recipe)
+    file = tiny_run_copy / "metrics.csv"
+    file.write_text(f"{file.read_text().splitlines()[0]}\n1,2,,2,{accuracy},,\n")
+    assert evaluate(EvaluateConfig(tiny_run_copy, device="cpu")).endswith(said)
+
+
 def test_damaged_metrics_do_not_keep_the_predictions_from_being_restored(tiny_run_copy):
     (tiny_run_copy / "metrics.csv").write_text("nothing\n")
     (tiny_run_copy / "predictions.parquet").unlink()

@@ -77,7 +77,7 @@ def user_logits(model, photos, side, mean, std):
 
 def test_a_timm_model_on_a_folder_of_photographs_becomes_a_run_that_opens(photos, weights, command, capsys):
     run = command(*foreign(photos, weights))
-    assert run.state == "complete" and run.record.state == "complete" and run.record.evaluated_only
+    assert run.state == "complete" and run.record.state == "complete" and run.record.foreign
     assert "of 6 test images right" in capsys.readouterr().out
     record = run.record
     assert (record.model, record.input_size, record.class_names) == ("timm:test_resnet", 160, CLASSES)
@@ -263,5 +263,5 @@ def test_a_published_architecture_can_be_trained_from_such_weights(tiny_data, we
     config = TrainConfig(model="timm:test_resnet", epochs=1, threads=1, run=tmp_path / "run", pretrained=weights)
     run = Run(train(config))
     assert "another number of classes: fc.weight, fc.bias start from fresh weights" in capsys.readouterr().out
-    assert run.state == "complete" and not run.record.evaluated_only and len(run.record.layers) > 1
+    assert run.state == "complete" and not run.record.foreign and len(run.record.layers) > 1
     assert run.load_model().fc.out_features == 10

@@ -65,7 +65,7 @@ def _read(listed: Listed, colour: str) -> RunRow:
         record = loaders.record(run)
     try:
         metrics = loaders.metrics(run)
-        if record and record.evaluated_only:
+        if record and record.foreign:
             problem = "evaluated only, no training recorded: there are no curves."
             accuracy = loaders.accuracy(run) if status.state == "complete" else None
         elif not metrics and status.state == "complete":
@@ -113,7 +113,7 @@ def draw_runs(rows: Sequence[RunRow], listed: Container[str], chosen: Run | None
 
 def draw_run_table(rows: Sequence[RunRow]) -> None:
     """Draw a row for each run."""
-    settings = differing_settings([row.record for row in rows if row.record and not row.record.evaluated_only])
+    settings = differing_settings([row.record for row in rows if row.record and not row.record.foreign])
     names = (*_COLUMNS, *(name.replace("_", " ") for name in settings))
     head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
     body = "".join(_row(row, settings) for row in rows)
@@ -165,7 +165,7 @@ def figures(row: RunRow) -> list[str]:
     """Return the cells after the state, in the order of _COLUMNS."""
     model = [count(row.record.parameters), row.record.model, row.record.dataset] if row.record else ["–"] * 3
     if not row.metrics:
-        epochs = "–" if row.record and row.record.evaluated_only else "0"
+        epochs = "–" if row.record and row.record.foreign else "0"
         return ["–" if row.accuracy is None else percent(row.accuracy), "–", "–", epochs, "–", *model]
     last = row.metrics[-1]
     gap = 100 * (last.train_accuracy - last.test_accuracy)
