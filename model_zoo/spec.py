@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 MOST_SHOWN = 80  # letters of a name in a message
 
@@ -46,18 +46,22 @@ def built(name: str, size: int, build: Callable[[int], nn.Module], num_classes: 
 def find_head(model: nn.Module, num_classes: int) -> str | None:
     """Find the head: the last layer, linear or a convolution, with `num_classes` outputs. None where there is none.
 
-    Its input is the penultimate features.
+    Its input is the penultimate features. A layer is known by the shape of its weight, since those of an exported
+    network have no other kind: C×K of a linear one, C×K×h×w of a convolution. Of two classes it may have one output.
 
     >>> find_head(nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)), num_classes=3)
     '3'
     """
-    heads = [
-        name
-        for name, module in model.named_modules()
-        if (isinstance(module, nn.Linear) and module.out_features == num_classes)
-        or (isinstance(module, nn.Conv2d) and module.out_channels == num_classes)
-    ]
-    return heads[-1] if heads else None
+    weights = {name: getattr(module, "weight", None) for name, module in model.named_modules()}
+    for outputs in (num_classes, 1) if num_classes == 2 else (num_classes,):
+        heads = [
+            name
+            for name, weight in weights.items()
+            if isinstance(weight, Tensor) and weight.ndim in (2, 4) and weight.shape[0] == outputs
+        ]
+        if heads:
+            return heads[-1]
+    return None
 
 
 def printable(name: str) -> str:

@@ -1,6 +1,7 @@
 """Rebuild the network of a run, which may be a stranger's, from its record and its weights."""
 
 import os
+from collections.abc import Mapping
 from io import BufferedReader
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ from sightline.run_store.files import FileError
 from sightline.run_store.record import RunError, RunRecord
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 MOST_HEADER = 2**24  # bytes, of a file of weights
 
@@ -21,20 +22,45 @@ def rebuild(name: str, record: RunRecord, weights: BufferedReader) -> "nn.Module
     weights: an open file of safetensors, which raises many kinds where it is damaged. Raises FileError where it is of
     another network, RunError where there is no such network.
     """
-    from safetensors.torch import load
-
     from sightline.model_zoo import ModelError, build_model, restore
 
     architecture = (record.model, len(record.class_names), record.input_size)
     try:
         _refuse_misfit(architecture, os.fstat(weights.fileno()).st_size)
         model = build_model(*architecture)
-        restore(model, load(weights.read()))
+        restore(model, read_tensors(weights))
     except ModelError as error:
         raise RunError(f"Run {name}: {error}") from error
     except RuntimeError as error:
         raise FileError(f"is of another model than {architecture[0]}") from error
     return model.eval().requires_grad_(False)
+
+
+def read_tensors(stream: BufferedReader) -> "dict[str, Tensor]":
+    """Return the tensors of an open file of safetensors by name, which raises many kinds where it is damaged."""
+    from safetensors.torch import load
+
+    return load(stream.read())
+
+
+def reopen(record: RunRecord, graph: BufferedReader, weights: "Mapping[str, Tensor]") -> "nn.Module":
+    """Return the network of an open file of `export_graph` with these weights, on the CPU, in eval mode, frozen.
+
+    Nothing in the file is run but operators of a list. Raises FileError where it holds no network of this record.
+    """
+    from sightline.model_zoo import ModelError
+    from sightline.model_zoo.graph import open_graph
+
+    try:
+        network = open_graph(graph, weights)
+    except ModelError as error:
+        raise FileError(f"holds no network that can be opened: {str(error).rstrip('.')}") from error
+    if network.state_dict().keys() != weights.keys():
+        raise FileError("is of another network than the weights")
+    side, classes = record.input_size, len(record.class_names)
+    if network.graph_image != (3, side, side) or network.graph_answer != (2, classes):
+        raise FileError(f"is no network of images of {side}×{side} pixels and {classes:,} classes")
+    return network
 
 
 def _refuse_misfit(architecture: Architecture, size: int) -> None:

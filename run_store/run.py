@@ -19,7 +19,7 @@ from sightline.run_store.commands import command
 from sightline.run_store.files import FileError
 from sightline.run_store.listing import RunFinder, newest_first
 from sightline.run_store.metrics import Epoch, parse_metrics
-from sightline.run_store.network import rebuild
+from sightline.run_store.network import read_tensors, rebuild, reopen
 from sightline.run_store.note import RunNote, parse_note
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.predictions_file import read_predictions
@@ -215,13 +215,27 @@ class Run:
         return checkpoint
 
     def load_model(self) -> "nn.Module":
-        """Return the network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen."""
+        """Return the network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen.
+
+        Raises RunError also where the run has none.
+        """
+        record = self.record
+        if record.network == "none":
+            raise RunError(f"Run {self.name} has no network. {record.without_network}".strip())
         self._require(files.MODEL)
         with (
             self.reading(files.MODEL, "Train the run again."),
             closing(files.open_file(self.path, files.MODEL)) as stream,
         ):
-            return rebuild(self.name, self.record, stream)
+            if record.network == "architecture":
+                return rebuild(self.name, record, stream)
+            weights = read_tensors(stream)
+        self._require(files.NETWORK)
+        with (
+            self.reading(files.NETWORK, "Train the run again."),
+            closing(files.open_file(self.path, files.NETWORK)) as stream,
+        ):
+            return reopen(record, stream, weights)
 
     def to_input(self, images: np.ndarray) -> "Tensor":
         """Turn uint8 N×H×W×3 into the model's input, float32 N×3×H×W, normalised as in training."""
@@ -244,7 +258,8 @@ class Run:
             if self.record.curves_only:
                 raise RunError(f"Run {self.name} has curves only. {MORE_THAN_CURVES}")
             if self.record.state == "complete":
-                remedy = "Train the run again." if name == files.MODEL else self._rewrite_hint
+                lost = name in (files.MODEL, files.NETWORK)
+                remedy = "Train the run again." if lost else self._rewrite_hint
                 raise RunError(f"Run {self.name} has lost its {name}. {remedy}")
             raise RunError(f"Run {self.name} has no {name} yet; it is written when the training ends.")
 

@@ -124,6 +124,10 @@ class RunWriter:
         }
         files.write_atomically(self.path / files.MODEL, save(weights))
 
+    def save_network(self, content: bytes) -> None:
+        """Write the graph of a network that no name builds, as `export_graph` returns it."""
+        files.write_atomically(self.path / files.NETWORK, content)
+
     def save_images(self, images: Images, masks: np.ndarray | None) -> None:
         """Write the images, uint8 N×H×W×3, as they are read, and the masks, uint8 N×H×W, where there are any."""
         files.write_atomically(self.path / files.IMAGES, _npy(images))

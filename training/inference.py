@@ -78,7 +78,7 @@ def infer(
 
 def _vectors(head: nn.Module, inputs: Tensor) -> Tensor:
     """Return N×D: the mean over places of N×D×h×w before a convolution, over tokens of N×…×D before a linear layer."""
-    if isinstance(head, nn.Conv2d):
+    if isinstance(head.weight, Tensor) and head.weight.ndim == 4:
         return inputs.mean(dim=(2, 3))
     return inputs.flatten(1, -2).mean(dim=1) if inputs.ndim > 2 else inputs
 

@@ -23,11 +23,12 @@ def pooled_head(model: nn.Module, logits: Tensor, output: Tensor) -> Tensor | No
     if not _is_pooling(linear, get_gradient_edge(output).node):
         return None
     for module in model.modules():
-        if isinstance(module, nn.Linear) and module.weight.shape == (logits.shape[1], output.shape[1]):
+        weight, bias = (getattr(module, name, None) for name in ("weight", "bias"))
+        if isinstance(weight, Tensor) and weight.shape == (logits.shape[1], output.shape[1]):
             with torch.no_grad():
-                expected = module(output.mean(dim=(2, 3)))
+                expected = nn.functional.linear(output.mean(dim=(2, 3)), weight, bias)
                 if torch.allclose(expected, logits, rtol=0, atol=_TOLERANCE * logits.abs().max().item()):
-                    return module.weight.detach()
+                    return weight.detach()
     return None
 
 

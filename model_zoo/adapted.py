@@ -1,0 +1,171 @@
+"""Make a classifier of anybody's module: one that takes images of three channels and answers with logits."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
+
+from sightline.model_zoo.spec import ModelError, printable
+
+GREY = (0.299, 0.587, 0.114)  # of red, green and blue: luma of ITU-R BT.601, which Pillow's convert("L") takes
+MOST_LOOKED_AT = 8  # images
+MOST_NAMED = 5  # tensors, in a message
+LOUD = 1e6  # times the images: of such ones a logit leaves 0–1, a probability does not
+
+Meaning = Literal["logits", "logit", "probabilities", "probability"]  # singular: of the second of two classes
+Place = str | int | None  # where in an answer a tensor is: a key, an attribute, a number in a tuple; None: it is all
+
+
+def adapt(model: nn.Module, images: Tensor, num_classes: int) -> tuple[nn.Module, list[str]]:
+    """Return a copy of the model that answers with logits, N×C, to float32 N×3×H×W; and what that took, in sentences.
+
+    images: float32 N×3×H×W, normalised, on the model's device. The copy is in eval mode, frozen, in float32, and has
+    the names that the model's modules and tensors have. A network of one channel is shown 0.299 R + 0.587 G + 0.114 B,
+    which is the grey image where mean and std are those of grey. One logit is that of the second of two classes, whose
+    first has 0; probabilities become their logarithms. Of an object, a dict or a tuple the first tensor of the right
+    size is taken, `logits` before others. The model itself is left as it was.
+    Raises ModelError with a sentence where it takes no such images, or answers with something else.
+    """
+    network, notes = _own_copy(model)
+    shown = images[:MOST_LOOKED_AT] if len(images) > 1 else images[:1].repeat(2, 1, 1, 1)
+    is_grey, answer = _first_answer(network, shown)
+    if is_grey:
+        notes.append("It takes images of one channel: it is shown 0.299 red + 0.587 green + 0.114 blue.")
+    place, values = _choose(answer, len(shown), num_classes)
+    if place not in (None, "logits"):
+        notes.append(f"Of what it returns, {printable(str(place))!r} was taken as its answer.")
+    adapted = _Adapted(network.forward, is_grey, place, "logits")
+    adapted.meaning = _meaning(adapted, values, shown, num_classes)
+    notes += [note for note in [_NOTES[adapted.meaning]] if note]
+    if is_grey or place is not None or adapted.meaning != "logits" or values.ndim != 2:
+        network.forward = adapted.answer
+    return network, notes
+
+
+_NOTES: dict[Meaning, str] = {
+    "logits": "",
+    "logit": "Its single output became two logits: 0 for the first class, and the output for the second.",
+    "probabilities": "Its answers are probabilities: their logarithms were taken as logits.",
+    "probability": "Its single output, the probability of the second class, became the logarithms of both.",
+}
+
+
+@dataclass
+class _Adapted:
+    """A forward: that of a network, with what stands before and after it. A copy of the network copies it."""
+
+    forward: Callable[..., Any]
+    is_grey: bool
+    place: Place
+    meaning: Meaning
+
+    def answer(self, images: Tensor) -> Tensor:
+        values = _at(self.forward(_grey(images) if self.is_grey else images), self.place)
+        values = values.flatten(1) if values.ndim > 1 else values[:, None]
+        if self.meaning == "logits":
+            return values
+        if self.meaning == "logit":
+            return torch.cat([torch.zeros_like(values), values], dim=1)
+        both = torch.cat([1 - values, values], dim=1) if self.meaning == "probability" else values
+        return both.clamp_min(torch.finfo(both.dtype).tiny).log()
+
+
+def _own_copy(model: nn.Module) -> tuple[nn.Module, list[str]]:
+    """Return a copy of the module inside its wrappers, ready to be asked, and what was changed, in sentences."""
+    while True:
+        inner = getattr(model, "_orig_mod", None)  # torch.compile
+        if isinstance(model, DataParallel | DistributedDataParallel | AveragedModel):
+            inner = model.module
+        if not isinstance(inner, nn.Module):
+            break
+        model = inner
+    try:
+        network = copy.deepcopy(model).eval().requires_grad_(False)
+    except Exception as error:  # a module may hold anything, and some of it cannot be copied
+        raise ModelError(f"The model cannot be copied ({_line(error)}); give one without what it holds.") from error
+    if any(tensor.dtype in (torch.float16, torch.bfloat16, torch.float64) for tensor in network.parameters()):
+        return network.float(), ["Its weights were turned into float32."]
+    return network, []
+
+
+def _first_answer(network: nn.Module, images: Tensor) -> tuple[bool, Any]:
+    """Return what the network answers, to images of one channel if it takes no colours, and whether that is so."""
+    with torch.no_grad():
+        try:
+            return False, network(images)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # a module may raise anything
+            problem = error
+        try:
+            return True, network(_grey(images))
+        except Exception:
+            size = "×".join(map(str, images.shape[1:]))
+            if isinstance(problem, TypeError) and "argument" in str(problem):
+                raise ModelError(
+                    f"The model's forward takes more than images ({_line(problem)}): wrap it in a module that takes "
+                    "images alone."
+                ) from problem
+            raise ModelError(f"The model takes no images of {size} ({_line(problem)}).") from problem
+
+
+def _grey(images: Tensor) -> Tensor:
+    red, green, blue = GREY
+    return red * images[:, 0:1] + green * images[:, 1:2] + blue * images[:, 2:3]
+
+
+def _choose(answer: Any, count: int, num_classes: int) -> tuple[Place, Tensor]:
+    """Find the tensor that is the answer for so many images and classes, and where it is. Raises ModelError."""
+    found = list(_tensors(answer))
+    for place, tensor in found:
+        outputs = tensor.numel() / count
+        is_answer = outputs == num_classes or (outputs == 1 and num_classes == 2)
+        if is_answer and tensor.is_floating_point() and tensor.ndim > 0 and len(tensor) == count:
+            return place, tensor
+    shapes = ", ".join("×".join(map(str, tensor.shape)) or "one number" for _, tensor in found[:MOST_NAMED])
+    what = f"a tensor of {shapes}" if len(found) == 1 else f"tensors of {shapes}" if found else type(answer).__name__
+    raise ModelError(
+        f"To {count} images the model answers with {what}, not with a number for each of {num_classes:,} classes: name "
+        "as many classes as it has outputs, in their order."
+    )
+
+
+def _tensors(answer: Any) -> Iterator[tuple[Place, Tensor]]:
+    """Yield the tensors in an answer, and where they are."""
+    if isinstance(answer, Tensor):
+        yield None, answer
+        return
+    named = dict(answer) if isinstance(answer, Mapping) else dict(getattr(answer, "__dict__", {}))
+    if isinstance(answer, tuple | list):
+        named = dict(enumerate(answer))
+    for name in sorted(named, key=lambda name: name != "logits"):
+        if isinstance(named[name], Tensor):
+            yield name, named[name]
+
+
+def _at(answer: Any, place: Place) -> Any:
+    if place is None:
+        return answer
+    return answer[place] if isinstance(answer, Mapping) or isinstance(place, int) else getattr(answer, place)
+
+
+def _meaning(adapted: _Adapted, values: Tensor, images: Tensor, num_classes: int) -> Meaning:
+    """Tell logits from probabilities: those are never negative, and sum to one; or stay in 0–1 whatever is shown."""
+    if values.numel() == len(values) and num_classes == 2:
+        with torch.no_grad():
+            answers = [adapted.answer(factor * images) for factor in (1, LOUD, -LOUD)]
+        return "probability" if all(((one >= 0) & (one <= 1)).all() for one in answers) else "logit"
+    flat = values.flatten(1)
+    sums_to_one = (
+        num_classes > 1 and bool((flat >= 0).all()) and torch.allclose(flat.sum(dim=1), flat.new_ones(1), atol=1e-3)
+    )
+    return "probabilities" if sums_to_one else "logits"
+
+
+def _line(error: Exception) -> str:
+    return printable(str(error).strip().partition("\n")[0]).rstrip(".") or type(error).__name__

@@ -1,0 +1,143 @@
+"""Write down what a network does with images, so that it can be opened without the code that defines it."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.export import ExportedProgram, export
+
+from sightline.model_zoo.device import device_of
+from sightline.model_zoo.graph.program import Program
+from sightline.model_zoo.graph.reading import GRAPH, open_graph
+from sightline.model_zoo.graph.tracing import program_of
+from sightline.model_zoo.spec import ModelError, printable
+
+FEW, MORE = 2, 3  # images: what differs between the two is the number of images
+TOLERANCE = 1e-4  # of the logits, relative to the largest
+
+
+def export_graph(model: nn.Module, images: Tensor) -> bytes:
+    """Return a file from which `open_graph` makes the network again, without any code of the model's, or its weights.
+
+    images: float32 N×3×H×W, normalised, on the model's device: the only size that the exported network takes, in any
+    number. The model answers with one tensor, see `adapt`. It runs in eval mode, and is left in the mode it has.
+    Raises ModelError, with the reason, for a model whose forward PyTorch cannot export.
+    """
+    with _in_eval_mode(model):
+        (few, constants), (more, others) = (_trace(model, _several(images, count)) for count in (FEW, MORE))
+        if constants.keys() != others.keys() or not all(torch.equal(constants[name], others[name]) for name in others):
+            raise _otherwise_with_more()
+        program = _merged(few, more)
+        content = save(constants, metadata={GRAPH: program.to_json()})
+        _compare(model, content, images)
+    return content
+
+
+def _several(images: Tensor, count: int) -> Tensor:
+    """Return as many images, laid out as `normalize` does: what a model asks about its memory is answered once."""
+    return images[:1].repeat(count, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+
+
+def _trace(model: nn.Module, images: Tensor) -> tuple[Program, dict[str, Tensor]]:
+    """Return the steps for so many images, and the tensors beside the weights. Raises ModelError."""
+    try:
+        with _marking_returns(model), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exported: ExportedProgram = export(model, (images,), strict=False)
+    except Exception as error:  # whatever the forward raises while it is traced
+        raise ModelError(f"The network cannot be kept as a graph: {_reason(error)}.") from error
+    return program_of(exported, model, list(images.shape[1:]))
+
+
+def _reason(error: Exception) -> str:
+    """Say in plain words why a forward was not exported: PyTorch says it on pages."""
+    text = str(error)
+    if any(word in text for word in ("data-dependent", "data dependent", "_local_scalar_dense", "aten.nonzero")):
+        return (
+            "its forward depends on the values in the images, by an if, a loop or a number that is computed from them"
+        )
+    if "numpy" in text.lower():
+        return "its forward leaves PyTorch for NumPy"
+    return (
+        f"PyTorch cannot follow its forward ({type(error).__name__}: {printable(text.strip().partition(chr(10))[0])})"
+    )
+
+
+@contextmanager
+def _in_eval_mode(model: nn.Module) -> Iterator[None]:
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@contextmanager
+def _marking_returns(model: nn.Module) -> Iterator[None]:
+    """Let every module that returns a tensor pass it through `alias`, which says in the graph: this is what it returns.
+
+    A module that does nothing would leave no trace, and one that returns a tensor in a tuple would look like one that
+    returns it.
+    """
+
+    def mark(_: nn.Module, __: Any, output: Any) -> Any:
+        return torch.ops.aten.alias.default(output) if isinstance(output, Tensor) else None
+
+    with ExitStack() as hooks:
+        for module in model.modules():
+            hooks.callback(module.register_forward_hook(mark).remove)
+        yield
+
+
+def _merged(few: Program, more: Program) -> Program:
+    """Return the steps for any number of images, from those for FEW and for MORE. Raises ModelError."""
+    if replace(more, steps=few.steps) != few or len(more.steps) != len(few.steps):
+        raise _otherwise_with_more()
+    steps = []
+    for (call, operator, *arguments), (other_call, other_operator, *others) in zip(few.steps, more.steps, strict=True):
+        if (call, operator) != (other_call, other_operator):
+            raise _otherwise_with_more()
+        steps.append([call, operator, *_for_any_number(arguments, others)])
+    return replace(few, steps=steps)
+
+
+def _for_any_number(few: Any, more: Any) -> Any:
+    """Merge an argument: a number that differs is a + b · N."""
+    if type(few) is int and type(more) is int and few != more:
+        factor = (more - few) // (MORE - FEW)
+        return {"images": [few - factor * FEW, factor]}
+    if isinstance(few, list) and isinstance(more, list) and len(few) == len(more):
+        return [_for_any_number(one, other) for one, other in zip(few, more, strict=True)]
+    if isinstance(few, dict) and few.keys() == getattr(more, "keys", list)() and not few.keys() & {"value"}:
+        return {name: _for_any_number(few[name], more[name]) for name in few}
+    if type(few) is not type(more) or few != more:
+        raise _otherwise_with_more()
+    return few
+
+
+def _otherwise_with_more() -> ModelError:
+    return ModelError("The network cannot be kept as a graph: what it does depends on the number of images.")
+
+
+def _compare(model: nn.Module, content: bytes, images: Tensor) -> None:
+    """Raise ModelError where the exported network does not answer as the model does, to other numbers of images too."""
+    opened = open_graph(io.BytesIO(content), model.state_dict()).to(device_of(model))
+    for count in (1, MORE + 2):
+        shown = _several(images, count)
+        shown = shown + 0.1 * torch.randn(shown.shape, generator=torch.Generator().manual_seed(count)).to(shown)
+        with torch.no_grad():
+            expected, found = model(shown), opened(shown)
+        if expected.shape != found.shape:
+            raise _otherwise_with_more()
+        if not torch.allclose(found, expected, rtol=0, atol=TOLERANCE * expected.abs().max().item(), equal_nan=True):
+            raise ModelError(
+                "The network cannot be kept as a graph: its answer to the same images is not always the same."
+            )
