@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Outcome = Literal["wrong", "right", "all"]
-REQUIRED_COLUMNS = ("index", "label", "predicted", "confidence", "margin", "loss", "entropy", "probabilities")
+REQUIRED_COLUMNS = ("index", "label", "predicted", "confidence", "margin", "loss", "entropy")
 MOST_WORDS = 1000  # a column with more different ones is no choice but a description, such as a path
 
 ORDERS: dict[str, Callable[["Predictions"], np.ndarray]] = {
@@ -65,12 +65,13 @@ class Predictions:
     """N predictions over C classes; row i belongs to image i of `images.npy`.
 
     `scalars` has one value an image in each column (`label` and `predicted` are int16 codes), also the foreign ones;
-    `probabilities` is float16 N×C, read-only.
+    `probabilities` is float16 N×C, read-only; None where the predicted classes alone are known: then margin, loss and
+    entropy are NaN, and perhaps confidence too.
     """
 
     class_names: tuple[str, ...]
     scalars: pa.Table
-    probabilities: np.ndarray
+    probabilities: np.ndarray | None
     _kept: dict[Hashable, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -156,8 +157,13 @@ class Predictions:
 
     def in_order(self, keep: np.ndarray, order: str) -> np.ndarray:
         """Return row numbers (int64) where `keep` (bool N) holds, in the order named in ORDERS; ties by row."""
-        rows = self._once(("order", order), lambda: np.argsort(ORDERS[order](self), kind="stable"))
+        rows = self._once(("order", order), lambda: np.argsort(ORDERS[order](self), kind="stable"))  # NaN is last
         return rows[keep[rows]]
+
+    @cached_property
+    def orders(self) -> tuple[str, ...]:
+        """The names in ORDERS by which images differ: not by a figure that is known of none."""
+        return tuple(name for name, order in ORDERS.items() if np.isfinite(order(self)).any())
 
     def class_counts(self, name: Literal["label", "predicted"], wanted: Filter) -> np.ndarray:
         """Count the rows that pass with each class, whichever the filter asks for: int64 C."""

@@ -20,6 +20,7 @@ MANY = 2**26  # values, read in 500 MB: of 60,000 images and 1,000 classes
 
 _LISTS = "probabilities"  # the one column that holds several values an image
 _FLOAT_COLUMNS = ("confidence", "margin", "loss", "entropy")
+_OF_ALL = ("margin", "loss", "entropy")  # what nobody knows who knows the predicted classes alone
 
 
 def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, ...] | None = None) -> pa.Table:
@@ -48,11 +49,35 @@ def predictions_table(logits: np.ndarray, labels: np.ndarray, paths: tuple[str, 
     return pa.table(columns)
 
 
+def classes_table(
+    predicted: np.ndarray,
+    labels: np.ndarray,
+    paths: tuple[str, ...] | None = None,
+    confidence: np.ndarray | None = None,
+) -> pa.Table:
+    """Make the table of predictions from predicted and true codes N alone, with NaN for what they do not say.
+
+    confidence: N probabilities of the predicted class, where they are known.
+    """
+    unknown = np.full(len(labels), np.nan, np.float32)
+    columns = {
+        "index": pa.array(np.arange(len(labels), dtype=np.int64)),
+        "label": pa.array(labels.astype(np.int16)),
+        "predicted": pa.array(predicted.astype(np.int16)),
+        "confidence": pa.array(unknown if confidence is None else confidence.astype(np.float32)),
+        **{name: pa.array(unknown) for name in _OF_ALL},
+    }
+    if paths is not None:
+        columns["path"] = pa.array(paths)
+    return pa.table(columns)
+
+
 def read_predictions(file: BufferedReader | Path, class_names: tuple[str, ...], images: int) -> Predictions:
     """Read the table of a run with so many images. Raises FileError when it is not one over these classes.
 
-    Columns of lists, which are no filters, are passed over. Texts come as dictionaries, as they stand in the file:
-    written out, a few kilobytes may be gigabytes.
+    Only a table that knows margin, loss and entropy of no image may lack probabilities. Columns of lists, which are no
+    filters, are passed over. Texts come as dictionaries, as they stand in the file: written out, a few kilobytes may be
+    gigabytes.
     """
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as opened:
@@ -67,9 +92,9 @@ def read_predictions(file: BufferedReader | Path, class_names: tuple[str, ...], 
     except Exception as error:  # other bytes make pyarrow raise many kinds
         raise FileError(f"cannot be read ({type(error).__name__})") from error
     _check(table, len(class_names))
-    probabilities = _probabilities(table[_LISTS], len(class_names))
-    if probabilities is None:
-        raise FileError(f"does not hold {len(class_names)} probabilities an image")
+    probabilities = None
+    if _LISTS in table.column_names or any(np.isfinite(to_numpy(table[name])).any() for name in _OF_ALL):
+        probabilities = _probabilities(table, len(class_names))
     scalars = table.select([position for position, name in enumerate(table.column_names) if name != _LISTS])
     return Predictions(class_names, scalars, probabilities)
 
@@ -107,7 +132,8 @@ def _refuse_bomb(opened: pq.ParquetFile, images: int, classes: int) -> None:
 
 def _check(table: pa.Table, classes: int) -> None:
     """Raise FileError where a column is not what it should be."""
-    wrong = [name for name in REQUIRED_COLUMNS if table.column_names.count(name) != 1]
+    counts = {name: table.column_names.count(name) for name in (*REQUIRED_COLUMNS, _LISTS)}
+    wrong = [name for name, times in counts.items() if times != 1 and (times or name != _LISTS)]
     if wrong:
         raise FileError(f"must have each of these columns once: {', '.join(wrong)}")
     if not np.array_equal(to_numpy(table["index"]), np.arange(len(table))):
@@ -145,15 +171,18 @@ def _integers(column: pa.ChunkedArray) -> np.ndarray | None:
     return to_numpy(column) if pa.types.is_integer(column.type) and not column.null_count else None
 
 
-def _probabilities(column: pa.ChunkedArray, classes: int) -> np.ndarray | None:
-    """Return float16 N×classes, read-only, from lists of any float type; None where the column is something else."""
-    wanted = pa.list_(pa.float16(), classes)
+def _probabilities(table: pa.Table, classes: int) -> np.ndarray:
+    """Return float16 N×classes, read-only, from lists of any float type. Raises FileError for anything else."""
+    wanted, wrong = pa.list_(pa.float16(), classes), FileError(f"does not hold {classes} probabilities an image")
+    if _LISTS not in table.column_names:
+        raise wrong
+    column = table[_LISTS]
     try:  # a cast imports pyarrow.compute, which takes longer than the reading
         lists = (column if column.type == wanted else column.cast(wanted)).combine_chunks()
-    except pa.ArrowException:
-        return None
+    except pa.ArrowException as error:
+        raise wrong from error
     if lists.null_count or lists.flatten().null_count:
-        return None
+        raise wrong
     probabilities = np.from_dlpack(lists.flatten()).reshape(-1, classes)
     probabilities.flags.writeable = False
     return probabilities

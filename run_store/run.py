@@ -159,7 +159,12 @@ class Run:
         return masks
 
     def features(self) -> StoredArray:
-        """Return the penultimate features of the test split, float16 N×D: rows whose directions count, not lengths."""
+        """Return the penultimate features of the test split, float16 N×D: rows whose directions count, not lengths.
+
+        Raises RunError, also for a run that was made without a network and has none.
+        """
+        if not os.path.exists(self.path / files.FEATURES):
+            self._require_network()
         features = self._stored_array(files.FEATURES, np.float16, 2)
         if len(features) != len(self.images()):
             raise self._damaged(files.FEATURES, f"does not match {files.IMAGES}")
@@ -217,11 +222,10 @@ class Run:
     def load_model(self) -> "nn.Module":
         """Return the network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen.
 
-        Raises RunError also where the run has none.
+        Raises RunError, with the run's own sentence, where there is none.
         """
+        self._require_network()
         record = self.record
-        if record.network == "none":
-            raise RunError(f"Run {self.name} has no network. {record.without_network}".strip())
         self._require(files.MODEL)
         with (
             self.reading(files.MODEL, "Train the run again."),
@@ -250,7 +254,21 @@ class Run:
         return sightline.show(self, port=port, height=height)
 
     @property
+    def has_network(self) -> bool:
+        """Whether there is a network to compute with; where the record cannot be read, whoever asks for it says so."""
+        try:
+            return self.record.network != "none"
+        except RunError:
+            return True
+
+    def _require_network(self) -> None:
+        if not self.has_network:
+            raise RunError(f"Run {self.name} has no network. {self.record.without_network}".strip())
+
+    @property
     def _rewrite_hint(self) -> str:
+        if not self.has_network:
+            return "Make the run again."
         return f"Write them again with: {command('evaluate', '--run', self.path)}"
 
     def _require(self, name: str) -> None:

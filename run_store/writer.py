@@ -134,14 +134,18 @@ class RunWriter:
         if masks is not None:
             files.write_atomically(self.path / files.MASKS, _npy(masks))
 
-    def complete(self, predictions: pa.Table, features: np.ndarray) -> int:
-        """Seal the run: the features (N×D), then the predictions, whose presence makes it complete.
+    def complete(self, predictions: pa.Table, features: np.ndarray | None) -> int:
+        """Seal the run: the features (N×D; None: nobody has them), then the predictions, which make it complete.
 
         Returns how many rows of features had to be scaled into the range of float16: of those the direction is kept.
         Precomputed maps are removed: they explain the predictions that were here before.
         """
-        halves, scaled = _in_float16(features)
-        files.write_atomically(self.path / files.FEATURES, _npy(halves))
+        scaled = 0
+        if features is None:
+            (self.path / files.FEATURES).unlink(missing_ok=True)
+        else:
+            halves, scaled = _in_float16(features)
+            files.write_atomically(self.path / files.FEATURES, _npy(halves))
         remove_maps(self.path)
         buffer = io.BytesIO()
         pq.write_table(predictions, buffer, write_page_checksum=True)

@@ -5,17 +5,18 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from sightline.image_data import DataError
 from sightline.image_data.folder.passed_over import summarise
 from sightline.run_store.predictions import REQUIRED_COLUMNS
 from sightline.run_store.record import MOST_CLASSES
-from sightline.training.foreign_scores import Scores, as_logits, find_scores, is_number, numbers, refuse
+from sightline.training.foreign_scores import LEAST, Scores, as_logits, find_scores, is_number, numbers, refuse
 from sightline.training.foreign_table import LABEL, PATH, PREDICTED, read_table, word
 
 CONFIDENCE = ("confidence", "conf", "max_prob", "prob", "probability", "score")
@@ -49,6 +50,34 @@ class ForeignPredictions:
     def __len__(self) -> int:
         return len(self.predicted)
 
+    def rows(self, rows: NDArray[np.int64]) -> "ForeignPredictions":
+        """Return some of the images, in this order."""
+
+        def taken(values: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            predicted=self.predicted[rows],
+            labels=taken(self.labels),
+            logits=taken(self.logits),
+            confidence=taken(self.confidence),
+            paths=None if self.paths is None else tuple(self.paths[row] for row in rows),
+            extra=self.extra.take(rows),
+        )
+
+    def of_classes(self, class_names: Sequence[str], codes: NDArray[np.int64]) -> "ForeignPredictions":
+        """Return the same of other classes: of each of these, its code among `class_names`. One that is new has 0 %."""
+        logits = None
+        if self.logits is not None:
+            shares = self.logits - logsumexp(self.logits, axis=1, keepdims=True)
+            logits = np.full((len(self), len(class_names)), np.log(LEAST), np.float32)
+            logits[:, codes] = shares
+        labels = None if self.labels is None else codes[self.labels]
+        return replace(
+            self, class_names=tuple(class_names), predicted=codes[self.predicted], labels=labels, logits=logits
+        )
+
     @property
     def classes(self) -> int:
         """C where it is known, else one more than the largest code."""
@@ -67,8 +96,8 @@ def read_foreign_predictions(
     Columns are found by the words of `foreign_table` and `foreign_scores`: label, target, y_true …; predicted, y_pred
     …; path, filename …; scores in one column of lists, or a column a class, called as it or prob_0, logit_0 …
 
-    class_names: of the model, in its order; None: those of the columns, else `in_data`, the classes of the data set,
-    where no label is another word, else the labels, sorted, if they are words.
+    class_names: of the model, in its order; None: those of the columns, else, where the labels are words, `in_data`,
+    the classes of the data set, if all of them are among these, else the labels, sorted.
 
     Raises:
         DataError: it is no such table, or a row says what cannot be; the sentence names rows, from 1.
@@ -81,7 +110,7 @@ def read_foreign_predictions(
         said = []
     rest = table.drop_columns(list(columns.others))
     scores = find_scores(file, rest, class_names or found, said or in_data, is_alone=not columns.predicted)
-    likely = in_data if {*said} <= {*in_data} else tuple(said)
+    likely = in_data if said and {*said} <= {*in_data} else tuple(said)
     names, scores, notes = _classes(file, class_names or found, scores, likely)
     classes = len(names) if names else scores.values.shape[1] if scores else MOST_CLASSES
     codes = {name: _codes(file, name, values, names, classes) for name, values in answers.items()}

@@ -29,11 +29,12 @@ def default_run(dataset: str, *details: str) -> Path:
 
 
 def describe(
-    settings: Mapping[str, Any], splits: Mapping[str, ImageSplit], model: nn.Module, device: torch.device
+    settings: Mapping[str, Any], splits: Mapping[str, ImageSplit], model: nn.Module | None, device: torch.device
 ) -> dict[str, Any]:
     """Return the fields of a RunRecord that say from what, when, where and with which programs a run is made.
 
     settings: the recipe, with the model and the data set by name. splits: "test", and "train" where there is one.
+    model: the network, None where nobody has it.
     """
     test = splits["test"]
     return {
@@ -43,7 +44,7 @@ def describe(
         "image_counts": {name: len(split) for name, split in splits.items()},
         "class_names": test.class_names,
         "input_size": test.images.shape[1],
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()) if model else 0,
         "recipe": {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()},
         "threads": torch.get_num_threads(),
         "device": device.type,

@@ -13,7 +13,10 @@ _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
 def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
-    """Write index, label and predicted (names), the figures, extra columns, and a probability a class."""
+    """Write index, label and predicted (names), the figures, extra columns, and a probability a class.
+
+    Of what is not known, no column or an empty cell.
+    """
     import pandas as pd
 
     table = predictions.table.iloc[rows].reset_index(drop=True)
@@ -23,10 +26,11 @@ def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
             table[column] = names[table[column].to_numpy()]
         elif not pd.api.types.is_any_real_numeric_dtype(table[column]):
             table[column] = table[column].astype(object).map(_cell, na_action="ignore")
-    probabilities = pd.DataFrame(
-        predictions.probabilities[rows].astype(np.float32), columns=[f"p({name})" for name in predictions.class_names]
-    )
-    whole = pd.concat([table, probabilities], axis=1).rename(columns=no_formula)
+    if predictions.probabilities is not None:
+        columns = [f"p({name})" for name in predictions.class_names]
+        shares = pd.DataFrame(predictions.probabilities[rows].astype(np.float32), columns=columns)
+        table = pd.concat([table, shares], axis=1)
+    whole = table.rename(columns=no_formula)
     return whole.to_csv(index=False, float_format="%.6g").encode("utf-8", "replace")
 
 

@@ -15,7 +15,7 @@ class Subject:
 
     title: str
     class_names: tuple[str, ...]
-    probabilities: np.ndarray  # float64 C
+    probabilities: np.ndarray  # float64 C; NaN where they are not known
     predicted: int
     pixels: np.ndarray  # uint8 H×W×3, what people see: a thumbnail where the original is large
     label: int | None = None  # None: nobody knows
@@ -41,8 +41,9 @@ class Subject:
 
     @property
     def runner_up(self) -> int | None:
-        """The likeliest of the other classes; None of a model with one class."""
-        return self.likeliest[1] if len(self.likeliest) > 1 else None
+        """The likeliest of the other classes; None of a model with one class, or where nobody knows."""
+        second = self.likeliest[1] if len(self.likeliest) > 1 else None
+        return None if second is None or np.isnan(self.probabilities[second]) else second
 
     @property
     def rival(self) -> int | None:
@@ -72,7 +73,8 @@ class Subject:
 def split_image(predictions: Predictions, image: int, pixels: np.ndarray) -> Subject:
     """Return image `image` of the test split; `pixels` as in Subject."""
     predicted = int(predictions.column("predicted")[image])
-    p = predictions.probabilities[image].astype(float)
+    known = predictions.probabilities
+    p = np.full(len(predictions.class_names), np.nan) if known is None else known[image].astype(float)
     p[predicted] = predictions.column("confidence")[image]  # the table keeps it with more digits
     label = int(predictions.column("label")[image])
     return Subject(f"Image {count(image)}", predictions.class_names, p, predicted, pixels, label, image)

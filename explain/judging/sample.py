@@ -77,6 +77,10 @@ def draw_sample(run: Run, images: int) -> Sample:
             f"Run {run.name} has {len(predictions)} test images; an interval needs {LEAST_IMAGES} or more: "
             "put more images into its test split."
         )
+    if predictions.probabilities is None:
+        raise ExplainError(
+            f"Run {run.name} has no probabilities, and measuring hides what speaks against the likeliest other class."
+        )
     rows = np.random.default_rng(0).permutation(len(predictions))[:images]
     labels, predicted = (predictions.column(name).astype(np.int64) for name in ("label", "predicted"))
     others = predictions.probabilities[rows].astype(np.float32)

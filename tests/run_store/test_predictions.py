@@ -12,7 +12,7 @@ import torch
 from sightline.run_store import predictions_file
 from sightline.run_store.files import FileError
 from sightline.run_store.predictions import ORDERS, REQUIRED_COLUMNS, Filter, Predictions, Range
-from sightline.run_store.predictions_file import predictions_table, read_predictions
+from sightline.run_store.predictions_file import classes_table, predictions_table, read_predictions
 
 NAMES = ("cat", "dog", "owl")
 # Softmax of the logarithms of 1, 2, 5 is 1/8, 2/8, 5/8.
@@ -145,7 +145,7 @@ def test_codes_of_any_integer_type_and_an_index_of_whole_floats_are_read(file):
 def test_a_foreign_column_that_pandas_cannot_hold_leaves_the_others(file):
     table = pq.read_table(file).append_column("due", pa.array([10**7] * 4, pa.date32()))
     pq.write_table(table, file)
-    assert list(read_predictions(file, NAMES, 4).table) == list(REQUIRED_COLUMNS[:-1])
+    assert list(read_predictions(file, NAMES, 4).table) == list(REQUIRED_COLUMNS)
 
 
 def test_a_missing_and_a_doubled_column_are_named(file):
@@ -411,3 +411,32 @@ def test_a_thousand_classes_are_counted():
     predictions = hand_made(labels, (labels + 1) % 1000, np.full(1000, 0.5), tuple(map(str, labels)))
     assert predictions.confusion.dense()[999, 0] == 1 and predictions.confusion.images.sum() == 1000
     assert predictions.most_confused(3) == [(0, 1, 1), (1, 2, 1), (2, 3, 1)]
+
+
+def test_predicted_classes_alone_are_read_and_what_they_do_not_say_is_nan(tmp_path):
+    file = tmp_path / "classes.parquet"
+    pq.write_table(classes_table(np.array([2, 0, 1]), np.array([2, 1, 1]), ("a", "b", "c")), file)
+    predictions = read_predictions(file, NAMES, 3)
+    assert predictions.probabilities is None and predictions.accuracy == pytest.approx(2 / 3)
+    for name in ("confidence", "margin", "loss", "entropy"):
+        assert np.isnan(predictions.column(name)).all()
+    assert predictions.orders == ("test order",)
+    for order in ORDERS:  # an address may ask for any
+        assert predictions.select(Filter("all"), order).tolist() == [0, 1, 2]
+    assert predictions.select(Filter("all", columns=(("confidence", Range(0.0)),))).tolist() == []
+
+
+def test_the_confidence_of_predicted_classes_is_kept_where_it_is_known(tmp_path):
+    file = tmp_path / "classes.parquet"
+    confidence = np.array([0.5, np.nan, 0.75])
+    pq.write_table(classes_table(np.array([0, 0, 0]), np.array([1, 1, 1]), confidence=confidence), file)
+    predictions = read_predictions(file, NAMES, 3)
+    assert predictions.orders == ("most confident first", "least confident first", "test order")
+    assert predictions.select(Filter()).tolist() == [2, 0, 1]  # what is not known comes last
+    assert predictions.select(Filter(), "least confident first").tolist() == [0, 2, 1]
+
+
+def test_a_table_with_figures_that_has_lost_its_probabilities_is_damaged(file):
+    pq.write_table(pq.read_table(file).drop_columns(["probabilities"]), file)
+    with pytest.raises(FileError, match="3 probabilities"):
+        read_predictions(file, NAMES, 4)
