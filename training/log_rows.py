@@ -7,15 +7,16 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sightline.run_store.files import FileError, open_regular
 from sightline.training.log_columns import is_split, understand
 
-MOST_BYTES = 128 * 2**20  # of a text; its lines are in memory
+MOST_BYTES = 64 * 2**20  # of a text; its lines are in memory
 MOST_EVENT_BYTES = 2**31  # of event files, which may hold images too
 OTHERS_KEPT = 1000
 _RUN = ("run", "run_name", "experiment", "trial", "fold", "seed")
@@ -44,22 +45,25 @@ class Rows:
 
     def add(self, cells: Mapping[str, Any]) -> None:
         """Take a line of names and values, which may be text."""
-        run, split = _under(cells, _RUN), _under(cells, _SPLIT)
-        row = {}
+        numbers: Row = {}
+        run = split = ""
         for name, value in cells.items():
-            number = parse_number(value)
-            if number is None:
-                continue
-            column = understand(name.rpartition(_BETWEEN)[2])
-            if not column or name.endswith(_RANGE):
-                self.pass_over(name)
-                continue
-            if is_split(split) and not column.split and column.quantity not in ("epoch", "step"):
-                name = f"{split}/{name}"
-            row[f"{run}{_BETWEEN}{name}" if run else name] = number
-        self.is_by_run |= bool(run) or any(name.endswith(_RANGE) for name in cells)
-        if row:
-            self.rows.append(row)
+            role = _role(name)
+            if role == "run" and value is not None:
+                run = f"{run} {value}".strip()
+            elif role == "split" and isinstance(value, str) and is_split(value):
+                split = value
+            elif (number := parse_number(value)) is not None:
+                if role == "figure":
+                    numbers[name] = number
+                else:
+                    self.pass_over(name)
+            self.is_by_run |= role == "range"
+        if run or split:
+            self.is_by_run |= bool(run)
+            numbers = {_named(name, run, split): number for name, number in numbers.items()}
+        if numbers:
+            self.rows.append(numbers)
 
     def pass_over(self, name: str) -> None:
         """Keep the name of a column that says nothing."""
@@ -82,9 +86,24 @@ class Rows:
         return [{name.rpartition(_BETWEEN)[2]: value for name, value in row.items()} for row in self.rows]
 
 
-def _under(cells: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    found = (cells[name] for name in cells if name.lower() in names)
-    return " ".join(str(value).strip() for value in found if value is not None)
+@lru_cache(4096)
+def _role(name: str) -> str:
+    """Say what a column is for: "figure", "run", "split", "range", or "" for none of them."""
+    if name.endswith(_RANGE):
+        return "range"
+    if name.lower() in _RUN:
+        return "run"
+    if name.lower() in _SPLIT:
+        return "split"
+    return "figure" if understand(name.rpartition(_BETWEEN)[2]) else ""
+
+
+def _named(name: str, run: str, split: str) -> str:
+    """Return the name of a figure with that of the run and the images that its line is of."""
+    column = understand(name)
+    if split and column and not column.split and column.quantity not in ("epoch", "step"):
+        name = f"{split}/{name}"
+    return f"{run}{_BETWEEN}{name}" if run else name
 
 
 def parse_number(value: object) -> float | None:
@@ -97,13 +116,15 @@ def parse_number(value: object) -> float | None:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value) if abs(value) < 2**53 else None
-    if not isinstance(value, str) or len(value) > 100:
+    if not isinstance(value, str) or not value or len(value) > 100:
         return None
-    text = _TENSOR.sub(r"\1", value.strip())
     try:
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        return float(value)
     except ValueError:
-        return None
+        text = _TENSOR.sub(r"\1", value.strip())
+    with suppress(ValueError):
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    return None
 
 
 def read_rows(path: Path) -> Rows:
@@ -137,7 +158,7 @@ def _read_csv(text: str) -> Rows:
                 continue
             if delimiter != ",":
                 cells = [cell.replace(",", ".") for cell in cells]  # a decimal comma
-            if header is None or (any(map(understand, cells)) and all(parse_number(cell) is None for cell in cells)):
+            if header is None or (all(parse_number(cell) is None for cell in cells) and any(map(understand, cells))):
                 header = [cell.strip() for cell in cells]  # again, where a training was resumed
             elif len(cells) != len(header):
                 found.unread += 1

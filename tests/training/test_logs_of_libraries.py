@@ -156,8 +156,8 @@ def test_timm(tmp_path):
         )
     columns, _ = read(tmp_path / "summary.csv")
     assert columns == {
-        "epoch": [1, 2, 3], "train_loss": [3, 2, 1], "test_loss": [2, 1, 0], "test_accuracy": pytest.approx([0.4, 0.41, 0.42]),
-        "learning_rate": [0.1] * 3,
+        "epoch": [1, 2, 3], "train_loss": [3, 2, 1], "test_loss": [2, 1, 0],
+        "test_accuracy": pytest.approx([0.4, 0.41, 0.42]), "learning_rate": [0.1] * 3,
     }  # fmt: skip
 
 
