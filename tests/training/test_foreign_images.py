@@ -178,7 +178,7 @@ def test_a_run_of_predictions_is_complete_and_says_what_it_lacks(table, split, t
     foreign, images, _ = join(table(), split)
     record_predictions(tmp_path / "run", foreign, images, "folder:my data", "my net")
     run = Run(tmp_path / "run")
-    assert run.state == "complete" and run.record.network == "none" and run.record.evaluated_only
+    assert run.state == "complete" and run.record.network == "none" and run.record.foreign
     assert (run.record.layers, run.record.mean, run.record.std, run.record.parameters) == ((), (), (), 0)
     assert run.record.model == "my net" and run.record.fingerprints == {"test": split.fingerprint}
     predictions = run.predictions()
