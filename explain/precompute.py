@@ -154,7 +154,10 @@ def main() -> None:
     config = tyro.cli(PrecomputeConfig, prog="sightline precompute")
     world = World.of_environment()
     signal.signal(signal.SIGTERM, world.interrupt)
-    with ending_in_a_sentence(interrupted="what was computed is kept, and the same command goes on with the rest."):
+    with (
+        world.leaving(),
+        ending_in_a_sentence(interrupted="what was computed is kept, and the same command goes on with the rest."),
+    ):
         keep_freed_memory()
         run, device = Run(config.run), choose_device(config.device)
         with together(world, run, device):

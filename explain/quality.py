@@ -232,7 +232,10 @@ def main() -> None:
         sys.exit(2)
     world = World.of_environment()
     signal.signal(signal.SIGTERM, world.interrupt)
-    with ending_in_a_sentence(interrupted="what was measured is kept, and the same command goes on with the rest."):
+    with (
+        world.leaving(),
+        ending_in_a_sentence(interrupted="what was measured is kept, and the same command goes on with the rest."),
+    ):
         run = Run(config.run)
         if config.verdicts or config.json:
             _print_verdicts(run, config.json)

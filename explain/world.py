@@ -1,11 +1,13 @@
 """Let the processes of one command work together, as torchrun starts them; without it there is one."""
 
 import _thread
+import atexit
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -69,8 +71,34 @@ class World:
             if self.size > 1:
                 dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
             yield
-        if self.size > 1:  # after an error there may be nobody left to say goodbye to
-            dist.destroy_process_group()
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """End a process that was connected, with the exit code of SystemExit, before its interpreter is taken apart.
+
+        A thread of torch lets go of the tensors it has sent when it is next given a processor, and needs the
+        interpreter for that. Where that is just then taken apart, C++ ends the process: "terminate called without an
+        active exception". To destroy the group does not end its threads while anything holds it, and
+        torch.distributed.nn takes it as a default value. So a process ends here as those of multiprocessing do.
+        """
+        try:
+            yield
+        except SystemExit as end:
+            self._leave(end.code)
+            raise
+        self._leave(0)
+
+    def _leave(self, code: str | int | None) -> None:
+        if self.size == 1 or not dist.is_initialized():
+            return
+        if isinstance(code, str):  # which the interpreter would say
+            with suppress(OSError):
+                print(code, file=sys.stderr, flush=True)
+        if not code:  # after an error there may be nobody left to say goodbye to
+            with suppress(RuntimeError):  # nor perhaps now, but all is done
+                dist.destroy_process_group()
+        atexit._run_exitfuncs()
+        os._exit(1 if isinstance(code, str) else code or 0)
 
     @contextmanager
     def reporting_ends(self) -> Iterator[None]:

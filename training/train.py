@@ -211,7 +211,7 @@ def main() -> None:
     """Run the command `sightline train` with the command line of this process."""
     world = World.of_environment()
     signal.signal(signal.SIGTERM, world.interrupt)
-    with ending_in_a_sentence(interrupted="the run keeps every finished epoch and opens in the app."):
+    with world.leaving(), ending_in_a_sentence(interrupted="the run keeps every finished epoch and opens in the app."):
         run = train(parse())
         if world.is_first:
             print(f"Done: {run}")
