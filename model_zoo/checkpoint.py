@@ -1,23 +1,30 @@
 """Find the weights in a file, whoever saved it, however they wrapped them. Nothing in a file is executed."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from torch import Tensor
 
+from sightline.model_zoo.beside import claimed_accuracy, class_names
+from sightline.model_zoo.numpy_values import is_array, read_number
 from sightline.model_zoo.pickled import Made
 from sightline.model_zoo.spec import ModelError, printable
 from sightline.model_zoo.torch_file import LEGACY, ZIP, StoredTensor, TorchFile, UnreadableError
 
-# Where a checkpoint keeps its weights, in the order in which they are looked for: averaged ones go first, as in timm.
+# Where a checkpoint keeps its weights, in the order in which they are looked for. Before these go averaged ones, as in
+# timm; what has any other name is the last resort.
 KEYS = (
-    *("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "params_ema", "ema"),
     *("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params", "module"),
     *("teacher", "student"),  # of DINO: the first is an average of the second
+    "checkpoint",
 )
+AVERAGED = re.compile(r"(?<![a-z])(ema|swa|avg|averaged?|polyak)(?![a-z])", re.IGNORECASE)
+_NO_WEIGHTS = re.compile(r"optim|sched|scaler|loss|criterion|metric|rng|hyper|hparam|args|config", re.IGNORECASE)
 # Where torch-ema and its kind keep averages, of the parameters alone: a list in the network's order, or by name.
 AVERAGES = ("shadow_params", "shadow")
 REMEDY = "where it was made, save the weights alone with torch.save(model.state_dict(), FILE)."
@@ -35,12 +42,17 @@ class WeightsFile:
     """A state dict, on the CPU; `key` says where it lay in its file: "model.state_dict", or "" where it lay bare.
 
     averages: of its parameters alone, in the order of the network, where the file has those beside it.
+    claimed_accuracy: 0–1, what the file says of itself, under `claim_key`; None where it says nothing, or not clearly.
+    class_names: in the order of the outputs, where the file has them; else ().
     """
 
     path: Path
     weights: Mapping[str, Tensor]
     key: str
     averages: Sequence[Tensor] = ()
+    claimed_accuracy: float | None = None
+    claim_key: str = ""
+    class_names: tuple[str, ...] = ()
 
 
 def read_weights(file: Path) -> WeightsFile:
@@ -108,10 +120,13 @@ def _read_open(path: Path, stream: BinaryIO) -> WeightsFile | str:
         file = TorchFile(stream)
         content: object = file.content
         read: Callable[[Any], Tensor] = file.tensor
+        beside = content
     elif path.suffix == ".safetensors" or start[8:9] == b"{":  # after eight bytes of length, its header is JSON
-        from safetensors.torch import load_file
+        from safetensors import safe_open
 
-        content, read = load_file(path), _as_it_is
+        with safe_open(path, "pt") as safe:
+            content, beside = {name: safe.get_tensor(name) for name in safe.keys()}, safe.metadata()  # noqa: SIM118 (no dict)
+        read = _as_it_is
     else:
         raise ValueError("neither begins like a file of torch, nor of safetensors")
     weights, key = _find_state_dict(content)
@@ -120,8 +135,26 @@ def _read_open(path: Path, stream: BinaryIO) -> WeightsFile | str:
         return _instead(content)
     if isinstance(averages, dict):
         weights, averages = weights | averages, []
-    key = ", ".join(filter(None, (key, of_averages)))
-    return WeightsFile(path, {name: read(tensor) for name, tensor in weights.items()}, key, list(map(read, averages)))
+    return WeightsFile(
+        path,
+        {name: read(tensor) for name, tensor in weights.items()},
+        ", ".join(filter(None, (key, of_averages))),
+        list(map(read, averages)),
+        *claimed_accuracy(beside, path.name, _entries, partial(_number, read)),
+        class_names(beside, _entries),
+    )
+
+
+def _number(read: Callable[[Any], Tensor], value: object) -> float | None:
+    """Return the one number that a value of a checkpoint is; None where it is none, or more."""
+    if not isinstance(value, (Tensor, StoredTensor)):
+        return read_number(value)
+    if len(value.shape) > 2 or any(side != 1 for side in value.shape):
+        return None
+    try:
+        return float(read(value).item())
+    except Exception:  # of a tensor that is damaged, which is none of the weights
+        return None
 
 
 def _as_it_is(tensor: Tensor) -> Tensor:
@@ -155,38 +188,72 @@ def _find_state_dict(content: object) -> tuple[dict[str, Any], str]:
     >>> _find_state_dict({"epoch": 7, "model": {"fc.bias": torch.zeros(2)}})
     ({'fc.bias': tensor([0., 0.])}, 'model')
     """
-    for place, key in _places(content, set()):
-        if "_modules" in place:
-            return _module_weights(place), key
-        packed = [name for name in place if "_packed_params" in name]
-        if packed:
-            raise UnreadableError(QUANTIZED.format(printable(packed[0])))
-        weights = {name: value for name, value in place.items() if _is_weight(name, value)}
-        if 2 * len(weights) > len(place):  # a number may lie among weights, a tensor among the parts of a checkpoint
-            return weights, key
-    return {}, ""
+    for found in _state_dicts(content, _likely):
+        if _has_leaves(found[0]):
+            return found
+    parts = list(filter(lambda found: _has_leaves(found[0]), _state_dicts(content, _others)))
+    if len(parts) < 2:
+        return next(iter(parts), None) or next(_state_dicts(content, _likely), ({}, ""))
+    merged = {f"{key}.{name}": value for weights, key in parts for name, value in weights.items()}
+    return merged, some(key for _, key in parts)  # of body and head, or of several folds: their names will tell
 
 
-def _places(content: object, seen: set[int], key: str = "", depth: int = 4) -> Iterator[tuple[dict[str, Any], str]]:
+def _has_leaves(weights: Iterable[str]) -> bool:
+    return any(name.endswith(("weight", "bias")) for name in weights)
+
+
+def _state_dicts(content: object, choose: Callable[[Iterable[str]], list[str]]) -> Iterator[tuple[dict[str, Any], str]]:
+    return ((weights, key) for place, key in _places(content, choose, set()) if (weights := _state_dict(place)))
+
+
+def _state_dict(place: dict[str, Any]) -> dict[str, Any]:
+    """Return the weights in a dict that is a state dict, or the attributes of a model; {} where it is none."""
+    if "_modules" in place:
+        return _module_weights(place)
+    packed = [name for name in place if "_packed_params" in name]
+    if packed:
+        raise UnreadableError(QUANTIZED.format(printable(packed[0])))
+    weights = {name: value for name, value in place.items() if _is_weight(name, value)}
+    # A number may lie among weights, a tensor among the parts of a checkpoint.
+    return weights if 2 * len(weights) > len(place) else {}
+
+
+def _places(
+    content: object, choose: Callable[[Iterable[str]], list[str]], seen: set[int], key: str = "", depth: int = 4
+) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the dicts in which weights may lie, once each, with the keys that lead there: the innermost first."""
     if depth == 0 or id(content) in seen:
         return
     seen.add(id(content))
     entries = _entries(content)
-    for inside in KEYS if isinstance(content, dict) else entries:
-        yield from _places(entries.get(inside), seen, f"{key}.{inside}".strip("."), depth - 1)
+    for inside in choose(entries) if isinstance(content, dict) else entries:
+        yield from _places(entries.get(inside), choose, seen, f"{key}.{inside}".strip("."), depth - 1)
     if isinstance(content, dict) and entries:
         yield entries, key
 
 
+def _likely(names: Iterable[str]) -> list[str]:
+    """Return the names under which weights are looked for first, in this order."""
+    ranks = {
+        name: -1 if AVERAGED.search(name) else KEYS.index(name)
+        for name in names
+        if AVERAGED.search(name) or name in KEYS
+    }
+    return sorted(ranks, key=ranks.__getitem__)
+
+
+def _others(names: Iterable[str]) -> list[str]:
+    return [name for name in names if len(name) <= MOST_NAME and not _NO_WEIGHTS.search(name)]
+
+
 def _is_weight(name: str, value: object) -> bool:
-    return isinstance(value, (Tensor, StoredTensor)) and len(name) <= MOST_NAME
+    return (isinstance(value, (Tensor, StoredTensor)) or is_array(value)) and len(name) <= MOST_NAME
 
 
 def _find_averages(content: object) -> tuple[Any, str]:
     """Find averages of parameters, by name or in a list, in a checkpoint or under one of its keys; and where."""
     entries = _entries(content)
-    for key in ("", *KEYS):
+    for key in ("", *_likely(entries)):
         place = _entries(entries.get(key)) if key else entries
         for inside in AVERAGES:
             averages = place.get(inside)

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sightline.model_zoo.checkpoint import WeightsFile, some
+from sightline.model_zoo.checkpoint import AVERAGED, WeightsFile, some
 from sightline.model_zoo.spec import find_head, printable
 
 MOST_PREFIXES = 8  # of one network's names: all names are gone through for each
@@ -119,7 +119,12 @@ def _prefix(weights: Iterable[str], own: Collection[str]) -> str:
     for name in weights:
         starts = [0, *(match.end() for match in re.finditer(r"\.", name))][-parts:]
         counts.update(name[:start] for start in starts if _current_name(name[start:], own) in own)
-    return min(counts, key=lambda prefix: (-counts[prefix], len(prefix), prefix))
+    return min(counts, key=lambda prefix: (-counts[prefix], _rank(prefix), len(prefix), prefix))
+
+
+def _rank(prefix: str) -> int:
+    """Return which of networks with the same names goes first: an average, and of DINO the teacher, which is one."""
+    return 0 if AVERAGED.search(prefix) else 2 if "student" in prefix else 1
 
 
 def _current_name(name: str, own: Container[str]) -> str:

@@ -55,7 +55,8 @@ def read_pickle(
     """Read the pickle that begins where `stream` stands, and leave `stream` behind its end.
 
     persistent: what a persistent id (torch: a storage) is taken for; None where there may be none. make: what a call,
-    of a function or class by its full name, is taken for. Of dicts only what a string names is kept.
+    of a function or class by its full name, is taken for. Of dicts only what a string names is kept, and what a whole
+    number does, which becomes a string.
     Raises many kinds of Exception for what is no pickle, or one of more than MOST_STEPS.
 
     >>> import datetime, io, pickle
@@ -171,7 +172,7 @@ class _Machine:
     def _update(self, flat: list[Any]) -> None:
         if isinstance(self.stack[-1], dict):
             pairs = zip(flat[::2], flat[1::2], strict=True)
-            self.stack[-1].update((key, value) for key, value in pairs if isinstance(key, str))
+            self.stack[-1].update((str(key), value) for key, value in pairs if _is_key(key))
 
     def _take(self, count: int) -> list[Any]:
         if len(self.stack) < count:
@@ -185,3 +186,7 @@ class _Machine:
         taken = self.stack[start:]
         del self.stack[start:]
         return taken
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, str) or (type(key) is int and 0 <= key < MOST_STEPS)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from sightline.model_zoo.numpy_values import read_array
 from sightline.model_zoo.pickled import Made, read_pickle
 
 ZIP = b"PK\x03\x04"
@@ -71,21 +72,28 @@ class TorchFile:
         stream.seek(0)
         self.content, self._storages = (_read_zip if start.startswith(ZIP) else _read_legacy)(stream)
         self._bytes: dict[str, bytearray] = {}
-        self._room = 2 * stream.seek(0, io.SEEK_END)  # quantised numbers; a tensor may have two names
+        self._room = 2 * stream.seek(0, io.SEEK_END)  # numbers with memory of their own; a tensor may have two names
 
-    def tensor(self, stored: StoredTensor) -> Tensor:
-        """Read a tensor; one of quantised numbers as the real numbers that they stand for, in float32."""
+    def tensor(self, stored: StoredTensor | Made) -> Tensor:
+        """Read a tensor, or an array of numpy's; quantised numbers as the real ones that they stand for, in float32."""
+        if isinstance(stored, Made):
+            return self._own(torch.from_numpy(read_array(stored)))
         values = self._values(stored)
         if not stored.quantizer:
             return values
-        self._room -= values.numel()
-        if self._room < 0:  # a thousand tensors may be one storage, and each takes memory of its own
-            raise ValueError("more quantised numbers than bytes")
+        self._own(values)
         _, scale, zero, *axis = stored.quantizer
         if axis:  # a scale and a zero point for each of its sides along this axis
             shape = [-1 if side == axis[0] else 1 for side in range(values.ndim)]
             scale, zero = (self._values(part).float().reshape(shape) for part in (scale, zero))
         return (values.float() - zero) * scale
+
+    def _own(self, values: Tensor) -> Tensor:
+        """Count what takes memory of its own: a thousand tensors may be one storage. Raises ValueError for too much."""
+        self._room -= values.numel()
+        if self._room < 0:
+            raise ValueError("more numbers than bytes")
+        return values
 
     def _values(self, stored: StoredTensor) -> Tensor:
         """Read a tensor as the numbers in the file. Raises ValueError where it is more than its storage holds."""

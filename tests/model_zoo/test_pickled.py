@@ -93,8 +93,8 @@ def test_kinds_of_dict_keep_their_entries(kind):
     assert dict(read(kind({"a": 1, "b": 2}))) == {"a": 1, "b": 2}
 
 
-def test_of_a_dict_only_what_a_string_names_is_kept():
-    assert read({1: 2, "a": 3, (4, 5): 6, date(2026, 1, 1): 7}) == {"a": 3}
+def test_of_a_dict_only_what_a_string_or_a_number_names_is_kept():
+    assert read({1: 2, "a": 3, (4, 5): 6, date(2026, 1, 1): 7, False: 8, -1: 9, 0.5: 10, None: 11}) == {"1": 2, "a": 3}
 
 
 def test_values_that_contain_themselves_are_read():

@@ -4,6 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -78,10 +79,32 @@ def test_weights_lie_under_the_usual_keys_of_a_checkpoint(tmp_path, network, wei
     assert same(network, weights)
 
 
-def test_averaged_weights_go_before_the_raw_ones_and_that_is_said(tmp_path, network, weights):
+@pytest.mark.parametrize("key", ["state_dict_ema", "ema_model_state_dict", "swa_state_dict", "averaged", "best_ema"])
+def test_averaged_weights_go_before_the_raw_ones_and_that_is_said(tmp_path, network, weights, key):
     raw = {name: torch.zeros_like(tensor) for name, tensor in weights.items()}
-    file = saved({"state_dict": raw, "state_dict_ema": weights}, tmp_path / "w.pt")
-    assert "'state_dict_ema'" in load(network, file) and same(network, weights)
+    file = saved({"state_dict": raw, key: weights}, tmp_path / "w.pt")
+    assert f"{key!r}" in load(network, file) and same(network, weights)
+
+
+@pytest.mark.parametrize("key", ["resnet", "my_net", "best", "ckpt", "model_weights", "checkpoint", "my.run", "0"])
+def test_weights_may_lie_under_any_other_key(tmp_path, network, weights, key):
+    optimizer = {"momentum": {"fc.weight": torch.ones(2)}, "state": {0: {"weight": torch.ones(1)}}}
+    content = {"optimizer": optimizer, "losses": torch.ones(3), key: weights, "epoch": 3}
+    assert load(network, saved(content, tmp_path / "w.pt")) == f"Read from {key!r} in the file."
+    assert same(network, weights)
+    load(network, saved({"log": {"losses": np.ones(3)}, "run": {key: weights}}, tmp_path / "w.pt"))
+    assert same(network, weights)
+
+
+def test_body_and_head_may_lie_under_two_keys(tmp_path, network, weights):
+    head = {name.removeprefix("fc."): value for name, value in weights.items() if name.startswith("fc.")}
+    body = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    content = {"feature_extractor": body, "classifier": head, "optimizer": {"a.weight": torch.ones(1)}}
+    assert load(network, saved(content, tmp_path / "w.pt")).startswith(
+        "Read from 'feature_extractor, classifier' in the file. The names begin with 'feature_extractor.' there. "
+        "2 weights have other names there (classifier.weight → fc.weight, classifier.bias → fc.bias)"
+    )
+    assert same(network, weights)
 
 
 WRAPPED = {
@@ -90,6 +113,11 @@ WRAPPED = {
     "AveragedModel": lambda model: AveragedModel(model).state_dict(),  # with a counter of its own
     "torch.compile": lambda model: renamed(model.state_dict(), "_orig_mod.{}".format),
     "both": lambda model: renamed(model.state_dict(), "module._orig_mod.{}".format),
+    "FSDP": lambda model: renamed(
+        model.state_dict(),
+        lambda name: "module._fsdp_wrapped_module." + name.replace(".0.", ".0._fsdp_wrapped_module._orig_mod."),
+    ),
+    "averages of all": lambda model: AveragedModel(nn.DataParallel(model)).state_dict(),
     "compiled layers": lambda model: renamed(model.state_dict(), lambda name: name.replace(".0.", ".0._orig_mod.")),
 }
 
@@ -110,11 +138,23 @@ def test_a_lightning_checkpoint_gives_its_network_and_leaves_the_rest(tmp_path, 
     assert same(network, weights)
 
 
-def test_of_two_networks_in_a_file_the_one_with_the_shorter_prefix_is_taken(tmp_path, network, weights):
+@pytest.mark.parametrize(
+    ("taken", "left"),
+    [
+        ("ema_model.", "model."), ("model_ema.module.", "model."), ("ema.", "net."), ("swa_model.module.", "net."),
+        ("net.", "net_copy."), ("teacher.", "student."), ("model.", "teacher."), ("module.avg_model.", "module.model."),
+    ],
+)  # fmt: skip
+def test_of_two_networks_in_a_file_the_averaged_one_is_taken_else_the_shorter_prefix(
+    tmp_path, network, weights, taken, left
+):
     zeros = {name: torch.zeros_like(tensor) for name, tensor in weights.items()}
-    content = renamed(zeros, "ema_model.{}".format) | renamed(weights, "model.{}".format)
-    assert f"{len(zeros)} others were left out" in load(network, saved(content, tmp_path / "w.pt"))
-    assert same(network, weights)
+    for first, second in ((left, taken), (taken, left)):
+        content = renamed(zeros if first == left else weights, first.__add__)
+        content |= renamed(weights if first == left else zeros, second.__add__)
+        notes = load(network, saved(content, tmp_path / "w.pt"))
+        assert f"begin with '{taken}' there. {len(zeros)} others were left out" in notes
+        assert same(network, weights)
 
 
 def test_a_prefix_that_is_the_network_s_own_stays(tmp_path):
