@@ -22,7 +22,9 @@ from sightline.image_data.formats import (
     readable_names,
 )
 from sightline.image_data.png import without_metadata
+from sightline.image_data.resize import CROP, Resize
 from sightline.image_data.splits import DataError
+from sightline.image_data.square import shorter_side, square
 
 _VERSION = 2  # rises whenever the same file would give other pixels
 
@@ -59,14 +61,16 @@ class ImageError(DataError):
         super().__init__(f"{name} could not be read as an image: {self.reason}.")
 
 
-def decode_image(file: str | Path | BinaryIO, image_size: int | None = None) -> NDArray[np.uint8]:
+def decode_image(
+    file: str | Path | BinaryIO, image_size: int | None = None, resize: Resize = CROP
+) -> NDArray[np.uint8]:
     """Decode a file to uint8 H×W×3: upright (EXIF), transparency on white, 16-bit grey scaled to 8 bits.
 
     Args:
         file: JPEG, PNG, BMP, GIF, WebP, TIFF, PNM, AVIF, or HEIC where pillow-heif is installed, whatever its name;
             of an animation the first frame. A path, or an open file.
-        image_size: with None, the pixels as they are. Otherwise the shorter side is resized to this length
-            (bicubic, antialiased) and the middle is cut out: image_size × image_size.
+        image_size: with None, the pixels as they are. Otherwise they become image_size × image_size.
+        resize: how; by default the shorter side is resized (bicubic, antialiased) and the middle is cut out.
 
     Raises:
         ImageError, a DataError: the file is missing, broken, of another format or larger than
@@ -79,14 +83,14 @@ def decode_image(file: str | Path | BinaryIO, image_size: int | None = None) -> 
     >>> decode_image(file, image_size=16).shape, decode_image(file)[0, 0].tolist()
     ((16, 16, 3), [255, 255, 255])
     """
-    return decode_file(file, image_size).pixels
+    return decode_file(file, image_size, resize).pixels
 
 
-def decode_file(file: str | Path | BinaryIO, image_size: int | None = None) -> Decoded:
+def decode_file(file: str | Path | BinaryIO, image_size: int | None = None, resize: Resize = CROP) -> Decoded:
     """Decode as `decode_image`, and say how many bits a file of 16 bits a channel uses."""
     try:
         try:
-            return _decode(file, image_size)
+            return _decode(file, image_size, resize)
         except (ValueError, SyntaxError, OSError, DataError) as error:
             if getattr(error, "errno", None) is not None:  # of the file system
                 raise
@@ -95,7 +99,7 @@ def decode_file(file: str | Path | BinaryIO, image_size: int | None = None) -> D
                 plain = without_metadata(stream)
             if plain is None:
                 raise
-            return _decode(plain, image_size)
+            return _decode(plain, image_size, resize)
     except Exception as error:  # a broken file can make a decoder raise anything
         raise ImageError(file, error) from error
 
@@ -123,7 +127,7 @@ def failure_reason(error: Exception) -> str:
     return "truncated" if "truncated" in words or "unexpected end" in words else "damaged"
 
 
-def _decode(file: str | Path | BinaryIO, image_size: int | None) -> Decoded:
+def _decode(file: str | Path | BinaryIO, image_size: int | None, resize: Resize) -> Decoded:
     try:
         opened = Image.open(file, formats=pillow_formats())
     except UnidentifiedImageError as error:
@@ -136,11 +140,12 @@ def _decode(file: str | Path | BinaryIO, image_size: int | None) -> Decoded:
         _refuse_bomb(opened)
         stored = str(opened.tile)  # gone after load()
         if image_size is not None:  # a JPEG can be decoded at 1/2, 1/4 or 1/8: still twice what is needed
-            opened.draft(None, (2 * image_size, 2 * image_size))
+            enough = 2 * shorter_side(image_size, resize)
+            opened.draft(None, (enough, enough))
         opened.load()
-        image = _rgb(_upright(opened), *_black_and_white(opened, stored))
+        image = to_rgb(_upright(opened), *_black_and_white(opened, stored))
         if image_size is not None:
-            image = _resize_and_crop(image, image_size)
+            image = square(image, image_size, resize)
         return Decoded(np.array(image, dtype=np.uint8), _bits_used(opened, stored))
 
 
@@ -175,7 +180,11 @@ def _upright(image: Image.Image) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def _rgb(image: Image.Image, black: int, white: int) -> Image.Image:
+def to_rgb(image: Image.Image, black: int = 0, white: int = 65535) -> Image.Image:
+    """Return an image of any mode as RGB: transparency on white; in grey of 16 bits these values are black and white.
+
+    Raises DataError for values that no image file has.
+    """
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode.startswith("I") or image.mode == "F":
@@ -214,12 +223,3 @@ def _bits_used(image: Image.Image, stored: str) -> int | None:
     else:
         return None
     return next((bits for bits in _DEPTHS if 0 < most < 2**bits), None)
-
-
-def _resize_and_crop(image: Image.Image, size: int) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    box = (left, top, left + side, top + side)
-    if side == size:
-        return image.crop(box) if image.size != (size, size) else image
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)

@@ -22,8 +22,8 @@ class Resize:
     """crop: the middle square is cut out of the image; squash: both sides are brought to the model's, so that the
     proportions change."""
     share: float = 1.0
-    """Of crop: how much of the shorter side the square has, 0.1–1: 0.875 where the shorter side is brought to 256
-    pixels and the middle 224 are kept."""
+    """How much of the shorter side the square has, 0.1–1: 0.875 where the shorter side is brought to 256 pixels and
+    the middle 224 are kept. Of squash: how much of either side."""
     interpolation: Interpolation = "bicubic"
     """Always antialiased, as Pillow resizes."""
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.image_data.images import Images, Rows, in_chunks
+from sightline.image_data.preprocessing import Preprocessing
 
 SPLITS = ("train", "test")
 OBJECT, TAG, DECOY = 1, 2, 4  # the bits of a mask
@@ -42,6 +43,8 @@ class ImageSplit:
     """uint8 N×H×W: bit 1 object, bit 2 tag, bit 4 decoy; where the data set has them."""
     paths: tuple[str, ...] | None = None
     """Absolute file of every image, where there is one."""
+    preprocessing: Preprocessing = Preprocessing()
+    """What the data set itself says about how its images come before a model."""
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels

@@ -191,7 +191,7 @@ class Run:
 
         try:
             with closing(files.open_regular(file)) as stream:
-                image = decode_image(stream, self.record.input_size)
+                image = decode_image(stream, self.record.input_size, self.record.resize)
             if is_of(kept, image):
                 return image
         except (OSError, ValueError, DataError, FileError):  # whether there is such a file is no business of the run's

@@ -35,14 +35,16 @@ from sightline.image_data.folder.decoded import (
 from sightline.image_data.folder.file_images import FileImages
 from sightline.image_data.folder.listing import FolderListing
 from sightline.image_data.folder.room import discard, hold, keep_while_used, let_go, unfinished_folder
+from sightline.image_data.resize import CROP, Resize
 from sightline.image_data.splits import fingerprint_before_pixels
 
 _FORMAT = 1  # of an entry; rises when older entries can no longer be read
 
 
-def entry_folder(cache: Path, listing: FolderListing, image_size: int) -> Path:
+def entry_folder(cache: Path, listing: FolderListing, image_size: int, resize: Resize = CROP) -> Path:
     """Return where the entry of these files at this size lies. Another decoder may give other pixels."""
-    state = f"{_FORMAT} {decoder_state()} {image_size} {listing.state}"
+    how = f"{image_size}" if resize == CROP else f"{image_size} {resize}"  # entries of CROP from before stay valid
+    state = f"{_FORMAT} {decoder_state()} {how} {listing.state}"
     return cache / sha256(state.encode()).hexdigest()[:32]
 
 
@@ -51,12 +53,12 @@ def read_entry(entry: Path, listing: FolderListing) -> DecodedFolder | None:
     return _read(entry / "entry.json", listing, lambda split, record: _read_split(entry, split, record, listing))
 
 
-def read_checked(entry: Path, listing: FolderListing, image_size: int) -> DecodedFolder | None:
+def read_checked(entry: Path, listing: FolderListing, image_size: int, resize: Resize = CROP) -> DecodedFolder | None:
     """Return images that are decoded when they are asked for; None if `check_entry` has not seen them all."""
 
     def read(split: str, record: dict[str, Any]) -> DecodedSplit:
         findings = Findings.from_json(record)
-        return DecodedSplit(_file_images(listing, split, findings, image_size), findings, record["fingerprint"])
+        return DecodedSplit(_file_images(listing, split, findings, image_size, resize), findings, record["fingerprint"])
 
     return _read(entry.with_suffix(".json"), listing, read)
 
@@ -159,7 +161,9 @@ def _publish(unfinished: Path, entry: Path, listing: FolderListing) -> None:
             os.rename(unfinished, entry)
 
 
-def check_entry(entry: Path, listing: FolderListing, image_size: int, batches: Batches) -> DecodedFolder:
+def check_entry(
+    entry: Path, listing: FolderListing, image_size: int, batches: Batches, resize: Resize = CROP
+) -> DecodedFolder:
     """Decode all images once, for the fingerprint and to find the broken ones; they are decoded again when asked for.
 
     What was found is kept for the next time, where it can be written.
@@ -173,7 +177,7 @@ def check_entry(entry: Path, listing: FolderListing, image_size: int, batches: B
     findings = take(listing, batches, lambda split, images: hashes[split].update(images.data))
     decoded = {}
     for split, found in findings.items():
-        images = _file_images(listing, split, found, image_size)
+        images = _file_images(listing, split, found, image_size, resize)
         decoded[split] = DecodedSplit(images, found, hashes[split].hexdigest())
         if found.broken:  # the hash began with another number of images
             decoded[split] = decoded_split(listing, split, images, found)
@@ -189,5 +193,5 @@ def check_entry(entry: Path, listing: FolderListing, image_size: int, batches: B
     return decoded
 
 
-def _file_images(listing: FolderListing, split: str, findings: Findings, image_size: int) -> FileImages:
-    return FileImages(kept_paths(listing, split, findings), image_size)
+def _file_images(listing: FolderListing, split: str, findings: Findings, image_size: int, resize: Resize) -> FileImages:
+    return FileImages(kept_paths(listing, split, findings), image_size, resize)

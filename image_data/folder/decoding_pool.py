@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 import sightline
 from sightline.image_data.decode import ImageError, decode_file
+from sightline.image_data.resize import CROP, Resize
 
 PROCESSES_FROM = 3000  # files; below, starting the workers takes longer than they save
 BATCH = 128  # files
@@ -51,12 +52,12 @@ class Batch(NamedTuple):
     bits: dict[int, int]
 
 
-def decode_batch(files: Sequence[str], image_size: int) -> Batch:
+def decode_batch(files: Sequence[str], image_size: int, resize: Resize = CROP) -> Batch:
     """Decode files in this process, each to image_size × image_size pixels."""
     images, failures, bits = [], {}, {}
     for position, file in enumerate(files):
         try:
-            decoded = decode_file(file, image_size)
+            decoded = decode_file(file, image_size, resize)
             images.append(decoded.pixels)
             if decoded.bits is not None:
                 bits[position] = decoded.bits
@@ -95,13 +96,15 @@ class DecodingPool:
         for worker in self._processes:
             worker.communicate()
 
-    def decode(self, files: Sequence[str], image_size: int, size: int | None = None) -> Iterator[Batch]:
+    def decode(
+        self, files: Sequence[str], image_size: int, resize: Resize = CROP, size: int | None = None
+    ) -> Iterator[Batch]:
         """Yield batches of `size` files, by default `BATCH`, in the order of the files."""
         size = size or BATCH
         # Only a few batches ahead of the reader, or large images would fill the memory.
         pending: deque[Future[Batch]] = deque()
         for start in range(0, len(files), size):
-            pending.append(self._threads.submit(self._decode_batch, files[start : start + size], image_size))
+            pending.append(self._threads.submit(self._decode_batch, files[start : start + size], image_size, resize))
             if len(pending) > 2 * self.workers:
                 yield pending.popleft().result()
         while pending:
@@ -123,11 +126,11 @@ class DecodingPool:
             self._local.worker = worker
             self._processes.append(worker)
 
-    def _decode_batch(self, files: Sequence[str], image_size: int) -> Batch:
+    def _decode_batch(self, files: Sequence[str], image_size: int, resize: Resize) -> Batch:
         worker = self._local.worker
         if worker is not None:
             try:
-                pickle.dump((files, image_size), worker.stdin, protocol=5)
+                pickle.dump((files, image_size, resize), worker.stdin, protocol=5)
                 worker.stdin.flush()
                 batch: Batch = pickle.load(worker.stdout)  # our own worker's answer, not a file from elsewhere
                 return batch
@@ -135,7 +138,7 @@ class DecodingPool:
                 if self._closing:
                     raise
                 self._local.worker = None  # it died: do without it
-        return decode_batch(files, image_size)
+        return decode_batch(files, image_size, resize)
 
 
 def serve() -> None:
@@ -143,10 +146,10 @@ def serve() -> None:
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while True:
         try:
-            files, image_size = pickle.load(questions)
+            question = pickle.load(questions)
         except (EOFError, KeyboardInterrupt):
             return
-        pickle.dump(decode_batch(files, image_size), answers, protocol=5)
+        pickle.dump(decode_batch(*question), answers, protocol=5)
         answers.flush()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.image_data.folder.decoding_pool import BATCH, PROCESSES_FROM, DecodingPool
+from sightline.image_data.resize import CROP, Resize
 from sightline.image_data.splits import DataError
 
 
@@ -20,9 +21,9 @@ class FileImages:
     raises a DataError.
     """
 
-    def __init__(self, files: Sequence[str], image_size: int) -> None:
+    def __init__(self, files: Sequence[str], image_size: int, resize: Resize = CROP) -> None:
         self._files = np.array(files, dtype=object)
-        self._image_size = image_size
+        self._image_size, self._resize = image_size, resize
         self._pool = DecodingPool(PROCESSES_FROM)  # however few there are, they are asked for again and again
         weakref.finalize(self, self._pool.close)
         self.shape, self.dtype = (len(files), image_size, image_size, 3), np.dtype(np.uint8)
@@ -37,7 +38,7 @@ class FileImages:
     def _decode(self, files: Sequence[str]) -> NDArray[np.uint8]:
         images = np.empty((len(files), *self.shape[1:]), np.uint8)
         start, share = 0, min(BATCH, -(-len(files) // self._pool.workers))
-        for batch in self._pool.decode(files, self._image_size, share):
+        for batch in self._pool.decode(files, self._image_size, self._resize, share):
             for position, failure in batch.failures.items():
                 raise DataError(
                     f"{files[start + position]} could be read before, but no longer ({failure.reason}); "

@@ -1,4 +1,4 @@
-"""List the images of a folder; only files whose names say nothing are opened."""
+"""List the images of a folder, by split and class; only files whose names say nothing are opened."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ from sightline.image_data.formats import ImageFormat, format_of_content, format_
 from sightline.image_data.splits import SPLITS, DataError
 
 LAYOUT = "train/<class>/ and test/<class>/ with images in them"  # for messages; test/ alone will do to evaluate
+# What the folder of a split may be called, in any case, the best first.
+FOLDERS = {"train": ("train", "training"), "test": ("test", "val", "valid", "validation")}
 
 
 @dataclass(frozen=True, eq=False)
 class FolderListing:
-    """The image files of DIR/train/<class>/ and DIR/test/<class>/, sorted by class and name."""
+    """The image files of some splits, sorted by class and name: DIR/train/<class>/* and DIR/test/<class>/*."""
 
-    folder: Path  # as the user gave it, for messages
+    folder: Path  # as the user gave it, for messages; a table of files is one too
     root: str  # absolute
     class_names: tuple[str, ...]  # in NFC, in the order of the names that the disk has
     files: dict[str, list[str]]  # split, of those that were asked for → paths relative to root, with "/"
+    places: dict[str, str]  # split → what it is called there: its folder, "" where there is none
     labels: dict[str, NDArray[np.int64]]  # split → label of each file
     state: str  # SHA-256 of path, size and times of every file: another one as soon as a file changes
     passed_over: PassedOver
+    notes: tuple[str, ...] = ()  # sentences on how the folder was read
 
     def absolute(self, split: str) -> list[str]:
         """Return the absolute path of every file of a split."""
-        return [f"{self.root}/{file}" for file in self.files[split]]
+        return [os.path.join(self.root, file) for file in self.files[split]]
 
     def refuse_empty_classes(self, counts: Mapping[str, Sequence[int]], also: str = "") -> None:
         """Raise the DataError that names the classes without a readable image, and what was found instead.
@@ -46,7 +50,7 @@ class FolderListing:
         if not is_training and any(map(any, counts.values())):
             return
         empty = [
-            f"{split}/{name}"
+            _joined(self.places[split], name)
             for split, found in counts.items()
             for name, count in zip(self.class_names, found, strict=True)
             if not count
@@ -66,8 +70,15 @@ class FolderListing:
         raise DataError(" ".join(filter(None, sentences)))
 
 
-def list_folder(folder: Path, splits: Sequence[str] = SPLITS) -> FolderListing:
+def list_folder(folder: Path, splits: Sequence[str] = SPLITS, split: str | None = None) -> FolderListing:
     """List the images of these splits of a folder; hidden files and those that are no images are passed over.
+
+    A class has the images in its folder or, where none is, those in the folders inside, however deep.
+
+    Args:
+        folder: holds a folder for each split, by one of the names in `FOLDERS`; to evaluate, without "train", it may
+            hold the class folders themselves.
+        split: the name of the folder to take for "test".
 
     Raises:
         DataError: the folder or a split is missing, the classes of the splits differ, a class is empty (to evaluate:
@@ -77,39 +88,86 @@ def list_folder(folder: Path, splits: Sequence[str] = SPLITS) -> FolderListing:
     if not os.path.isdir(root):
         raise DataError(f"There is no folder {folder}; give one that holds {LAYOUT}.")
     _refuse_foreign_name(root)
+    passed_over = PassedOver()
     try:
-        passed_over = PassedOver()
-        classes = _list_classes(folder, root, splits, passed_over)
+        places = find_splits(folder, root, splits, split)
+        classes = _list_classes(folder, root, places, passed_over)
         found = {
-            split: [_list_class(root, f"{split}/{classes[split][name]}", passed_over) for name in classes[split]]
-            for split in splits
+            name: [_list_class(root, _joined(place, each), passed_over) for each in classes[name].values()]
+            for name, place in places.items()
         }
     except OSError as error:
         raise DataError(
             f"{error.filename or folder} could not be listed ({error.strerror}); make it readable."
         ) from error
     _refuse_foreign_name(*passed_over.folders, *(path for paths in passed_over.images.values() for path in paths))
-    counts = {split: [len(each.files) for each in found[split]] for split in splits}
+    counts = {name: [len(each.files) for each in found[name]] for name in splits}
     class_names = tuple(classes[splits[0]])
     listing = FolderListing(
         folder,
         root,
         class_names,
-        files={split: [file for each in found[split] for file in each.files] for split in splits},
-        labels={split: np.repeat(np.arange(len(class_names)), counts[split]) for split in splits},
-        state=sha256("".join(each.state for split in splits for each in found[split]).encode()).hexdigest(),
+        files={name: [file for each in found[name] for file in each.files] for name in splits},
+        places=places,
+        labels={name: np.repeat(np.arange(len(class_names)), counts[name]) for name in splits},
+        state=sha256("".join(each.state for name in splits for each in found[name]).encode()).hexdigest(),
         passed_over=passed_over,
+        notes=_notes(folder, places, [each for name in splits for each in found[name]]),
     )
     listing.refuse_empty_classes(counts)
     return listing
 
 
+def find_splits(folder: Path, root: str, splits: Sequence[str], split: str | None = None) -> dict[str, str]:
+    """Return split → the name of its folder, "" where the class folders lie in `root` itself.
+
+    Raises DataError for a split that is not there; OSError.
+    """
+    there = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and entry.name[0] != ".")
+    places = {}
+    for name in splits:
+        wanted = (split,) if split and name == "test" else FOLDERS[name]
+        found = [place for each in wanted for place in there if each in (place, place.lower())]
+        if found:
+            places[name] = found[0]
+        elif "train" in splits or split or any(place.lower() in FOLDERS["train"] for place in there):
+            hint = "" if "train" in splits or split else "; --split train judges on the images that it was trained on"
+            raise DataError(f"{folder} has no folder {wanted[0]}{_instead(root)}; it must hold {LAYOUT}{hint}.")
+        else:
+            places[name] = ""
+    if len(set(places.values())) < len(places):
+        raise DataError(f"{split} of {folder} cannot be the training and the test split; name another --split.")
+    return places
+
+
+def _notes(folder: Path, places: Mapping[str, str], classes: Sequence[_ClassListing]) -> tuple[str, ...]:
+    notes = []
+    for name, place in places.items():
+        if not place:
+            notes.append(f"{folder} has no folder of a split, so that all images in it are the {name} split.")
+        elif place.lower() != name:
+            notes.append(f"The {name} split is {folder}/{place}.")
+    deep = [each.relative for each in classes if each.is_deep]
+    if deep:
+        notes.append(
+            f"Images lie in folders inside the folder of their class ({summarise(deep)}); "
+            "they are of this class, as in torchvision's ImageFolder."
+        )
+    return tuple(notes)
+
+
 def training_classes(folder: Path) -> tuple[str, ...]:
     """Return the names of the classes in DIR/train, as `FolderListing.class_names`; none where they cannot be had."""
+    root = os.path.abspath(folder)
     try:
-        return tuple(_class_folders(folder, os.path.abspath(folder), "train", PassedOver()))
+        place = find_splits(folder, root, ("train",))["train"]
+        return tuple(_class_folders(folder, root, place, PassedOver()))
     except (DataError, OSError):
         return ()
+
+
+def _joined(place: str, name: str) -> str:
+    return f"{place}/{name}" if place else name
 
 
 def _refuse_foreign_name(*paths: str) -> None:
@@ -121,17 +179,20 @@ def _refuse_foreign_name(*paths: str) -> None:
         raise DataError(f"{ascii(path)} is not a valid name, because it is not UTF-8; rename it.") from None
 
 
-def _list_classes(folder: Path, root: str, splits: Sequence[str], passed_over: PassedOver) -> dict[str, dict[str, str]]:
-    """Return split → class name in NFC → the name of its folder; the same classes, in one order, in all `splits`."""
-    classes = {split: _class_folders(folder, root, split, passed_over) for split in splits}
-    first = classes[splits[0]]
-    for split in splits[1:]:
-        if classes[split].keys() != first.keys():
+def _list_classes(
+    folder: Path, root: str, places: Mapping[str, str], passed_over: PassedOver
+) -> dict[str, dict[str, str]]:
+    """Return split → class name in NFC → the name of its folder; the same classes, in one order, in all splits."""
+    classes = {split: _class_folders(folder, root, place, passed_over) for split, place in places.items()}
+    first, *others = classes
+    for split in others:
+        if classes[split].keys() != classes[first].keys():
+            by_place = {places[split]: names for split, names in classes.items()}
             raise DataError(
-                f"The classes of {' and '.join(splits)} differ in {folder}: {_differences(classes)}. "
+                f"The classes of {' and '.join(by_place)} differ in {folder}: {_differences(by_place)}. "
                 "Both splits need the same class folders."
             )
-        classes[split] = {name: classes[split][name] for name in first}
+        classes[split] = {name: classes[split][name] for name in classes[first]}
     return classes
 
 
@@ -141,34 +202,33 @@ def _differences(classes: Mapping[str, Mapping[str, str]]) -> str:
     return "; ".join(f"only {split} has {summarise(sorted(names))}" for split, names in only if names)
 
 
-def _class_folders(folder: Path, root: str, split: str, passed_over: PassedOver) -> dict[str, str]:
+def _class_folders(folder: Path, root: str, place: str, passed_over: PassedOver) -> dict[str, str]:
     """Return class name in NFC → the name of its folder, in the order of the latter, which torchvision's codes follow.
 
     A name that was typed on another system may consist of other characters, and is the same class.
     """
-    if not os.path.isdir(f"{root}/{split}"):
-        raise DataError(f"{folder} has no folder {split}{_instead(root)}; it must hold {LAYOUT}.")
     folders: dict[str, str] = {}
-    with os.scandir(f"{root}/{split}") as entries:
+    shown = folder / place
+    with os.scandir(os.path.join(root, place)) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.name[0] == ".":
                 continue
             if not entry.is_dir():
                 if format_of_name(entry.name):
-                    passed_over.add_image(OUTSIDE, f"{split}/{entry.name}")
+                    passed_over.add_image(OUTSIDE, _joined(place, entry.name))
                 continue
-            _refuse_foreign_name(f"{split}/{entry.name}")
+            _refuse_foreign_name(_joined(place, entry.name))
             name = unicodedata.normalize("NFC", entry.name)
             if name in folders:
                 raise DataError(
-                    f"{folder}/{split} has two folders of the class {name}, whose names are written with other "
+                    f"{shown} has two folders of the class {name}, whose names are written with other "
                     f"characters ({ascii(folders[name])}, {ascii(entry.name)}); put their images into one."
                 )
             folders[name] = entry.name
     if not folders:
         outside = passed_over.images.get(OUTSIDE, [])
         but = f", but {_images(len(outside))}" if outside else ""
-        raise DataError(f"{folder}/{split} has no class folders{but}; {folder} must hold {LAYOUT}.")
+        raise DataError(f"{shown} has no class folders{but}; {folder} must hold {LAYOUT}.")
     return folders
 
 
@@ -189,19 +249,58 @@ def _images(count: int) -> str:
 
 @dataclass(frozen=True)
 class _ClassListing:
+    relative: str
     files: list[str]
     state: str
+    is_deep: bool  # its images lie in folders inside its folder
+
+
+Found = list[tuple[str, int, int, int]]  # path relative to the class, size, and the times of change in nanoseconds
 
 
 def _list_class(root: str, relative: str, passed_over: PassedOver) -> _ClassListing:
-    found: list[tuple[str, int, int, int]] = []
-    with os.scandir(f"{root}/{relative}") as entries:
+    found, folders = _scan(root, relative, "", passed_over)
+    is_deep = not found and bool(folders)
+    if is_deep:
+        found = _scan_all(root, relative, folders, passed_over)
+    else:
+        passed_over.folders.extend(f"{relative}/{name}" for name in folders)
+    found.sort()
+    files = [f"{relative}/{name}" for name, *_ in found]
+    _refuse_foreign_name(*files)
+    return _ClassListing(relative, files, sha256(repr((relative, found)).encode()).hexdigest(), is_deep)
+
+
+def _scan_all(root: str, relative: str, folders: list[str], passed_over: PassedOver) -> Found:
+    """Return the images in these folders of a class, and in all inside them; links in a circle end."""
+    found: Found = []
+    seen, waiting = set(), list(folders)
+    while waiting:
+        inner = waiting.pop()
+        if inner.lower() in (name for names in FOLDERS.values() for name in names):
+            raise DataError(
+                f"{relative} would be a class, but has a folder {inner}: give a folder that holds {LAYOUT}."
+            )
+        place = os.path.realpath(f"{root}/{relative}/{inner}")
+        if place not in seen:
+            seen.add(place)
+            images, deeper = _scan(root, relative, f"{inner}/", passed_over)
+            found += images
+            waiting += deeper
+    return found
+
+
+def _scan(root: str, relative: str, inner: str, passed_over: PassedOver) -> tuple[Found, list[str]]:
+    """Return the images that lie in a folder of a class, and the folders in it; `inner` ends in "/" or is empty."""
+    found: Found = []
+    folders = []
+    with os.scandir(f"{root}/{relative}/{inner}") as entries:
         for entry in entries:
-            name = entry.name
-            if name[0] == ".":
+            name = inner + entry.name
+            if entry.name[0] == ".":
                 continue
             if entry.is_dir():
-                passed_over.folders.append(f"{relative}/{name}")
+                folders.append(name)
                 continue
             format = format_of_name(name) or _format_inside(entry)
             if format is None:
@@ -219,10 +318,7 @@ def _list_class(root: str, relative: str, passed_over: PassedOver) -> _ClassList
                     continue
                 # The change time too: an archive unpacked over another may leave size and time as they were.
                 found.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-    found.sort()
-    files = [f"{relative}/{name}" for name, *_ in found]
-    _refuse_foreign_name(*files)
-    return _ClassListing(files, sha256(repr((relative, found)).encode()).hexdigest())
+    return found, folders
 
 
 def _format_inside(entry: os.DirEntry[str]) -> ImageFormat | None:

@@ -1,10 +1,9 @@
-"""Load images in folders: DIR/train/<class>/* and DIR/test/<class>/*."""
+"""Load the images of a listing from their files: decoded once, then cached."""
 
 from __future__ import annotations
 
 import errno
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,71 +19,69 @@ from sightline.image_data.folder.decoded import (
     kept_paths,
 )
 from sightline.image_data.folder.decoding_pool import DecodingPool
-from sightline.image_data.folder.listing import FolderListing, list_folder
+from sightline.image_data.folder.listing import FolderListing
 from sightline.image_data.folder.passed_over import summarise
 from sightline.image_data.folder.room import NoRoomError, make_room
-from sightline.image_data.splits import SPLITS, DataError, ImageSplit, Progress
+from sightline.image_data.resize import CROP, Resize
+from sightline.image_data.splits import DataError, ImageSplit, Progress
 
 IN_MEMORY_BYTES = 2**28  # of decoded images that cannot be cached: 1,783 of 224×224, or all of CIFAR-10
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def load_folder(
-    folder: Path,
+def load_files(
+    listing: FolderListing,
     image_size: int,
     cache: Path,
-    splits: Sequence[str] = SPLITS,
     *,
+    resize: Resize = CROP,
     strict: bool = False,
     progress: Progress | None = None,
 ) -> tuple[dict[str, ImageSplit], tuple[str, ...]]:
-    """Load splits of a folder of images, and sentences for the user to be warned with.
+    """Load the splits of a listing, and sentences for the user to be warned with.
 
     The images are decoded once, then read from `cache` as long as no file changes.
 
     Args:
-        folder: holds train/<class>/ and test/<class>/ with images directly in them.
-        image_size: every image becomes image_size × image_size pixels.
+        image_size, resize: every image becomes image_size × image_size pixels, by this rule.
         cache: made if it is missing. What does not fit (see `room`), or cannot be written, is decoded into memory
             if it is small (`IN_MEMORY_BYTES`), else whenever its rows are asked for, with a warning.
-        splits: which; the others need not be there.
         strict: refuse images that are broken, or that would be passed over, instead of leaving them out with a warning.
         progress: called while images are decoded.
 
     Raises:
-        DataError: the folder is missing or not laid out like this, a class has no readable image (to evaluate, without
-            "train": no class has one), `strict` is set and an image would be left out, or the disk became full.
+        DataError: a class has no readable image (to evaluate, without "train": no class has one), `strict` is set and
+            an image would be left out, or the disk became full.
     """
-    listing = list_folder(folder, splits)
     passed_over = listing.passed_over.sentences()
     if passed_over and strict:
         raise DataError(f"{passed_over} Convert, move or remove them, or leave out strict.")
-    entry = folder_cache.entry_folder(cache, listing, image_size)
+    entry = folder_cache.entry_folder(cache, listing, image_size, resize)
     sentences: list[str] = []
     decoded = folder_cache.read_entry(entry, listing)
     if decoded is None:
-        decoded, sentences = _decode(entry, listing, image_size, progress)
+        decoded, sentences = _decode(entry, listing, image_size, resize, progress)
     broken = _broken_sentence(listing, decoded)
     if broken and strict:
         raise DataError(f"{broken} Mend or remove them, or leave out strict.")
-    labels = {split: kept_labels(listing, split, decoded[split].findings) for split in splits}
-    counts = {split: np.bincount(labels[split], minlength=len(listing.class_names)).tolist() for split in splits}
+    labels = {split: kept_labels(listing, split, decoded[split].findings) for split in listing.files}
+    counts = {split: np.bincount(labels[split], minlength=len(listing.class_names)).tolist() for split in labels}
     listing.refuse_empty_classes(counts, broken)
     if broken:
         sentences.append(f"{broken} They were left out.")
-    sentences += filter(None, (passed_over, _bits_sentence(listing, decoded)))
-    return {split: _image_split(listing, decoded, split, labels[split]) for split in splits}, tuple(sentences)
+    sentences += filter(None, (*listing.notes, passed_over, _bits_sentence(listing, decoded)))
+    return {split: _image_split(listing, decoded, split, labels[split]) for split in labels}, tuple(sentences)
 
 
 def _decode(
-    entry: Path, listing: FolderListing, image_size: int, progress: Progress | None
+    entry: Path, listing: FolderListing, image_size: int, resize: Resize, progress: Progress | None
 ) -> tuple[DecodedFolder, list[str]]:
     """Decode all images into the cache; where they cannot be kept there, say why, and keep them otherwise or not."""
     cache, size = entry.parent, decoded_bytes(listing, image_size)
     with DecodingPool(_total(listing)) as pool, warnings.catch_warnings():
         # What matters of Pillow's warnings is in ours; the rest is about metadata.
         warnings.filterwarnings("ignore", module="PIL")
-        batches = _batches(pool, listing, image_size, progress)
+        batches = _batches(pool, listing, image_size, resize, progress)
         try:
             make_room(cache, size)
             return folder_cache.build_entry(entry, listing, image_size, batches), []
@@ -98,21 +95,23 @@ def _decode(
                     f"The disk of {cache} became full ({reason}) while images were decoded; make room, set "
                     "SIGHTLINE_DATA to a folder on a larger disk, or SIGHTLINE_CACHE_GB=0 to keep none of them."
                 ) from error
-            batches = _batches(pool, listing, image_size, progress)
+            batches = _batches(pool, listing, image_size, resize, progress)
         if size <= IN_MEMORY_BYTES:
             decoded, outcome = decode_in_memory(listing, batches), "every start decodes them again"
         else:
             outcome = "they are decoded each time they are needed, which is slower"
-            decoded = folder_cache.read_checked(entry, listing, image_size) or folder_cache.check_entry(
-                entry, listing, image_size, batches
+            decoded = folder_cache.read_checked(entry, listing, image_size, resize) or folder_cache.check_entry(
+                entry, listing, image_size, batches, resize
             )
     return decoded, [f"The decoded images could not be kept in {cache} ({reason}), so that {outcome}; {remedy}."]
 
 
-def _batches(pool: DecodingPool, listing: FolderListing, image_size: int, progress: Progress | None) -> Batches:
+def _batches(
+    pool: DecodingPool, listing: FolderListing, image_size: int, resize: Resize, progress: Progress | None
+) -> Batches:
     done, total = 0, _total(listing)
     for split in listing.files:
-        for batch in pool.decode(listing.absolute(split), image_size):
+        for batch in pool.decode(listing.absolute(split), image_size, resize):
             done += len(batch.images) + len(batch.failures)
             if progress:
                 progress(done, total)

@@ -14,6 +14,7 @@ from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
 from sightline.image_data import DataError
 from sightline.image_data.decode import decode_image, failure_reason
+from sightline.image_data.resize import CROP, Resize
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 
@@ -22,7 +23,7 @@ EXTENSIONS = ("png", "jpg", "jpeg", "webp")
 MEGABYTES = 5
 MEGAPIXELS = 25
 _HELD = "layers_upload"  # name and content
-_DECODED = "layers_upload_decoded"  # for networks of which input size, and the Upload
+_DECODED = "layers_upload_decoded"  # for which input size and rule, and the Upload
 _TIMES = "layers_upload_times"  # each upload gets a new, empty control
 
 
@@ -35,8 +36,8 @@ class Upload:
     token: str
 
 
-def read_upload(name: str, content: bytes, input_size: int) -> Upload:
-    """Decode an image: shorter side to `input_size`, middle cut out, as for every image of a folder.
+def read_upload(name: str, content: bytes, input_size: int, resize: Resize = CROP) -> Upload:
+    """Decode an image to input_size × input_size pixels, by the rule that the images of the run were brought to it.
 
     Raises DataError with a sentence: another format, too large, or broken.
     """
@@ -46,7 +47,7 @@ def read_upload(name: str, content: bytes, input_size: int) -> Upload:
         with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
             if opened.width * opened.height > MEGAPIXELS * 10**6:
                 raise DataError(f"it has more than {MEGAPIXELS} million pixels; make it smaller")
-        pixels = decode_image(io.BytesIO(content), input_size)
+        pixels = decode_image(io.BytesIO(content), input_size, resize)
     except UnidentifiedImageError as error:
         raise DataError(f"{name} could not be shown: it is no PNG, JPEG or WebP image.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -56,20 +57,20 @@ def read_upload(name: str, content: bytes, input_size: int) -> Upload:
     return Upload(name, pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
-def held_upload(input_size: int) -> Upload | None:
+def held_upload(input_size: int, resize: Resize = CROP) -> Upload | None:
     """Return the session's upload, decoded for this model. Raises DataError once: what cannot be read is dropped."""
     held: tuple[str, bytes] | None = st.session_state.get(_HELD)
     if held is None:
         return None
-    decoded: tuple[int, Upload] | None = st.session_state.get(_DECODED)
-    if decoded is not None and decoded[0] == input_size:
+    decoded: tuple[tuple[int, Resize], Upload] | None = st.session_state.get(_DECODED)
+    if decoded is not None and decoded[0] == (input_size, resize):
         return decoded[1]
     try:
-        upload = read_upload(*held, input_size)
+        upload = read_upload(*held, input_size, resize)
     except DataError:
         drop_upload()
         raise
-    st.session_state[_DECODED] = (input_size, upload)
+    st.session_state[_DECODED] = ((input_size, resize), upload)
     return upload
 
 
@@ -82,7 +83,7 @@ def drop_upload() -> None:
 def uploaded_subject(run: Run, record: RunRecord) -> Subject | None:
     """Return the session's upload as this model sees it; None, and a message, where it cannot be shown."""
     try:
-        upload = held_upload(record.input_size)
+        upload = held_upload(record.input_size, record.resize)
         if upload is None:
             return None
         p = compute.probabilities(run, upload.token, upload.pixels)

@@ -17,6 +17,7 @@ from sightline.app.views.layers.upload import read_upload
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.image_data import DataError
 from sightline.image_data.decode import decode_image
+from sightline.image_data.resize import Resize
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.run import Run
 from tests.app_pages import checked, edit_record, open_page
@@ -497,9 +498,11 @@ def test_an_upload_is_decoded_once_for_a_network(run, monkeypatch):
     assert "my\\.png" in markdown_of(app) and len(decoded) == 1
     edit_record(run, input_size=48)
     checked(app.run())
-    assert [size for _, size in decoded] == [32, 48]
+    edit_record(run, resize={"rule": "squash"})
+    checked(app.run())
+    assert [how for _, *how in decoded] == [[32, Resize()], [48, Resize()], [48, Resize("squash")]]
     uploaded(app, "other.png", encoded((60, 60)))
-    assert len(decoded) == 3
+    assert len(decoded) == 4
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])

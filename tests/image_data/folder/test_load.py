@@ -167,8 +167,8 @@ def test_folders_laid_out_in_other_ways_are_named(folder, tmp_path):
             load_image_data(f"folder:{folder}", image_size=16, data_dir=tmp_path)
         return str(error.value)
 
-    (folder / "test").rename(folder / "val")
-    assert "has no folder test, but train, val; it must hold" in sentence()
+    (folder / "test").rename(folder / "holdout")
+    assert "has no folder test, but holdout, train; it must hold" in sentence()
     shutil.rmtree(folder)
     save(Image.new("L", (16, 16)), folder / "a.png")
     assert "has no folder train, but 1 image; it must hold" in sentence()
