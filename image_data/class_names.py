@@ -64,7 +64,8 @@ def _names_in_json(file: Path, text: str) -> list[str]:
 def with_classes(split: ImageSplit, class_names: Sequence[str], whose: str) -> ImageSplit:
     """Return `split` with the codes that its classes have in `class_names`, of which it may lack some.
 
-    Names are compared in NFC. whose: what has these classes, for messages.
+    Names are compared in NFC. Classes of a split that are called by their codes, "0", "1", …, have no names yet: they
+    take those of `class_names`. whose: what has these classes, for messages.
 
     Raises:
         DataError: a class is not among them.
@@ -72,6 +73,8 @@ def with_classes(split: ImageSplit, class_names: Sequence[str], whose: str) -> I
     if tuple(class_names) == split.class_names:
         return split
     codes = {_normal(name): code for code, name in enumerate(class_names)}
+    if not codes.keys() & {*split.class_names} and all(map(_is_code, split.class_names)):
+        codes = {str(code): code for code in range(len(class_names))}
     unknown = [name for name in split.class_names if _normal(name) not in codes]
     if unknown:
         raise DataError(
@@ -80,6 +83,10 @@ def with_classes(split: ImageSplit, class_names: Sequence[str], whose: str) -> I
     labels = np.array([codes[_normal(name)] for name in split.class_names])[split.labels]
     fingerprint = content_fingerprint(split.images, labels, class_names)
     return replace(split, labels=labels, class_names=tuple(class_names), fingerprint=fingerprint)
+
+
+def _is_code(name: str) -> bool:
+    return name.isdecimal() and name.isascii() and str(int(name)) == name
 
 
 def _normal(name: str) -> str:

@@ -7,6 +7,7 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from sightline.image_data.images import Images
+    from sightline.image_data.splits import ImageSplit
 
 THUMBNAIL_SIZE = 96  # larger images are kept as square thumbnails of this side, in pixels
 _MOST_DIFFERENCE = 16  # of 255: another version of a decoder or of a filter differs by a few
@@ -27,6 +28,15 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
 def thumbnails(images: "Images") -> "Images":
     """Return the thumbnails of all images, made when they are asked for; up to THUMBNAIL_SIZE the images themselves."""
     return images if images.shape[1] <= THUMBNAIL_SIZE else _Thumbnails(images)
+
+
+def kept_images(split: "ImageSplit") -> "Images":
+    """Return what a run keeps of the images of a split: thumbnails of large ones that can be read again from files.
+
+    Others are kept as the model sees them, and so are those with masks, which lie on the pixels of both.
+    """
+    is_elsewhere = split.paths is not None and split.masks is None
+    return thumbnails(split.images) if is_elsewhere else split.images
 
 
 class _Thumbnails:

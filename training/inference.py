@@ -17,7 +17,7 @@ from sightline.model_zoo import find_head, normalize
 from sightline.model_zoo.device import device_of
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
-from sightline.run_store.thumbnails import thumbnails
+from sightline.run_store.thumbnails import kept_images
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, warn
 from sightline.training.im2col import Im2col
@@ -132,7 +132,7 @@ def write_predictions(writer: RunWriter, model: nn.Module, test: ImageSplit) -> 
     """
     with progress_bar("predicting") as progress:
         table, features = predict(model, test, writer.record, progress=progress)
-    writer.save_images(thumbnails(test.images), test.masks)
+    writer.save_images(kept_images(test), test.masks)
     seal(writer, table, features)
     return table
 

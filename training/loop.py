@@ -24,7 +24,7 @@ from sightline.run_store.files import EVENTS
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
-from sightline.run_store.thumbnails import thumbnails
+from sightline.run_store.thumbnails import kept_images
 from sightline.run_store.writer import RunWriter
 from sightline.training.augment import augment, mix
 from sightline.training.event_files import event_files
@@ -45,7 +45,7 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
     """
     config, rows = loop.config, _go_on(loop, writer)
     if writer:
-        writer.save_images(thumbnails(loop.data.test.images), loop.data.test.masks)
+        writer.save_images(kept_images(loop.data.test), loop.data.test.masks)
     finished, images = len(rows), loop.steps_per_epoch * loop.batch_size
     predicted = loop.predict_test(config.epochs) if finished == config.epochs else None  # resumed after the last epoch
     bar = tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05, disable=writer is None)

@@ -51,6 +51,7 @@ def serve_thumbnail(request: Request) -> Response:
     from sightline.app.runs.loaders import images, images_token
     from sightline.app.runs.run_list import find_known_run
     from sightline.run_store.record import RunError
+    from sightline.run_store.thumbnails import thumbnail
 
     run = find_known_run(request.path_params["run"])
     if run is None or request.path_params["token"] != images_token(run):
@@ -60,7 +61,7 @@ def serve_thumbnail(request: Request) -> Response:
     except (RunError, IndexError, OverflowError):
         return Response(status_code=404)
     headers = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-    return Response(png(pixels), media_type="image/png", headers=headers)
+    return Response(png(thumbnail(pixels)), media_type="image/png", headers=headers)
 
 
 _PATH = "/app/static/thumb/{run:path}/{token}/{index:int}.png"

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from sightline.image_data.folder.passed_over import OUTSIDE, PassedOver, summarise
 from sightline.image_data.formats import ImageFormat, format_of_content, format_of_name, may_be_image, readable_names
+from sightline.image_data.split_names import NAMES, match, refuse_the_same
 from sightline.image_data.splits import SPLITS, DataError
 
 LAYOUT = "train/<class>/ and test/<class>/ with images in them"  # for messages; test/ alone will do to evaluate
-# What the folder of a split may be called, in any case, the best first.
-FOLDERS = {"train": ("train", "training"), "test": ("test", "val", "valid", "validation")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +75,8 @@ def list_folder(folder: Path, splits: Sequence[str] = SPLITS, split: str | None 
     A class has the images in its folder or, where none is, those in the folders inside, however deep.
 
     Args:
-        folder: holds a folder for each split, by one of the names in `FOLDERS`; to evaluate, without "train", it may
-            hold the class folders themselves.
+        folder: holds a folder for each split, by one of the names in `split_names.NAMES`; to evaluate, without "train",
+            it may hold the class folders themselves.
         split: the name of the folder to take for "test".
 
     Raises:
@@ -124,20 +123,15 @@ def find_splits(folder: Path, root: str, splits: Sequence[str], split: str | Non
     Raises DataError for a split that is not there; OSError.
     """
     there = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and entry.name[0] != ".")
-    places = {}
-    for name in splits:
-        wanted = (split,) if split and name == "test" else FOLDERS[name]
-        found = [place for each in wanted for place in there if each in (place, place.lower())]
-        if found:
-            places[name] = found[0]
-        elif "train" in splits or split or any(place.lower() in FOLDERS["train"] for place in there):
+    places = {role: match(there, role, split) for role in splits}
+    for role, place in places.items():
+        if place is None and ("train" in splits or split or match(there, "train")):
+            wanted = split if split and role == "test" else NAMES[role][0]
             hint = "" if "train" in splits or split else "; --split train judges on the images that it was trained on"
-            raise DataError(f"{folder} has no folder {wanted[0]}{_instead(root)}; it must hold {LAYOUT}{hint}.")
-        else:
-            places[name] = ""
-    if len(set(places.values())) < len(places):
-        raise DataError(f"{split} of {folder} cannot be the training and the test split; name another --split.")
-    return places
+            raise DataError(f"{folder} has no folder {wanted}{_instead(root)}; it must hold {LAYOUT}{hint}.")
+    found = {role: place or "" for role, place in places.items()}
+    refuse_the_same(str(folder), found)
+    return found
 
 
 def _notes(folder: Path, places: Mapping[str, str], classes: Sequence[_ClassListing]) -> tuple[str, ...]:
@@ -277,7 +271,7 @@ def _scan_all(root: str, relative: str, folders: list[str], passed_over: PassedO
     seen, waiting = set(), list(folders)
     while waiting:
         inner = waiting.pop()
-        if inner.lower() in (name for names in FOLDERS.values() for name in names):
+        if inner.lower() in (name for names in NAMES.values() for name in names):
             raise DataError(
                 f"{relative} would be a class, but has a folder {inner}: give a folder that holds {LAYOUT}."
             )

@@ -97,3 +97,15 @@ def test_the_same_classes_leave_a_split_as_it_is(split):
 def test_a_class_that_the_model_lacks_is_named(split):
     with pytest.raises(DataError, match="names.txt has no class caf\u00e9; name classes as there: bee, dog, emu"):
         with_classes(split, ("bee", "dog", "emu"), "names.txt")
+
+
+def test_classes_that_are_called_by_their_codes_take_the_names_of_these_codes():
+    images, labels = np.zeros((3, 8, 8, 3), np.uint8), np.array([2, 0, 1])
+    split = ImageSplit(images, labels, ("0", "1", "10"), "")
+    names = tuple(f"kind {code}" for code in range(12))
+    named = with_classes(split, names, "the model")
+    assert named.labels.tolist() == [10, 0, 1] and named.class_names == names
+    with pytest.raises(DataError, match="the model has no class 10"):
+        with_classes(split, names[:5], "the model")
+    digits = with_classes(split, ("10", "1", "0"), "the model")  # names after all
+    assert digits.labels.tolist() == [0, 2, 1]

@@ -103,6 +103,13 @@ def test_damaged_images_are_not_found(run, browser):
     assert browser.get(f"{thumbnails_url(run)}/0.png").status_code == 404
 
 
+def test_an_image_that_is_kept_whole_is_served_small(run, browser):
+    images = np.zeros((12, 200, 200, 3), np.uint8)
+    np.save(run.path / "images.npy", images)
+    answer = browser.get(f"{thumbnails_url(Run(run.path))}/0.png")
+    assert Image.open(io.BytesIO(answer.content)).size == (96, 96)
+
+
 @pytest.mark.parametrize(
     "base, prefix", [("", "/app/"), ("/", "/app/"), ("base", "/base/app/"), ("/a/b/", "/a/b/app/")]
 )
