@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     import sightline
 
 
-MORE_THAN_CURVES = (
-    "To see mistakes too, make another run of its predictions, sightline evaluate --predictions FILE --log LOG; to see "
-    "where it looked, of its model, sightline evaluate --model NAME --weights FILE --dataset SOURCE --log LOG."
-)
 State = Literal["running", "interrupted", "complete", "failed", "damaged"]
 
 
@@ -266,6 +262,13 @@ class Run:
             raise RunError(f"Run {self.name} has no network. {self.record.without_network}".strip())
 
     @property
+    def richer_commands(self) -> tuple[str, str]:
+        """The commands that make a run with the same curves and predictions too, or a model too."""
+        log = ("--log", str(self.record.recipe.get("log") or "LOG"))
+        model = ("--model", "NAME", "--weights", "FILE", "--dataset", "SOURCE")
+        return command("evaluate", "--predictions", "FILE", *log), command("evaluate", *model, *log)
+
+    @property
     def _rewrite_hint(self) -> str:
         if not self.has_network:
             return "Make the run again."
@@ -274,7 +277,10 @@ class Run:
     def _require(self, name: str) -> None:
         if not os.path.isfile(self.path / name):
             if self.record.curves_only:
-                raise RunError(f"Run {self.name} has curves only. {MORE_THAN_CURVES}")
+                raise RunError(
+                    f"Run {self.name} has curves only. To see its mistakes too, make another run of its predictions, "
+                    "{}; to see where it looked, of its model, {}.".format(*self.richer_commands)
+                )
             if self.record.state == "complete":
                 lost = name in (files.MODEL, files.NETWORK)
                 remedy = "Train the run again." if lost else self._rewrite_hint

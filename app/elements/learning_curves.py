@@ -5,8 +5,8 @@ are imported, which takes longer than all the rest of it (benchmarks/RESULTS.md,
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from sightline.run_store.metrics import Epoch
 
@@ -24,6 +24,8 @@ EPOCH: dict[str, Any] = {
 
 Metrics = Mapping[str, Sequence[Epoch]]  # by run name
 Rows = list[dict[str, Any]]
+# A log may lack figures of some epochs, or of all but every fifth: a line joins those that there are.
+JOINED: dict[str, Any] = {"type": "line", "invalid": "filter"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,25 @@ QUANTITIES = {
 }
 
 
+class Line(NamedTuple):
+    """A line of a chart, of which at least one value is known. epochs and values: of the same length, NaN: unknown."""
+
+    run: str
+    name: str  # of the quantity's lines
+    epochs: list[int]
+    values: list[float]
+
+
+def lines_of(metrics: Metrics, quantity: str) -> list[Line]:
+    """Return the lines of a key of QUANTITIES that can be drawn: runs without such a figure have none."""
+    lines = [
+        Line(run, name, [epoch.epoch for epoch in epochs], [value_of(epoch) for epoch in epochs])
+        for run, epochs in metrics.items()
+        for name, value_of in QUANTITIES[quantity].lines.items()
+    ]
+    return [line for line in lines if not all(map(math.isnan, line.values))]
+
+
 def learning_curves(
     metrics: Metrics,
     quantity: str,
@@ -69,7 +90,7 @@ def learning_curves(
 ) -> dict[str, Any]:
     """Write the chart of a key of QUANTITIES, with its data as rows in "datasets".
 
-    Dashed: train; solid: test, or the only line.
+    Dashed: train; solid: test, or the only line. What is not known has a point at either side, and is passed over.
 
     full_size_from: by run name, the epoch to mark with a dotted rule, where it has begun (RunRecord.full_size_from).
     smoothing: weight of the past in an exponential moving average, 0 up to 1; then the values themselves are drawn
@@ -79,20 +100,22 @@ def learning_curves(
     shown, marked = QUANTITIES[quantity], full_size_from or {}
     is_log = logarithmic and shown.is_positive
     points, readings = f"points of {quantity}", f"readings of {quantity}"
-    runs = {"domain": list(metrics), "range": [colours[name] for name in metrics]}
+    lines = lines_of(metrics, quantity)
+    names = list(dict.fromkeys(line.run for line in lines))
+    runs = {"domain": names, "range": [colours[name] for name in names]}
     encoding = _encoding(shown, runs, is_log, legend)
     return {
         "$schema": SCHEMA,
         "height": 260,
         **BARE,
-        "datasets": {points: _points(metrics, shown, marked, smoothing, is_log), readings: _readings(metrics, shown)},
+        "datasets": {points: _points(lines, marked, smoothing, is_log), readings: _readings(lines, shown)},
         "data": {"name": points},
         "layer": [
             *([_measured_behind(encoding)] if smoothing else []),
             *([_first_full_size(encoding)] if marked else []),
-            {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
-            _only_epoch(encoding),
-            _hover_rule(metrics, quantity, readings),
+            {"mark": JOINED | {"strokeWidth": 2}, "encoding": encoding},
+            _beside_gaps(encoding),
+            _hover_rule(lines, quantity, readings),
         ],
     }
 
@@ -115,7 +138,7 @@ def _encoding(shown: Quantity, runs: Mapping[str, Any], is_log: bool, legend: bo
 def _measured_behind(encoding: Mapping[str, Any]) -> dict[str, Any]:
     """Draw the values themselves, faintly, behind their average."""
     return {
-        "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35},
+        "mark": JOINED | {"strokeWidth": 1, "opacity": 0.35},
         "encoding": {**encoding, "y": encoding["y"] | {"field": "raw"}},
     }
 
@@ -129,10 +152,10 @@ def _first_full_size(encoding: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _only_epoch(encoding: Mapping[str, Any]) -> dict[str, Any]:
-    """Draw a point for a run of one epoch, whose line has no length."""
+def _beside_gaps(encoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw a point where the epoch before or after is not known, or there is none other: a line has no length then."""
     return {
-        "transform": [{"filter": "datum.alone"}],
+        "transform": [{"filter": "datum.is_beside_gap"}],
         "mark": {"type": "point", "filled": True, "size": 28, "opacity": 1, "aria": False},
         "encoding": {channel: encoding[channel] for channel in ("x", "y", "color")},
     }
@@ -156,13 +179,12 @@ def _legend(shown: bool) -> dict[str, Any] | None:
     return {"title": None, "symbolOpacity": 1} if shown else None
 
 
-def _hover_rule(metrics: Metrics, quantity: str, readings: str) -> dict[str, Any]:
-    """Write a rule at the epoch under the pointer, whose tooltip reads the values of all runs there."""
-    titles = (
-        f"{name} {line}".rstrip() if len(metrics) > 1 else f"{line} {quantity}".lstrip()
-        for name in metrics
-        for line in QUANTITIES[quantity].lines
-    )
+def _hover_rule(lines: Sequence[Line], quantity: str, readings: str) -> dict[str, Any]:
+    """Write a rule at the epoch under the pointer, whose tooltip reads the values of all lines there."""
+    runs = {line.run for line in lines}
+    titles = [
+        f"{line.run} {line.name}".rstrip() if len(runs) > 1 else f"{line.name} {quantity}".lstrip() for line in lines
+    ]
     tooltip = [{"field": "epoch", "type": "quantitative", "format": "d"}] + [
         {"field": f"v{number}", "type": "nominal", "title": title} for number, title in enumerate(titles)
     ]
@@ -179,19 +201,24 @@ def _hover_rule(metrics: Metrics, quantity: str, readings: str) -> dict[str, Any
     }
 
 
-def _points(metrics: Metrics, quantity: Quantity, marked: Mapping[str, int], smoothing: float, is_log: bool) -> Rows:
-    """Return run, epoch, line, value, raw; `alone` marks a run's only epoch, which would be a line without length.
-
-    is_first_full: at the epochs of `marked`.
-    """
+def _points(lines: Sequence[Line], marked: Mapping[str, int], smoothing: float, is_log: bool) -> Rows:
+    """Return run, epoch, line, value, raw, and is_first_full: at the epochs of `marked`."""
     rows: Rows = []
-    for (name, epochs), (line, value_of) in product(metrics.items(), quantity.lines.items()):
-        raw = [value_of(epoch) for epoch in epochs]
+    for run, name, epochs, raw in lines:
+        beside_gaps = _epochs_beside_gaps(epochs, raw)
         for epoch, value, average in zip(epochs, raw, smoothed(raw, smoothing), strict=True):
-            row = {"run": name, "epoch": epoch.epoch, "line": line, "alone": len(epochs) == 1}
-            row["is_first_full"] = epoch.epoch == marked.get(name)
+            row = {"run": run, "epoch": epoch, "line": name, "is_beside_gap": epoch in beside_gaps}
+            row["is_first_full"] = epoch == marked.get(run)
             rows.append(row | {"value": _drawable(average, is_log), "raw": _drawable(value, is_log)})
     return rows
+
+
+def _epochs_beside_gaps(epochs: Sequence[int], values: Sequence[float]) -> set[int]:
+    """Return the epochs with a value from which a line crosses epochs without one; the only epoch that has any."""
+    known = sorted(epoch for epoch, value in zip(epochs, values, strict=True) if math.isfinite(value))
+    return {epoch for pair in pairwise(known) if pair[1] - pair[0] > 1 for epoch in pair} or (
+        set(known) if len(known) == 1 else set()
+    )
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
@@ -209,23 +236,20 @@ def smoothed(values: Sequence[float], weight: float) -> list[float]:
     return result
 
 
-def _readings(metrics: Metrics, quantity: Quantity) -> Rows:
-    """Return a row for each epoch of any run; v0, v1, … are the values as text, in the order of runs and lines.
+def _readings(lines: Sequence[Line], quantity: Quantity) -> Rows:
+    """Return a row for each epoch of any run; v0, v1, … are the values as text, in the order of the lines.
 
     Numbered, because Vega reads dots and brackets in a field's name as a path, and run names are other people's text.
     """
-    by_epoch = [{epoch.epoch: epoch for epoch in epochs} for epochs in metrics.values()]
+    by_epoch = [dict(zip(line.epochs, line.values, strict=True)) for line in lines]
     rows: Rows = []
     for number in sorted(set().union(*by_epoch)):
-        values = [
-            value_of(run[number]) if number in run else math.nan
-            for run, value_of in product(by_epoch, quantity.lines.values())
-        ]
+        values = (line.get(number, math.nan) for line in by_epoch)
         texts = ("–" if math.isnan(value) else f"{value:{quantity.number_format}}" for value in values)
         rows.append({"epoch": number} | {f"v{place}": text for place, text in enumerate(texts)})
     return rows
 
 
 def _drawable(value: float, is_log: bool) -> float | None:
-    """Return None for what JSON (NaN, infinity) or a logarithmic axis (0) does not have: a line has a gap there."""
+    """Return None for what JSON (NaN, infinity) or a logarithmic axis (0) does not have."""
     return value if math.isfinite(value) and (value > 0 or not is_log) else None

@@ -198,6 +198,8 @@ def draw_missing(run: Run, error: RunError | None = None) -> None:
         title, text = _explain_missing(run, status, error)
         st.subheader(title, anchor=False)
         st.markdown(text)
+        if status.state == "complete" and loaders.has_curves_only(run):
+            st.code("\n".join(run.richer_commands), language=None, wrap_lines=True)
         if status.state == "running" and st.button("Look again", icon=":material/refresh:"):
             st.rerun()
         if trainings.can_resume(run):
@@ -206,6 +208,12 @@ def draw_missing(run: Run, error: RunError | None = None) -> None:
 
 def _explain_missing(run: Run, status: RunStatus, error: RunError | None) -> tuple[str, str]:
     reason = escape_markdown(str(error) if error and status.state == "damaged" else status.reason or str(error or ""))
+    if status.state == "complete" and loaders.has_curves_only(run):
+        return "Curves only", (
+            "This run was recorded from the log of its training. It has no images, predictions or model, and Curves "
+            "shows all that there is. To see its mistakes too, make another run of its predictions; to see where it "
+            "looked, of its model:"
+        )
     if status.state == "running":
         return (
             "Still training",

@@ -18,7 +18,7 @@ def pinned_run(run: Run, selection: Selection) -> Run | None:
     if second is None or second.name == run.name:
         return None
     title = escape_markdown(run_list.title(second))
-    if loaders.status(second).state != "complete":
+    if loaders.status(second).state != "complete" or loaders.has_curves_only(second):
         st.caption(f"{title}, pinned, has no predictions that could be shown beside.")
         return None
     if not run_list.are_comparable(second, run):

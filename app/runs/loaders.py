@@ -131,7 +131,7 @@ def _status(run: Run, locked: bool) -> RunStatus:
 
 def _reason(run: Run, state: State) -> str:
     if state == "interrupted":
-        what = "evaluation" if run.record.foreign else "training"
+        what = "evaluation" if run.record.foreign and not run.record.curves_only else "training"
         return f"The {what} stopped before its end. {_resume_hint(run)}"
     if state == "failed":
         return f"{run.record.reason or 'The training failed and left no reason.'} {_resume_hint(run)}"
@@ -145,6 +145,8 @@ def _reason(run: Run, state: State) -> str:
 
 
 def _resume_hint(run: Run) -> str:
+    if run.record.curves_only:
+        return "It was trained elsewhere, and cannot go on here."
     if run.record.foreign:
         return f"Finish it with: {command('evaluate', '--run', run.path)}"
     return f"The same command with --run {quoted(run.path)} --resume goes on after its last finished epoch."
@@ -154,6 +156,14 @@ def _resume_hint(run: Run) -> str:
 def record(run: Run) -> RunRecord:
     """Return what run.json says. Raises RunError."""
     return run.record
+
+
+def has_curves_only(run: Run) -> bool:
+    """Tell whether a run, whose record may be damaged, says that it has figures of epochs and nothing else."""
+    try:
+        return record(run).curves_only
+    except RunError:
+        return False
 
 
 @kept("note", lru_cache(256), is_small=True)

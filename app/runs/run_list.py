@@ -129,7 +129,8 @@ def facts(name: str) -> RunFacts | None:
 
 
 def default_run() -> str | None:
-    """Return the newest complete run, else the newest; a hidden one only where there is no other."""
+    """Return the newest complete run with images, else complete, else any; a hidden one where there is no other."""
     candidates = listing().shown or listing().runs
-    complete = (listed.name for listed in candidates if listed.state == "complete")
-    return next(complete, candidates[0].name if candidates else None)
+    complete = [listed for listed in candidates if listed.state == "complete"]
+    found = [*(listed for listed in complete if listed.split), *complete, *candidates]
+    return found[0].name if found else None

@@ -84,7 +84,10 @@ def test_a_figure_that_differs_from_the_metrics_is_said(tiny_run_copy):
     "accuracy, said",
     [
         ("", "of 64 test images right."),
-        ("0.5", "metrics.csv says 50.00% for the last epoch: it may be of other images, or these weights"),
+        (
+            "0.5",
+            "metrics.csv says 50.00% for the last epoch: it may be of other images, or these weights of another epoch.",
+        ),
     ],
 )
 def test_the_log_of_a_foreign_run_is_compared_where_it_has_a_test_accuracy(tiny_run_copy, accuracy, said):

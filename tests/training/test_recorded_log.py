@@ -32,7 +32,8 @@ def test_a_log_becomes_a_run_that_is_complete_and_has_nothing_but_curves(tmp_pat
     assert run.record.recipe == {"log": str(log)} and notes[0].startswith("Taken: epoch from")
     for read in (run.predictions, run.images, run.features, run.load_model):
         with pytest.raises(
-            RunError, match="Run run has curves only. To see mistakes too, make another run of its predictions"
+            RunError,
+            match="Run run has curves only. To see its mistakes too, make another run of its predictions, .*log.csv; ",
         ):
             read()
 

@@ -42,7 +42,7 @@ def draw(after: Run, selection: Selection) -> None:
             "between the two is shown here. It has to be complete, and tested on the same images; if there is none, "
             "train one."
         )
-    elif loaders.status(before).state != "complete":
+    elif loaders.status(before).state != "complete" or loaders.has_curves_only(before):
         draw_missing(before)
     elif not run_list.are_comparable(before, after):
         names = (escape_markdown(run_list.title(run)) for run in (before, after))

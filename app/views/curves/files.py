@@ -2,10 +2,11 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sightline.app.elements.learning_curves import Metrics, learning_curves, picture
+from sightline.app.elements.learning_curves import Metrics, learning_curves, lines_of, picture
 from sightline.app.elements.spreadsheets import no_formula
 from sightline.run_store.metrics import METRICS_COLUMNS
 
@@ -14,11 +15,15 @@ SCALE = 2  # pixels of a PNG to a point
 
 
 def curves_csv(metrics: Metrics) -> bytes:
-    """Write run, then METRICS_COLUMNS; a row an epoch."""
+    """Write run, then METRICS_COLUMNS, a row an epoch; what is not known is empty."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(("run", *METRICS_COLUMNS))
-    writer.writerows((no_formula(name), *epoch) for name, epochs in metrics.items() for epoch in epochs)
+    writer.writerows(
+        (no_formula(name), *("" if math.isnan(value) else value for value in epoch))
+        for name, epochs in metrics.items()
+        for epoch in epochs
+    )
     return stream.getvalue().encode()
 
 
@@ -39,5 +44,6 @@ def curves_svg(specification: dict[str, Any]) -> bytes:
 def curves_picture(
     metrics: Metrics, quantities: Sequence[str], colours: Mapping[str, str], **options: Any
 ) -> dict[str, Any]:
-    """Write the charts with their legends; options: of `learning_curves`."""
-    return picture([learning_curves(metrics, name, colours, legend=True, **options) for name in quantities])
+    """Write the charts with their legends, of the quantities that any run has; options: of `learning_curves`."""
+    known = [name for name in quantities if lines_of(metrics, name)]
+    return picture([learning_curves(metrics, name, colours, legend=True, **options) for name in known])

@@ -1,12 +1,13 @@
 """How did training go? Loss and accuracy of the shown runs, and the table of all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import handed_on_selection
+from sightline.app.elements.learning_curves import lines_of
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import run_list
 from sightline.app.views.curves.charts import draw_chart
@@ -18,18 +19,36 @@ FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while non
 
 
 def draw_charts(rows: Sequence[RunRow], selection: Selection) -> None:
-    """Draw the chosen charts, two beside each other."""
-    chosen, drawn = selection.quantities, [row for row in rows if row.metrics]
+    """Draw the chosen charts of what any run has, two beside each other; below them, what some have not."""
+    drawn = [row for row in rows if row.metrics]
+    with_it = {
+        name: [row for row in drawn if lines_of({row.title: row.metrics}, name)] for name in selection.quantities
+    }
+    chosen = [name for name, having in with_it.items() if having]
     runs, colours = {row.title: row.run for row in drawn}, {row.title: row.colour for row in drawn}
     options = curve_options(drawn, selection)
     for pair in (chosen[start : start + 2] for start in range(0, len(chosen), 2)):
         for column, quantity in zip(st.columns(min(2, len(chosen)), gap="medium"), pair, strict=False):
             with column:
                 draw_chart(runs, quantity, colours, options)
+    for sentence in unknown_words(with_it, drawn):
+        st.caption(sentence)
     if options.full_size_from:
         st.caption(
             "Dotted: from there on a run sees images of full size. Until then it is trained and tested on smaller ones."
         )
+
+
+def unknown_words(with_it: Mapping[str, Sequence[RunRow]], drawn: Sequence[RunRow]) -> list[str]:
+    """Say in Markdown what is not drawn. with_it: by quantity, the runs that have it."""
+    sentences = []
+    for name, having in with_it.items():
+        lacking = [row.title for row in drawn if row not in having]
+        if not having:
+            sentences.append(f"No {name} is drawn: the logs of these runs have none.")
+        elif lacking:
+            sentences.append(f"No {name} is known of {escape_markdown(', '.join(lacking))}.")
+    return sentences
 
 
 def explain_empty(rows: Sequence[RunRow]) -> str:

@@ -1,6 +1,7 @@
 """The table of runs: how far each is, how good, how long it took, and in words what went wrong."""
 
 import math
+import os
 import time
 from collections.abc import Container, Sequence
 from contextlib import suppress
@@ -40,7 +41,7 @@ class RunRow:
     problem: str  # why the metrics cannot be read, or that there are none, else empty
     colour: str
     silence: float = 0.0  # seconds since metrics.csv was written
-    accuracy: float | None = None  # of the predictions, where no metrics can say it: 0–1
+    accuracy: float | None = None  # of the predictions of a foreign run, whose log may be of other images: 0–1
     note: str = ""  # what people say about it
 
     @property
@@ -65,8 +66,8 @@ def _read(listed: Listed, colour: str) -> RunRow:
         record = loaders.record(run)
     try:
         metrics = loaders.metrics(run)
-        if record and record.foreign:
-            problem = "evaluated only, no training recorded: there are no curves."
+        if record and record.foreign and not record.curves_only:
+            problem = "" if metrics else "evaluated only, no training recorded: there are no curves."
             accuracy = loaders.accuracy(run) if status.state == "complete" else None
         elif not metrics and status.state == "complete":
             problem = f"{files.METRICS} is missing or empty: there are no curves."
@@ -134,12 +135,19 @@ def setting(record: RunRecord | None, name: str) -> str:
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def sources(record: RunRecord | None) -> str:
+    """Name the files that a foreign run was made of: “weights: best.pt, log: metrics.csv”."""
+    found = record.recipe if record and record.foreign else {}
+    named = {name: found.get(name) for name in ("weights", "predictions", "log")}
+    return ", ".join(f"{name}: {os.path.basename(str(file))}" for name, file in named.items() if file)
+
+
 def _row(row: RunRow, settings: Sequence[str]) -> str:
     texts = figures(row) + [setting(row.record, name) for name in settings]
     cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
     folder = f" <span class='note'>{escape(row.name)}</span>" if row.title != row.name else ""
     name = f"<span class='dot' style='background:{row.colour}'></span>{escape(row.title)}{folder}"
-    what_is = " ".join(dict.fromkeys(filter(None, (row.status.reason, row.problem))))
+    what_is = " ".join(dict.fromkeys(filter(None, (row.status.reason, row.problem, sources(row.record)))))
     note = "".join(f"<div class='note'>{escape(text)}</div>" for text in (row.note, what_is) if text)
     state = f"<span class='state {row.status.state}'>{escape(state_words(row))}</span>"
     return f"<tr><th scope='row'>{name}{note}</th><td>{state}</td>{cells}</tr>"
@@ -152,30 +160,35 @@ def state_words(row: RunRow) -> str:
     if row.status.state not in ("running", "interrupted", "failed") or not planned:
         return words
     words = f"{words}: epoch {len(row.metrics)} of {planned}"
-    if row.status.state != "running" or not row.record or not row.metrics or not row.metrics[-1].seconds > 0:
+    images = row.record.image_counts.get("train") if row.record else None
+    if row.status.state != "running" or not images or not row.metrics or not row.metrics[-1].seconds > 0:
         return words
     seconds = row.metrics[-1].seconds  # of an epoch, with its evaluation
     if row.silence > STALLED * seconds:
         return f"{words}, no news for {duration(row.silence)}, an epoch took {duration(seconds)}"
     left = max(0.0, (planned - len(row.metrics)) * seconds - row.silence)
-    return f"{words}, {row.record.image_counts['train'] / seconds:.0f} images/s, {duration(left)} left"
+    return f"{words}, {images / seconds:.0f} images/s, {duration(left)} left"
 
 
 def figures(row: RunRow) -> list[str]:
-    """Return the cells after the state, in the order of _COLUMNS."""
-    model = [count(row.record.parameters), row.record.model, row.record.dataset] if row.record else ["–"] * 3
-    if not row.metrics:
-        epochs = "–" if row.record and row.record.foreign else "0"
-        return ["–" if row.accuracy is None else percent(row.accuracy), "–", "–", epochs, "–", *model]
-    last = row.metrics[-1]
-    gap = 100 * (last.train_accuracy - last.test_accuracy)
-    known = [epoch for epoch in row.metrics if not math.isnan(epoch.test_accuracy)]
-    best = max(known, key=lambda epoch: epoch.test_accuracy, default=None)
-    return [
-        percent(last.test_accuracy),
-        f"{percent(best.test_accuracy)} ({best.epoch})" if best else "–",
-        f"{gap:+.1f} points".replace("-", "−"),
-        str(last.epoch),
-        duration(sum(epoch.seconds for epoch in row.metrics if not math.isnan(epoch.seconds))),
+    """Return the cells after the state, in the order of _COLUMNS; of an epoch, the last in which they are known."""
+    record, metrics = row.record, row.metrics
+    model = (
+        [count(record.parameters) if record.parameters else "", record.model, record.dataset] if record else [""] * 3
+    )
+    gaps = [100 * (epoch.train_accuracy - epoch.test_accuracy) for epoch in metrics]
+    tested = [epoch for epoch in metrics if not math.isnan(epoch.test_accuracy)]
+    accuracy = tested[-1].test_accuracy if tested else math.nan
+    best = max(tested, key=lambda epoch: epoch.test_accuracy, default=None)
+    gap = next((gap for gap in reversed(gaps) if not math.isnan(gap)), None)
+    seconds = [epoch.seconds for epoch in metrics if not math.isnan(epoch.seconds)]
+    epochs = str(metrics[-1].epoch) if metrics else "" if record and record.foreign else "0"
+    found = [
+        percent(accuracy if row.accuracy is None else row.accuracy),
+        f"{percent(best.test_accuracy)} ({best.epoch})" if best else "",
+        "" if gap is None else f"{gap:+.1f} points".replace("-", "−"),
+        epochs,
+        duration(sum(seconds)) if seconds else "",
         *model,
     ]
+    return [text or "–" for text in found]

@@ -1,9 +1,11 @@
+import re
+
 import altair as alt
 import pytest
 from jsonschema import ValidationError
 
 from sightline.app.elements.arrow import arrow_rows
-from sightline.app.elements.learning_curves import QUANTITIES, learning_curves, smoothed
+from sightline.app.elements.learning_curves import QUANTITIES, learning_curves, lines_of, smoothed
 from sightline.app.views.curves.files import curves_csv, curves_picture, curves_png, curves_svg
 from sightline.run_store.metrics import Epoch
 
@@ -60,8 +62,8 @@ def test_axes_name_what_they_show_with_its_unit(quantity, title):
 
 def test_only_a_single_epoch_is_drawn_as_a_point():
     (point,) = marks(curves("loss"), "point")
-    assert point["transform"] == [{"filter": "datum.alone"}]
-    assert {row["run"] for row in points("loss") if row["alone"]} == {"<b>x</b>"}
+    assert point["transform"] == [{"filter": "datum.is_beside_gap"}]
+    assert {row["run"] for row in points("loss") if row["is_beside_gap"]} == {"<b>x</b>"}
 
 
 def test_a_dotted_rule_marks_where_a_run_begins_to_train_on_images_of_full_size():
@@ -84,10 +86,55 @@ def test_the_hover_rule_reads_the_values_of_all_runs_at_an_epoch():
     assert not any(set(".[]") & set(field) for field in titles)  # Vega would read a path
 
 
-def test_what_is_no_number_is_a_gap():
-    spec = curves("loss", {"a.b[0]": [Epoch(1, NAN, 0.1, float("inf"), NAN, 0.1, 1.0)]})
-    assert [row["value"] for row in spec["datasets"]["points of loss"]] == [None, None]
-    assert spec["datasets"]["readings of loss"] == [{"epoch": 1, "v0": "–", "v1": "inf"}]
+def test_what_is_no_number_has_no_point():
+    spec = curves("loss", {"a.b[0]": [Epoch(1, 2.0, 0.1, float("inf"), NAN, 0.1, 1.0), Epoch(2, NAN, *[0.5] * 5)]})
+    assert [row["value"] for row in spec["datasets"]["points of loss"]] == [2, None, None, 0.5]
+    assert spec["datasets"]["readings of loss"] == [
+        {"epoch": 1, "v0": "2.000", "v1": "inf"}, {"epoch": 2, "v0": "–", "v1": "0.500"},
+    ]  # fmt: skip
+
+
+def sparse_run(epochs, known):
+    """Of these epochs, those that have a test accuracy of a half; nothing else is known."""
+    return {"a.b[0]": [Epoch(epoch, *[NAN] * 3, 0.5 if epoch in known else NAN, NAN, NAN) for epoch in epochs]}
+
+
+@pytest.mark.parametrize(
+    "epochs, known, beside",
+    [
+        (range(1, 12), {5, 10}, {5, 10}),  # tested every fifth epoch
+        (range(1, 8), {1, 2, 3, 5, 6, 7}, {3, 5}),
+        ((1, 2, 3, 7, 8), {1, 2, 3, 7, 8}, {3, 7}),  # the log has no line for some
+        (range(1, 8), {3, 4, 5}, set()),  # begins later and ends earlier
+        (range(1, 8), {4}, {4}),
+    ],
+)
+def test_a_line_joins_what_is_known_and_has_a_point_at_either_side_of_a_gap(epochs, known, beside):
+    spec = curves("accuracy", sparse_run(epochs, known))
+    (line,) = marks(spec, "line")
+    assert line["mark"]["invalid"] == "filter"  # of Vega-Lite: a line passes over what has no value
+    rows = spec["datasets"]["points of accuracy"]
+    assert {row["epoch"] for row in rows if row["is_beside_gap"]} == beside
+    assert {row["epoch"] for row in rows if row["value"] is not None} == known
+
+
+def test_a_gap_is_joined_in_the_picture_too():
+    paths = re.findall(r'<path aria-label="epoch[^>]* d="(M[^"]+)"', curves_svg(
+        curves_picture(sparse_run(range(1, 12), {1, 5, 10}), ("accuracy",), COLOURS)
+    ).decode())  # fmt: skip
+    assert [path.count("L") for path in paths if "L" in path] == [2], paths
+
+
+def test_what_a_run_lacks_takes_no_place_in_chart_tooltip_and_legend():
+    log = {"a.b[0]": [Epoch(1, 2.0, NAN, NAN, 0.5, NAN, NAN)], "<b>x</b>": [Epoch(1, 1.0, *[NAN] * 5)]}
+    spec = curves("accuracy", log)
+    (line,), (rule,) = marks(spec, "line"), marks(spec, "rule")
+    assert line["encoding"]["color"]["scale"]["domain"] == ["a.b[0]"]
+    assert [entry.get("title") for entry in rule["encoding"]["tooltip"]] == [None, "test accuracy"]
+    assert spec["datasets"]["readings of accuracy"] == [{"epoch": 1, "v0": "50.0"}]
+    assert [len(lines_of(log, name)) for name in QUANTITIES] == [2, 1, 0, 0, 0]
+    specification = curves_picture(log, ("loss", "seconds"), COLOURS)
+    assert [chart["data"]["name"] for chart in specification["vconcat"]] == ["points of loss"]
 
 
 def test_smoothing_is_a_moving_average_that_begins_at_the_first_value():
@@ -126,6 +173,7 @@ def test_the_data_leave_as_a_table_in_which_no_name_is_a_formula():
         "'=a,1,2.0,0.25,2.5,0.2,0.1,3.0",
         "",
     ]
+    assert curves_csv(sparse_run([3], {3})).decode().split("\n")[1] == "a.b[0],3,,,,0.5,,"
 
 
 def test_the_charts_leave_as_pictures_with_axes_and_legends():
