@@ -53,12 +53,13 @@ def precompute(
     method: str = "gradcam",
     device: torch.device | None = None,
     world: World = ALONE,
+    model: nn.Module | None = None,
 ) -> str:
     """Write the maps that are missing, and return the sentence to print. The caller holds the lock of the run.
 
     layers: `named_modules()` names, by default the run's own. targets: of PRECOMPUTED_TARGETS.
     method: of LAYER_METHODS. device: by default the CPU. world: the processes, each of which takes a part of the
-    images; the first one holds the lock. Raises ExplainError, ModelError, RunError or WorldError.
+    images; the first one holds the lock. model: the network, of a run that does not keep it; on its own device. Raises ExplainError, ModelError, RunError or WorldError.
     """
     layers = tuple(dict.fromkeys(layers or run.record.layers))
     targets = [target for target in PRECOMPUTED_TARGETS if target in targets]  # predicted first: label copies from it
@@ -68,7 +69,7 @@ def precompute(
     what = f"{run.name}: the {method} maps of {', '.join(layers)} for {' and '.join(targets)}"
     if not any(missing.values()):
         return f"{what} are complete, there is nothing to do."
-    model = run.load_model().to(device or torch.device("cpu"))
+    model = model or run.load_model().to(device or torch.device("cpu"))
     sizes = _sizes(run, model, layers, method)
     for target in targets:
         if missing[target]:

@@ -138,7 +138,7 @@ class Run:
             return read_predictions(stream, self.record.class_names, images)
 
     def images(self) -> StoredArray:
-        """Return the test split, uint8 N×H×W×3, read when indexed; of originals above 96 pixels in files, thumbnails."""
+        """Return the test split, uint8 N×H×W×3, read when indexed; thumbnails where larger originals are files."""
         images = self._stored_array(files.IMAGES, np.uint8, 4)
         height, width, channels = images.shape[1:]
         if channels != 3 or not height == width <= MOST_SIDE:

@@ -5,8 +5,8 @@ takes seconds, and a program that reads runs needs none of it.
 
 >>> import sightline
 >>> sightline.__all__  # doctest: +NORMALIZE_WHITESPACE
-['Dashboard', 'Run', 'build_model', 'layer_attributions', 'load_image_data', 'map_layers', 'pixel_attributions', 'show',
- 'suggest_layers']
+['Dashboard', 'Recording', 'Run', 'build_model', 'create', 'layer_attributions', 'load_image_data', 'map_layers',
+ 'pixel_attributions', 'record', 'show', 'suggest_layers']
 """
 
 from importlib import import_module
@@ -20,27 +20,34 @@ if TYPE_CHECKING:
     from sightline.image_data import load_image_data
     from sightline.model_zoo import build_model
     from sightline.run_store.run import Run
+    from sightline.training.recorded import Recording, create, record
 
 __all__ = [
     "Dashboard",
+    "Recording",
     "Run",
     "build_model",
+    "create",
     "layer_attributions",
     "load_image_data",
     "map_layers",
     "pixel_attributions",
+    "record",
     "show",
     "suggest_layers",
 ]
 
 _MODULES = {
     "Dashboard": "app.notebook",
+    "Recording": "training.recorded",
     "Run": "run_store.run",
     "build_model": "model_zoo",
+    "create": "training.recorded",
     "layer_attributions": "explain.attribution.engine",
     "load_image_data": "image_data",
     "map_layers": "explain.attribution.grids",
     "pixel_attributions": "explain.attribution.pixels",
+    "record": "training.recorded",
     "show": "app.notebook",
     "suggest_layers": "explain.attribution.grids",
 }

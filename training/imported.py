@@ -1,36 +1,28 @@
-"""Make a run of a model that was trained elsewhere: its weights, its predictions, and no curves."""
+"""Make a run of a model that was trained elsewhere, from what the command line names."""
 
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
-import numpy as np
 import pyarrow as pa
-from torch import Tensor, nn
 
-from sightline.explain.command_line import UsageError, sentence
+from sightline.explain.command_line import UsageError
 from sightline.image_data import ImageSplit, load_test_split, read_class_names, training_classes, with_classes
+from sightline.image_data.preprocessing import Preprocessing
+from sightline.image_data.resize import CROP, NAMED, Resize
 from sightline.image_data.sources import IMAGE_SIZES
-from sightline.model_zoo import (
-    ModelSpec,
-    build_model,
-    count_classes,
-    load_weights,
-    model_spec,
-    normalize,
-    read_weights,
-)
+from sightline.model_zoo import ModelSpec, count_classes, load_weights, model_spec, read_weights
+from sightline.model_zoo.checkpoint import WeightsFile, some
 from sightline.model_zoo.device import choose_device
 from sightline.run_store import files
 from sightline.run_store.commands import command
-from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
+from sightline.training.class_order import classes_by_wnid
 from sightline.training.command_line import progress_bar, warn
-from sightline.training.inference import write_predictions
-from sightline.training.new_run import choose_layers, default_run, describe, first_look
-
-Channels = tuple[float, float, float]  # red, green, blue
+from sightline.training.logs import read_log
+from sightline.training.model_run import Channels, ForeignModel, make_ready, write_run
+from sightline.training.new_run import default_run
 
 
 @dataclass(frozen=True)
@@ -38,16 +30,21 @@ class ImportConfig:
     """The settings for making a run of a model that was trained elsewhere."""
 
     model: str
-    """`torchvision:NAME`, `timm:NAME` or a key of `model_zoo.MODELS`."""
-    weights: Path
-    """Its weights: .safetensors, a state dict saved by torch, or a checkpoint that holds one."""
+    """A name that `model_spec` knows."""
     dataset: str
     """A name that `load_test_split` knows."""
+    weights: Path | None = None
+    """Its weights: .safetensors, a state dict saved by torch, or a checkpoint that holds one; None: those that lie
+    beside the model, or are in it."""
     run: Path | None = None
     """The directory to make; None: runs/<UTC time>_<dataset>_<model>."""
     classes: Path | None = None
     """The names of the model's classes, in its order, as `read_class_names` takes them: of these the data set may lack
     some. None: those of the test folder, or of the training folder where the model has as many as that."""
+    split: str | None = None
+    """The name of the split to judge it on; None: the first test-like one."""
+    resize: Literal["crop", "squash", "margin"] | None = None
+    """How an image of another shape becomes a square, a key of `NAMED`; None: as the published weights were shown."""
     image_size: int | None = None
     """Side to which images of any size are brought, pixels, 8–1024; None: the model's own."""
     mean: Channels | None = None
@@ -58,6 +55,10 @@ class ImportConfig:
     """Refuse a folder where an image would be left out."""
     layers: str | None = None
     """The layers to explain, separated by commas; None: up to four that suit the model."""
+    log: Path | None = None
+    """A log of its training, as `read_log` takes it."""
+    claimed_accuracy: float | None = None
+    """What it should reach on the split, 0–1; None: what the file of weights says, if it does."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU where there is one."""
 
@@ -75,56 +76,54 @@ class ImportConfig:
 def import_model(config: ImportConfig) -> tuple[Path, pa.Table]:
     """Make the run that `config` describes; return its directory and its predictions.
 
-    All is loaded, and the model tried on one image, before the directory is made: what does not fit leaves nothing.
+    All is loaded, and the model tried on images, before the directory is made: what does not fit leaves nothing.
     Raises UsageError, DataError, ExplainError, ModelError or RunError with a sentence.
     """
     config.check()
     spec = model_spec(config.model, config.image_size)
-    mean, std = _mean_and_std(config, spec)
     device = choose_device(config.device)
-    file = read_weights(config.weights)  # a wrong file is found before many images are decoded
-    test = _load_test(config, spec.input_size)
-    side, found = test.images.shape[1], len(test.class_names)
-    model = build_model(config.model, found, side)
-    test = with_classes(test, *_classes_of_model(config, test, count_classes(model, file, found)))
+    weights = config.weights or spec.weights
+    if weights is None and not spec.trained:
+        raise UsageError(f"{config.model} needs --weights FILE; to train it, use sightline train.")
+    file = read_weights(weights) if weights else None  # a wrong file is found before many images are decoded
+    epochs, of_log = read_log(config.log) if config.log else ([], [])
+    warn((*spec.notes, *of_log))
+    test = _load_test(config, spec)
+    spec = model_spec(config.model, test.images.shape[1])  # some data sets fix the size
+    known = _preprocessing(config, spec, test)
+    model = spec.build(len(test.class_names))
+    outputs = count_classes(model, file, len(test.class_names)) if file else None
+    found, test = len(test.class_names), _in_order_of_outputs(config, spec, file, test, outputs)
     classes = len(test.class_names)
     if classes != found:
-        model = build_model(config.model, classes, side)
-    notes = load_weights(model, file, classes, str(config.classes or config.dataset))
-    model = model.to(device).eval().requires_grad_(False)
-    sample = normalize(np.array(test.images[:1]), mean, std).to(device)
-    first_look(model, sample, classes, config.model)
-    record = RunRecord(
-        layers=_layers(config, spec, model, sample),
-        mean=mean,
-        std=std,
-        seed=0,
-        **describe(asdict(config), {"test": test}, model, device),
+        model = spec.build(classes)
+    of_weights = load_weights(model, file, classes, str(config.classes or config.dataset)) if file else ""
+    foreign = ForeignModel(
+        name=config.model,
+        model=model,
+        **known,
+        layers=tuple(name.strip() for name in config.layers.split(",")) if config.layers else spec.layers,
+        by_name=spec.by_name,
+        claimed_accuracy=config.claimed_accuracy or (file.claimed_accuracy if file else None),
     )
+    ready = make_ready(foreign, test, config.dataset, asdict(config), device)
     run = config.run or default_run(config.dataset, config.model)
-    with RunWriter.create(run, record) as writer:
-        settings = f"mean {_figures(mean)}, std {_figures(std)}, layers {', '.join(record.layers)}"
-        print(f"{run}: {config.model} on {config.dataset}, {device}, {side}×{side} pixels, {settings}. {notes}".strip())
-        return run, _write(writer, model, test)
+    with RunWriter.create(run, ready.record) as writer:
+        print(" ".join(filter(None, [_summary(run, ready.record), of_weights, *ready.notes])))
+        remedy = f"finish the run with: {command('evaluate', '--run', writer.path)}"
+        return run, write_run(writer, ready, test, epochs, remedy)
 
 
-def _mean_and_std(config: ImportConfig, spec: ModelSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return those that the pixels are normalised with. Raises UsageError where nobody says them."""
-    mean, std = config.mean or spec.mean, config.std or spec.std
-    if mean is None or std is None:
-        raise UsageError(
-            f"{config.model} has no published mean and std: give those it was trained with, --mean R G B --std R G B "
-            f"({files.RECORD} has them for a run of Sightline)."
-        )
-    return mean, std
-
-
-def _load_test(config: ImportConfig, default_size: int) -> ImageSplit:
+def _load_test(config: ImportConfig, spec: ModelSpec) -> ImageSplit:
     with progress_bar("decoding") as progress:
         test, warnings = load_test_split(
             config.dataset,
             image_size=config.image_size,
-            default_size=default_size,
+            default_size=spec.input_size,
+            split=config.split,
+            resize=_resize(config, spec),
+            mean=config.mean,
+            std=config.std,
             strict=config.strict,
             progress=progress,
         )
@@ -132,47 +131,75 @@ def _load_test(config: ImportConfig, default_size: int) -> ImageSplit:
     return test
 
 
-def _classes_of_model(config: ImportConfig, test: ImageSplit, outputs: int | None) -> tuple[tuple[str, ...], str]:
-    """Return the names of the model's classes, in its order, and who says so.
+def _resize(config: ImportConfig, spec: ModelSpec) -> Resize | None:
+    """Return the rule that was asked for, or that of the published weights; None where neither says one.
 
-    outputs: how many the weights are for, None: unknown. Raises UsageError where they are more than `test` has, and
-    nobody names them: the codes cannot be guessed.
+    What was asked for has their interpolation, and a margin their share.
+    """
+    interpolation: Any = spec.interpolation or "bicubic"
+    if config.resize == "margin" and spec.crop_share not in (None, 1):
+        return Resize("crop", spec.crop_share, interpolation)
+    if config.resize:
+        return replace(NAMED[config.resize], interpolation=interpolation)
+    if (spec.resize_rule, spec.crop_share, spec.interpolation) == (None, None, None):
+        return None
+    rule: Any = spec.resize_rule or "crop"
+    return Resize(rule, spec.crop_share or 1.0, interpolation)
+
+
+def _preprocessing(config: ImportConfig, spec: ModelSpec, test: ImageSplit) -> dict[str, Any]:
+    """Return mean, std and resize: as asked for, as the data set has it, or as published.
+
+    Raises UsageError where nobody says mean and std.
+    """
+    published = Preprocessing(*cast("tuple[Channels | None, Channels | None]", (spec.mean, spec.std)))
+    given = Preprocessing(config.mean, config.std, resize=_resize(config, spec))
+    known = given.over(test.preprocessing or Preprocessing()).over(published)
+    if known.mean is None or known.std is None:
+        raise UsageError(
+            f"{config.model} has no published mean and std: give those it was trained with, --mean R G B --std R G B "
+            f"({files.RECORD} has them for a run of Sightline)."
+        )
+    return {"mean": known.mean, "std": known.std, "resize": known.resize or CROP}
+
+
+def _in_order_of_outputs(
+    config: ImportConfig, spec: ModelSpec, file: WeightsFile | None, test: ImageSplit, outputs: int | None
+) -> ImageSplit:
+    """Return `test` with the codes that the model's outputs have.
+
+    outputs: how many the weights are for, None: unknown. Raises UsageError where they are more than `test` has classes,
+    or are named otherwise, and nobody says which is which: codes cannot be guessed.
     """
     if config.classes is not None:
-        return read_class_names(config.classes), str(config.classes)
-    found = test.class_names
-    if outputs is None or outputs <= len(found):  # too few are refused with the weights
-        return found, config.dataset
-    trained = training_classes(config.dataset)
-    if len(trained) != outputs or not {*found} <= {*trained}:
-        raise UsageError(
-            f"The weights in {config.weights} are for {outputs:,} classes and the test split of {config.dataset} has "
-            f"{len(found):,}: name all classes of the model, in its order, with --classes FILE."
-        )
-    return trained, f"the training split of {config.dataset}"
+        return with_classes(test, read_class_names(config.classes), str(config.classes))
+    found, own = test.class_names, spec.class_names or (file.class_names if file else ())
+    if outputs not in (None, len(own)):
+        own = ()  # those of other weights
+    if own and {*found} <= {*own}:
+        return with_classes(test, own, config.model)
+    has_more = outputs is not None and outputs > len(found)  # too few are refused with the weights
+    if not own and not has_more:
+        return test
+    trained, known = training_classes(config.dataset), classes_by_wnid(found, outputs or len(own))
+    if has_more and len(trained) == outputs and {*found} <= {*trained}:
+        return with_classes(test, trained, f"the training split of {config.dataset}")
+    if known:
+        names, codes = known
+        return with_classes(replace(test, class_names=tuple(names[code] for code in codes)), names, "ImageNet")
+    raise UsageError(
+        f"{config.model} tells {outputs or len(own):,} classes apart{f' ({some(own)})' if own else ''}, and the split "
+        f"of {config.dataset} has {len(found):,} ({some(found)}): name all classes of the model, in its order and as "
+        "the data set does, with --classes FILE."
+    )
 
 
-def _layers(config: ImportConfig, spec: ModelSpec, model: nn.Module, sample: Tensor) -> tuple[str, ...]:
-    """Return the layers to explain: those that the user, the architecture or the engine names, in this order."""
-    wanted = tuple(name.strip() for name in config.layers.split(",")) if config.layers else ()
-    return spec.layers if spec.layers and not wanted else choose_layers(model, sample, wanted)
-
-
-def _write(writer: RunWriter, model: nn.Module, test: ImageSplit) -> pa.Table:
-    """Write weights and predictions and return these; where that ends early, the run says how to finish it."""
-    later = f"finish the run with: {command('evaluate', '--run', writer.path)}"
-    try:
-        writer.save_model(model)
-        return write_predictions(writer, model, test)
-    except KeyboardInterrupt:
-        with suppress(OSError):
-            writer.fail("The evaluation was interrupted.")
-        raise KeyboardInterrupt(later) from None
-    except Exception as error:
-        with suppress(OSError):  # the disk may be too full to say so
-            writer.fail(sentence(error))
-        raise RunError(f"{writer.path} is not finished ({sentence(error).rstrip('.')}); {later}") from error
-
-
-def _figures(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:.4g}" for value in values)
+def _summary(run: Path, record: RunRecord) -> str:
+    """Say what the run is of, and how its images become the model's input."""
+    mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (record.mean, record.std))
+    share = f" {record.resize.share:.3g} of the shorter side" if record.resize.share < 1 else ""
+    return (
+        f"{run}: {record.model} on {record.dataset}, {record.device}, {record.input_size}×{record.input_size} pixels "
+        f"({record.resize.rule}{share}, {record.resize.interpolation}), mean {mean}, std {std}, layers "
+        f"{', '.join(record.layers)}."
+    )

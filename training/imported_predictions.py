@@ -1,0 +1,72 @@
+"""Make a run of predictions that another program wrote, from what the command line names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from sightline.image_data import load_test_split, read_class_names
+from sightline.image_data.resize import CROP, NAMED
+from sightline.training.command_line import progress_bar, warn
+from sightline.training.foreign_images import MOST_SIDE, images_by_path, joined
+from sightline.training.foreign_predictions import read_foreign_predictions
+from sightline.training.foreign_run import record_predictions
+from sightline.training.logs import read_log
+from sightline.training.model_run import doubts
+from sightline.training.new_run import default_run
+
+
+@dataclass(frozen=True)
+class PredictionsConfig:
+    """The settings for making a run of predictions alone."""
+
+    predictions: Path
+    """A table, as `read_foreign_predictions` takes it."""
+    dataset: str | None = None
+    """A name that `load_test_split` knows; None: the images that the table names."""
+    split: str | None = None
+    """The name of the split; None: the first test-like one."""
+    run: Path | None = None
+    """The directory to make; None: runs/<UTC time>_<dataset>_<file>."""
+    classes: Path | None = None
+    """The names of the model's classes, in its order, as `read_class_names` takes them."""
+    resize: Literal["crop", "squash", "margin"] | None = None
+    """How an image of another shape becomes a square, a key of `NAMED`."""
+    image_size: int | None = None
+    """Side to which images of any size are brought, pixels, 8–1024."""
+    strict: bool = False
+    """Refuse a data set where an image would be left out."""
+    log: Path | None = None
+    """A log of the training, as `read_log` takes it."""
+    claimed_accuracy: float | None = None
+    """What the predictions should reach, 0–1."""
+
+
+def import_predictions(config: PredictionsConfig) -> tuple[Path, pa.Table]:
+    """Make the run that `config` describes; return its directory and its predictions.
+
+    Raises DataError, LogError or RunError with a sentence; then there is no run.
+    """
+    names = read_class_names(config.classes) if config.classes else None
+    epochs, of_log = read_log(config.log) if config.log else ([], [])
+    with progress_bar("decoding") as progress:
+        if config.dataset is None:
+            foreign = read_foreign_predictions(config.predictions, names)
+            foreign, test = images_by_path(foreign, config.image_size, progress)
+            notes: tuple[str, ...] = ()
+        else:
+            resize = NAMED[config.resize] if config.resize else CROP
+            test, notes = load_test_split(
+                config.dataset, image_size=config.image_size, default_size=MOST_SIDE, split=config.split,
+                resize=resize, strict=config.strict, progress=progress,
+            )  # fmt: skip
+            foreign = read_foreign_predictions(config.predictions, names, test.class_names)
+            foreign, test, more = joined(foreign, test, config.dataset)
+            notes += tuple(more)
+    warn((*of_log, *foreign.notes, *notes))
+    dataset = config.dataset or str(config.predictions)
+    run = config.run or default_run(dataset, config.predictions.stem)
+    table = record_predictions(run, foreign, test, dataset, epochs=epochs)
+    warn(doubts(table, test.class_names, config.claimed_accuracy))
+    return run, table
