@@ -54,7 +54,7 @@ def reopen(record: RunRecord, graph: BufferedReader, weights: "Mapping[str, Tens
     try:
         network = open_graph(graph, weights)
     except ModelError as error:
-        raise FileError(f"holds no network that can be opened: {str(error).rstrip('.')}") from error
+        raise FileError(f"cannot be opened. {str(error).rstrip('.')}") from error
     if network.state_dict().keys() != weights.keys():
         raise FileError("is of another network than the weights")
     side, classes = record.input_size, len(record.class_names)

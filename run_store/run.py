@@ -232,7 +232,7 @@ class Run:
             weights = read_tensors(stream)
         self._require(files.NETWORK)
         with (
-            self.reading(files.NETWORK, "Train the run again."),
+            self.reading(files.NETWORK, "Make the run again."),
             closing(files.open_file(self.path, files.NETWORK)) as stream,
         ):
             return reopen(record, stream, weights)
@@ -282,8 +282,8 @@ class Run:
                     "{}; to see where it looked, of its model, {}.".format(*self.richer_commands)
                 )
             if self.record.state == "complete":
-                lost = name in (files.MODEL, files.NETWORK)
-                remedy = "Train the run again." if lost else self._rewrite_hint
+                remedies = {files.MODEL: "Train the run again.", files.NETWORK: "Make the run again."}
+                remedy = remedies.get(name, self._rewrite_hint)
                 raise RunError(f"Run {self.name} has lost its {name}. {remedy}")
             raise RunError(f"Run {self.name} has no {name} yet; it is written when the training ends.")
 

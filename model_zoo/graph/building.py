@@ -1,6 +1,7 @@
 """Turn a graph into a network: find out what each call of a module takes, and what it returns."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ def build_network(program: Program, tensors: Mapping[str, Tensor]) -> Part:
         parts = _parts(program)
         owners = _register(program, parts, tensors)
         _Compiler(program, parts, owners).compile()
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError("Its graph is damaged.") from error
     return parts[""].eval().requires_grad_(False)
 
@@ -44,11 +45,17 @@ def _parts(program: Program) -> dict[str, Part]:
         around, _, leaf = name.rpartition(".")
         if name and leaf not in parts[around]._modules:
             parts[around].add_module(leaf, parts[name])
+    # One that is inside itself, or in so many others that its names are without number, has names that are not listed.
+    paths = islice(parts[""].named_modules(remove_duplicate=False), len(program.modules) + 1)
+    if {name for name, _ in paths} != parts.keys():
+        raise ValueError("names are missing")
     return parts
 
 
-def _register(program: Program, parts: Mapping[str, Part], tensors: Mapping[str, Tensor]) -> list[tuple[Part, str]]:
-    """Give the modules their tensors; return for each of the program's whose it is, and its name there."""
+def _register(
+    program: Program, parts: Mapping[str, Part], tensors: Mapping[str, Tensor]
+) -> list[tuple[dict[str, Any], str]]:
+    """Give the modules their tensors; return for each of the program's where it is, and its name there."""
     owners = []
     for kind, *names in program.tensors:
         given = [name for name in names if name in tensors]
@@ -62,20 +69,21 @@ def _register(program: Program, parts: Mapping[str, Part], tensors: Mapping[str,
                 part.register_parameter(leaf, value)
             else:
                 part.register_buffer(leaf, value, persistent=kind == "buffer")
-        owners.append(places[0])
+        part, leaf = places[0]
+        owners.append((part._parameters if kind == "parameter" else part._buffers, leaf))
     return owners
 
 
 class _Compiler:
     """Goes through the steps in order, and opens and closes the calls around them."""
 
-    def __init__(self, program: Program, parts: Mapping[str, Part], owners: list[tuple[Part, str]]) -> None:
+    def __init__(self, program: Program, parts: Mapping[str, Part], owners: list[tuple[dict[str, Any], str]]) -> None:
         self._program, self._owners = program, owners
         self._calls = [Call(parts[name]) for name, _ in program.calls]
         self._chains = _chains(program)
         self._inputs: list[dict[int, None]] = [{} for _ in self._calls]
         self._outputs: list[dict[int, None]] = [{} for _ in self._calls]
-        self._tensors: list[dict[int, tuple[Part, str]]] = [{} for _ in self._calls]
+        self._tensors: list[dict[int, tuple[dict[str, Any], str]]] = [{} for _ in self._calls]
         self._born: list[Chain] = [ROOT] * (len(owners) + 1)  # inside which calls each value was made
         self._marks: dict[int, int] = {}  # the tensor that a call returns, of the calls whose last step says so
         self._current = ROOT
@@ -147,7 +155,7 @@ class _Compiler:
             self._inputs[call][number] = None
 
     def _finish(self, opened: set[int]) -> None:
-        """Settle what goes into each call and what it returns."""
+        """Settle what goes into each call and what it returns, and give the modules their calls."""
         self._inputs[0], self._outputs[0] = {len(self._owners): None}, dict.fromkeys(self._program.outputs)
         for number in sorted(opened):
             call, mark = self._calls[number], self._marks.get(number)
@@ -155,11 +163,19 @@ class _Compiler:
             if is_marked and mark is not None:
                 self._outputs[number][mark] = None
             call.inputs, call.outputs = list(self._inputs[number]), list(self._outputs[number])
-            call.tensors = [(tensor, *owner) for tensor, owner in self._tensors[number].items()]
+            call.tensors = [(tensor, *place) for tensor, place in self._tensors[number].items()]
             call.is_one_tensor = call.outputs == [mark] if is_marked else len(call.outputs) == 1
+            call.returned = _without_mark(call) if call.outputs == [mark] else call.outputs
         for number in sorted(opened):
             _forget(self._calls[number], len(self._owners))
             self._calls[number].module._graph_calls.append(self._calls[number])
+
+
+def _without_mark(call: Call) -> list[int]:
+    """Take off the last step, which only says what the call returns; return that."""
+    mark = call.steps.pop()
+    assert isinstance(mark, Step)
+    return [mark.arguments[0].key]
 
 
 def _chains(program: Program) -> list[Chain]:
@@ -175,7 +191,7 @@ def _chains(program: Program) -> list[Chain]:
 
 def _forget(call: Call, first: int) -> None:
     """Let each step say which values nothing needs after it: memory holds no more than while the module ran."""
-    needed = set(call.outputs)
+    needed = set(call.returned)
     for step in reversed(call.steps):
         uses = set(step.inputs) if isinstance(step, Call) else {*_numbers(step.arguments), *_numbers(step.named)}
         made = set() if isinstance(step, Call) else {step.result}

@@ -33,7 +33,7 @@ class Part(nn.Module):
         values = call.begin(inputs, images)
         for step in call.steps:
             step.run(values, images)
-        return call.returned(values)
+        return call.end(values)
 
 
 class Layer(Part):
@@ -73,46 +73,60 @@ class Value:
 
 @dataclass
 class Step:
-    """One operator, and its arguments: tuples are numbers, lists have a Value in them."""
+    """One operator and its arguments: tuples are numbers, lists have a Value in them."""
 
     function: Callable[..., Any]
     arguments: list[Any]
     named: dict[str, Any]
     result: int
     unused: list[int] = field(default_factory=list)  # values that nothing needs any more
+    places: list[tuple[int, Any]] = field(default_factory=list)  # the arguments that are values, or have some
+
+    def __post_init__(self) -> None:
+        self.places = [(place, one) for place, one in enumerate(self.arguments) if isinstance(one, Value | list)]
 
     def run(self, values: dict[Key, Any], _: Tensor) -> None:
-        arguments = [_filled(argument, values) for argument in self.arguments]
-        named = {name: _filled(argument, values) for name, argument in self.named.items()}
-        values[self.result] = self.function(*arguments, **named)
+        """Call the operator."""
+        arguments = self.arguments.copy()
+        for place, argument in self.places:
+            arguments[place] = values[argument.key] if type(argument) is Value else _filled(argument, values)
+        if self.named:
+            named = {name: _filled(argument, values) for name, argument in self.named.items()}
+            values[self.result] = self.function(*arguments, **named)
+        else:
+            values[self.result] = self.function(*arguments)
         for number in self.unused:
             del values[number]
 
 
 @dataclass
 class Call:
-    """A call of a module, as a step of the call around it, and its own steps."""
+    """A call of a module: a step of the call around it, and its own steps."""
 
     module: Part
     steps: "list[Step | Call]" = field(default_factory=list)
-    tensors: list[tuple[int, Part, str]] = field(default_factory=list)  # that its steps use: whose they are
+    tensors: list[tuple[int, dict[str, Any], str]] = field(
+        default_factory=list
+    )  # that its steps use, and where they are
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)  # numbers a + b · N
     inputs: list[int] = field(default_factory=list)
-    outputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)  # of the call around it
+    returned: list[int] = field(default_factory=list)  # the same values, as they are called inside
     is_one_tensor: bool = True  # else it returns a tuple
     unused: list[int] = field(default_factory=list)
 
     def begin(self, inputs: tuple[Any, ...], images: Tensor) -> dict[Key, Any]:
         """Return the values that are there before the first step."""
         values: dict[Key, Any] = dict(zip(self.inputs, inputs, strict=True))
-        for number, owner, name in self.tensors:
-            values[number] = owner._parameters[name] if name in owner._parameters else owner._buffers[name]
+        for number, tensors, name in self.tensors:
+            values[number] = tensors[name]
         for word, (start, factor) in self.counts.items():
             values[word] = start + factor * len(images)
         values["device"] = images.device
         return values
 
     def run(self, values: dict[Key, Any], images: Tensor) -> None:
+        """Call the module."""
         inputs = [values[number] for number in self.inputs]
         for number in self.unused:
             values.pop(number, None)
@@ -122,9 +136,9 @@ class Call:
         else:
             values.update(zip(self.outputs, returned, strict=True))
 
-    def returned(self, values: dict[Key, Any]) -> Any:
+    def end(self, values: dict[Key, Any]) -> Any:
         """Return what the call returns, once its steps are done."""
-        return values[self.outputs[0]] if self.is_one_tensor else tuple(values[number] for number in self.outputs)
+        return values[self.returned[0]] if self.is_one_tensor else tuple(values[number] for number in self.returned)
 
 
 def _filled(argument: Any, values: Mapping[Key, Any]) -> Any:

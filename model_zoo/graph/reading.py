@@ -1,6 +1,7 @@
 """Open a network that was exported, also a stranger's: what its file says is looked up, and nothing of it is run."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -13,17 +14,23 @@ from torch.utils._pytree import tree_leaves
 from sightline.model_zoo.graph.building import build_network
 from sightline.model_zoo.graph.network import Part
 from sightline.model_zoo.graph.program import MOST_TEXT, Program, parse_program
+from sightline.model_zoo.graph.torch_archive import read_torch_archive
 from sightline.model_zoo.spec import ModelError, printable
+from sightline.model_zoo.torch_file import ZIP
 
 GRAPH = "sightline.graph"  # the name of the steps in the header
 MOST_BYTES = 2**31  # of one value while the network sees two images
 _ENTRIES = 2**20  # bytes of the header that name tensors
+_OTHERS = {  # what files begin with
+    rb"\x08.\x12": ", but one of ONNX: give the model that it was made of, or predictions with --predictions FILE",
+    rb"\x89HDF": ", but HDF5, perhaps of Keras: give predictions, with --predictions FILE",
+}
 
 
 def open_graph(stream: BinaryIO, weights: Mapping[str, Tensor] | None) -> Part:
-    """Return the network in a file of `export_graph`, with these weights, on the CPU, in eval mode and frozen.
+    """Return the network in a file of `export_graph`, or of `torch.export.save`, on the CPU, in eval mode and frozen.
 
-    weights: every entry of its state dict. The network shares memory with them.
+    weights: every entry of its state dict, whose memory it shares; None: those in the file, which only PyTorch's has.
     Raises ModelError, whatever the file holds. Nothing in it is executed but operators of a list, and none before
     all of it is read.
     """
@@ -37,17 +44,24 @@ def open_graph(stream: BinaryIO, weights: Mapping[str, Tensor] | None) -> Part:
 
 def _read(stream: BinaryIO) -> tuple[Program, dict[str, Tensor]]:
     """Return the steps, and the tensors that belong to them. Raises ModelError."""
-    content = stream.read()
-    length = int.from_bytes(content[:8], "little")
-    if not 0 < length <= MOST_TEXT + _ENTRIES:
-        raise ModelError("It holds no exported network.")
+    start = stream.read(len(ZIP))
+    stream.seek(0)
     try:
-        header = json.loads(content[8 : 8 + length])
-        return parse_program(header["__metadata__"][GRAPH]), load(content)
+        return read_torch_archive(stream) if start == ZIP else _read_graph(stream.read())
     except ModelError:
         raise
-    except Exception as error:  # safetensors raises its own kinds
+    except Exception as error:  # readers of damaged files raise many kinds
         raise ModelError("It holds no exported network, or a damaged one.") from error
+
+
+def _read_graph(content: bytes) -> tuple[Program, dict[str, Tensor]]:
+    """Return what `export_graph` wrote."""
+    length = int.from_bytes(content[:8], "little")
+    if not 0 < length <= MOST_TEXT + _ENTRIES:
+        known = next((what for start, what in _OTHERS.items() if re.match(start, content[:32], re.DOTALL)), "")
+        raise ModelError(f"It holds no exported network{known}.")
+    header = json.loads(content[8 : 8 + length])
+    return parse_program(header["__metadata__"][GRAPH]), load(content)
 
 
 def _try(program: Program, tensors: Mapping[str, Tensor]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from torch.export.graph_signature import InputKind
 
 from sightline.model_zoo.graph.operators import PYTHON, find_operator
 from sightline.model_zoo.graph.program import DTYPES, MEMORY_FORMATS, Program
+from sightline.model_zoo.graph.recorder import Recorder
 from sightline.model_zoo.spec import ModelError, printable
 
 _ASSERTIONS = ("_assert", "sym_constrain")  # operators that return nothing: what they check holds for this size
@@ -29,18 +30,18 @@ def program_of(exported: ExportedProgram, model: nn.Module, image: list[int]) ->
     tensors = _tensors_of(model)
     tensors += [["constant", str(spec.target)] for spec in specs if spec.kind is InputKind.CONSTANT_TENSOR]
     numbers = {name: number for number, (_, *names) in enumerate(tensors) for name in names}
-    tracer = _Tracer(exported.graph_module, len(tensors) + 1)
+    recorder = Recorder(len(tensors))
     given = [
         {"value": len(tensors) if spec.kind is InputKind.USER_INPUT else numbers[str(spec.target)]} for spec in specs
     ]
-    answers = tracer.walk(exported.graph, given)
+    answers = _Tracer(exported.graph_module, recorder).walk(exported.graph, given)
     own = [names[0] for kind, *names in tensors if kind in ("temporary", "constant")]
     constants = {
         name: exported.constants[name].detach().cpu().contiguous() for name in own if name in exported.constants
     }
     modules = _modules_of(model)
     program = Program(
-        image, modules, tensors, tracer.calls, tracer.steps, [one["value"] for one in answers], marked=True
+        image, modules, tensors, recorder.calls, recorder.steps, [one["value"] for one in answers], marked=True
     )
     return program, constants
 
@@ -62,14 +63,10 @@ def _tensors_of(model: nn.Module) -> list[list[str]]:
 
 
 class _Tracer:
-    """Collects steps and calls while it walks through a graph of torch.fx."""
+    """Records the steps of a graph of torch.fx, and of the graphs inside it."""
 
-    def __init__(self, graphs: fx.GraphModule, first: int) -> None:
-        self.steps: list[list[Any]] = []
-        self.calls: list[list[Any]] = [["", 0]]
-        self._graphs, self._first = graphs, first
-        self._known: dict[tuple[str, ...], int] = {(): 0}
-        self._call = 0
+    def __init__(self, graphs: fx.GraphModule, recorder: Recorder) -> None:
+        self._graphs, self._recorder = graphs, recorder
 
     def walk(self, graph: fx.Graph, given: list[Any]) -> list[Any]:
         """Add the steps of a graph; given: the arguments that stand for its inputs. Returns those for its outputs."""
@@ -79,26 +76,13 @@ class _Tracer:
             if node.op == "placeholder":
                 values[node] = next(inputs)
             elif node.op == "call_function":
-                self._enter(node)
+                if stack := node.meta.get("nn_module_stack"):  # none: PyTorch has added the step
+                    self._recorder.enter((key, name) for key, (name, _) in stack.items())
                 values[node] = self._step(node, values)
             elif node.op == "output":
                 outputs: list[Any] = self._argument(node.args[0], values)
                 return outputs
         return []
-
-    def _enter(self, node: fx.Node) -> None:
-        """Find the call that a step belongs to: the stack has a key of its own for every call of a module."""
-        stack = node.meta.get("nn_module_stack")
-        if not stack:  # PyTorch has added it
-            return
-        keys = [(key, name) for key, (name, _) in stack.items() if name]
-        path: tuple[str, ...] = ()
-        for key, name in keys:
-            around, path = path, (*path, key)
-            if path not in self._known:
-                self._known[path] = len(self.calls)
-                self.calls.append([name, self._known[around]])
-        self._call = self._known[path]
 
     def _step(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         target: Any = node.target
@@ -106,7 +90,7 @@ class _Tracer:
         if name == "wrap_with_set_grad_enabled":
             enabled, inner, *rest = node.args
             outputs = self._inside(inner, rest, values)
-            return outputs if enabled else [self._add("detach.default", [one], {}) for one in outputs]
+            return outputs if enabled else [self._recorder.add("detach.default", [one], {}) for one in outputs]
         if name == "wrap_with_autocast":
             _, _, enabled, _, inner, *rest = node.args
             if enabled:
@@ -120,16 +104,14 @@ class _Tracer:
             return None
         find_operator(operator)
         named = {name: self._argument(argument, values) for name, argument in node.kwargs.items()}
-        return self._add(operator, arguments, {name: value for name, value in named.items() if value is not None})
+        return self._recorder.add(
+            operator, arguments, {name: value for name, value in named.items() if value is not None}
+        )
 
     def _inside(self, inner: Any, arguments: Any, values: dict[fx.Node, Any]) -> list[Any]:
         graph = self._graphs.get_submodule(str(inner.target))
         assert isinstance(graph, fx.GraphModule)
         return self.walk(graph.graph, [self._argument(argument, values) for argument in arguments])
-
-    def _add(self, operator: str, arguments: list[Any], named: dict[str, Any]) -> dict[str, int]:
-        self.steps.append([self._call, operator, arguments, named])
-        return {"value": self._first + len(self.steps) - 1}
 
     def _argument(self, argument: Any, values: dict[fx.Node, Any]) -> Any:
         """Return the JSON value of an argument, see `Program`."""
