@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from os.path import isfile, join
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sightline.model_zoo.checkpoint import read_weights
+from sightline.model_zoo.other_forms import way_in
 from sightline.model_zoo.own_file import own_spec
 from sightline.model_zoo.published import imagenet_resnet18, timm_spec, torchvision_spec
 from sightline.model_zoo.resnet import ResNet
@@ -41,8 +43,6 @@ MODELS: dict[str, ModelSpec] = {
     "resnet18_imagenet": ModelSpec(imagenet_resnet18, input_size=224),
 }
 LIBRARIES = {"torchvision": torchvision_spec, "timm": timm_spec}
-
-
 FORMS = (*MODELS, "torchvision:NAME", "timm:NAME", "timm:DIR", "hf:DIR", "FILE.py:NAME")
 
 
@@ -63,7 +63,10 @@ def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
         return own_spec(name, input_size)
     if name in MODELS or colon and library in LIBRARIES:
         return named_spec(name, input_size)
-    raise ModelError(f"Unknown model {printable(name)!r}; choose from: {', '.join(FORMS)}.")
+    said = way_in(Path(name)) or f"Unknown model {printable(name)!r}; choose from: {', '.join(FORMS)}."
+    if isfile(name) and not way_in(Path(name)):
+        said = f"{name} may be weights (--weights FILE); --model names their network: {', '.join(FORMS)}."
+    raise ModelError(said)
 
 
 def named_spec(name: str, input_size: int | None = None) -> ModelSpec:

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from sightline.model_zoo.beside import claimed_accuracy, class_names
 from sightline.model_zoo.numpy_values import is_array, read_number
+from sightline.model_zoo.other_forms import way_in
 from sightline.model_zoo.pickled import Made
 from sightline.model_zoo.spec import ModelError, printable
-from sightline.model_zoo.torch_file import LEGACY, ZIP, StoredTensor, TorchFile, UnreadableError
+from sightline.model_zoo.torch_file import PICKLES, ZIP, StoredTensor, TorchFile, UnreadableError
 
 # Where a checkpoint keeps its weights, in the order in which they are looked for. Before these go averaged ones, as in
 # timm; what has any other name is the last resort.
@@ -59,16 +60,19 @@ def read_weights(file: Path) -> WeightsFile:
     """Find the state dict in a file. Raises ModelError where there is no such file, or no state dict in it."""
     if file.is_dir():
         raise ModelError(
-            f"{file} is a folder; give the weights file in it, .safetensors or a state dict saved by torch."
+            way_in(file)
+            or f"{file} is a folder; give the weights file in it, .safetensors or a state dict saved by torch."
         )
     if not file.is_file():
         raise ModelError(f"No weights file at {file}; give the path of a .safetensors or .pt file.")
     try:
         found = _read_parts(file) if file.name.endswith(INDEX) else _read(file)
     except Exception as error:  # a file that is not what its name says ends in many kinds
-        raise ModelError(f"The weights file {file} cannot be read: {_reason(error)}") from error
+        raise ModelError(way_in(file) or f"The weights file {file} cannot be read: {_reason(error)}") from error
     if isinstance(found, str):
-        raise ModelError(f"{file} holds no state dict{found}; save one with torch.save(model.state_dict(), FILE).")
+        raise ModelError(
+            way_in(file) or f"{file} holds no state dict{found}; save one with torch.save(model.state_dict(), FILE)."
+        )
     return found
 
 
@@ -115,8 +119,8 @@ def _read(path: Path) -> WeightsFile | str:
 
 def _read_open(path: Path, stream: BinaryIO) -> WeightsFile | str:
     """Read the weights of an open file; where it has none, return what it has instead, in words."""
-    start = stream.read(len(LEGACY))
-    if start.startswith((ZIP, LEGACY)):
+    start = stream.read(9)
+    if start.startswith((ZIP, *PICKLES)):
         file = TorchFile(stream)
         content: object = file.content
         read: Callable[[Any], Tensor] = file.tensor

@@ -27,7 +27,7 @@ def read_array(made: Made) -> np.ndarray:
     else:
         _, shape, dtype, in_fortran_s, data = made.state if isinstance(made.state, tuple) else ()
         order = "F" if in_fortran_s is True else "C"
-    kind, content = _dtype(dtype), _bytes(data)
+    kind, content = _dtype(dtype), as_bytes(data)
     if not all(type(side) is int and side >= 0 for side in shape) or math.prod(shape) * kind.itemsize != len(content):
         raise ValueError("an array of another size than its bytes")
     values = np.frombuffer(content, kind).reshape(shape, order="F" if order == "F" else "C")
@@ -44,7 +44,7 @@ def read_number(value: object) -> float | None:
         if is_array(value):
             return float(read_array(value).item())
         dtype, data = value.arguments if _function(value) == "scalar" else ()
-        return float(np.frombuffer(_bytes(data), _dtype(dtype)).item())
+        return float(np.frombuffer(as_bytes(data), _dtype(dtype)).item())
     except Exception:  # of text, of what is damaged, or of more than one number
         return None
 
@@ -66,8 +66,8 @@ def _dtype(made: Any) -> np.dtype:
     return np.dtype(order + kind)
 
 
-def _bytes(data: Any) -> bytes:
-    """Return bytes, which older protocols write as a call that makes them of text."""
+def as_bytes(data: Any) -> bytes:
+    """Return bytes, which older protocols write as a call that makes them of text. Raises ValueError for others."""
     if isinstance(data, (bytes, bytearray)):
         return bytes(data)
     text = data.arguments[0] if data.arguments else ""

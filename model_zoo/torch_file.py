@@ -1,4 +1,4 @@
-"""Read what `torch.save` wrote, as a zip archive or in its older format, and run nothing of it.
+"""Read what `torch.save` wrote, as a zip archive or in its older format, or a pickle alone, and run nothing of it.
 
 What was saved is read by `read_pickle`; each tensor in it is a `StoredTensor`, which says where in the file it lies.
 Only those that are asked for are read, and all that a file says of them is checked before torch sees it.
@@ -7,18 +7,19 @@ Only those that are asked for are read, and all that a file says of them is chec
 import io
 import math
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
-from sightline.model_zoo.numpy_values import read_array
+from sightline.model_zoo.numpy_values import as_bytes, read_array
 from sightline.model_zoo.pickled import Made, read_pickle
 
 ZIP = b"PK\x03\x04"
+PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))  # what those of Python begin with
 LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."  # a pickle of torch's magic number
 MOST_SIDES, MOST_NUMBER = 64, 2**48  # of a tensor; of a side, stride or offset
 
@@ -68,9 +69,7 @@ class TorchFile:
 
     def __init__(self, stream: BinaryIO) -> None:
         stream.seek(0)
-        start = stream.read(len(ZIP))
-        stream.seek(0)
-        self.content, self._storages = (_read_zip if start.startswith(ZIP) else _read_legacy)(stream)
+        self.content, self._storages = _reader(stream)(stream)
         self._bytes: dict[str, bytearray] = {}
         self._room = 2 * stream.seek(0, io.SEEK_END)  # numbers with memory of their own; a tensor may have two names
 
@@ -113,7 +112,33 @@ class TorchFile:
         return torch.frombuffer(self._bytes[key], dtype=stored.dtype, count=last + 1).as_strided(shape, strides, offset)
 
 
-def _read_zip(stream: BinaryIO) -> tuple[object, Mapping[str, Callable[[], bytes]]]:
+def _reader(stream: BinaryIO) -> Callable[[BinaryIO], tuple[Any, dict[str, Callable[[], bytes]]]]:
+    stream.seek(0)
+    start = stream.read(len(LEGACY))
+    stream.seek(0)
+    return _read_zip if start.startswith(ZIP) else _read_legacy if start == LEGACY else _read_plain
+
+
+def _read_plain(stream: BinaryIO) -> tuple[Any, dict[str, Callable[[], bytes]]]:
+    """Read a pickle of Python's own, in which each storage is a whole file of torch's, as bytes."""
+    storages: dict[str, Callable[[], bytes]] = {}
+
+    def make(name: str, arguments: tuple[Any, ...]) -> object:
+        if name != "torch.storage._load_from_bytes":
+            return _make(name, arguments)
+        inner = io.BytesIO(as_bytes(*arguments))
+        reader = _reader(inner)
+        storage, found = (None, {}) if reader is _read_plain else reader(inner)
+        if not isinstance(storage, _Storage):
+            raise ValueError("a storage that is none")
+        key = f"{len(storages)}"
+        storages[key] = found[storage.key]
+        return replace(storage, key=key)
+
+    return read_pickle(stream, make=make), storages
+
+
+def _read_zip(stream: BinaryIO) -> tuple[Any, dict[str, Callable[[], bytes]]]:
     """Read the archive that torch writes since version 1.6."""
     archive = zipfile.ZipFile(stream)
     members = {member.filename: member for member in archive.infolist()}
@@ -132,7 +157,7 @@ def _read_zip(stream: BinaryIO) -> tuple[object, Mapping[str, Callable[[], bytes
     return content, {name.removeprefix(data): read for name, read in storages.items()}
 
 
-def _read_legacy(stream: BinaryIO) -> tuple[object, Mapping[str, Callable[[], bytes]]]:
+def _read_legacy(stream: BinaryIO) -> tuple[Any, dict[str, Callable[[], bytes]]]:
     """Read what torch wrote before: five pickles, then each storage after the number of its elements."""
     dtypes: dict[str, torch.dtype] = {}
 

@@ -274,3 +274,33 @@ def test_changed_bytes_of_the_pickle_behind_the_checksum_do_too(tmp_path, checkp
         damaged[numbers.randrange(len(damaged))] = numbers.randrange(256)
         read += ends_well(with_pickle(bytes(damaged), storages), tmp_path / "w.pt")
     assert 20 < read < 280  # else this tries too little
+
+
+def test_changed_bytes_of_a_pickle_of_python_s_own_do_too(tmp_path, checkpoint):
+    content, numbers, read = pickle.dumps(checkpoint, 4), random.Random(0), 0
+    for _ in range(300):
+        damaged = bytearray(content)
+        damaged[numbers.randrange(len(damaged))] = numbers.randrange(256)
+        read += ends_well(bytes(damaged), tmp_path / "w.pt")
+    assert 20 < read < 280
+
+
+@pytest.mark.parametrize(
+    "inner", [b"", b"PK", pickle.dumps(7), saved(NUMBERS), saved(NUMBERS, zipped=False), "text", None]
+)
+def test_a_storage_in_a_pickle_is_one(tmp_path, inner):
+    loaded = Call(torch.storage._load_from_bytes, *([] if inner is None else [inner]))
+    (tmp_path / "w.pt").write_bytes(pickle.dumps(tensor(0, (24,), (1,), storage=loaded)))
+    with pytest.raises(ModelError):
+        read_weights(tmp_path / "w.pt")
+
+
+def test_nothing_of_a_hostile_pickle_of_python_s_own_runs(tmp_path):
+    mark, file = tmp_path / "mark", tmp_path / "w.pkl"
+    harm = Call(os.system, f"touch {mark}")
+    inner = saved({"weight": harm})
+    for content in (harm, {"state_dict": harm}, {"weight": Call(torch.storage._load_from_bytes, inner)}):
+        file.write_bytes(pickle.dumps(content))
+        with pytest.raises(ModelError):
+            read_weights(file)
+    assert not mark.exists()
