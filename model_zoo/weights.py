@@ -11,6 +11,7 @@ from sightline.model_zoo.naming import is_computed, named_as, under_all_names
 from sightline.model_zoo.spec import ModelError, find_head, printable
 
 TABLE_ROWS = 12
+CODE = "give sightline evaluate the code that builds it, --model FILE.py:NAME"
 
 
 def load_weights(model: nn.Module, file: WeightsFile, num_classes: int, dataset: str) -> str:
@@ -110,6 +111,7 @@ def _misfit(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], head: str 
         sorted(value.numel() for name, value in state.items() if not is_computed(name)) for state in (weights, own)
     )
     what, remedy = "of another architecture", "choose the --model, and the --image-size, that they were saved with"
+    remedy += f"; of a network that was changed, a new head for example, {CODE}"
     if theirs == mine and not misshaped:
         what = "by their sizes of this architecture, but under other names"
         remedy = "choose the --model of the library that they are from, torchvision:NAME or timm:NAME, or rename them"
@@ -137,9 +139,8 @@ def _other_channels(name: str, weights: Mapping[str, Tensor], own: Mapping[str, 
     if channels != 1:
         return f"of a network for images of {channels:,} channels ({name}); Sightline's have 3, red, green and blue."
     return (
-        f"of a network for grey images ({name} takes 1 channel); Sightline's have 3. Spread that weight over them as "
-        f"Pillow makes grey of colours, state[{name!r}] * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1), save it, "
-        "and give one --mean and --std for all three, thrice each."
+        f"of a network for grey images ({name} takes 1 channel), and the --model takes colours: {CODE}, which may take "
+        "grey images, and one --mean and --std, thrice each."
     )
 
 

@@ -216,7 +216,8 @@ def test_what_does_not_fit_stands_in_an_aligned_table(tmp_path, network, weights
     sentence, *table = str(error.value).split("\n")
     assert sentence == (
         f"The weights in {tmp_path / 'w.pt'} are of another architecture: 1 of another shape, 1 missing, "
-        "1 unexpected; choose the --model, and the --image-size, that they were saved with."
+        "1 unexpected; choose the --model, and the --image-size, that they were saved with; of a network that was "
+        "changed, a new head for example, give sightline evaluate the code that builds it, --model FILE.py:NAME."
     )
     assert table == [
         "  name           in the file   in the model",
@@ -298,7 +299,7 @@ def test_pretrained_weights_of_another_architecture_are_refused(tmp_path, networ
     file = saved(build_model("resnet18_imagenet", 10).state_dict(), tmp_path / "wide.pt")
     with pytest.raises(
         ModelError,
-        match=r"of another shape; choose the --model, and the --image-size, that they were saved with.\n +name",
+        match=r"of another shape; choose the --model, and the --image-size, that they were saved with; .*\n +name",
     ):
         load_pretrained(network, file, 10)
 
