@@ -7,6 +7,7 @@ magnitude, 0 for a map of zeros. So a map of any magnitude keeps eleven bits, an
 import os
 import re
 import shutil
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sightline.run_store import files
 from sightline.run_store.arrays import StoredArray, stored_array
 from sightline.run_store.commands import command
 from sightline.run_store.files import FileError
-from sightline.run_store.record import MOST_SIDE, RunError
+from sightline.run_store.record import MOST_LAYERS, MOST_SIDE, RunError
 from sightline.run_store.run import Run
 
 PRECOMPUTED_TARGETS = ("predicted", "label")  # columns of the predictions: the class whose logit is explained
@@ -42,6 +43,34 @@ def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.n
         if isinstance(error.__cause__, FileNotFoundError):
             return None
         raise
+
+
+def stored_kinds(run: Run) -> dict[str, tuple[str, ...]]:
+    """Return method → layers of which the maps of the predicted class lie in the run: the record's order, then by name.
+
+    Raises RunError where the record cannot be read.
+    """
+    own = {layer: place for place, layer in enumerate(run.record.layers)}
+    found = {}
+    for method in _folders(run.path / files.MAPS):
+        layers = [
+            layer
+            for layer in _folders(run.path / files.MAPS / method)
+            if os.path.isfile(run.path / files.MAPS / method / layer / "predicted.npy")
+        ]
+        if layers:
+            found[method] = tuple(sorted(layers, key=lambda layer: (own.get(layer, len(own)), layer)))
+    return found
+
+
+def _folders(path: Path) -> list[str]:
+    """Return the names of the folders in a folder, at most MOST_LAYERS; none where it cannot be read, or is a link."""
+    try:
+        with os.scandir(path) as entries:
+            names = [each.name for each in islice(entries, MOST_LAYERS) if each.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [] if path.is_symlink() else sorted(filter(_NAME.fullmatch, names))
 
 
 def are_written(run: Run, method: str, layer: str, target: str) -> bool:

@@ -117,7 +117,7 @@ _json = st.recursive(
 _FIELDS = (
     "model", "layers", "dataset", "fingerprints", "image_counts", "class_names", "mean", "std", "input_size",
     "parameters", "recipe", "seed", "threads", "device", "created", "full_size_from", "git_commit", "packages",
-    "state", "reason", "schema_version",
+    "state", "reason", "schema_version", "network", "without_network", "resize",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from sightline.app.elements.matrix_chart import MOST_DRAWN
 from sightline.app.elements.spreadsheets import set_as_csv
 from sightline.app.elements.text import count, counted, escape_markdown, percent
 from sightline.run_store.files import safe_name
-from sightline.run_store.predictions import ORDERS, REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
+from sightline.run_store.predictions import REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
 
 _OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
 
@@ -24,7 +24,7 @@ def draw_headline(predictions: Predictions, current: CurrentSet, selection: Sele
     """Draw how many images are shown, their order, and the download."""
     with st.container(key="headline", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.markdown(headline(predictions, len(current.rows), selection), width="stretch")
-        draw_order(selection, "mistakes")
+        draw_order(predictions, selection, "mistakes")
         st.download_button(
             "CSV",
             data=lambda: set_as_csv(predictions, current.rows),
@@ -37,13 +37,13 @@ def draw_headline(predictions: Predictions, current: CurrentSet, selection: Sele
         )
 
 
-def draw_order(selection: Selection, view: str) -> None:
-    """Draw the choice of the order in this view."""
+def draw_order(predictions: Predictions, selection: Selection, view: str) -> None:
+    """Draw the choice of the order in this view, of those that mean something for these predictions."""
     key = f"{view}_order"
-    st.session_state[key] = selection.order
+    st.session_state[key] = selection.order if selection.order in predictions.orders else predictions.orders[-1]
     st.selectbox(
         "Order",
-        list(ORDERS),
+        predictions.orders,
         key=key,
         label_visibility="collapsed",
         on_change=_take,
@@ -186,8 +186,9 @@ def _draw_words(place: DeltaGenerator, name: str, predictions: Predictions, want
 
 def _draw_range(place: DeltaGenerator, name: str, predictions: Predictions, selection: Selection) -> None:
     """Draw a slider over all values of the column; at its ends it asks for nothing, so that no NaN is left out."""
-    scale = (0.0, 100.0, 1.0) if name == "confidence" else slider_scale(predictions.ends(name))
-    if scale is None:
+    known = predictions.ends(name)
+    scale = (0.0, 100.0, 1.0) if name == "confidence" else slider_scale(known)
+    if scale is None or not len(known):
         return
     key, unit = f"mistakes_column_{name}", 100 if name == "confidence" else 1
     low, high, step = scale

@@ -193,8 +193,10 @@ def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[
                 "true": names[label],
                 "predicted": names[guess],
                 "wrong": bool(label != guess),
-                "confidence": f"{100 * confidence:.0f}",
-                "alt": f"Image {index}: {outcome}, confidence {percent(float(confidence))}",
+                "confidence": "" if np.isnan(confidence) else f"{100 * confidence:.0f}",
+                "alt": f"Image {index}: {outcome}, confidence {percent(float(confidence))}".removesuffix(
+                    ", confidence –"
+                ),
             }
         )
     return items

@@ -45,6 +45,9 @@ def draw_subject(
     else:
         draw_image(subject.pixels, subject.describe())
     st.markdown(outcome_markdown(subject))
+    if np.isnan(subject.probabilities).all():
+        st.caption("Only the predicted class is known, no probabilities.")
+        return
     draw_bars(probability_bars(subject, shown_classes), key="inspector_probabilities", widths=(48,), label_share=0.8)
 
 
@@ -82,7 +85,10 @@ def outcome_markdown(subject: Subject) -> str:
 
 
 def probability_bars(subject: Subject, shown: int = SHOWN_CLASSES) -> list[Bar]:
-    """Return the most probable classes, and the true one in any case: it is green, a wrong prediction orange."""
+    """Return the most probable classes, and the true one in any case: it is green, a wrong prediction orange.
+
+    Classes whose probability nobody knows are left out.
+    """
     p, label, predicted = subject.probabilities, subject.label, subject.predicted
     order = subject.likeliest[:shown]
     kinds: dict[int, Kind] = {predicted: ""}
@@ -101,4 +107,5 @@ def probability_bars(subject: Subject, shown: int = SHOWN_CLASSES) -> list[Bar]:
             title=f"{subject.name(code)}{roles.get(code, '')}: {percent(p[code], 2)}",
         )
         for code in order
+        if not np.isnan(p[code])
     ]

@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import streamlit as st
 
+from sightline.app.elements.no_network import draw_no_network
 from sightline.app.elements.text import about, count, escape_markdown, time_left
 from sightline.app.permissions import is_read_only
 from sightline.app.runs import loaders, processes
@@ -31,6 +32,9 @@ def draw_measuring(run: Run, rows: Sequence[QualityRow], view: str) -> None:
 
     rows: the figures that the page shows. view: whose page it is.
     """
+    if not run.has_network:
+        draw_no_network(run)
+        return
     state = _state(run)
     st.fragment(_draw, run_every=LOOK_EVERY if any(state[1:]) else IDLE_EVERY)(run, rows, view, state)
 

@@ -112,8 +112,8 @@ def _change_run() -> None:
             changes |= {"layers": (), "hide": None}
         classes = {CLASS_TARGET + name for name in facts.class_names}
         changes["targets"] = tuple(target for target in selection.targets if target in classes.union(TARGETS))
-    splits = [run_list.test_split(run) if run else "" for run in map(run_list.find_run, (selection.run, name))]
-    if splits[0] and splits[0] == splits[1]:
+    runs = [run for run in map(run_list.find_run, (selection.run, name)) if run]
+    if len(runs) == 2 and run_list.are_comparable(*runs):
         changes["image"] = selection.image
     write_selection(selection.change(**changes))
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sightline.app.elements.text import count
+from sightline.app.elements.text import count, percent
 from sightline.run_store.predictions import Predictions
 
 
@@ -35,9 +35,8 @@ class Subject:
     @cached_property
     def likeliest(self) -> list[int]:
         """All classes; the predicted one first, whatever rounding did to the probabilities."""
-        return sorted(
-            range(len(self.class_names)), key=lambda code: (code != self.predicted, -self.probabilities[code])
-        )
+        known = np.nan_to_num(self.probabilities, nan=-1)
+        return sorted(range(len(self.class_names)), key=lambda code: (code != self.predicted, -known[code]))
 
     @property
     def runner_up(self) -> int | None:
@@ -61,6 +60,15 @@ class Subject:
     def name(self, code: int) -> str:
         """Return the name of a class."""
         return self.class_names[code]
+
+    def share(self, code: int) -> str:
+        """Write the probability of a class, “93.4 %”; nothing where nobody knows it."""
+        p = self.probabilities[code]
+        return "" if np.isnan(p) else percent(p)
+
+    def with_share(self, code: int) -> str:
+        """Write “cat 93.4 %”."""
+        return f"{self.name(code)} {self.share(code)}".rstrip()
 
     def describe(self) -> str:
         """Write a text alternative."""

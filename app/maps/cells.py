@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import percent
 from sightline.app.maps.compute import Maps, Score
 from sightline.app.maps.paint import extremes, strongest
-from sightline.app.maps.settings import CLASS_TARGET, MapSettings
+from sightline.app.maps.settings import CLASS_TARGET, STORED_TARGETS, MapSettings
 from sightline.app.maps.support import Support
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.findings import Finding, find
@@ -71,9 +70,17 @@ def targets_of(subject: Subject, wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(target for target in wanted if _has(subject, target)) or ("predicted", *rival)
 
 
-def settings_for(subject: Subject, settings: MapSettings) -> MapSettings:
-    """Return the settings with the targets that this image has, see `targets_of`."""
-    return replace(settings, targets=targets_of(subject, settings.targets))
+def settings_for(subject: Subject, settings: MapSettings, *, is_stored: bool = False) -> MapSettings:
+    """Return the settings with the targets that this image has, see `targets_of`.
+
+    is_stored: nothing can be computed, so that only the two classes are left whose maps are computed ahead of time.
+    """
+    targets = targets_of(subject, settings.targets)
+    if is_stored:
+        most = len(STORED_TARGETS) if METHODS[settings.method].linear else 2
+        there = STORED_TARGETS[: most if subject.is_wrong else 1]
+        targets = tuple(target for target in targets if target in there) or there
+    return replace(settings, targets=targets)
 
 
 def _has(subject: Subject, target: str) -> bool:
@@ -95,8 +102,8 @@ def rows_of(subject: Subject, targets: Sequence[str], sign: str, method: str) ->
 
 def _row(subject: Subject, target: str, code: int, sign: str) -> Row:
     key, title = (f"class-{code}", "Class") if target.startswith(CLASS_TARGET) else (target, target.capitalize())
-    share = percent(subject.probabilities[code]).replace(" ", "\u00a0")
-    return Row(key, title, f"{subject.name(code)} {share}", (code, None), sign)
+    share = subject.share(code).replace(" ", "\u00a0")
+    return Row(key, title, f"{subject.name(code)} {share}".rstrip(), (code, None), sign)
 
 
 def _difference(subject: Subject, sign: str, method: str) -> Row:
@@ -109,7 +116,7 @@ def _difference(subject: Subject, sign: str, method: str) -> Row:
 def class_rows(subject: Subject, count: int, sign: str) -> list[Row]:
     """Return a row for each of the likeliest classes."""
     return [
-        Row(f"class-{code}", subject.name(code), percent(subject.probabilities[code]), (code, None), sign)
+        Row(f"class-{code}", subject.name(code), subject.share(code), (code, None), sign)
         for code in subject.likeliest[:count]
     ]
 
@@ -126,11 +133,13 @@ def make_cells(
     settings: MapSettings,
     supports: Mapping[str, Support],
     origin: str = "",
+    is_stored: bool = False,
 ) -> Cells:
     """Make a cell for each row and layer.
 
     scale "own": every map's maximum has the strongest colour; "row": that of all maps of its row. supports: by layer.
-    origin: of values that are not finite, see `find`.
+    origin: of values that are not finite, see `find`. is_stored: nothing can be computed, so that of no map is said
+    that it was not checked against those of other classes: it would be said of all.
     """
     grid = []
     for row in rows:
@@ -142,7 +151,7 @@ def make_cells(
                 replace(
                     cell,
                     largest=own if shared is None else shared,
-                    finding=_finding(cell, maps, subject, origin),
+                    finding=_finding(cell, maps, subject, origin, None if is_stored else UNCHECKED),
                     support=supports.get(cell.layer),
                 )
                 for cell, own in zip(cells, largest, strict=True)
@@ -151,14 +160,14 @@ def make_cells(
     return grid
 
 
-def _finding(cell: Cell, maps: Maps, subject: Subject, origin: str) -> Finding | None:
+def _finding(cell: Cell, maps: Maps, subject: Subject, origin: str, unchecked: Finding | None) -> Finding | None:
     if cell.values is None:
         return None
     likeliest = [maps.get((cell.layer, score)) for score in scores_to_judge(subject)]
     predicted, runner_up = (*likeliest, None)[:2]
     is_signed = cell.row.sign == "signed"
     finding = find(cell.values, is_signed=is_signed, predicted=predicted, runner_up=runner_up, origin=origin)
-    return UNCHECKED if finding is None and any(values is None for values in likeliest) else finding
+    return unchecked if finding is None and any(values is None for values in likeliest) else finding
 
 
 def share_scale(cells: Cells) -> Cells:

@@ -81,12 +81,14 @@ def maps(
 
     layers: of a layer method names of modules, else INPUT. look: called ten times a second while a pixel method works;
     what it raises ends this visitor's waiting, and the work where nobody else waits for it. stored: the `stored_maps`,
-    which are the answer where nothing is missing. Raises RunError.
+    which are the answer where nothing is missing, or the run has no network. Raises RunError.
     """
     stored = stored or stored_maps(run, subject, method, layers, scores)
     missing = [key for key in ((layer, score) for layer in layers for score in scores) if key not in stored.maps]
-    if not missing:
+    if not missing or not run.has_network and stored.maps:
         return stored
+    if not run.has_network:
+        raise RunError(stored.problem or f"Run {run.name} has no network, and no such map of this image.")
     parts = _parts(METHODS[method], [score for _, score in missing])
     if method in PIXEL_METHODS:
         found, seconds = _pixel_maps(run, subject, method, parts, look)

@@ -40,7 +40,7 @@ def draw_maps(run: Run, subject: Subject, settings: MapSettings, all_classes: bo
     """Draw the grid, what can be done with it, and the maps of all classes where they are wanted."""
     if drawn := draw_grid(run, subject, settings):
         _draw_footer(run, subject, settings, drawn, all_classes)
-        if all_classes and settings.method in LAYER_METHODS:
+        if all_classes and run.has_network and settings.method in LAYER_METHODS:
             _draw_classes(run, subject, settings)
 
 
@@ -54,7 +54,7 @@ def draw_grid(run: Run, subject: Subject, settings: MapSettings) -> Drawn | None
     place, known = st.empty(), supports(run, settings.method, settings.layers)
 
     def show(computed: Computed) -> Cells:
-        cells = make_cells(computed.maps, rows, subject, settings, known)
+        cells = make_cells(computed.maps, rows, subject, settings, known, is_stored=not run.has_network)
         if any(cell.finding and cell.finding.name == "not finite" for row in cells for cell in row):
             origin = _where_not_finite(run, subject)
             cells = make_cells(computed.maps, rows, subject, settings, known, origin)
@@ -76,7 +76,8 @@ def draw_grid(run: Run, subject: Subject, settings: MapSettings) -> Drawn | None
     cells = cells if computed is stored else show(computed)
     if stored.problem:
         st.warning(f"Computed again: {escape_markdown(stored.problem)}", icon=":material/history:")
-    return Drawn(cells, _source(stored, computed))
+    unknown = "" if run.has_network else " Whether other classes have the same maps is not known."
+    return Drawn(cells, _source(stored, computed) + unknown)
 
 
 def _where_not_finite(run: Run, subject: Subject) -> str:
@@ -98,7 +99,7 @@ def _draw_footer(run: Run, subject: Subject, settings: MapSettings, drawn: Drawn
         key="map_footer", horizontal=True, vertical_alignment="center", horizontal_alignment="right", gap="small"
     ):
         st.caption(drawn.source, width="stretch")
-        if settings.method in LAYER_METHODS:
+        if run.has_network and settings.method in LAYER_METHODS:
             st.session_state[_ALL_CLASSES] = all_classes
             st.toggle(
                 f"All classes at {escape_markdown(settings.layers[-1])}",

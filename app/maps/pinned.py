@@ -4,11 +4,12 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.elements.subject import Subject, split_image
-from sightline.app.elements.text import escape_markdown, percent
+from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.cells import settings_for
 from sightline.app.maps.panel import draw_grid
 from sightline.app.maps.resolve import resolve
 from sightline.app.runs import loaders, run_list
+from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
 
@@ -30,7 +31,7 @@ def pinned_run(run: Run, selection: Selection) -> Run | None:
 def draw_pinned_guess(run: Run, image: int, selection: Selection) -> None:
     """Say in one line what the pinned run takes the image for. Raises RunError."""
     if second := pinned_run(run, selection):
-        st.markdown(_guess_words(second, _seen_by(second, image)))
+        st.markdown(guess_words(second, _seen_by(second, image)))
 
 
 def draw_pinned_maps(run: Run, image: int, selection: Selection) -> None:
@@ -39,18 +40,23 @@ def draw_pinned_maps(run: Run, image: int, selection: Selection) -> None:
     if second is None:
         return
     subject = _seen_by(second, image)
-    settings, ignored = resolve(second, selection)
-    st.markdown(_guess_words(second, subject))
+    st.markdown(guess_words(second, subject))
+    try:
+        settings, ignored = resolve(second, selection)
+    except RunError as error:
+        st.caption(escape_markdown(str(error)))
+        return
     if ignored:
         st.caption("It has not all of these layers.")
-    draw_grid(second, subject, settings_for(subject, settings))
+    draw_grid(second, subject, settings_for(subject, settings, is_stored=not second.has_network))
 
 
 def _seen_by(run: Run, image: int) -> Subject:
     return split_image(loaders.predictions(run), image, loaders.images(run)[image])
 
 
-def _guess_words(run: Run, subject: Subject) -> str:
+def guess_words(run: Run, subject: Subject) -> str:
+    """Say in Markdown what a run takes an image for."""
     mark = ":orange[:material/close:]" if subject.is_wrong else ":green[:material/check:]"
-    guess, share = subject.name(subject.predicted), percent(subject.probabilities[subject.predicted])
-    return f":gray[{escape_markdown(run_list.title(run))}:] {mark} **{escape_markdown(guess)}** {share}"
+    guess, share = subject.name(subject.predicted), subject.share(subject.predicted)
+    return f":gray[{escape_markdown(run_list.title(run))}:] {mark} **{escape_markdown(guess)}** {share}".rstrip()

@@ -8,11 +8,11 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.inspector import draw_image
 from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import escape_markdown, percent
+from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
 from sightline.app.maps.cells import Cells, Row, make_cells, scores_to_judge
 from sightline.app.maps.grid import grid_html
-from sightline.app.maps.resolve import resolve
+from sightline.app.maps.resolve import resolve, stored_methods
 from sightline.app.maps.settings import MapSettings
 from sightline.app.maps.support import supports
 from sightline.app.maps.waiting import draw_restart, waiting
@@ -29,17 +29,19 @@ def predicted_map(run: Run, subject: Subject, selection: Selection, title: str) 
     """
     settings, _ = resolve(run, selection)
     settings = replace(settings, layers=settings.layers[-1:], scale="own")
-    guess = f"{subject.name(subject.predicted)} {percent(subject.probabilities[subject.predicted])}"
-    row = Row("predicted", title, guess, (subject.predicted, None), settings.sign)
+    row = Row("predicted", title, subject.with_share(subject.predicted), (subject.predicted, None), settings.sign)
     scores = list(dict.fromkeys([row.score, *scores_to_judge(subject)]))
     with waiting(run, subject, settings.method, "Computing the map …") as look:
         computed = compute.maps(run, subject, settings.method, settings.layers, scores, look)
     known = supports(run, settings.method, settings.layers)
-    return make_cells(computed.maps, [row], subject, settings, known), settings
+    return make_cells(computed.maps, [row], subject, settings, known, is_stored=not run.has_network), settings
 
 
 def draw_picture(run: Run, subject: Subject, selection: Selection) -> None:
-    """Draw the image, or with its map over it, and the switch between them."""
+    """Draw the image, or with its map over it, and the switch between them, where there may be a map."""
+    if not run.has_network and not stored_methods(run):
+        draw_image(subject.pixels, subject.describe())
+        return
     if not (selection.with_map and _draw_map(run, subject, selection)):
         draw_image(subject.pixels, subject.describe())
     st.session_state[_TOGGLE] = selection.with_map

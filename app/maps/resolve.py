@@ -1,12 +1,13 @@
 """From what the address asks for to what a map is drawn from, on one run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sightline.app.address.selection import Selection
 from sightline.app.maps import compute
 from sightline.app.maps.settings import SIGNS, MapSettings, colours_for
 from sightline.app.runs import loaders
-from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
+from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS
+from sightline.run_store.maps import stored_kinds
 from sightline.run_store.quality import INPUT
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -20,10 +21,14 @@ def resolve(run: Run, selection: Selection) -> tuple[MapSettings, list[str]]:
     The layers are the run's own where none was chosen. Targets that an image does not have are still in:
     see `settings_for`.
     """
-    sign = selection.sign if METHODS[selection.method].signed else SIGNS[0]
-    layers, ignored = ((INPUT,), []) if selection.method in PIXEL_METHODS else _layers(run, selection.layers)
+    if run.has_network:
+        method = selection.method
+        layers, ignored = ((INPUT,), []) if method in PIXEL_METHODS else _layers(run, selection.layers)
+    else:
+        method, layers, ignored = _stored(run, selection)
+    sign = selection.sign if METHODS[method].signed else SIGNS[0]
     settings = MapSettings(
-        method=selection.method,
+        method=method,
         layers=layers,
         targets=selection.targets,
         scale=selection.scale,
@@ -35,6 +40,21 @@ def resolve(run: Run, selection: Selection) -> tuple[MapSettings, list[str]]:
     return settings, ignored
 
 
+def stored_methods(run: Run) -> Mapping[str, tuple[str, ...]]:
+    """Return method → layers of the maps that lie in a run: all that one without a network has. Raises RunError."""
+    stored = stored_kinds(run)
+    return {method: stored[method] for method in LAYER_METHODS if method in stored}
+
+
+def _stored(run: Run, selection: Selection) -> tuple[str, tuple[str, ...], list[str]]:
+    """Return a method and layers whose maps lie in a run without a network, and sentences. Raises RunError."""
+    stored = stored_methods(run)
+    if not stored:
+        raise RunError(f"Run {run.name} has no network, and no maps were computed ahead of time.")
+    method = selection.method if selection.method in stored else next(iter(stored))
+    return method, *_chosen(selection.layers, stored[method], stored[method])
+
+
 def _layers(run: Run, wanted: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     own = loaders.record(run).layers
     known: Sequence[str] = own
@@ -43,6 +63,11 @@ def _layers(run: Run, wanted: Sequence[str]) -> tuple[tuple[str, ...], list[str]
             known = tuple(compute.map_layers(run))
         except RunError:  # where the model cannot be read, the grid says so
             return own, []
+    return _chosen(wanted, known, own)
+
+
+def _chosen(wanted: Sequence[str], known: Sequence[str], own: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the wanted layers that are known, else the run's own; and sentences on the others."""
     unknown = [name for name in wanted if name not in known]
     chosen = tuple(name for name in known if name in wanted)
     ignored = []
@@ -53,4 +78,4 @@ def _layers(run: Run, wanted: Sequence[str]) -> tuple[tuple[str, ...], list[str]
         ignored.append(
             f"At most {MOST_LAYERS} layers are shown side by side: the first {MOST_LAYERS} of {len(chosen)}."
         )
-    return chosen[:MOST_LAYERS] or own[:MOST_LAYERS], ignored
+    return chosen[:MOST_LAYERS] or tuple(own[:MOST_LAYERS]), ignored

@@ -9,6 +9,8 @@ COLOURS = {"positive": ("inferno", "viridis", "cividis"), "signed": ("RdBu_r", "
 CLASS_TARGET = "class:"
 TARGETS = ("predicted", "true", "runner-up", "difference")  # a target is one of these, or CLASS_TARGET + a class name
 
+STORED_TARGETS = ("predicted", "true", "difference")  # of which maps may be computed ahead of time
+
 
 @dataclass(frozen=True)
 class MapSettings:

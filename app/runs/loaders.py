@@ -1,6 +1,8 @@
 """What is read from runs, kept until a file behind it changes; maps.compute keeps what needs the model."""
 
 import gc
+import hashlib
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -147,6 +149,8 @@ def _reason(run: Run, state: State) -> str:
 def _resume_hint(run: Run) -> str:
     if run.record.curves_only:
         return "It was trained elsewhere, and cannot go on here."
+    if not run.has_network:
+        return "It cannot be finished; make it again under another name."
     if run.record.foreign:
         return f"Finish it with: {command('evaluate', '--run', run.path)}"
     return f"The same command with --run {quoted(run.path)} --resume goes on after its last finished epoch."
@@ -198,6 +202,20 @@ def comparison(before: Run, after: Run) -> Comparison:
 def accuracy(run: Run) -> float:
     """Return the share of right predictions, 0–1. Raises RunError."""
     return run.predictions().accuracy
+
+
+@kept("predictions", lru_cache(256))
+def files_and_labels(run: Run) -> str:
+    """Return a hash of the image files and their classes, by which images of several sizes are the same; "" of none.
+
+    Raises RunError.
+    """
+    found = run.predictions()
+    if "path" not in found.scalars.column_names:
+        return ""
+    labels = ",".join(map(str, found.column("label").tolist()))
+    text = json.dumps([found.class_names, labels, list(map(str, found.column("path")))])
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 @kept("images", lru_cache(16), is_small=True)

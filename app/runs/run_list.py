@@ -10,7 +10,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from sightline.app.address.parameters import RunFacts
 from sightline.app.elements.learning_curves import RUN_COLOURS
 from sightline.app.runs.folder import runs_root
-from sightline.app.runs.loaders import record
+from sightline.app.runs.loaders import files_and_labels, record
 from sightline.app.runs.look import Listed, Listing, Look, created_and_split
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -107,8 +107,13 @@ def newest_comparable(run: Run) -> str | None:
 
 
 def are_comparable(run: Run, other: Run) -> bool:
-    """Tell whether both were tested on the same images."""
-    return test_split(run) == test_split(other) != ""
+    """Tell whether both were tested on the same images: on the same pixels, or on the same files in several sizes."""
+    if test_split(run) == test_split(other) != "":
+        return True
+    try:
+        return files_and_labels(run) == files_and_labels(other) != ""
+    except RunError:
+        return False
 
 
 def test_split(run: Run) -> str:

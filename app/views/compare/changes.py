@@ -14,6 +14,7 @@ from sightline.app.elements.subject import split_image
 from sightline.app.elements.text import count, escape_markdown, percent
 from sightline.app.maps.cells import Cell
 from sightline.app.maps.grid import grid_html
+from sightline.app.maps.pinned import guess_words
 from sightline.app.maps.predicted import predicted_map
 from sightline.app.maps.waiting import draw_restart
 from sightline.app.runs import loaders, run_list
@@ -75,7 +76,9 @@ def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selec
         try:
             (row,), settings = predicted_map(run, subject, selection, run_list.title(run))
         except RunError as error:
-            st.caption(f"No map of {escape_markdown(run_list.title(run))}: {escape_markdown(str(error))}")
+            st.markdown(guess_words(run, subject))
+            why = escape_markdown(str(error)) if run.has_network else "it has no network."
+            st.caption(f"No map of {escape_markdown(run_list.title(run))}: {why}")
             draw_restart(error)
             continue
         cells.append(row)

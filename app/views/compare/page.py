@@ -128,7 +128,7 @@ def _draw_set(before: Run, after: Run, comparison: Comparison, current: CurrentS
             required=True,
             on_change=lambda: change_selection(compared=st.session_state[_CHANGE]),
         )
-        draw_order(selection, "compare")
+        draw_order(comparison.after, selection, "compare")
     st.caption("What {} predicted → what {} predicts.".format(*map(escape_markdown, names)))
     asked = selection.change(columns=())  # of one run's predictions only
     if selection.label or selection.predicted:

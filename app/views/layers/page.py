@@ -3,20 +3,22 @@
 import streamlit as st
 
 from sightline.app.address.selection import Selection
-from sightline.app.elements.current_set import current_set
+from sightline.app.elements.current_set import CurrentSet, current_set
 from sightline.app.elements.inspector import draw_inspector
+from sightline.app.elements.no_network import draw_no_network
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.subject import split_image
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.cells import settings_for
 from sightline.app.maps.panel import draw_maps
 from sightline.app.maps.pinned import draw_pinned_maps
-from sightline.app.maps.resolve import resolve
+from sightline.app.maps.resolve import resolve, stored_methods
 from sightline.app.runs import loaders
 from sightline.app.views.layers.hide import draw_hiding
 from sightline.app.views.layers.settings import draw_settings
 from sightline.app.views.layers.upload import draw_uploaded, draw_uploader, uploaded_subject
 from sightline.app.views.layers.which_layer import draw_which_layer
+from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 
 
@@ -24,13 +26,16 @@ def draw(run: Run, selection: Selection) -> None:
     """Draw the image, its maps, their settings, and what to believe."""
     record, predictions, images = loaders.record(run), loaders.predictions(run), loaders.images(run)
     current = current_set(predictions, selection)
+    if not run.has_network and not stored_methods(run):
+        _draw_without_maps(run, predictions, current, selection)
+        return
     settings, ignored = resolve(run, selection)
     for sentence in ignored:
         st.warning(escape_markdown(sentence), icon=":material/link_off:")
     left, middle, right = st.columns([250, 720, 240], gap="small")
     inspector = left.container(key="panel_inspector", border=True, gap="small")
     with inspector:
-        subject = uploaded_subject(run, record)
+        subject = uploaded_subject(run, record) if run.has_network else None
         if subject is not None:
             draw_uploaded(subject)
         else:
@@ -38,22 +43,37 @@ def draw(run: Run, selection: Selection) -> None:
             if current.image is not None:
                 subject = split_image(predictions, current.image, images[current.image])
     if subject is not None:
-        settings = settings_for(subject, settings)
+        settings = settings_for(subject, settings, is_stored=not run.has_network)
     with right, st.container(key="panel_map", border=True, gap="small"):
         draw_settings(run, record, settings)
     with middle, st.container(key="panel_grid", border=True, gap="small"):
+        if not run.has_network:
+            draw_no_network(run)
         if subject is not None:
             draw_maps(run, subject, settings, selection.all_classes)
             if subject.image is not None:
                 draw_pinned_maps(run, subject.image, selection)
         else:
             st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
+    if not run.has_network:
+        return
     with right, st.container(key="panel_support", border=True, gap="small"):
         draw_which_layer(run, settings.method, selection.to_query())
     with inspector:
         if subject is not None:
             draw_hiding(run, subject, settings, selection.hide)
         draw_uploader()
+
+
+def _draw_without_maps(run: Run, predictions: Predictions, current: CurrentSet, selection: Selection) -> None:
+    """Draw the image, why there is no map of it, and where a pinned run looked."""
+    left, middle = st.columns([250, 960], gap="small")
+    with left, st.container(key="panel_inspector", border=True, gap="small"):
+        draw_inspector(run, predictions, current)
+    with middle, st.container(key="panel_grid", border=True, gap="small"):
+        draw_no_network(run)
+        if current.image is not None:
+            draw_pinned_maps(run, current.image, selection)
 
 
 draw_run(draw)

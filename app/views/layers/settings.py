@@ -9,8 +9,17 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
-from sightline.app.maps.resolve import MOST_LAYERS
-from sightline.app.maps.settings import CELLS, CLASS_TARGET, COLOURS, SCALES, SIGNS, TARGETS, MapSettings
+from sightline.app.maps.resolve import MOST_LAYERS, stored_methods
+from sightline.app.maps.settings import (
+    CELLS,
+    CLASS_TARGET,
+    COLOURS,
+    SCALES,
+    SIGNS,
+    STORED_TARGETS,
+    TARGETS,
+    MapSettings,
+)
 from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
@@ -32,7 +41,7 @@ def draw_settings(run: Run, record: RunRecord, settings: MapSettings) -> None:
     _widget(
         st.selectbox,
         "Method",
-        list(METHODS),
+        list(METHODS if run.has_network else stored_methods(run)),
         "method",
         settings.method,
         format_func=lambda name: METHODS[name].title,
@@ -43,9 +52,9 @@ def draw_settings(run: Run, record: RunRecord, settings: MapSettings) -> None:
     _widget(
         st.multiselect,
         "Classes",
-        (*TARGETS, *(CLASS_TARGET + name for name in record.class_names)),
+        (*TARGETS, *(CLASS_TARGET + name for name in record.class_names)) if run.has_network else STORED_TARGETS,
         "targets",
-        list(settings.targets),
+        [target for target in settings.targets if run.has_network or target in STORED_TARGETS],
         format_func=target_words,
         help="Rows of the grid. The difference is that of the prediction and its rival: the true class where it is "
         "wrong, else the runner-up.",
@@ -77,8 +86,11 @@ def _draw_layers(run: Run, record: RunRecord, settings: MapSettings) -> None:
     with layers:
         names = dict.fromkeys(settings.layers, "") | dict.fromkeys(record.layers, "")
         try:
-            found = compute.map_layers(run).items()
-            names = {name: f" · {height}×{width}" for name, (height, width) in found}
+            if run.has_network:
+                found = compute.map_layers(run).items()
+                names = {name: f" · {height}×{width}" for name, (height, width) in found}
+            else:
+                names = dict.fromkeys(stored_methods(run)[settings.method], "")
         except RunError as error:
             st.caption(f"The network cannot be read: {escape_markdown(str(error))}")
         _widget(

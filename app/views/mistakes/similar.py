@@ -22,7 +22,8 @@ def draw_similar(run: Run, predictions: Predictions, image: int) -> None:
     try:
         rows = loaders.similar(run, image, SHOWN)
     except RunError as error:
-        st.caption(escape_markdown(str(error)))
+        without = "Not known: the run has no network."
+        st.caption(escape_markdown(str(error)) if run.has_network else without)
         return
     draw_gallery(
         gallery_items(run, predictions, rows),
