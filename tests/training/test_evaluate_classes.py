@@ -132,8 +132,8 @@ def test_codes_are_never_guessed(here, weights, command, capsys, trained):
         command(here, file)
     assert exit.value.code == 2
     assert capsys.readouterr().err == (
-        f"Error: The weights in {file} are for 3 classes and the test split of folder:{here} has 2: name all classes "
-        "of the model, in its order, with --classes FILE. See --help.\n"
+        f"Error: timm:test_resnet tells 3 classes apart, and the split of folder:{here} has 2 (ape, cat): name all "
+        "classes of the model, in its order and as the data set does, with --classes FILE. See --help.\n"
     )
 
 
@@ -170,7 +170,7 @@ def test_an_existing_run_has_its_classes(monkeypatch, capsys, option):
     monkeypatch.setattr(sys, "argv", ["evaluate", "--run", "r", *option])
     with pytest.raises(SystemExit):
         main()
-    assert "A new run needs --model" in capsys.readouterr().err
+    assert "needs --model or --predictions; an existing run" in capsys.readouterr().err
 
 
 def test_a_folder_whose_classes_were_renamed_since_is_a_sentence(here, weights, command):

@@ -197,9 +197,12 @@ MODEL = ["--model", "timm:test_resnet", *WEIGHTS, "--dataset", "folder:photos"]
     ("options", "says"),
     [
         ([], "Give --run for an existing run, or --model"),
-        (["--run", "r", *WEIGHTS], "A new run needs --model, --weights and --dataset; an existing one, --run alone"),
-        (["--run", "r", "--layers", "layer4"], "A new run needs"),
-        (["--model", "timm:test_resnet", "--run", "r"], "--model needs --weights FILE and --dataset"),
+        (["--run", "r", *WEIGHTS], "--weights needs --model; an existing run takes --run alone"),
+        (["--run", "r", "--layers", "layer4"], "--layers needs --model; an existing run takes --run alone"),
+        (["--model", "timm:test_resnet", "--run", "r"], "--model needs --dataset, the images to judge it on"),
+        (["--model", "timm:test_resnet", "--dataset", "cifar10"], "timm:test_resnet needs --weights FILE"),
+        (["--log", "l.csv", "--layers", "fc"], "--layers needs --model and does not go with --log"),
+        ([*MODEL, "--predictions", "p.csv"], "--predictions has nothing to add and does not go with --model"),
         ([*MODEL, "--image-size", "4"], "--image-size 4 is out of range"),
         ([*MODEL, "--mean", "0.5", "0.5", "0.5"], "--mean and --std go together"),
         ([*MODEL, "--mean", "127", "127", "127", "--std", "50", "50", "50"], "of pixels scaled to 0-1"),
@@ -235,7 +238,7 @@ def test_a_run_that_ended_early_says_how_it_is_finished_and_is(photos, weights, 
     def fail(*_, **__):
         raise error
 
-    config = ImportConfig("timm:test_resnet", weights, f"folder:{photos}", tmp_path / "run", device="cpu")
+    config = ImportConfig("timm:test_resnet", f"folder:{photos}", weights, tmp_path / "run", device="cpu")
     with monkeypatch.context() as patch:
         patch.setattr("sightline.training.inference.infer", fail)
         with pytest.raises((KeyboardInterrupt, RunError), match="sightline evaluate --run .*run"):
@@ -247,12 +250,12 @@ def test_a_run_that_ended_early_says_how_it_is_finished_and_is(photos, weights, 
 
 def test_an_unknown_model_is_a_sentence_before_anything_is_read(tmp_path):
     with pytest.raises(ModelError, match="no image classifier 'resnet1'; the nearest are"):
-        import_model(ImportConfig("torchvision:resnet1", tmp_path / "no.pt", "folder:nowhere"))
+        import_model(ImportConfig("torchvision:resnet1", "folder:nowhere", tmp_path / "no.pt"))
 
 
 def test_the_name_of_a_run_is_a_plain_file_name(photos, weights, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path, predictions = import_model(ImportConfig("timm:test_resnet", weights, f"folder:{photos}", device="cpu"))
+    path, predictions = import_model(ImportConfig("timm:test_resnet", f"folder:{photos}", weights, device="cpu"))
     (run,) = (tmp_path / "runs").iterdir()
     assert run == path.absolute() and len(predictions) == 6
     assert run.name.endswith("_timm-test_resnet") and "_folder-" in run.name
