@@ -1,5 +1,6 @@
 """Make a run from a program: of a model in memory, and of the figures of a training loop of one's own."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -131,7 +132,7 @@ class Recording:
         if not isinstance(epoch, int) or epoch <= max(self._epochs, default=0):
             last = f"after {self._epochs[-1]}" if self._epochs else "from 1"
             raise UsageError(f"Epoch {epoch!r} does not follow; epochs are whole numbers that rise {last}.")
-        self._writer.append_metrics({"epoch": epoch} | {name: float(value) for name, value in figures.items()})
+        self._writer.append_metrics({"epoch": epoch} | {name: _figure(name, value) for name, value in figures.items()})
         self._epochs.append(epoch)
 
     def finish(
@@ -169,6 +170,17 @@ class Recording:
         self._writer.describe(replace(record, created=self._writer.record.created))
         complete_with_predictions(self._writer, table, test)
         warn(doubts(table, test.class_names, options.get("claimed_accuracy")))
+
+
+def _figure(name: str, value: Any) -> float:
+    """Return a figure of an epoch as a number. Raises UsageError for what is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name} is {str(value)[:40]!r}, not a number.") from error
+    if name.endswith("accuracy") and not (0 <= number <= 1 or math.isnan(number)):
+        raise UsageError(f"{name} is {number:g}; an accuracy is a share, from 0 to 1.")
+    return number
 
 
 def _make_ready(model: nn.Module, data: Any, options: Options) -> tuple[Ready, ImageSplit]:
