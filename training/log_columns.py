@@ -1,7 +1,7 @@
 """What the name of a column of a log says: which figure it holds, and of which images."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -75,6 +75,17 @@ def _words(name: str) -> list[str]:
     return _GLUED.sub(r"\1 \2", " ".join(_WORD.findall(name)).lower()).split()
 
 
+def shown(names: Sequence[str], most: int = 6) -> str:
+    """Write names of columns or runs, which are other people's text, for a sentence.
+
+    >>> shown(["loss", "a\\nb", "c"], most=2)
+    '“loss”, “a?b” and 1 more'
+    """
+    printable = ("".join(sign if sign.isprintable() else "?" for sign in name[:60]) for name in names[:most])
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(f"“{name}”" for name in printable) + more
+
+
 def is_split(text: str) -> bool:
     """Tell whether a text names training or test images, and nothing else.
 
@@ -125,6 +136,5 @@ def _best(figure: str, columns: list[Column], values: Mapping[str, int]) -> Colu
     best = min(columns, key=order)
     same = [column.name for column in columns if order(column)[:2] == order(best)[:2]]
     if len(same) > 1 and best.distance >= _UNKNOWN and figure.endswith(("loss", "accuracy")):
-        names = ", ".join(f"“{name[:60]}”" for name in same[:5])
-        raise FileError(f"has several columns for the {figure.replace('_', ' ')}: {names}; keep one of them")
+        raise FileError(f"has several columns for the {figure.replace('_', ' ')}: {shown(same)}; keep one of them")
     return best

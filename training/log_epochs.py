@@ -8,7 +8,7 @@ from statistics import fmean, median
 
 from sightline.run_store.files import FileError
 from sightline.run_store.metrics import METRICS_COLUMNS, MOST_EPOCHS, Epoch
-from sightline.training.log_columns import Column
+from sightline.training.log_columns import Column, shown
 from sightline.training.log_rows import Row
 
 FIGURES = METRICS_COLUMNS[1:]
@@ -39,7 +39,7 @@ def epochs_of(rows: Sequence[Row], columns: Mapping[str, Column]) -> tuple[list[
     whole, how = _count_from_one(points)
     series, repeated = _gather(points, whole)
     if repeated:
-        notes.append(f"{_epochs(repeated)} {_stand(repeated)} there more than once: what was written last counts.")
+        notes.append(f"More than once there: {_epochs(repeated)}, of which what was written last counts.")
     notes += [*how, *_as_shares(series, columns), *_as_seconds(series, columns)]
     numbers = sorted(set().union(*series.values()))
     if len(numbers) > MOST_EPOCHS:
@@ -146,7 +146,7 @@ def _as_shares(series: dict[str, Series], columns: Mapping[str, Column]) -> list
         if not all(0 <= value <= 100 + 1e-6 for value in known):
             del series[name]
             names.remove(name)
-            notes.append(f"“{columns[name].name}” is no accuracy: it is below 0, or above 100.")
+            notes.append(f"{shown([columns[name].name])} is no accuracy: it is below 0, or above 100.")
     percent = [name for name in names if any(value > 1 + 1e-6 for value in series[name].values())]
     for name in names:
         other = next((other for other in percent if other != name), None)
@@ -159,7 +159,7 @@ def _as_shares(series: dict[str, Series], columns: Mapping[str, Column]) -> list
             share = min(value / scale, 1.0)  # 1.0000001 is rounding
             series[name][epoch] = 1 - share if is_error else share
     if percent:
-        read = " and ".join(f"“{columns[name].name}”" for name in names if name in percent)
+        read = " and ".join(f"{shown([columns[name].name])}" for name in names if name in percent)
         notes.append(f"{read} {'is' if len(percent) == 1 else 'are'} read as percent, since figures are above 1.")
     return notes
 
@@ -179,15 +179,15 @@ def _as_seconds(series: dict[str, Series], columns: Mapping[str, Column]) -> lis
     """Turn a clock that runs through the training into seconds of an epoch, in place; drop what may be a step's."""
     if "seconds" not in series or columns["seconds"].quantity != "time":
         return []
-    clock, name = series["seconds"], columns["seconds"].name
+    clock, name = series["seconds"], shown([columns["seconds"].name])
     gains = {epoch: clock[epoch] - clock[before] for before, epoch in pairwise(sorted(clock))}
     first = clock[min(clock)]
     if gains and all(gain > _LEAST_GROWTH * first for gain in gains.values()):
         series["seconds"] = {min(clock): first} | gains
-        return [f"“{name}” runs through the training: an epoch's seconds are what it gains."]
+        return [f"{name} runs through the training: an epoch's seconds are what it gains."]
     if "step" in columns:
         del series["seconds"]
-        return [f"“{name}” is not taken: it may be that of a step."]
+        return [f"{name} is not taken: it may be that of a step."]
     return []
 
 
@@ -197,24 +197,21 @@ def _gaps(epochs: Sequence[Epoch], series: Mapping[str, Series]) -> list[str]:
     numbers = [epoch.epoch for epoch in epochs]
     if numbers and len(numbers) < numbers[-1] - numbers[0] + 1 <= 10 * MOST_EPOCHS:
         missing = sorted(set(range(numbers[0], numbers[-1])).difference(numbers))
-        notes.append(f"{_epochs(missing)} {'is' if len(missing) == 1 else 'are'} missing.")
+        notes.append(f"Missing: {_epochs(missing)}.")
     for name in FIGURES[:4]:
         figure = name.replace("_", " ")
         known = series.get(name, {})
         if not known:
             notes.append(f"There is no {figure}.")
         elif odd := sorted(epoch for epoch, value in known.items() if not math.isfinite(value)):
-            notes.append(f"The {figure} is no number in {_epochs(odd).lower()}.")
+            notes.append(f"The {figure} is no number in {_epochs(odd)}.")
     return notes
 
 
 def _epochs(numbers: Sequence[int]) -> str:
-    """Write [3, 4, 5, 9] as “Epochs 3–5, 9”."""
-    starts = [number for number in numbers if number - 1 not in set(numbers)]
-    ends = [number for number in numbers if number + 1 not in set(numbers)]
-    parts = [str(a) if a == b else f"{a}–{b}" for a, b in zip(starts[:5], ends[:5], strict=True)]
-    return f"Epoch{'s' if len(numbers) > 1 else ''} {', '.join(parts)}{', …' if len(starts) > 5 else ''}"
-
-
-def _stand(numbers: Sequence[int]) -> str:
-    return "stand" if len(numbers) > 1 else "stands"
+    """Write [3, 4, 5, 9] as “epochs 3–5, 9”."""
+    among = set(numbers)
+    starts = [number for number in numbers if number - 1 not in among]
+    ends = [number for number in numbers if number + 1 not in among]
+    parts = [str(start) if start == end else f"{start}–{end}" for start, end in zip(starts, ends, strict=True)]
+    return f"epoch{'s' if len(numbers) > 1 else ''} {', '.join(parts[:5])}{', …' if len(parts) > 5 else ''}"

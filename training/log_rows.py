@@ -1,4 +1,4 @@
-"""The lines of a log, whatever program wrote it: CSV, JSON, or event files of TensorBoard."""
+"""The lines of a log, whatever program wrote it, and those of a CSV or JSON file."""
 
 import codecs
 import csv
@@ -14,17 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from sightline.run_store.files import FileError, open_regular
-from sightline.training.log_columns import is_split, understand
+from sightline.training.log_columns import is_split, shown, understand
 
 MOST_BYTES = 64 * 2**20  # of a text; its lines are in memory
-MOST_EVENT_BYTES = 2**31  # of event files, which may hold images too
 OTHERS_KEPT = 1000
 _RUN = ("run", "run_name", "experiment", "trial", "fold", "seed")
 _SPLIT = ("phase", "split", "mode", "subset", "stage")
-_KNOWN_FILES = ("metrics.csv", "trainer_state.json", "summary.csv", "results.csv", "scalars.json", "log.csv")
 _TENSOR = re.compile(r"tensor\(([^,)]+).*\)")  # as Python writes one
 _NUMBERED = re.compile(r"(?:epoch)?[ _-]?(\d+)", re.I)
-_BETWEEN = " - "  # a run and a figure, as W&B names a column
+BETWEEN = " - "  # a run and a figure, as W&B names a column
 _RANGE = ("__MIN", "__MAX")  # of what W&B has put together in one line
 
 Row = dict[str, float]
@@ -76,14 +74,13 @@ class Rows:
             return self.rows
         runs: dict[str, None] = {}
         for name in {name: None for row in self.rows for name in row}:
-            run, _, figure = name.rpartition(_BETWEEN)
+            run, _, figure = name.rpartition(BETWEEN)
             column = understand(figure)
             if run and column and column.quantity in ("loss", "accuracy", "error"):
                 runs[run] = None
         if len(runs) > 1:
-            names = ", ".join(f"“{run[:60]}”" for run in list(runs)[:5]) + (", …" if len(runs) > 5 else "")
-            raise FileError(f"holds {len(runs)} runs: {names}; give a log of one")
-        return [{name.rpartition(_BETWEEN)[2]: value for name, value in row.items()} for row in self.rows]
+            raise FileError(f"holds {len(runs)} runs: {shown(list(runs))}; give a log of one")
+        return [{name.rpartition(BETWEEN)[2]: value for name, value in row.items()} for row in self.rows]
 
 
 @lru_cache(4096)
@@ -95,7 +92,7 @@ def _role(name: str) -> str:
         return "run"
     if name.lower() in _SPLIT:
         return "split"
-    return "figure" if understand(name.rpartition(_BETWEEN)[2]) else ""
+    return "figure" if understand(name.rpartition(BETWEEN)[2]) else ""
 
 
 def _named(name: str, run: str, split: str) -> str:
@@ -103,7 +100,7 @@ def _named(name: str, run: str, split: str) -> str:
     column = understand(name)
     if split and column and not column.split and column.quantity not in ("epoch", "step"):
         name = f"{split}/{name}"
-    return f"{run}{_BETWEEN}{name}" if run else name
+    return f"{run}{BETWEEN}{name}" if run else name
 
 
 def parse_number(value: object) -> float | None:
@@ -127,10 +124,8 @@ def parse_number(value: object) -> float | None:
     return None
 
 
-def read_rows(path: Path) -> Rows:
-    """Read a log. Raises FileError for what is none; else OSError."""
-    if path.is_dir() or "tfevents" in path.name:
-        return _read_events(path)
+def read_text(path: Path) -> Rows:
+    """Read a CSV, JSON or JSON-lines file. Raises FileError for what is none; else OSError."""
     with closing(open_regular(os.fspath(path), MOST_BYTES)) as stream:
         content = stream.read()
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # PowerShell's
@@ -228,56 +223,3 @@ def _flat(entry: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in entry.items():
         flat |= _flat(value, f"{prefix}{name}/") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return flat
-
-
-def _read_events(path: Path) -> Rows:
-    """Read event files: one, or those in a folder and below, where each folder with any is a run or a split."""
-    events = sorted(file for file in path.rglob("*tfevents*") if file.is_file()) if path.is_dir() else [path]
-    if not events:
-        known = [name for name in _KNOWN_FILES if (path / name).is_file()]
-        hint = f"name the file: {path / known[0]}" if known else "name the file of the log"
-        raise FileError(f"is a folder without event files of TensorBoard; {hint}")
-    if sum(file.stat().st_size for file in events) > MOST_EVENT_BYTES:
-        raise FileError(f"has event files of more than {MOST_EVENT_BYTES // 2**30} GiB")
-    found, folders = Rows(), {file.parent for file in events}
-    for file in events:
-        prefix = ""
-        if len(folders) > 1:
-            folder = file.parent.relative_to(path).as_posix()
-            prefix = f"{folder}/" if is_split(folder) or folder == "." else f"{folder}{_BETWEEN}"
-        found.is_by_run |= prefix.endswith(_BETWEEN)
-        for row in _event_rows(file):
-            found.add({name if name == "step" else prefix + name: value for name, value in row.items()})
-    return found
-
-
-def _event_rows(file: Path) -> Iterator[Row]:
-    """Yield a line for each step: what follows each other at the same step is in one."""
-    row: Row = {}
-    for step, tag, value in _scalars(file):
-        if row.get("step") != step or tag in row:
-            yield row
-            row = {"step": step}
-        row[tag] = value
-    yield row
-
-
-def _scalars(file: Path) -> Iterator[tuple[int, str, float]]:
-    """Yield step, tag and value of every scalar of an event file. Raises FileError."""
-    try:
-        from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-        from tensorboard.util.tensor_util import make_ndarray
-    except ImportError as error:
-        raise FileError("is of TensorBoard, which has to be installed to read it: pip install tensorboard") from error
-    scalars = set()
-    try:
-        for event in EventFileLoader(str(file)).Load():
-            for value in event.summary.value:
-                if value.metadata.plugin_data.plugin_name == "scalars":
-                    scalars.add(value.tag)  # only the first value of a tag says what it is
-                if value.tag in scalars:
-                    yield event.step, value.tag, float(make_ndarray(value.tensor).item())
-    except FileError:
-        raise
-    except Exception as error:  # a damaged file makes the library raise anything
-        raise FileError(f"is damaged ({type(error).__name__})") from error

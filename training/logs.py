@@ -7,11 +7,11 @@ from pathlib import Path
 
 from sightline.run_store.files import FileError
 from sightline.run_store.metrics import METRICS_COLUMNS, Epoch
-from sightline.training.log_columns import Column, choose
+from sightline.training.log_columns import Column, choose, shown
 from sightline.training.log_epochs import epochs_of
-from sightline.training.log_rows import Row, Rows, read_rows
+from sightline.training.log_events import read_events
+from sightline.training.log_rows import Row, Rows, read_text
 
-SHOWN_NAMES = 6
 _ASK = "a log has a column for a loss or an accuracy, such as epoch, train_loss, val_loss, val_accuracy"
 
 
@@ -28,7 +28,7 @@ def read_log(file: Path) -> tuple[list[Epoch], list[str]]:
     Raises LogError.
     """
     try:
-        found = read_rows(file)
+        found = read_events(file) if file.is_dir() or "tfevents" in file.name else read_text(file)
         rows = found.of_one_run()
         columns = _choose(rows, found)
         epochs, notes = epochs_of(rows, columns)
@@ -52,7 +52,7 @@ def _choose(rows: list[Row], found: Rows) -> dict[str, Column]:
         names = [*values, *found.others]
         if not names:
             raise FileError(f"has no figures yet; {_ASK}")
-        raise FileError(f"has neither a loss nor an accuracy among {_names(names)}; {_ASK}")
+        raise FileError(f"has neither a loss nor an accuracy among {shown(names)}; {_ASK}")
     return columns
 
 
@@ -60,7 +60,7 @@ def _taken(columns: Mapping[str, Column], epochs: list[Epoch]) -> str:
     """Say which column is which figure."""
     there = {name for epoch in epochs for name, value in epoch._asdict().items() if not math.isnan(value)}
     pairs = [
-        f"{name.replace('_', ' ')} from “{columns[name].name}”"
+        f"{name.replace('_', ' ')} from {shown([columns[name].name])}"
         for name in METRICS_COLUMNS
         if name in columns and name in there
     ]
@@ -72,12 +72,7 @@ def _left_out(columns: Mapping[str, Column], rows: list[Row], found: Rows) -> li
     others = [
         name for name in dict.fromkeys([*(name for row in rows for name in row), *found.others]) if name not in taken
     ]
-    notes = [f"Not taken: {_names(others)}."] if others else []
+    notes = [f"Not taken: {shown(others)}."] if others else []
     if found.unread:
         notes.append(f"{found.unread:,} line{' is' if found.unread == 1 else 's are'} torn or no line of figures.")
     return notes
-
-
-def _names(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN_NAMES:,} more" if len(names) > SHOWN_NAMES else ""
-    return ", ".join(f"“{name[:60]}”" for name in names[:SHOWN_NAMES]) + more

@@ -45,7 +45,7 @@ def unknown_words(with_it: Mapping[str, Sequence[RunRow]], drawn: Sequence[RunRo
     for name, having in with_it.items():
         lacking = [row.title for row in drawn if row not in having]
         if not having:
-            sentences.append(f"No {name} is drawn: the logs of these runs have none.")
+            sentences.append(f"No {name} is drawn: no run shown here has any.")
         elif lacking:
             sentences.append(f"No {name} is known of {escape_markdown(', '.join(lacking))}.")
     return sentences
