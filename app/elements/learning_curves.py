@@ -78,6 +78,11 @@ def lines_of(metrics: Metrics, quantity: str) -> list[Line]:
     return [line for line in lines if not all(map(math.isnan, line.values))]
 
 
+def is_known(epochs: Sequence[Epoch], quantity: str) -> bool:
+    """Tell whether any value is known of a key of QUANTITIES."""
+    return any(not math.isnan(value_of(epoch)) for value_of in QUANTITIES[quantity].lines.values() for epoch in epochs)
+
+
 def learning_curves(
     metrics: Metrics,
     quantity: str,

@@ -57,23 +57,23 @@ def test_the_row_says_what_the_run_and_its_images_are_called(record):
 
 def test_what_no_shown_run_has_is_named_and_not_drawn(record):
     record("plain", LOSSES)
-    app = open_view("curves", chart=["loss", "accuracy", "learning-rate"])
+    app = open_view("curves", chart=["loss", "accuracy", "learning rate"])
     assert len(charts_of(app)) == 1
-    for name in ("accuracy", "learning rate"):
-        assert f"No {name} is drawn: no run shown here has any." in said_by(app)
+    for name in ("Accuracy", "Learning rate"):
+        assert f"{name}: no run shown here has any." in said_by(app)
 
 
 def test_where_no_chosen_chart_can_be_drawn_the_page_still_says_why(record):
     record("plain", LOSSES)
     app = open_view("curves", chart=["accuracy"])
-    assert not charts_of(app) and "No accuracy is drawn: no run shown here has any." in said_by(app)
+    assert not charts_of(app) and "Accuracy: no run shown here has any." in said_by(app)
 
 
 def test_a_run_that_lacks_what_another_has_is_named_below_the_charts(record):
     record("plain", LOSSES)
     record("bird", TIMM)
     app = open_view("curves")
-    assert len(charts_of(app)) == 2 and "No accuracy is known of plain." in said_by(app)
+    assert len(charts_of(app)) == 2 and "Accuracy: not known of plain." in said_by(app)
 
 
 @pytest.mark.parametrize("view", ["mistakes", "layers", "trust", "compare"])

@@ -7,7 +7,7 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import handed_on_selection
-from sightline.app.elements.learning_curves import lines_of
+from sightline.app.elements.learning_curves import is_known
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import run_list
 from sightline.app.views.curves.charts import draw_chart
@@ -21,9 +21,7 @@ FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while non
 def draw_charts(rows: Sequence[RunRow], selection: Selection) -> None:
     """Draw the chosen charts of what any run has, two beside each other; below them, what some have not."""
     drawn = [row for row in rows if row.metrics]
-    with_it = {
-        name: [row for row in drawn if lines_of({row.title: row.metrics}, name)] for name in selection.quantities
-    }
+    with_it = {name: [row for row in drawn if is_known(row.metrics, name)] for name in selection.quantities}
     chosen = [name for name, having in with_it.items() if having]
     runs, colours = {row.title: row.run for row in drawn}, {row.title: row.colour for row in drawn}
     options = curve_options(drawn, selection)
@@ -45,9 +43,9 @@ def unknown_words(with_it: Mapping[str, Sequence[RunRow]], drawn: Sequence[RunRo
     for name, having in with_it.items():
         lacking = [row.title for row in drawn if row not in having]
         if not having:
-            sentences.append(f"No {name} is drawn: no run shown here has any.")
+            sentences.append(f"{name.capitalize()}: no run shown here has any.")
         elif lacking:
-            sentences.append(f"No {name} is known of {escape_markdown(', '.join(lacking))}.")
+            sentences.append(f"{name.capitalize()}: not known of {escape_markdown(', '.join(lacking))}.")
     return sentences
 
 
