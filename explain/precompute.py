@@ -68,7 +68,7 @@ def precompute(
         {target: [layer for layer in layers if not are_written(run, method, layer, target)] for target in targets}
     )
     what = f"{run.name}: the {method} maps of {', '.join(layers)} for {' and '.join(targets)}"
-    if not any(missing.values()):
+    if layers and not any(missing.values()):  # a run without a network has no layers, and says so when it is loaded
         return f"{what} are complete, there is nothing to do."
     model = model or run.load_model().to(device or torch.device("cpu"))
     sizes = _sizes(run, model, layers, method)

@@ -258,8 +258,16 @@ class Run:
             return True
 
     def _require_network(self) -> None:
+        self._require_more_than_curves()
         if not self.has_network:
             raise RunError(f"Run {self.name} has no network. {self.record.without_network}".strip())
+
+    def _require_more_than_curves(self) -> None:
+        if self.record.curves_only:
+            raise RunError(
+                f"Run {self.name} has curves only. To see its mistakes too, make another run of its predictions, "
+                "{}; to see where it looked, of its model, {}.".format(*self.richer_commands)
+            )
 
     @property
     def richer_commands(self) -> tuple[str, str]:
@@ -276,11 +284,7 @@ class Run:
 
     def _require(self, name: str) -> None:
         if not os.path.isfile(self.path / name):
-            if self.record.curves_only:
-                raise RunError(
-                    f"Run {self.name} has curves only. To see its mistakes too, make another run of its predictions, "
-                    "{}; to see where it looked, of its model, {}.".format(*self.richer_commands)
-                )
+            self._require_more_than_curves()
             if self.record.state == "complete":
                 remedies = {files.MODEL: "Train the run again.", files.NETWORK: "Make the run again."}
                 remedy = remedies.get(name, self._rewrite_hint)

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from sightline.explain.precompute import precompute
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
@@ -30,7 +31,7 @@ def test_a_log_becomes_a_run_that_is_complete_and_has_nothing_but_curves(tmp_pat
     )
     assert [(row.epoch, row.train_loss) for row in run.metrics()] == [(1, 2), (2, 1)]
     assert run.record.recipe == {"log": str(log)} and notes[0].startswith("Taken: epoch from")
-    for read in (run.predictions, run.images, run.features, run.load_model):
+    for read in (run.predictions, run.images, run.features, run.load_model, lambda: precompute(run)):
         with pytest.raises(
             RunError,
             match="Run run has curves only. To see its mistakes too, make another run of its predictions, .*log.csv; ",
