@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from sightline.run_store.files import FileError
+from sightline.run_store.files import FileError, open_regular
 from sightline.training.log_columns import is_split
 from sightline.training.log_rows import BETWEEN, Row, Rows
 
@@ -25,6 +25,7 @@ def read_events(path: Path) -> Rows:
         raise FileError(f"has event files of more than {MOST_EVENT_BYTES // 2**30} GiB")
     found, folders = Rows(), {file.parent for file in events}
     for file in events:
+        open_regular(str(file)).close()  # a pipe would be waited for
         prefix = ""
         if len(folders) > 1:
             folder = file.parent.relative_to(path).as_posix()

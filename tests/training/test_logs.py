@@ -215,12 +215,15 @@ def test_what_is_no_log_is_refused_in_a_sentence(read, tmp_path, text, sentence)
 
 
 def test_a_file_that_is_not_there_a_pipe_and_a_folder_are_refused_in_a_sentence(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "pipe.tfevents"):
+        os.mkfifo(tmp_path / name)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "trainer_state.json").write_text("{}")
     for name, sentence in {
         "nothing": "cannot be read (No such file or directory)",
+        "nothing.tfevents": "cannot be read (No such file or directory)",
         "pipe": "is no regular file",
+        "pipe.tfevents": "is no regular file",
         "folder": "is a folder without event files of TensorBoard; name the file: "
         f"{tmp_path}/folder/trainer_state.json",
     }.items():
