@@ -31,7 +31,7 @@ def draw_confusion(run: Run, predictions: Predictions, selection: Selection) -> 
         st.markdown("**Confusion**")
         draw_class_search(predictions, selection)
         return
-    with st.container(key="confusion_title", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+    with st.container(key="confusion_title", horizontal=True, vertical_alignment="center", gap="small", wrap=True):
         st.markdown("**Confusion**", width="stretch")
         shares = st.checkbox("row %", key="mistakes_shares", persist_state="session")
         diagonal = st.checkbox("diagonal", key="mistakes_diagonal", persist_state="session")
