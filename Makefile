@@ -60,7 +60,7 @@ $(RUNTIME): requirements.txt pyproject.toml | $(BIN)/pip
 
 # All at once, and without compiling what no test will ever import.
 $(DEVELOPMENT): requirements-dev.txt requirements.txt pyproject.toml | $(BIN)/pip
-	$(BIN)/pip install --quiet --no-compile --editable . --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --no-compile --requirement requirements-dev.txt
 	@touch $(RUNTIME) $@
 
 # The browser tests drive Debian's Chromium; where it cannot be installed they say so (and fail in CI).

@@ -84,11 +84,10 @@ class Dashboard:
         if "JUPYTERHUB_SERVICE_PREFIX" in os.environ:
             port = self.url.split("/")[2].rpartition(":")[2]
             return f"<p>{link}</p><p>{html.escape(_ELSEWHERE.format(port=port))}</p>"
-        # Jupyter's page is at localhost: by that name this is of the same site, whose cookies uploads in a frame need.
+        # Jupyter's page is at localhost: under that name this is of its site, and may have the cookie of an upload.
         near = url.replace("://127.0.0.1:", "://localhost:", 1)
-        frame = (
-            f'<iframe src="{near}" title="Sightline" width="100%" height="{self.height}" style="border: 0"></iframe>'
-        )
+        shape = f'width="100%" height="{self.height}" style="border: 0"'
+        frame = f'<iframe src="{near}" title="Sightline" {shape}></iframe>'
         return f"<p>{link}</p>" + (frame if self.may_be_framed else "")
 
 

@@ -37,10 +37,15 @@ __all__ = [
     "suggest_layers",
 ]
 
+# Not in __all__: each of these needs a library that is there only where it is used. By name, what pip has to add.
+_EXTRAS = {"KerasCallback": "keras", "LightningCallback": "lightning", "TransformersCallback": "hf"}
 _MODULES = {
+    "KerasCallback": "training.callbacks.with_keras",
+    "LightningCallback": "training.callbacks.with_lightning",
     "Dashboard": "app.notebook",
     "Recording": "training.recorded",
     "Run": "run_store.run",
+    "TransformersCallback": "training.callbacks.with_transformers",
     "build_model": "model_zoo",
     "create": "training.recorded",
     "layer_attributions": "explain.attribution.engine",
@@ -54,10 +59,21 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name of the API when it is first asked for. Raises AttributeError for any other."""
+    """Import a name of the API when it is first asked for. Raises AttributeError for any other.
+
+    Raises ImportError where the library of a callback is missing.
+    """
     if name not in _MODULES:
-        raise AttributeError(f"module 'sightline' has no attribute {name!r}; choose from: {', '.join(__all__)}.")
-    return getattr(import_module(f"sightline.{_MODULES[name]}"), name)
+        raise AttributeError(
+            f"module 'sightline' has no attribute {name!r}; choose from: {', '.join(sorted({*__all__, *_MODULES}))}."
+        )
+    try:
+        return getattr(import_module(f"sightline.{_MODULES[name]}"), name)
+    except ImportError as error:
+        if name not in _EXTRAS:
+            raise
+        remedy = f"pip install 'sightline-vision[{_EXTRAS[name]}]'"
+        raise ImportError(f"{name} needs a library that cannot be imported ({error}): {remedy}.") from error
 
 
 def __dir__() -> list[str]:

@@ -34,6 +34,9 @@ LIGHT_FILES = [file for file in FILES if file.parts[0] in ("image_data", "run_st
 SCRIPTS = {Path("app/main.py"), Path("app/dashboard.py")}  # Streamlit runs these, and the views
 NAMES = {file: ".".join(("sightline", *file.with_suffix("").parts)).removesuffix(".__init__") for file in FILES}
 MODULES = [name for file, name in NAMES.items() if file not in SCRIPTS and "views" not in file.parts]
+# These import libraries that may say and start what they like.
+CALLBACKS = {name for name in MODULES if name.startswith("sightline.training.callbacks.")}
+QUIET = [name for name in MODULES if name.split(".")[1] != "app" and name not in CALLBACKS]
 
 
 def imported(nodes):
@@ -141,10 +144,23 @@ def test_the_public_names_are_imported_when_they_are_used():
     run(program)
 
 
+def test_a_callback_without_its_library_says_what_to_install():
+    program = (
+        "import sys\n"
+        "sys.modules['lightning'] = None\n"
+        "import sightline\n"
+        "try:\n    sightline.LightningCallback\n"
+        "except ImportError as error:\n    print(error)"
+    )
+    said = run(program).stdout
+    assert said.startswith("LightningCallback needs a library that cannot be imported (")
+    assert said.endswith("): pip install 'sightline-vision[lightning]'.\n")
+
+
 def test_importing_a_module_prints_nothing_and_starts_nothing(tmp_path):
     program = (
         "import importlib, multiprocessing, threading\n"
-        f"for name in {[module for module in MODULES if package(module) != 'app']}: importlib.import_module(name)\n"
+        f"for name in {QUIET}: importlib.import_module(name)\n"
         "assert threading.active_count() == 1, threading.enumerate()\n"
         "assert not multiprocessing.active_children()\n"
     )
