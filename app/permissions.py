@@ -41,7 +41,7 @@ def check_training(recipe: Mapping[str, Any]) -> None:
 
     recipe: by name, as in run.json, and so perhaps of a stranger. Raises DataError for an unknown data set.
     """
-    from sightline.image_data.sources import dataset_folder
+    from sightline.image_data.sources import dataset_path, runs_code
 
     epochs = recipe.get("epochs", 1)
     if not isinstance(epochs, int) or not 1 <= epochs <= MOST_EPOCHS:
@@ -50,7 +50,12 @@ def check_training(recipe: Mapping[str, Any]) -> None:
             "more of them: sightline train --epochs N."
         )
     dataset, weights = recipe.get("dataset"), recipe.get("pretrained")
-    images = None if dataset is None else dataset_folder(str(dataset))
+    if dataset is not None and runs_code(str(dataset)):
+        raise NotPermitted(
+            "A page trains on no data set that is a program of its own (FILE.py:NAME), which would be run here; "
+            "start it yourself: sightline train --dataset FILE.py:NAME."
+        )
+    images = None if dataset is None else dataset_path(str(dataset))
     for path in (images, weights):
         if path is not None and not _is_below(Path(str(path)), dataset_folders()):
             below = ", ".join(map(str, dataset_folders()))

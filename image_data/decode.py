@@ -39,6 +39,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ON_ITS_SIDE = (5, 6, 7, 8)
 _DEPTHS = (8, 10, 12, 14)  # bits of cameras and scanners whose values often lie in files of 16 bits
 
 
@@ -100,6 +101,19 @@ def decode_file(file: str | Path | BinaryIO, image_size: int | None = None, resi
             if plain is None:
                 raise
             return _decode(plain, image_size, resize)
+    except Exception as error:  # a broken file can make a decoder raise anything
+        raise ImageError(file, error) from error
+
+
+def upright_size(file: str | Path) -> tuple[int, int]:
+    """Return width and height of an image as `decode_image` gives it, pixels, without decoding it.
+
+    Raises ImageError.
+    """
+    try:
+        with Image.open(file, formats=pillow_formats()) as opened:
+            width, height = opened.size
+            return (height, width) if opened.getexif().get(_ORIENTATION) in _ON_ITS_SIDE else (width, height)
     except Exception as error:  # a broken file can make a decoder raise anything
         raise ImageError(file, error) from error
 

@@ -9,53 +9,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from sightline.image_data import loaders
+from sightline.image_data.loaders import Loaded, Request, path_of
 from sightline.image_data.planted_shapes import VARIANTS
 from sightline.image_data.preprocessing import Channels, Preprocessing
-from sightline.image_data.resize import CROP, Resize
+from sightline.image_data.resize import Resize
 from sightline.image_data.splits import SPLITS, DataError, ImageData, ImageSplit, Progress
 
-if TYPE_CHECKING:
-    from sightline.image_data.folder.listing import FolderListing
-
 IMAGE_SIZES = (8, 1024)  # pixels: the smallest and the largest side that may be asked for
-
-
-@dataclass(frozen=True)
-class Request:
-    """An order for a loader: which splits of which data, and how."""
-
-    argument: str
-    """The text after the colon of the name, such as the folder; empty where there is no colon."""
-    splits: tuple[str, ...]
-    """The names of those needed, of "train" and "test"; the others need not exist."""
-    split: str | None
-    """What the source calls the split to take for "test"; None: that is to be found."""
-    given: Preprocessing
-    """What the user says of size and rule, and of mean and std, which are needed where images were normalised."""
-    default_size: int | None
-    """The side of the images, pixels, where nobody says it."""
-    data_dir: Path
-    """The folder for downloads and decoded images."""
-    strict: bool
-    """True: an image that is broken, or of no format that is read, is an error; else it is left out with a warning."""
-    progress: Progress | None
-
-    @property
-    def image_size(self) -> int:
-        """Side of the images, pixels, where they may be of any. Raises DataError where there is none."""
-        side = self.given.size or self.default_size
-        if side is None:
-            allowed = "{} to {}".format(*IMAGE_SIZES)
-            raise DataError(
-                f"The images of {self.argument} may be of any size: "
-                f"give image_size, the side in pixels to bring them to, from {allowed}."
-            )
-        return side
-
-
-Loaded = tuple[dict[str, ImageSplit], tuple[str, ...]]  # the splits by name, and sentences to warn the user with
 
 
 @dataclass(frozen=True)
@@ -72,57 +34,32 @@ class Source:
     """The names of the classes of its training split, which is not loaded for that; none where they are not known."""
     side: int | None = None
     """Side of its images, pixels; None: they may be of any size and are brought to the one that is asked for."""
+    runs_code: bool = False
+    """Whether a program of the user's is run for it, so that its name must come from the user."""
 
 
-def _planted_shapes(request: Request) -> Loaded:
-    from sightline.image_data.planted_shapes import planted_shapes
-
-    return _both_splits(planted_shapes(request.argument or VARIANTS[0]), request)
-
-
-def _cifar10(request: Request) -> Loaded:
-    from sightline.image_data.cifar10 import load_cifar10
-
-    return _both_splits(load_cifar10(request.data_dir), request)
-
-
-def _both_splits(data: ImageData, request: Request) -> Loaded:
-    splits = {"train": data.train, "test": data.test}
-    if request.split not in (None, *splits):
-        raise DataError(f"There is no split {request.split!r}; --split may be {' or '.join(splits)}.")
-    return splits | {"test": splits[request.split or "test"]}, data.warnings
-
-
-def _folder(request: Request) -> Loaded:
-    from sightline.image_data.folder.listing import list_folder
-
-    return _load_files(request, list_folder(Path(request.argument).expanduser(), request.splits, request.split))
-
-
-def _load_files(request: Request, listing: FolderListing) -> Loaded:
-    from sightline.image_data.folder.load import load_files
-
-    return load_files(
-        listing,
-        request.image_size,
-        request.data_dir / "cache",
-        resize=request.given.resize or CROP,
-        strict=request.strict,
-        progress=request.progress,
-    )
-
-
-def _training_classes(argument: str) -> tuple[str, ...]:
-    from sightline.image_data.folder.listing import training_classes
-
-    return training_classes(Path(argument).expanduser())
-
-
+OWN_CODE = "FILE.py"  # stands for the file of a data set that is called FILE.py:NAME
 SOURCES = {
-    "planted-shapes": Source(_planted_shapes, "generated, with masks", arguments=("", *VARIANTS), side=32),
-    "cifar10": Source(_cifar10, "downloaded where there is no copy", side=32),
+    "planted-shapes": Source(loaders.load_planted_shapes, "generated, with masks", arguments=("", *VARIANTS), side=32),
+    "cifar10": Source(loaders.load_cifar, "downloaded where there is no copy", side=32),
     "folder": Source(
-        _folder, "images in DIR/train/<class>/ and DIR/test/<class>/", ("DIR",), training_classes=_training_classes
+        loaders.load_folder,
+        "images in DIR/train/<class>/ and DIR/test/<class>/",
+        ("DIR",),
+        training_classes=loaders.classes_of_folder,
+    ),
+    "csv": Source(
+        loaders.load_table,
+        "a table of paths and labels, and perhaps splits",
+        ("FILE",),
+        training_classes=loaders.classes_of_table,
+    ),
+    "npz": Source(
+        loaders.load_arrays, "arrays of images and labels", ("FILE",), training_classes=loaders.classes_of_arrays
+    ),
+    "hf": Source(loaders.load_hub_folder, "a data set of Hugging Face in a folder", ("DIR",)),
+    OWN_CODE: Source(
+        loaders.load_own_code, "a data set of (image, label) in your own Python file", ("NAME",), runs_code=True
     ),
 }
 
@@ -135,13 +72,14 @@ def load_image_data(
     resize: Resize | None = None,
     data_dir: Path | None = None,
     strict: bool = False,
+    run_code: bool = False,
     progress: Progress | None = None,
 ) -> ImageData:
     """Load a data set by its name on the command line.
 
     Args:
         dataset: a name of `SOURCES`: `planted-shapes` (the honest variant), `planted-shapes:honest`,
-            `planted-shapes:shortcut`, `cifar10` or `folder:DIR`.
+            `planted-shapes:shortcut`, `cifar10`, `folder:DIR`, `csv:FILE`, `npz:FILE`, `hf:DIR` or `FILE.py:NAME`.
         image_size: side in pixels, 8–1024, that images of any size are brought to. Planted shapes and CIFAR-10 are
             32 pixels wide, always.
         default_size: likewise, where neither image_size nor the data set says it.
@@ -149,6 +87,8 @@ def load_image_data(
         data_dir: where CIFAR-10 lies or is downloaded to, and where decoded images are cached; by default
             the environment variable SIGHTLINE_DATA, else `.data`.
         strict: refuse images that would be left out, instead of doing so with a warning.
+        run_code: whether the name was given by the user, so that the program in FILE.py:NAME may be run. One that a
+            run says may be a stranger's.
         progress: called while images are decoded.
 
     Raises:
@@ -159,7 +99,7 @@ def load_image_data(
     ((5000, 32, 32, 3), (2000, 32, 32, 3), ('circle', 'square', 'triangle'))
     """
     given = Preprocessing(size=image_size, resize=resize)
-    loaded, warnings = _load(dataset, SPLITS, None, given, default_size, data_dir, strict, progress)
+    loaded, warnings = _load(dataset, SPLITS, None, given, default_size, data_dir, strict, run_code, progress)
     return ImageData(dataset, loaded["train"], loaded["test"], warnings)
 
 
@@ -174,6 +114,7 @@ def load_test_split(
     std: Channels | None = None,
     data_dir: Path | None = None,
     strict: bool = False,
+    run_code: bool = False,
     progress: Progress | None = None,
 ) -> tuple[ImageSplit, tuple[str, ...]]:
     """Return the test split alone, and sentences to warn the user with.
@@ -186,7 +127,7 @@ def load_test_split(
         mean, std: those with which the images were normalised, where the data set gives them so and does not say.
     """
     given = Preprocessing(mean, std, image_size, resize)
-    loaded, warnings = _load(dataset, ("test",), split, given, default_size, data_dir, strict, progress)
+    loaded, warnings = _load(dataset, ("test",), split, given, default_size, data_dir, strict, run_code, progress)
     return loaded["test"], warnings
 
 
@@ -198,9 +139,14 @@ def _load(
     default_size: int | None,
     data_dir: Path | None,
     strict: bool,
+    run_code: bool,
     progress: Progress | None,
 ) -> Loaded:
     source, argument = _find(dataset)
+    if source.runs_code and not run_code:
+        raise DataError(
+            f"{dataset} is a program, and one is run only where you name it yourself, with --dataset (run_code=True)."
+        )
     _check_side(dataset, source, given.size, default_size)
     folder = data_dir or Path(os.environ.get("SIGHTLINE_DATA") or ".data")
     return source.load(Request(argument, splits, split, given, default_size, folder, strict, progress))
@@ -220,18 +166,20 @@ def dataset_help() -> str:
     return "; ".join(f"{', '.join(_names(prefix))}: {source.about}" for prefix, source in SOURCES.items())
 
 
-def dataset_folder(dataset: str) -> Path | None:
-    """Return the folder that the name of a data set points to; None where it points to none.
+def dataset_path(dataset: str) -> Path | None:
+    """Return the file or folder that the name of a data set points to, in which all of it lies; None: to none.
 
     Raises DataError for an unknown one, or where its `~` stands for no folder.
     """
     source, argument = _find(dataset)
     if not any(map(str.isupper, source.arguments)):
         return None
-    try:
-        return Path(argument).expanduser()
-    except RuntimeError as error:
-        raise DataError(f"Nobody has the home folder in {dataset!r}; write the whole path.") from error
+    return path_of(argument.rpartition(":")[0] if source.runs_code else argument)
+
+
+def runs_code(dataset: str) -> bool:
+    """Tell whether a program is run to load a data set. Raises DataError for an unknown one."""
+    return _find(dataset)[0].runs_code
 
 
 def _find(dataset: str) -> tuple[Source, str]:
@@ -239,7 +187,10 @@ def _find(dataset: str) -> tuple[Source, str]:
     prefix, _, argument = dataset.partition(":")
     source = SOURCES.get(prefix)
     if source and (dataset in _names(prefix) or argument and any(map(str.isupper, source.arguments))):
-        return source, argument
+        return (source, dataset) if source.runs_code else (source, argument)
+    file, _, name = dataset.rpartition(":")
+    if file.endswith(".py") and name and prefix not in SOURCES:
+        return SOURCES[OWN_CODE], dataset
     raise DataError(f"Unknown data set {dataset!r}; choose from: {', '.join(_names(*SOURCES))}.")
 
 

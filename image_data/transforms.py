@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from sightline.image_data.preprocessing import Channels, Preprocessing
-from sightline.image_data.resize import CROP, LEAST_SHARE, Interpolation, Resize
+from sightline.image_data.resize import LEAST_SHARE, Interpolation, Resize
 from sightline.image_data.splits import DataError
-from sightline.image_data.square import square
+from sightline.image_data.trial import difference, is_processor
 
 # By torchvision's names and Pillow's numbers, which transformers give.
 _INTERPOLATIONS: dict[object, Interpolation] = {
@@ -26,7 +24,6 @@ _AT_RANDOM = {
 _SCALING = {"ToTensor", "MaybeToTensor", "ConvertImageDtype", "ConvertDtype"}  # whole numbers of 0–255 become 0–1
 _TENSORS = {"ToTensor", "MaybeToTensor", "PILToTensor", "MaybePILToTensor", "ToImage"}
 _HARMLESS = _SCALING | _TENSORS | {"ToDtype", "ToPILImage", "RGB", "Identity", "ToPureTensor"}
-_LEVELS = 0.3  # of 255, on average: resizing tensors, or in another order, differs by less on a smooth image
 _WAYS_OUT = "give mean, std, size and resize instead, or images that the transform was applied to already"
 
 
@@ -61,10 +58,10 @@ def read_transform(transform: object) -> tuple[Preprocessing, str]:
         return Preprocessing(), ""
     steps = _Steps()
     try:
-        found = _of_processor(transform) if _is_processor(transform) else steps.take(transform)
+        found = _of_processor(transform) if is_processor(transform) else steps.take(transform)
     except _Unsaid as doubt:
         return Preprocessing(*doubt.normalisation), doubt.said
-    return found, _difference(transform, found, steps.unknown)
+    return found, difference(transform, found, steps.unknown)
 
 
 class _Unsaid(Exception):
@@ -203,10 +200,6 @@ def _normalisation(mean: Any, std: Any, scale: float) -> tuple[Channels, Channel
 # Image processors of transformers
 
 
-def _is_processor(transform: object) -> bool:
-    return hasattr(transform, "do_normalize") and hasattr(transform, "image_mean")
-
-
 def _of_processor(processor: Any) -> Preprocessing:
     scale = 255 * processor.rescale_factor if getattr(processor, "do_rescale", True) else 255
     given = (processor.image_mean, processor.image_std) if processor.do_normalize else (0.0, 1.0)
@@ -245,58 +238,3 @@ def _square_of(processor: Any) -> tuple[int | None, Resize | None]:
 def _entry(size: Any, name: str) -> int | None:
     value = size.get(name) if hasattr(size, "get") else getattr(size, name, None)
     return None if value is None else int(value)
-
-
-# What was found, against what the transform does
-
-
-def _difference(transform: Any, found: Preprocessing, unknown: str) -> str:
-    """Try a transform on smooth images, wide and square; return the end of a sentence where it does something else."""
-    doubt = ""
-    for sides in ((480, 240), (300, 300)):
-        probe = _probe(*sides)
-        try:
-            seen = transformed(transform, probe)
-        except Exception:  # it may want tensors, or what only its data set gives
-            return f"has a step {unknown}, which cannot be tried" if unknown or _is_processor(transform) else ""
-        if seen.ndim == 3 and seen.shape[1] != seen.shape[2] and sides[0] != sides[1]:
-            continue  # images that are not square stay so: it must be for square ones
-        doubt = doubt or _disagreement(seen, expected(probe, found))
-    return doubt
-
-
-def _disagreement(seen: NDArray[np.float32], ours: NDArray[np.float32]) -> str:
-    if seen.shape != ours.shape:
-        return f"makes {'×'.join(map(str, seen.shape))} values of an image, not {'×'.join(map(str, ours.shape))}"
-    half_a_pixel = 32 / ours.shape[-1]  # levels
-    return "" if deviation(seen, ours) <= _LEVELS + half_a_pixel else "does more than to resize, cut and normalise"
-
-
-def deviation(seen: NDArray[Any], ours: NDArray[Any]) -> float:
-    """Return by how many levels of 255 two images differ on average, the range of `ours` being all of them."""
-    return float(np.abs(seen - ours).mean() / (np.ptp(ours) / 255 or 1 / 255))
-
-
-def _probe(width: int, height: int) -> Image.Image:
-    """Return an image that is brighter to the right in red, downwards in green, and along the diagonal in blue."""
-    across = np.broadcast_to(np.linspace(0, 255, width), (height, width))
-    down = np.broadcast_to(np.linspace(0, 255, height)[:, None], (height, width))
-    return Image.fromarray(np.stack([across, down, (across + down) / 2], axis=2).astype(np.uint8))
-
-
-def transformed(transform: Callable[..., Any], image: Image.Image) -> NDArray[np.float32]:
-    """Return what a transform, or a processor of transformers, makes of an image: float32 3×H×W as a rule."""
-    if _is_processor(transform):
-        return np.asarray(transform(image, return_tensors="np")["pixel_values"][0], dtype=np.float32)
-    seen = transform(image)
-    values = np.asarray(seen, dtype=np.float32)
-    return np.moveaxis(values, -1, 0) if isinstance(seen, Image.Image) and values.ndim == 3 else values
-
-
-def expected(image: Image.Image, found: Preprocessing) -> NDArray[np.float32]:
-    """Return what a model sees of an image, float32 3×S×S, by what was found."""
-    pixels = np.asarray(square(image, found.size, found.resize or CROP) if found.size else image, dtype=np.float32)
-    if found.mean is not None and found.std is not None:
-        mean, std = np.array([found.mean, found.std], dtype=np.float32)
-        pixels = (pixels / np.float32(255) - mean) / std
-    return np.moveaxis(pixels, -1, 0)

@@ -125,6 +125,7 @@ def _load_test(config: ImportConfig, spec: ModelSpec) -> ImageSplit:
             mean=config.mean,
             std=config.std,
             strict=config.strict,
+            run_code=True,
             progress=progress,
         )
     warn(warnings)

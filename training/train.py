@@ -183,6 +183,7 @@ def _load_data(config: TrainConfig, input_size: int) -> ImageData:
             image_size=config.image_size,
             default_size=input_size,
             strict=config.strict,
+            run_code=True,
             progress=progress,
         )
     side = data.train.images.shape[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.image_data.folder.passed_over import OUTSIDE, PassedOver, summarise
-from sightline.image_data.formats import ImageFormat, format_of_content, format_of_name, may_be_image, readable_names
+from sightline.image_data.folder.scan import LAYOUT, ClassListing, list_class, refuse_foreign_name
+from sightline.image_data.formats import format_of_name, readable_names
 from sightline.image_data.split_names import NAMES, match, refuse_the_same
 from sightline.image_data.splits import SPLITS, DataError
-
-LAYOUT = "train/<class>/ and test/<class>/ with images in them"  # for messages; test/ alone will do to evaluate
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,20 +84,20 @@ def list_folder(folder: Path, splits: Sequence[str] = SPLITS, split: str | None 
     root = os.path.abspath(folder)
     if not os.path.isdir(root):
         raise DataError(f"There is no folder {folder}; give one that holds {LAYOUT}.")
-    _refuse_foreign_name(root)
+    refuse_foreign_name(root)
     passed_over = PassedOver()
     try:
         places = find_splits(folder, root, splits, split)
         classes = _list_classes(folder, root, places, passed_over)
         found = {
-            name: [_list_class(root, _joined(place, each), passed_over) for each in classes[name].values()]
+            name: [list_class(root, _joined(place, each), passed_over) for each in classes[name].values()]
             for name, place in places.items()
         }
     except OSError as error:
         raise DataError(
             f"{error.filename or folder} could not be listed ({error.strerror}); make it readable."
         ) from error
-    _refuse_foreign_name(*passed_over.folders, *(path for paths in passed_over.images.values() for path in paths))
+    refuse_foreign_name(*passed_over.folders, *(path for paths in passed_over.images.values() for path in paths))
     counts = {name: [len(each.files) for each in found[name]] for name in splits}
     class_names = tuple(classes[splits[0]])
     listing = FolderListing(
@@ -134,7 +132,7 @@ def find_splits(folder: Path, root: str, splits: Sequence[str], split: str | Non
     return found
 
 
-def _notes(folder: Path, places: Mapping[str, str], classes: Sequence[_ClassListing]) -> tuple[str, ...]:
+def _notes(folder: Path, places: Mapping[str, str], classes: Sequence[ClassListing]) -> tuple[str, ...]:
     notes = []
     for name, place in places.items():
         if not place:
@@ -162,15 +160,6 @@ def training_classes(folder: Path) -> tuple[str, ...]:
 
 def _joined(place: str, name: str) -> str:
     return f"{place}/{name}" if place else name
-
-
-def _refuse_foreign_name(*paths: str) -> None:
-    """Raise the DataError for a name that is not valid UTF-8: neither a predictions table nor a page could hold it."""
-    try:
-        for path in paths:
-            path.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{ascii(path)} is not a valid name, because it is not UTF-8; rename it.") from None
 
 
 def _list_classes(
@@ -211,7 +200,7 @@ def _class_folders(folder: Path, root: str, place: str, passed_over: PassedOver)
                 if format_of_name(entry.name):
                     passed_over.add_image(OUTSIDE, _joined(place, entry.name))
                 continue
-            _refuse_foreign_name(_joined(place, entry.name))
+            refuse_foreign_name(_joined(place, entry.name))
             name = unicodedata.normalize("NFC", entry.name)
             if name in folders:
                 raise DataError(
@@ -239,88 +228,3 @@ def _instead(root: str) -> str:
 
 def _images(count: int) -> str:
     return f"{count:,} image{'s' * (count != 1)}"
-
-
-@dataclass(frozen=True)
-class _ClassListing:
-    relative: str
-    files: list[str]
-    state: str
-    is_deep: bool  # its images lie in folders inside its folder
-
-
-Found = list[tuple[str, int, int, int]]  # path relative to the class, size, and the times of change in nanoseconds
-
-
-def _list_class(root: str, relative: str, passed_over: PassedOver) -> _ClassListing:
-    found, folders = _scan(root, relative, "", passed_over)
-    is_deep = not found and bool(folders)
-    if is_deep:
-        found = _scan_all(root, relative, folders, passed_over)
-    else:
-        passed_over.folders.extend(f"{relative}/{name}" for name in folders)
-    found.sort()
-    files = [f"{relative}/{name}" for name, *_ in found]
-    _refuse_foreign_name(*files)
-    return _ClassListing(relative, files, sha256(repr((relative, found)).encode()).hexdigest(), is_deep)
-
-
-def _scan_all(root: str, relative: str, folders: list[str], passed_over: PassedOver) -> Found:
-    """Return the images in these folders of a class, and in all inside them; links in a circle end."""
-    found: Found = []
-    seen, waiting = set(), list(folders)
-    while waiting:
-        inner = waiting.pop()
-        if inner.lower() in (name for names in NAMES.values() for name in names):
-            raise DataError(
-                f"{relative} would be a class, but has a folder {inner}: give a folder that holds {LAYOUT}."
-            )
-        place = os.path.realpath(f"{root}/{relative}/{inner}")
-        if place not in seen:
-            seen.add(place)
-            images, deeper = _scan(root, relative, f"{inner}/", passed_over)
-            found += images
-            waiting += deeper
-    return found
-
-
-def _scan(root: str, relative: str, inner: str, passed_over: PassedOver) -> tuple[Found, list[str]]:
-    """Return the images that lie in a folder of a class, and the folders in it; `inner` ends in "/" or is empty."""
-    found: Found = []
-    folders = []
-    with os.scandir(f"{root}/{relative}/{inner}") as entries:
-        for entry in entries:
-            name = inner + entry.name
-            if entry.name[0] == ".":
-                continue
-            if entry.is_dir():
-                folders.append(name)
-                continue
-            format = format_of_name(name) or _format_inside(entry)
-            if format is None:
-                passed_over.others[os.path.splitext(name)[1].lower() or "without an ending"] += 1
-            elif not format.is_read:
-                passed_over.add_image(format.name, f"{relative}/{name}")
-            else:
-                try:
-                    status = entry.stat()
-                except OSError:  # a link to nowhere: listed, so that it is named among the broken images
-                    found.append((name, -1, 0, 0))
-                    continue
-                if not stat.S_ISREG(status.st_mode):  # a pipe would never end
-                    passed_over.others["no file"] += 1
-                    continue
-                # The change time too: an archive unpacked over another may leave size and time as they were.
-                found.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-    return found, folders
-
-
-def _format_inside(entry: os.DirEntry[str]) -> ImageFormat | None:
-    """Return the format of a file whose name says nothing; None for what is no image, no file, or may not be read."""
-    try:
-        if may_be_image(entry.name) and entry.is_file():
-            with open(entry, "rb") as file:
-                return format_of_content(file)
-    except OSError:
-        pass
-    return None

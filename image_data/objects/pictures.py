@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sightline.image_data.decode import decode_image, to_rgb
+from sightline.image_data.decode import ImageError, decode_image, to_rgb
 from sightline.image_data.preprocessing import Channels, Preprocessing
 from sightline.image_data.resize import CROP
 from sightline.image_data.splits import DataError
@@ -47,7 +47,7 @@ class Reader:
         if isinstance(image, Image.Image):
             return to_rgb(image)
         if isinstance(image, dict) and {"bytes", "path"} >= image.keys():  # of Hugging Face, not decoded
-            return Image.fromarray(decode_image(BytesIO(image["bytes"]) if image.get("bytes") else image["path"]))
+            return _decoded(image)
         values = channels_last(image)
         if values.dtype.kind == "f":
             values = self._from_fractions(values)
@@ -87,6 +87,14 @@ class Reader:
         if mean is None or std is None:
             raise DataError("it has values outside 0–1: give the mean and std that it was normalised with")
         return mean, std
+
+
+def _decoded(stored: dict[str, Any]) -> Image.Image:
+    """Return an image of Hugging Face's that is stored as a file is, or in one."""
+    try:
+        return Image.fromarray(decode_image(BytesIO(stored["bytes"]) if stored.get("bytes") else stored["path"]))
+    except ImageError as error:
+        raise DataError(f"it could not be decoded ({error.reason})") from error
 
 
 def as_array(image: Any) -> NDArray[Any]:

@@ -17,7 +17,8 @@ from sightline.image_data.objects.pictures import Reader, as_array, channels_las
 from sightline.image_data.preprocessing import Preprocessing
 from sightline.image_data.resize import CROP
 from sightline.image_data.splits import DataError
-from sightline.image_data.transforms import deviation, expected, preprocessing_of, read_transform
+from sightline.image_data.transforms import preprocessing_of, read_transform
+from sightline.image_data.trial import deviation, expected
 
 _LOOKED_AT = 16  # items, for what all of them are like
 _BLOCKS = 8  # of each side, by which two pictures are compared: finer, half a pixel would count

@@ -28,7 +28,7 @@ def test_an_unknown_data_set_is_refused_with_the_choices(name):
         load_image_data(name)
     assert str(error.value) == (
         f"Unknown data set {name!r}; choose from: planted-shapes, planted-shapes:honest, planted-shapes:shortcut, "
-        "cifar10, folder:DIR."
+        "cifar10, folder:DIR, csv:FILE, npz:FILE, hf:DIR, FILE.py:NAME."
     )
 
 
@@ -54,9 +54,9 @@ def test_a_row_of_the_table_makes_a_source(grey):
     test, warnings = load_test_split("grey:200", image_size=9)
     assert (test.images == 200).all() and warnings == ("splits: test",)
     assert dataset_help().endswith("; grey:VALUE: images of one grey")
-    with pytest.raises(DataError, match="choose from: .*, folder:DIR, grey:VALUE"):
+    with pytest.raises(DataError, match="choose from: .*, FILE.py:NAME, grey:VALUE"):
         load_image_data("gray:7")
-    with pytest.raises(DataError, match="use folder:DIR, grey:VALUE"):
+    with pytest.raises(DataError, match="use folder:DIR, csv:FILE, .*, grey:VALUE"):
         load_image_data("cifar10", image_size=64)
 
 

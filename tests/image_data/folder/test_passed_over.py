@@ -81,7 +81,7 @@ def test_what_is_no_file_is_not_waited_for(cats, load):
 def test_files_whose_names_say_what_they_are_are_not_opened(cats, load, monkeypatch):
     write(cats, notes_txt=b"x", labels_json=b"{}", a_svg=b"")
     monkeypatch.setattr(
-        "sightline.image_data.folder.listing.format_of_content", lambda _: pytest.fail("a file was opened")
+        "sightline.image_data.folder.scan.format_of_content", lambda _: pytest.fail("a file was opened")
     )
     load()
 
