@@ -59,9 +59,11 @@ def precompute(
 
     layers: `named_modules()` names, by default the run's own. targets: of PRECOMPUTED_TARGETS.
     method: of LAYER_METHODS. device: by default the CPU. world: the processes, each of which takes a part of the
-    images; the first one holds the lock. model: the network of a run
-    that does not keep it. Raises ExplainError, ModelError, RunError or WorldError.
+    images; the first one holds the lock. model: the network, of a run that does not keep it; on its own device.
+    Raises ExplainError, ModelError, RunError or WorldError.
     """
+    if model is None:
+        run.require_network()
     layers = tuple(dict.fromkeys(layers or run.record.layers))
     targets = [target for target in PRECOMPUTED_TARGETS if target in targets]  # predicted first: label copies from it
     missing = world.share(

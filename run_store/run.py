@@ -160,7 +160,7 @@ class Run:
         Raises RunError, also for a run that was made without a network and has none.
         """
         if not os.path.exists(self.path / files.FEATURES):
-            self._require_network()
+            self.require_network()
         features = self._stored_array(files.FEATURES, np.float16, 2)
         if len(features) != len(self.images()):
             raise self._damaged(files.FEATURES, f"does not match {files.IMAGES}")
@@ -220,7 +220,7 @@ class Run:
 
         Raises RunError, with the run's own sentence, where there is none.
         """
-        self._require_network()
+        self.require_network()
         record = self.record
         self._require(files.MODEL)
         with (
@@ -257,7 +257,8 @@ class Run:
         except RunError:
             return True
 
-    def _require_network(self) -> None:
+    def require_network(self) -> None:
+        """Raise RunError, with the run's own sentence, where there is no network to compute with."""
         self._require_more_than_curves()
         if not self.has_network:
             raise RunError(f"Run {self.name} has no network. {self.record.without_network}".strip())

@@ -14,6 +14,8 @@ from sightline.image_data.folder.decoding_pool import DecodingPool
 from sightline.image_data.folder.file_images import FileImages
 from sightline.image_data.folder.passed_over import summarise
 from sightline.image_data.images import Images
+from sightline.image_data.resize import CROP, Resize
+from sightline.image_data.sources import IMAGE_SIZES
 from sightline.training.foreign_predictions import ForeignPredictions
 from sightline.training.foreign_scores import refuse
 
@@ -48,7 +50,9 @@ def _rows_of_images(
                 f"{foreign.file} has {len(foreign):,} rows and {dataset} {len(split):,} images; give one row for each "
                 "image, in the same order, or with a column path."
             )
-        return np.arange(len(split)), [f"the rows are taken to be in the order of the images of {dataset}"]
+        return np.arange(len(split)), [
+            f"The rows of {foreign.file} are taken to be in the order of the images of {dataset}."
+        ]
     images, rows = ([_parts(path) for path in paths] for paths in (split.paths, foreign.paths))
     longest = max(map(len, images))
     depths = (depth for depth in range(1, longest) if _are_unique(images, depth) and _are_unique(rows, depth))
@@ -103,13 +107,13 @@ def _named(
         )
     named = replace(foreign, class_names=class_names)
     if foreign.labels is None:
-        in_order = f"the codes are taken to be of the classes of {dataset}, in its order: {_listed(class_names)}"
+        in_order = f"The codes are taken to be of the classes of {dataset}, in its order: {_listed(class_names)}."
         return named, [in_order]
     if np.array_equal(foreign.labels, labels):
         return named, []
     order = _order_of_labels(foreign.file, foreign.labels, labels, class_names, dataset)
     meant = [f"{code} is {class_names[place]}" for code, place in enumerate(order)]
-    note = f"the codes are those of another order than {dataset}'s, as the labels say: {_listed(meant)}"
+    note = f"The codes are in another order than the classes of {dataset}; by the labels, {_listed(meant)}."
     return named.of_classes(class_names, order), [note]
 
 
@@ -146,22 +150,32 @@ def _are_unique(paths: Sequence[tuple[str, ...]], depth: int) -> bool:
 
 
 def images_by_path(
-    foreign: ForeignPredictions, image_size: int | None = None, progress: Progress | None = None
+    foreign: ForeignPredictions,
+    image_size: int | None = None,
+    progress: Progress | None = None,
+    resize: Resize = CROP,
 ) -> tuple[ForeignPredictions, ImageSplit]:
     """Return the images that the table names, below its folder, and the predictions with their labels and classes.
 
-    image_size: the side in pixels that images are brought to; None: the shorter side of the first, at most 224. Where
-    the table has no labels, they are the names of the folders that the images lie in.
+    image_size: the side in pixels that images are brought to, as `resize` says; None: `likely_side` of the first.
+    Where the table has no labels, they are the names of the folders that the images lie in.
 
     Raises:
         DataError: the table has no paths, no labels, a path leads out of its folder, or is of no image.
     """
     files = _files(foreign)
     names, labels = _classes_and_labels(foreign, files)
-    side = image_size or min(MOST_SIDE, *decode_image(files[0]).shape[:2])
-    images = _decoded(foreign.file, files, side, progress)
+    images = _decoded(foreign.file, files, image_size or likely_side(files[0]), resize, progress)
     split = ImageSplit(images, labels, names, content_fingerprint(images, labels, names), paths=tuple(files))
     return replace(foreign, class_names=names, labels=labels), split
+
+
+def likely_side(file: str) -> int:
+    """Return the side in pixels at which images such as this one are looked at: no larger than it is, at most 224.
+
+    Raises DataError for what is no image.
+    """
+    return min(MOST_SIDE, max(IMAGE_SIZES[0], min(decode_image(file).shape[:2])))
 
 
 def _files(foreign: ForeignPredictions) -> list[str]:
@@ -194,12 +208,12 @@ def _classes_and_labels(foreign: ForeignPredictions, files: Sequence[str]) -> tu
     return names, np.array([names.index(folder) for folder in folders])
 
 
-def _decoded(file: Path, files: Sequence[str], side: int, progress: Progress | None) -> Images:
+def _decoded(file: Path, files: Sequence[str], side: int, resize: Resize, progress: Progress | None) -> Images:
     """Return uint8 N×S×S×3. Raises DataError, with the rows whose images cannot be read."""
     found, broken = list[NDArray[np.uint8]](), dict[int, str]()
     fits, done = len(files) * side**2 * 3 <= IN_MEMORY_BYTES, 0
     with DecodingPool(len(files)) as pool:
-        for batch in pool.decode(files, side):
+        for batch in pool.decode(files, side, resize):
             broken |= {done + position: failure.reason for position, failure in batch.failures.items()}
             done += len(batch.images) + len(batch.failures)
             if fits:
@@ -208,7 +222,7 @@ def _decoded(file: Path, files: Sequence[str], side: int, progress: Progress | N
                 progress(done, len(files))
     wrong = np.isin(np.arange(len(files)), list(broken))
     refuse(file, wrong, f"an image that cannot be read ({next(iter(broken.values()), '')})")
-    return np.concatenate(found) if fits else FileImages(files, side)
+    return np.concatenate(found) if fits else FileImages(files, side, resize)
 
 
 def _listed(names: Sequence[str]) -> str:

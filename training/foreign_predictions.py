@@ -45,7 +45,7 @@ class ForeignPredictions:
     extra: pa.Table
     """N rows of the other columns that hold numbers, words, or true and false."""
     notes: tuple[str, ...] = ()
-    """Words for the user on what was understood how."""
+    """Sentences for the user on what was understood how."""
 
     def __len__(self) -> int:
         return len(self.predicted)
@@ -157,7 +157,7 @@ def _columns_of(table: pa.Table) -> _Columns:
         others = tuple(name for name in flat.values() if re.fullmatch(r"(label|index|prob|logit)_\d+", name))
         return _Columns(label, best, flat.get("prob_0"), path, others)
     if {*flat} - {"index", "", "unnamed:_0"} in TIMM:
-        note = "label is taken for the predicted class, as timm's inference.py writes it"
+        note = "The column label is taken for the predicted class, as timm's inference.py writes it."
         return _Columns(None, flat.get("index", label), flat.get("prob"), path, notes=(note,))
     return _Columns(label, predicted, confidence if predicted else None, path)
 
@@ -196,7 +196,7 @@ def _classes(
         )
     if called:
         return names, replace(scores, values=scores.values[:, [called.index(name) for name in names]]), []
-    in_order = f"the scores are taken to be of {_listed(names)}, in this order; --classes FILE can say another"
+    in_order = f"The scores in {file} are taken to be of {_listed(names)}, in this order; --classes FILE names another."
     return names, scores, [] if given else [in_order]
 
 

@@ -3,6 +3,7 @@
 import io
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from sightline.image_data import DataError, ImageSplit
+from sightline.image_data.resize import CROP, Resize
 from sightline.run_store.commands import command
 from sightline.run_store.files import FileError
 from sightline.run_store.metrics import Epoch
@@ -26,15 +28,20 @@ from sightline.training.new_run import describe
 
 
 def record_predictions(
-    run: Path, foreign: ForeignPredictions, split: ImageSplit, dataset: str, epochs: Sequence[Epoch] = ()
+    run: Path,
+    foreign: ForeignPredictions,
+    split: ImageSplit,
+    dataset: str,
+    epochs: Sequence[Epoch] = (),
+    resize: Resize = CROP,
 ) -> pa.Table:
     """Make a run without a network of predictions and their images, as `joined` or `images_by_path` return them.
 
     Returns the table of predictions. dataset: what the images are called. epochs: of the log that comes with them.
-    Raises RunError where the run cannot be made; then there is none.
+    resize: how the images became squares. Raises RunError where the run cannot be made; then there is none.
     """
     record, table = describe_predictions(foreign, split, dataset)
-    with RunWriter.create(run, record) as writer:
+    with RunWriter.create(run, replace(record, resize=resize)) as writer:
         try:
             for epoch in epochs:
                 writer.append_metrics(epoch._asdict())

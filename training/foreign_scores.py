@@ -123,10 +123,10 @@ def as_logits(file: Path, scores: Scores) -> tuple[NDArray[np.float32], list[str
     refuse(file, np.any(~np.isfinite(values), axis=1), f"{kind} that are NaN, infinite or missing")
     if kind != "logits" and (values >= 0).all() and not _wrong_sums(values / np.float32(100)).any():
         values = values / np.float32(100)
-        notes.append("the probabilities sum to 100 and are taken for percent")
+        notes.append(f"The {kind} in {file} sum to 100 and are taken for percent.")
     outside = np.any((values < 0) | (values > 1 + SUM_TOLERANCE), axis=1)
     if kind == "scores" and outside.any():
-        notes.append("the scores are taken for logits, since they are no probabilities")
+        notes.append(f"The scores in {file} are no probabilities, and are taken for logits.")
         kind = "logits"
     if kind == "logits":
         return values, notes

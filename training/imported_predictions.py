@@ -6,10 +6,10 @@ from typing import Literal
 
 import pyarrow as pa
 
-from sightline.image_data import load_test_split, read_class_names
-from sightline.image_data.resize import CROP, NAMED
+from sightline.image_data import ImageSplit, Progress, load_test_split, read_class_names
+from sightline.image_data.resize import CROP, NAMED, Resize
 from sightline.training.command_line import progress_bar, warn
-from sightline.training.foreign_images import MOST_SIDE, images_by_path, joined
+from sightline.training.foreign_images import MOST_SIDE, images_by_path, joined, likely_side
 from sightline.training.foreign_predictions import read_foreign_predictions
 from sightline.training.foreign_run import record_predictions
 from sightline.training.logs import read_log
@@ -50,23 +50,35 @@ def import_predictions(config: PredictionsConfig) -> tuple[Path, pa.Table]:
     """
     names = read_class_names(config.classes) if config.classes else None
     epochs, of_log = read_log(config.log) if config.log else ([], [])
+    resize = NAMED[config.resize] if config.resize else CROP
     with progress_bar("decoding") as progress:
         if config.dataset is None:
             foreign = read_foreign_predictions(config.predictions, names)
-            foreign, test = images_by_path(foreign, config.image_size, progress)
+            foreign, test = images_by_path(foreign, config.image_size, progress, resize)
             notes: tuple[str, ...] = ()
         else:
-            resize = NAMED[config.resize] if config.resize else CROP
-            test, notes = load_test_split(
-                config.dataset, image_size=config.image_size, default_size=MOST_SIDE, split=config.split,
-                resize=resize, strict=config.strict, progress=progress,
-            )  # fmt: skip
+            test, notes = _load(config, resize, progress)
             foreign = read_foreign_predictions(config.predictions, names, test.class_names)
             foreign, test, more = joined(foreign, test, config.dataset)
             notes += tuple(more)
     warn((*of_log, *foreign.notes, *notes))
     dataset = config.dataset or str(config.predictions)
     run = config.run or default_run(dataset, config.predictions.stem)
-    table = record_predictions(run, foreign, test, dataset, epochs=epochs)
+    table = record_predictions(run, foreign, test, dataset, epochs=epochs, resize=resize)
     warn(doubts(table, test.class_names, config.claimed_accuracy))
     return run, table
+
+
+def _load(config: PredictionsConfig, resize: Resize, progress: Progress) -> tuple[ImageSplit, tuple[str, ...]]:
+    """Load the images; no network says at which size, and small ones that are enlarged would be blurred."""
+
+    def load(default_size: int) -> tuple[ImageSplit, tuple[str, ...]]:
+        return load_test_split(
+            config.dataset or "", image_size=config.image_size, default_size=default_size, split=config.split,
+            resize=resize, strict=config.strict, progress=progress,
+        )  # fmt: skip
+
+    test, notes = load(MOST_SIDE)
+    if config.image_size is None and test.paths and (side := likely_side(test.paths[0])) < test.images.shape[1]:
+        return load(side)
+    return test, notes

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from sightline.explain.precompute import precompute
 from sightline.image_data import DataError, ImageSplit, content_fingerprint
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -176,17 +177,17 @@ def test_a_missing_image_and_a_broken_one_are_named_by_their_rows(table, files):
 
 def test_a_run_of_predictions_is_complete_and_says_what_it_lacks(table, split, tmp_path):
     foreign, images, _ = join(table(), split)
-    record_predictions(tmp_path / "run", foreign, images, "folder:my data", "my net")
+    record_predictions(tmp_path / "run", foreign, images, "folder:my data")
     run = Run(tmp_path / "run")
     assert run.state == "complete" and run.record.network == "none" and run.record.foreign
     assert (run.record.layers, run.record.mean, run.record.std, run.record.parameters) == ((), (), (), 0)
-    assert run.record.model == "my net" and run.record.fingerprints == {"test": split.fingerprint}
+    assert run.record.model == "" and run.record.fingerprints == {"test": split.fingerprint}
     predictions = run.predictions()
     assert predictions.accuracy == pytest.approx(8 / 12)
     assert predictions.column("confidence") == pytest.approx([0.8] * 12)
     assert predictions.words["camera"].words == ("c0", "c1")
     assert predictions.column("path")[0] == "/data/test/cat/0.png"
-    for read in (run.features, run.load_model):
+    for read in (run.features, run.load_model, lambda: precompute(run)):
         with pytest.raises(RunError, match=r"has no network. It .* sightline evaluate .* --dataset 'folder:my data'"):
             read()
 
@@ -226,7 +227,7 @@ def test_what_cannot_be_kept_leaves_no_run(table, split, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="cannot be kept: the table holds 96 MiB of text"):
         record_predictions(tmp_path / "run", replace(foreign, extra=long), images, "folder:data")
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr("sightline.training.foreign_run.thumbnails", lambda images: 1 / 0)
+    monkeypatch.setattr("sightline.training.foreign_run.kept_images", lambda images: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         record_predictions(tmp_path / "run", foreign, images, "folder:data")
     assert not (tmp_path / "run").exists()
