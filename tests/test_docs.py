@@ -13,18 +13,24 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import timm
+import torch
 from PIL import Image
-from safetensors.torch import save_file
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision import transforms
+from torchvision.models import mnasnet0_5
 
 from sightline import command
+from sightline.image_data import ImageSplit
 from sightline.image_data.planted_shapes import planted_shapes
-from sightline.model_zoo import MODELS, ModelSpec
+from sightline.model_zoo import MODELS, ModelSpec, build_model
 from sightline.model_zoo.resnet import ResNet
 from sightline.run_store import files
 from tests.fabricated import ROOT, free_port
@@ -58,13 +64,43 @@ def workplace(tmp_path, monkeypatch):
             file = tmp_path / "photos" / name / split.class_names[label] / f"{index}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(file)
-    save_file(timm.create_model("resnet18", num_classes=10).state_dict(), tmp_path / "resnet18.safetensors")
+    (tmp_path / "net.py").write_text(
+        "from torchvision.models import mnasnet0_5\n\ndef Net():\n    return mnasnet0_5(num_classes=10)\n"
+    )
+    torch.save(mnasnet0_5(num_classes=10).state_dict(), tmp_path / "net.pt")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", None)  # with a terminal, `run.show()` waits for Ctrl-C
     monkeypatch.setattr("sightline.image_data.planted_shapes.planted_shapes", lambda variant: shapes)
     monkeypatch.setitem(MODELS, "resnet18", ModelSpec(partial(ResNet, (1, 1, 1, 1), width=4)))
     monkeypatch.setattr("sightline.image_data.cifar10.load_cifar10", lambda folder: shapes)
     return tmp_path
+
+
+def of_a_user() -> dict[str, Any]:
+    """What the examples take as given: a model, images, and a loop of a user."""
+    test = planted_shapes("honest", 40, 20).test
+    model = build_model("resnet18_narrow", len(test.class_names))
+    steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.25,) * 3)])
+    return {
+        "model": model,
+        "data": WithTransform(test, steps),
+        "names": test.class_names,
+        "train_an_epoch": lambda model: 1.0,
+        "accuracy_of": lambda model: 0.5,
+    }
+
+
+class WithTransform(Dataset):
+    """A data set as users write it."""
+
+    def __init__(self, split: ImageSplit, transform: Callable[[Image.Image], Tensor]) -> None:
+        self.split, self.transform = split, transform
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.split.images[row])), int(self.split.labels[row])
 
 
 def run_here(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,13 +155,13 @@ def test_every_command_and_every_example_works(workplace, monkeypatch, capsys):
         elif line not in LEFT_TO_PEOPLE:
             run_here(line, monkeypatch)
     runs = workplace / "runs"
-    for name in ("photos", "cifar10", "shapes", "shortcut", "resnet18"):
+    for name in ("photos", "cifar10", "shapes", "shortcut", "net"):
         assert len(np.load(runs / name / files.IMAGES)) == 20
     assert (runs / "photos" / files.QUALITY).exists()
     assert {path.name for path in (runs / "photos" / files.MAPS).iterdir()} == {"gradcam", "hirescam"}
     capsys.readouterr()
-    for block in blocks("python"):
-        exec(compile(block, "docs/python.md", "exec"), {"__name__": "__main__"})
+    for block in dict.fromkeys(blocks("python")):
+        exec(compile(block, "docs/python.md", "exec"), {"__name__": "__main__"} | of_a_user())
     assert "resnet18_narrow complete" in capsys.readouterr().out
 
 
