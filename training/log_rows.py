@@ -21,6 +21,7 @@ OTHERS_KEPT = 1000
 _RUN = ("run", "run_name", "experiment", "trial", "fold", "seed")
 _SPLIT = ("phase", "split", "mode", "subset", "stage")
 _TENSOR = re.compile(r"tensor\(([^,)]+).*\)")  # as Python writes one
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d\d)")
 _NUMBERED = re.compile(r"(?:epoch)?[ _-]?(\d+)", re.I)
 BETWEEN = " - "  # a run and a figure, as W&B names a column
 _RANGE = ("__MIN", "__MAX")  # of what W&B has put together in one line
@@ -104,7 +105,7 @@ def _named(name: str, run: str, split: str) -> str:
 
 
 def parse_number(value: object) -> float | None:
-    """Return a number that may be written as text, 93.4% as 0.934; None for what is none.
+    """Return a number that may be written as text, 93.4% as 0.934, 1:02:50 in seconds; None for what is none.
 
     >>> parse_number(" 1e-3 "), parse_number("93.4%"), parse_number("tensor(0.5, device='cuda:0')"), parse_number("")
     (0.001, 0.934, 0.5, None)
@@ -119,6 +120,9 @@ def parse_number(value: object) -> float | None:
         return float(value)
     except ValueError:
         text = _TENSOR.sub(r"\1", value.strip())
+    if clock := _CLOCK.fullmatch(text):
+        hours, minutes, seconds = (float(part or 0) for part in clock.groups())
+        return 3600 * hours + 60 * minutes + seconds
     with suppress(ValueError):
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
     return None

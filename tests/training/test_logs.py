@@ -63,7 +63,7 @@ ULTRALYTICS = """  epoch,  time,  train/loss,  metrics/accuracy_top1, metrics/ac
 3,31,1.9,0.5,0.8,1.8,0.01,0.02
 """
 PYTORCH_CLASSIFICATION = "Learning Rate\tTrain Loss\tValid Loss\tTrain Acc.\tValid Acc.\t\n0.1\t2.0\t2.1\t20.5\t25\t\n"
-FASTAI = "epoch,train_loss,valid_loss,accuracy,error_rate,time\n0,1.5,1.2,0.6,0.4,00:12\n1,1.2,1.1,0.65,0.35,00:12\n"
+FASTAI = "epoch,train_loss,valid_loss,accuracy,error_rate,time\n0,1.5,1.2,0.6,0.4,1:00:05\n1,1.2,1.1,0.65,0.35,01:12\n"
 DEIT = (
     '{"train_lr": 0.001, "train_loss": 6.9, "test_loss": 6.5, "test_acc1": 0.5, "test_acc5": 2.5, "epoch": 0}\n'
     '{"train_lr": 0.001, "train_loss": 6.5, "test_loss": 6.3, "test_acc1": 1.5, "test_acc5": 4.5, "epoch": 1}\n'
@@ -82,7 +82,8 @@ LONG = "phase;epoch;loss;acc\ntrain;1;2,0;0,3\nval;1;2,1;0,25\ntrain;2;1,0;0,6\n
                        "test_accuracy": [0.3, 0.4, 0.5], "learning_rate": [0.01] * 3, "seconds": [10.5, 10.3, 10.2]}),
         (PYTORCH_CLASSIFICATION, {"epoch": [1], "train_loss": [2], "train_accuracy": [0.205], "test_loss": [2.1],
                                   "test_accuracy": [0.25], "learning_rate": [0.1]}),
-        (FASTAI, {"epoch": [1, 2], "train_loss": [1.5, 1.2], "test_loss": [1.2, 1.1], "test_accuracy": [0.6, 0.65]}),
+        (FASTAI, {"epoch": [1, 2], "train_loss": [1.5, 1.2], "test_loss": [1.2, 1.1], "test_accuracy": [0.6, 0.65],
+                  "seconds": [3605, 72]}),
         (DEIT, {"epoch": [1, 2], "train_loss": [6.9, 6.5], "test_loss": [6.5, 6.3], "test_accuracy": [0.005, 0.015],
                 "learning_rate": [0.001] * 2}),
         (LONG, {"epoch": [1, 2], "train_loss": [2, 1], "train_accuracy": [0.3, 0.6], "test_loss": [2.1, 1.5],
