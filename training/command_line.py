@@ -15,6 +15,12 @@ def warn(sentences: Iterable[str]) -> None:
         print(f"Warning: {sentence}", file=sys.stderr)
 
 
+def tell(sentences: Iterable[str]) -> None:
+    """Print each sentence: what was understood how, which is no warning."""
+    for sentence in sentences:
+        print(sentence)
+
+
 @contextmanager
 def progress_bar(doing: str) -> Iterator[Progress]:
     """Yield a Progress that draws a bar, named `doing`; there is none before its first call, and none in the end."""

@@ -40,7 +40,10 @@ def record_predictions(
     Returns the table of predictions. dataset: what the images are called. epochs: of the log that comes with them.
     resize: how the images became squares. Raises RunError where the run cannot be made; then there is none.
     """
-    record, table = describe_predictions(foreign, split, dataset)
+    model = command("evaluate", "--model", "NAME", "--weights", "FILE", "--dataset", dataset)
+    record, table = describe_predictions(
+        foreign, split, dataset, f"record its network on the same images with: {model}"
+    )
     with RunWriter.create(run, replace(record, resize=resize)) as writer:
         try:
             for epoch in epochs:
@@ -52,10 +55,12 @@ def record_predictions(
     return table
 
 
-def describe_predictions(foreign: ForeignPredictions, split: ImageSplit, dataset: str) -> tuple[RunRecord, pa.Table]:
+def describe_predictions(
+    foreign: ForeignPredictions, split: ImageSplit, dataset: str, remedy: str
+) -> tuple[RunRecord, pa.Table]:
     """Return the record and the table of predictions of such a run.
 
-    Raises RunError for a table that no reader takes.
+    remedy: how its network is added. Raises RunError for a table that no reader takes.
     """
     table = _table(foreign, split)
     content = io.BytesIO()
@@ -65,14 +70,13 @@ def describe_predictions(foreign: ForeignPredictions, split: ImageSplit, dataset
     except FileError as error:
         raise RunError(f"The predictions in {foreign.file} cannot be kept: the table {error}.") from error
     settings = {"model": "", "dataset": dataset, "predictions": foreign.file}
-    network = command("evaluate", "--model", "NAME", "--weights", "FILE", "--dataset", dataset)
     record = RunRecord(
         layers=(),
         mean=(),
         std=(),
         seed=0,
         network="none",
-        without_network=f"It was made of predictions alone; record its network on the same images with: {network}",
+        without_network=f"It was made of predictions alone; {remedy}",
         **describe(settings, {"test": split}, None, torch.device("cpu")),
     )
     return record, table

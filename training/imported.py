@@ -19,7 +19,7 @@ from sightline.run_store.commands import command
 from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.class_order import classes_by_wnid
-from sightline.training.command_line import progress_bar, warn
+from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.logs import read_log
 from sightline.training.model_run import Channels, ForeignModel, make_ready, write_run
 from sightline.training.new_run import default_run
@@ -87,7 +87,8 @@ def import_model(config: ImportConfig) -> tuple[Path, pa.Table]:
         raise UsageError(f"{config.model} needs --weights FILE; to train it, use sightline train.")
     file = read_weights(weights) if weights else None  # a wrong file is found before many images are decoded
     epochs, of_log = read_log(config.log) if config.log else ([], [])
-    warn((*spec.notes, *of_log))
+    warn(spec.notes)
+    tell(of_log)
     test = _load_test(config, spec)
     spec = model_spec(config.model, test.images.shape[1])  # some data sets fix the size
     known = _preprocessing(config, spec, test)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sightline.image_data import ImageSplit, Progress, load_test_split, read_class_names
 from sightline.image_data.resize import CROP, NAMED, Resize
-from sightline.training.command_line import progress_bar, warn
+from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign_images import MOST_SIDE, images_by_path, joined, likely_side
 from sightline.training.foreign_predictions import read_foreign_predictions
 from sightline.training.foreign_run import record_predictions
@@ -61,7 +61,8 @@ def import_predictions(config: PredictionsConfig) -> tuple[Path, pa.Table]:
             foreign = read_foreign_predictions(config.predictions, names, test.class_names)
             foreign, test, more = joined(foreign, test, config.dataset)
             notes += tuple(more)
-    warn((*of_log, *foreign.notes, *notes))
+    tell(of_log)
+    warn((*foreign.notes, *notes))
     dataset = config.dataset or str(config.predictions)
     run = config.run or default_run(dataset, config.predictions.stem)
     table = record_predictions(run, foreign, test, dataset, epochs=epochs, resize=resize)

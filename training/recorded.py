@@ -22,7 +22,7 @@ from sightline.run_store.metrics import METRICS_COLUMNS, Epoch
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import progress_bar, warn
+from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign_run import complete_with_predictions, describe_predictions, of_probabilities
 from sightline.training.logs import read_log
 from sightline.training.model_run import Channels, ForeignModel, Ready, doubts, make_ready, write_run
@@ -30,6 +30,7 @@ from sightline.training.new_run import describe_curves
 
 KNOWN = get_args(Interpolation)
 Location = str | os.PathLike[str]
+BY_PROGRAM = "record its network on the same images with sightline.record(PATH, MODEL, DATA)"
 AGAIN = "remove it, and record the model again."
 
 
@@ -166,7 +167,7 @@ class Recording:
         shares = np.asarray(probabilities.detach().cpu() if hasattr(probabilities, "detach") else probabilities)
         foreign = of_probabilities(shares, test)
         warn(foreign.notes)
-        record, table = describe_predictions(foreign, test, dataset)
+        record, table = describe_predictions(foreign, test, dataset, BY_PROGRAM)
         self._writer.describe(replace(record, created=self._writer.record.created))
         complete_with_predictions(self._writer, table, test)
         warn(doubts(table, test.class_names, options.get("claimed_accuracy")))
@@ -274,5 +275,5 @@ def _epochs(options: Options) -> list[Epoch]:
     if "log" not in options:
         return []
     epochs, notes = read_log(Path(options["log"]))
-    warn(notes)
+    tell(notes)
     return epochs
