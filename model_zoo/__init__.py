@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sightline.model_zoo.checkpoint import read_weights
+from sightline.model_zoo.exported_file import exported_spec
 from sightline.model_zoo.other_forms import way_in
 from sightline.model_zoo.own_file import own_spec
 from sightline.model_zoo.published import imagenet_resnet18, timm_spec, torchvision_spec
@@ -43,15 +44,15 @@ MODELS: dict[str, ModelSpec] = {
     "resnet18_imagenet": ModelSpec(imagenet_resnet18, input_size=224),
 }
 LIBRARIES = {"torchvision": torchvision_spec, "timm": timm_spec}
-FORMS = (*MODELS, "torchvision:NAME", "timm:NAME", "timm:DIR", "hf:DIR", "FILE.py:NAME")
+FORMS = (*MODELS, "torchvision:NAME", "timm:NAME", "timm:DIR", "hf:DIR", "FILE.py:NAME", "FILE.pt2")
 
 
 def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
     """Look up a network by what a user calls it: as in `named_spec`, or one that was made elsewhere.
 
-    `FILE.py:NAME` runs the file. `hf:DIR` and `timm:DIR` are folders that transformers and timm saved.
-    input_size: the side of its images, in pixels, by default its own.
-    Raises ModelError for what is not there, or is no network.
+    `FILE.py:NAME` runs the file. `hf:DIR` and `timm:DIR` are folders that transformers and timm saved, `FILE.pt2` is
+    what `torch.export.save` wrote: of these nothing is run. input_size: the side of its images, in pixels, by default
+    its own. Raises ModelError for what is not there, or is no network.
 
     >>> model_spec("resnet18").input_size, model_spec("torchvision:resnet18").input_size
     (32, 224)
@@ -61,6 +62,8 @@ def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
         return saved_spec(library, rest, input_size)
     if name.endswith(".py") or name.rpartition(":")[0].endswith(".py"):
         return own_spec(name, input_size)
+    if name.endswith(".pt2"):
+        return exported_spec(name, input_size)
     if name in MODELS or colon and library in LIBRARIES:
         return named_spec(name, input_size)
     said = way_in(Path(name)) or f"Unknown model {printable(name)!r}; choose from: {', '.join(FORMS)}."

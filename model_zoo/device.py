@@ -6,7 +6,7 @@ import platform
 import torch
 from torch import nn
 
-from sightline.model_zoo import ModelError
+from sightline.model_zoo.spec import ModelError
 
 
 def choose_device(name: str) -> torch.device:
