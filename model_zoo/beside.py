@@ -84,14 +84,14 @@ def _share(value: float | None) -> float | None:
     """Return an accuracy, 0–1, of a figure that may be percent; None where that cannot be told."""
     if value is None or not 0 < value <= 100 or value == 1:
         return None
-    return round(value if value < 1 else value / 100, 6)  # as much as float32 holds
+    return round(value if value < 1 else value / 100, 7)  # as much as float32 holds
 
 
 def _of_timm(place: Mapping[str, Any], entries: Entries, number: Number) -> tuple[float | None, str]:
     """Read what timm's training script saved: in percent, if it is an accuracy that it looked at."""
     looked_at = entries(place.get("args")).get("eval_metric", "top1")
     value = number(place.get("metric")) if "arch" in place and looked_at in ("top1", "acc1") else None
-    return (round(value / 100, 6) if value is not None and 0 < value <= 100 else None), "metric"
+    return (round(value / 100, 7) if value is not None and 0 < value <= 100 else None), "metric"
 
 
 def _of_lightning(

@@ -196,8 +196,10 @@ def _find_state_dict(content: object) -> tuple[dict[str, Any], str]:
         if _has_leaves(found[0]):
             return found
     parts = list(filter(lambda found: _has_leaves(found[0]), _state_dicts(content, _others)))
+    if not parts and not (isinstance(content, Made) and not content):  # attributes: scikit-learn's are arrays too
+        return next(_state_dicts(content, _likely), ({}, ""))
     if len(parts) < 2:
-        return next(iter(parts), None) or next(_state_dicts(content, _likely), ({}, ""))
+        return next(iter(parts), ({}, ""))
     merged = {f"{key}.{name}": value for weights, key in parts for name, value in weights.items()}
     return merged, some(key for _, key in parts)  # of body and head, or of several folds: their names will tell
 

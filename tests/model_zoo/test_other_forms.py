@@ -1,5 +1,6 @@
 """Files of other programs: what they are is said, and which way in there is."""
 
+import argparse
 import gzip
 import json
 import os
@@ -8,7 +9,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from sightline.model_zoo import ModelError, model_spec, read_weights
@@ -45,7 +45,7 @@ FILES = {
     "net.mlpackage": (lambda file: file.mkdir(), "a Core ML model"),
     "net.joblib": (lambda file: file.write_bytes(b"\x80\x04"), f"a pickle, as scikit-learn and joblib .*{PREDICTIONS}"),
     "net.pkl": (
-        lambda file: file.write_bytes(pickle.dumps(LogisticRegression().fit([[0], [1]], [0, 1]))),
+        lambda file: file.write_bytes(pickle.dumps(argparse.Namespace(coefficients=np.ones(3)))),
         f"a pickle, as scikit-learn and joblib write them, .*torch.save.*{PREDICTIONS}",
     ),
     "net.pt.gz": (lambda file: file.write_bytes(gzip.compress(b"a")), "a compressed file, .*; unpack it first"),
