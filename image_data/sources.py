@@ -6,7 +6,7 @@ A new source is a file that loads it, and its row here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,8 +110,8 @@ def load_test_split(
     default_size: int | None = None,
     split: str | None = None,
     resize: Resize | None = None,
-    mean: Channels | None = None,
-    std: Channels | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     data_dir: Path | None = None,
     strict: bool = False,
     run_code: bool = False,
@@ -124,11 +124,19 @@ def load_test_split(
     Args:
         split: what the data set calls the split to take, such as "val" or "train"; None: one that is called test, val,
             valid or validation, the first that there is, or all images where there are no splits.
-        mean, std: those with which the images were normalised, where the data set gives them so and does not say.
+        mean, std: those with which the images were normalised, for red, green and blue, where the data set gives them
+            so and does not say.
     """
-    given = Preprocessing(mean, std, image_size, resize)
+    given = Preprocessing(_channels(mean), _channels(std), image_size, resize)
     loaded, warnings = _load(dataset, ("test",), split, given, default_size, data_dir, strict, run_code, progress)
     return loaded["test"], warnings
+
+
+def _channels(values: Sequence[float] | None) -> Channels | None:
+    if not values:
+        return None
+    red, green, blue = values
+    return red, green, blue
 
 
 def _load(
@@ -145,7 +153,8 @@ def _load(
     source, argument = _find(dataset)
     if source.runs_code and not run_code:
         raise DataError(
-            f"{dataset} is a program, and one is run only where you name it yourself, with --dataset (run_code=True)."
+            f"{dataset} is a program, which is run only where you name it yourself: in a command with --dataset, in "
+            "Python with run_code=True."
         )
     _check_side(dataset, source, given.size, default_size)
     folder = data_dir or Path(os.environ.get("SIGHTLINE_DATA") or ".data")

@@ -176,6 +176,8 @@ def _test_split(run: Run) -> ImageSplit:
             default_size=record.input_size,
             split=record.recipe.get("split"),
             resize=record.resize,
+            mean=record.mean,
+            std=record.std,
         )
     else:
         data = load_image_data(record.dataset, default_size=record.input_size)

@@ -76,7 +76,7 @@ def _load(config: PredictionsConfig, resize: Resize, progress: Progress) -> tupl
     def load(default_size: int) -> tuple[ImageSplit, tuple[str, ...]]:
         return load_test_split(
             config.dataset or "", image_size=config.image_size, default_size=default_size, split=config.split,
-            resize=resize, strict=config.strict, progress=progress,
+            resize=resize, strict=config.strict, run_code=True, progress=progress,
         )  # fmt: skip
 
     test, notes = load(MOST_SIDE)

@@ -229,8 +229,9 @@ def _read(data: Any, options: Options, published: Preprocessing) -> ImageSplit:
         if isinstance(data, (str, os.PathLike)):
             given = given.over(preprocessing_of(options.get("transform"))).over(published)
             test, notes = load_test_split(
-                str(data), image_size=given.size, resize=given.resize, mean=given.mean, std=given.std, progress=progress
-            )
+                str(data), image_size=given.size, resize=given.resize, mean=given.mean, std=given.std,
+                run_code=True, progress=progress,
+            )  # fmt: skip
             test = replace(test, preprocessing=given.over(test.preprocessing or Preprocessing()))
             test = with_classes(test, names, "classes=") if names else test
         else:

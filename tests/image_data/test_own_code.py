@@ -50,7 +50,7 @@ def test_a_function_may_give_splits_which_have_the_same_classes(file):
 
 def test_a_name_that_the_user_did_not_give_runs_nothing(file):
     for load in (load_test_split, load_image_data):
-        with pytest.raises(DataError, match="is a program, and one is run only where you name it yourself"):
+        with pytest.raises(DataError, match="is a program, which is run only where you name it yourself"):
             load(f"{file}:both")
     assert not file.with_name("was_run").exists()
     assert runs_code(f"{file}:both") and dataset_path(f"{file}:both") == file
