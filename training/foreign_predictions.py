@@ -2,10 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +16,10 @@ from sightline.image_data import DataError
 from sightline.image_data.folder.passed_over import summarise
 from sightline.run_store.predictions import REQUIRED_COLUMNS
 from sightline.run_store.record import MOST_CLASSES
+from sightline.training.foreign_columns import columns_of
 from sightline.training.foreign_scores import LEAST, Scores, as_logits, find_scores, is_number, numbers, refuse
-from sightline.training.foreign_table import LABEL, PATH, PREDICTED, read_table, word
+from sightline.training.foreign_table import read_table, word
 
-CONFIDENCE = ("confidence", "conf", "max_prob", "prob", "probability", "score")
-TIMM = ({"filename", "label", "prob"}, {"filename", "label", "logit"})  # what its inference.py writes, with an index
 ROUNDING = 1e-3  # of logits, where the predicted class is compared with the largest
 _WHOLE = re.compile(r"-?\d{1,9}(\.0*)?")
 
@@ -103,7 +102,7 @@ def read_foreign_predictions(
         DataError: it is no such table, or a row says what cannot be; the sentence names rows, from 1.
     """
     table, found = read_table(file)
-    columns = _columns_of(table)
+    columns = columns_of(table)
     answers = {name: _values(file, name, table[name]) for name in (columns.label, columns.predicted) if name}
     said = sorted({value for values in answers.values() if isinstance(values, list) for value in values})
     if all(map(_WHOLE.fullmatch, said)):  # codes, unless classes are called so
@@ -135,35 +134,6 @@ def read_foreign_predictions(
         table.select([field.name for field in table.schema if field.name not in used and _is_kept(field)]),
         (*notes, *more, *columns.notes),
     )
-
-
-class _Columns(NamedTuple):
-    """What stands in which column of a table."""
-
-    label: str | None
-    predicted: str | None
-    confidence: str | None
-    path: str | None
-    others: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def _columns_of(table: pa.Table) -> _Columns:
-    flat = {word(field.name): field.name for field in table.schema if not pa.types.is_nested(field.type)}
-    label, predicted, confidence, path = (_first(flat, words) for words in (LABEL, PREDICTED, CONFIDENCE, PATH))
-    if predicted and pa.types.is_floating(table.schema.field(predicted).type):
-        predicted = None if (np.nan_to_num(numbers(table[predicted])) % 1).any() else predicted  # scores
-    if best := _first(flat, ("label_0", "index_0")):  # timm's inference.py writes the best few classes so
-        others = tuple(name for name in flat.values() if re.fullmatch(r"(label|index|prob|logit)_\d+", name))
-        return _Columns(label, best, flat.get("prob_0"), path, others)
-    if {*flat} - {"index", "", "unnamed:_0"} in TIMM:
-        note = "The column label is taken for the predicted class, as timm's inference.py writes it."
-        return _Columns(None, flat.get("index", label), flat.get("prob"), path, notes=(note,))
-    return _Columns(label, predicted, confidence if predicted else None, path)
-
-
-def _first(columns: Mapping[str, str], words: Iterable[str]) -> str | None:
-    return next((columns[name] for name in words if name in columns), None)
 
 
 def _values(file: Path, name: str, column: pa.ChunkedArray) -> list[str] | NDArray[np.int64]:

@@ -57,6 +57,7 @@ def read_table(file: Path) -> tuple[pa.Table, tuple[str, ...] | None]:
     try:
         table, class_names = (readers[kind](file), None) if kind in readers else _read_arrays(file)
         table.validate(full=True)
+        table = table.cast(pa.schema([field.with_type(_plain(field.type)) for field in table.schema]))
     except DataError:
         raise
     except Exception as error:  # other bytes make NumPy, zipfile and pyarrow raise anything
@@ -67,6 +68,13 @@ def read_table(file: Path) -> tuple[pa.Table, tuple[str, ...] | None]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"{file} has two columns that are called {summarise(twice)}; rename one.")
     return table, class_names
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return the type that a column has here: text, however a program keeps it (pandas: large, or as categories)."""
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    return pa.string() if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else kind
 
 
 def _read_csv(file: Path) -> pa.Table:

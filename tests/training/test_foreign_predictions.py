@@ -116,6 +116,8 @@ def test_what_timm_writes_is_its_answer_and_not_the_truth(write):
     )
     assert found.labels is None and found.predicted.tolist() == [2, 0]
     assert found.confidence.tolist() == pytest.approx([0.9, 0.5])
+    numbered = {"filename": ["a", "b"], "index": [0, 1], "label": ["owl", "cat"], "prob": [0.9, 0.5]}
+    assert read_foreign_predictions(write(numbered), NAMES).predicted.tolist() == [2, 0]  # the rows may be numbered
     best = {"filename": ["a"], "index_0": [2], "index_1": [0], "prob_0": [0.6], "prob_1": [0.3]}
     found = read_foreign_predictions(write(best), NAMES)
     assert (
@@ -127,6 +129,17 @@ def test_other_columns_are_kept_but_for_those_that_a_run_has_itself(write):
     columns = {"label": [0, 1], "pred": [1, 1], "camera": ["a", "b"], "age": [3.5, 4.0], "night": [True, False]}
     found = read_foreign_predictions(write(columns | {"loss": [0.1, 0.2], "index": [7, 8]}), ("x", "y"))
     assert found.extra.column_names == ["camera", "age", "night"]  # nor pandas' own number of the row
+
+
+def test_text_is_text_however_pandas_keeps_it(tmp_path):
+    frame = pd.DataFrame({"path": ["a", "b"], "label": ["cat", "dog"], "camera": ["x", "y"], "lens": ["u", "v"]})
+    frame["label"], frame["lens"] = frame["label"].astype("category"), frame["lens"].astype("category")
+    frame.assign(pred=["dog", "dog"], shown=pd.to_datetime(["2020", "2021"])).set_index("path").to_parquet(
+        tmp_path / "t.parquet"
+    )
+    found = read_foreign_predictions(tmp_path / "t.parquet", None)
+    assert (found.labels.tolist(), found.predicted.tolist(), found.paths) == ([0, 1], [1, 1], ("a", "b"))
+    assert {field.name: str(field.type) for field in found.extra.schema} == {"camera": "string", "lens": "string"}
 
 
 def test_words_and_separators_of_other_programs_are_understood(write):
@@ -218,7 +231,7 @@ _headers = st.one_of(
 
 
 @given(st.lists(_headers, min_size=1, max_size=5), st.lists(st.lists(_cells, min_size=1, max_size=5), max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_text_ends_in_data_or_in_a_sentence(tmp_path_factory, headers, rows):
     file = tmp_path_factory.getbasetemp() / "fuzz.csv"
     file.write_text("\n".join(",".join(cells) for cells in [headers, *rows]) + "\n")
