@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sightline.image_data import load_image_data
     from sightline.model_zoo import build_model
     from sightline.run_store.run import Run
-    from sightline.training.recorded import Recording, create, record
+    from sightline.training.foreign.recorded import Recording, create, record
 
 __all__ = [
     "Dashboard",
@@ -43,16 +43,16 @@ _MODULES = {
     "KerasCallback": "training.callbacks.with_keras",
     "LightningCallback": "training.callbacks.with_lightning",
     "Dashboard": "app.notebook",
-    "Recording": "training.recorded",
+    "Recording": "training.foreign.recorded",
     "Run": "run_store.run",
     "TransformersCallback": "training.callbacks.with_transformers",
     "build_model": "model_zoo",
-    "create": "training.recorded",
+    "create": "training.foreign.recorded",
     "layer_attributions": "explain.attribution.engine",
     "load_image_data": "image_data",
     "map_layers": "explain.attribution.grids",
     "pixel_attributions": "explain.attribution.pixels",
-    "record": "training.recorded",
+    "record": "training.foreign.recorded",
     "show": "app.notebook",
     "suggest_layers": "explain.attribution.grids",
 }

@@ -30,11 +30,11 @@ from sightline.run_store import files
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.imported import ImportConfig, import_model
-from sightline.training.imported_predictions import PredictionsConfig, import_predictions
+from sightline.training.foreign.imported_log import record_log
+from sightline.training.foreign.imported_model import ImportConfig, import_model
+from sightline.training.foreign.imported_predictions import PredictionsConfig, import_predictions
 from sightline.training.inference import test_figures, write_predictions
 from sightline.training.new_run import default_run
-from sightline.training.recorded_log import record_log
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sightline.explain.judging.localisation import choose_mosaics
 from sightline.explain.judging.sample import draw_sample
 from sightline.model_zoo import build_model
 from sightline.run_store.run import Run
-from sightline.training.imported import ImportConfig, import_model
+from sightline.training.foreign.imported_model import ImportConfig, import_model
 from tests.app_pages import edit_record, open_page
 from tests.image_files import save
 

@@ -8,8 +8,8 @@ from sightline.app.runs import run_list
 from sightline.app.runs.trainings import can_resume
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
+from sightline.training.foreign.imported_log import record_log
 from sightline.training.new_run import describe_curves
-from sightline.training.recorded_log import record_log
 from tests.app.test_app import begin, charts_of, complete, open_view, text_of
 
 TIMM = "epoch,train_loss,eval_loss,eval_top1\n0,2,2.5,30\n1,1.5,,\n2,1,1.5,50\n"

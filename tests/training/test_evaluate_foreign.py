@@ -20,7 +20,7 @@ from sightline.model_zoo import ModelError, build_model
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.training.evaluate import EvaluateConfig, evaluate, main
-from sightline.training.imported import ImportConfig, import_model
+from sightline.training.foreign.imported_model import ImportConfig, import_model
 from sightline.training.recipe import TrainConfig
 from sightline.training.train import train
 from tests.image_files import save

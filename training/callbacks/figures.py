@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sightline.run_store.files import FileError
-from sightline.training.log_columns import choose
-from sightline.training.log_epochs import epochs_of
-from sightline.training.log_rows import Rows
+from sightline.training.logs.columns import choose
+from sightline.training.logs.epochs import epochs_of
+from sightline.training.logs.rows import Rows
 
 
 def epoch_figures(named: Mapping[str, Any]) -> dict[str, float]:

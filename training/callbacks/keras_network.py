@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import softmax
 from torch import Tensor, nn
 
-from sightline.training.foreign_scores import Scores, as_logits, of_two
+from sightline.training.foreign.scores import Scores, as_logits, of_two
 
 
 def as_network(model: Any) -> nn.Module | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from sightline.training.callbacks.figures import epoch_figures
 from sightline.training.callbacks.keras_network import as_network, predicted
-from sightline.training.recorded import Recording, create
+from sightline.training.foreign.recorded import Recording, create
 
 
 class KerasCallback(keras.callbacks.Callback):

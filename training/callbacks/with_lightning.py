@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 
 from sightline.training.callbacks.figures import epoch_figures
-from sightline.training.recorded import Recording, create
+from sightline.training.foreign.recorded import Recording, create
 
 
 class LightningCallback(Callback):

@@ -7,7 +7,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from sightline.training.callbacks.figures import epoch_figures
-from sightline.training.recorded import Recording, create
+from sightline.training.foreign.recorded import Recording, create
 
 
 class TransformersCallback(TrainerCallback):

@@ -22,8 +22,8 @@ from sightline.run_store.predictions_file import classes_table, predictions_tabl
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.thumbnails import kept_images
 from sightline.run_store.writer import RunWriter
-from sightline.training.foreign_predictions import ForeignPredictions
-from sightline.training.foreign_scores import Scores, as_logits
+from sightline.training.foreign.predictions import ForeignPredictions
+from sightline.training.foreign.scores import Scores, as_logits
 from sightline.training.new_run import describe
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sightline.run_store.files import METRICS, FileError, open_regular
-from sightline.training.log_columns import is_split
-from sightline.training.log_rows import BETWEEN, Row, Rows
+from sightline.training.logs.columns import is_split
+from sightline.training.logs.rows import BETWEEN, Row, Rows
 
 MOST_EVENT_BYTES = 2**31  # there may be images among them
 _KNOWN_FILES = (METRICS, "trainer_state.json", "summary.csv", "results.csv", "scalars.json", "log.csv")

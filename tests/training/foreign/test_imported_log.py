@@ -9,9 +9,9 @@ from sightline.explain.precompute import precompute
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.logs import LogError
+from sightline.training.foreign.imported_log import record_log
+from sightline.training.logs.read_log import LogError
 from sightline.training.new_run import describe_curves
-from sightline.training.recorded_log import record_log
 
 
 @pytest.fixture

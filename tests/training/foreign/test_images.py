@@ -12,9 +12,9 @@ from sightline.explain.precompute import precompute
 from sightline.image_data import DataError, ImageSplit, content_fingerprint
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
-from sightline.training.foreign_images import images_by_path, joined
-from sightline.training.foreign_predictions import read_foreign_predictions
-from sightline.training.foreign_run import record_predictions
+from sightline.training.foreign.images import images_by_path, joined
+from sightline.training.foreign.predictions import read_foreign_predictions
+from sightline.training.foreign.predictions_run import record_predictions
 
 NAMES = ("cat", "dog", "owl")
 FILES = [f"{name}/{number}.png" for name in NAMES for number in range(4)]  # two folders hold a 0.png
@@ -227,7 +227,7 @@ def test_what_cannot_be_kept_leaves_no_run(table, split, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="cannot be kept: the table holds 96 MiB of text"):
         record_predictions(tmp_path / "run", replace(foreign, extra=long), images, "folder:data")
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr("sightline.training.foreign_run.kept_images", lambda images: 1 / 0)
+    monkeypatch.setattr("sightline.training.foreign.predictions_run.kept_images", lambda images: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         record_predictions(tmp_path / "run", foreign, images, "folder:data")
     assert not (tmp_path / "run").exists()

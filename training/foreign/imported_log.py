@@ -8,7 +8,7 @@ from sightline.explain.command_line import sentence
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.logs import read_log
+from sightline.training.logs.read_log import read_log
 from sightline.training.new_run import describe_curves
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from sightline.training.foreign_scores import numbers
-from sightline.training.foreign_table import LABEL, PATH, PREDICTED, word
+from sightline.training.foreign.scores import numbers
+from sightline.training.foreign.table import LABEL, PATH, PREDICTED, word
 
 CONFIDENCE = ("confidence", "conf", "max_prob", "prob", "probability", "score")
 TIMM = ({"filename", "label", "prob"}, {"filename", "label", "logit"})  # what its inference.py writes, with an index

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sightline.image_data import DataError
-from sightline.training.foreign_predictions import read_foreign_predictions
+from sightline.training.foreign.predictions import read_foreign_predictions
 
 NAMES = ("cat", "dog", "owl")
 P = np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [0.3, 0.4, 0.3]])

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sightline.run_store.metrics import METRICS_COLUMNS, Epoch, metrics_line, parse_metrics
-from sightline.training import log_rows
-from sightline.training.log_columns import understand
-from sightline.training.logs import LogError, read_log
+from sightline.training.logs import rows
+from sightline.training.logs.columns import understand
+from sightline.training.logs.read_log import LogError, read_log
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_a_file_that_is_not_there_a_pipe_and_a_folder_are_refused_in_a_sentence(
 def test_a_file_that_is_larger_than_a_log_is_not_read(tmp_path):
     file = tmp_path / "log.csv"
     file.write_text("epoch,loss\n1,2\n")
-    os.truncate(file, log_rows.MOST_BYTES + 1)
+    os.truncate(file, rows.MOST_BYTES + 1)
     with pytest.raises(LogError, match="is larger than 65,536 KiB"):
         read_log(file)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sightline.image_data import DataError
 from sightline.image_data.folder.passed_over import summarise
-from sightline.training.foreign_table import word
+from sightline.training.foreign.table import word
 
 Kind = Literal["probabilities", "logits", "scores"]  # scores: either of the two, which their values say
 PREFIXES: dict[str, Kind] = {

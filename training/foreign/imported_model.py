@@ -18,10 +18,10 @@ from sightline.run_store import files
 from sightline.run_store.commands import command
 from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
-from sightline.training.class_order import classes_by_wnid
 from sightline.training.command_line import progress_bar, tell, warn
-from sightline.training.logs import read_log
-from sightline.training.model_run import Channels, ForeignModel, make_ready, write_run
+from sightline.training.foreign.class_order import classes_by_wnid
+from sightline.training.foreign.model_run import Channels, ForeignModel, make_ready, write_run
+from sightline.training.logs.read_log import read_log
 from sightline.training.new_run import default_run
 
 

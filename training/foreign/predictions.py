@@ -16,9 +16,9 @@ from sightline.image_data import DataError
 from sightline.image_data.folder.passed_over import summarise
 from sightline.run_store.predictions import REQUIRED_COLUMNS
 from sightline.run_store.record import MOST_CLASSES
-from sightline.training.foreign_columns import columns_of
-from sightline.training.foreign_scores import LEAST, Scores, as_logits, find_scores, is_number, numbers, refuse
-from sightline.training.foreign_table import read_table, word
+from sightline.training.foreign.columns import columns_of
+from sightline.training.foreign.scores import LEAST, Scores, as_logits, find_scores, is_number, numbers, refuse
+from sightline.training.foreign.table import read_table, word
 
 ROUNDING = 1e-3  # of logits, where the predicted class is compared with the largest
 _WHOLE = re.compile(r"-?\d{1,9}(\.0*)?")
@@ -92,7 +92,7 @@ def read_foreign_predictions(
 ) -> ForeignPredictions:
     """Read what another program predicted: labels, and probabilities, logits or just the predicted classes.
 
-    Columns are found by the words of `foreign_table` and `foreign_scores`: label, target, y_true …; predicted, y_pred
+    Columns are found by the words of `table` and `scores`: label, target, y_true …; predicted, y_pred
     …; path, filename …; scores in one column of lists, or a column a class, called as it or prob_0, logit_0 …
 
     class_names: of the model, in its order; None: those of the columns, else, where the labels are words, `in_data`,

@@ -8,8 +8,8 @@ from statistics import fmean, median
 
 from sightline.run_store.files import FileError
 from sightline.run_store.metrics import METRICS_COLUMNS, MOST_EPOCHS, Epoch
-from sightline.training.log_columns import Column, shown
-from sightline.training.log_rows import Row
+from sightline.training.logs.columns import Column, shown
+from sightline.training.logs.rows import Row
 
 FIGURES = METRICS_COLUMNS[1:]
 _MEAN = ("train_loss", "train_accuracy")  # over an epoch; of the others the last value counts

@@ -22,8 +22,8 @@ from sightline.run_store.metrics import Epoch
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.class_order import better_order, compare_claim
 from sightline.training.command_line import warn
+from sightline.training.foreign.class_order import better_order, compare_claim
 from sightline.training.inference import test_figures, write_predictions
 from sightline.training.new_run import choose_layers, describe, first_look
 

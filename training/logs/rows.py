@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.run_store.files import FileError, open_regular
-from sightline.training.log_columns import is_split, shown, understand
+from sightline.training.logs.columns import is_split, shown, understand
 
 MOST_BYTES = 64 * 2**20  # of a text; its lines are in memory
 OTHERS_KEPT = 1000

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sightline.run_store.files import FileError
 from sightline.run_store.metrics import METRICS_COLUMNS, Epoch
-from sightline.training.log_columns import Column, choose, shown
-from sightline.training.log_epochs import epochs_of
-from sightline.training.log_events import read_events
-from sightline.training.log_rows import Row, Rows, read_text
+from sightline.training.logs.columns import Column, choose, shown
+from sightline.training.logs.epochs import epochs_of
+from sightline.training.logs.events import read_events
+from sightline.training.logs.rows import Row, Rows, read_text
 
 _ASK = "a log has a column for a loss or an accuracy, such as epoch, train_loss, val_loss, val_accuracy"
 

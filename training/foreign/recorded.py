@@ -23,9 +23,9 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, tell, warn
-from sightline.training.foreign_run import complete_with_predictions, describe_predictions, of_probabilities
-from sightline.training.logs import read_log
-from sightline.training.model_run import Channels, ForeignModel, Ready, doubts, make_ready, write_run
+from sightline.training.foreign.model_run import Channels, ForeignModel, Ready, doubts, make_ready, write_run
+from sightline.training.foreign.predictions_run import complete_with_predictions, describe_predictions, of_probabilities
+from sightline.training.logs.read_log import read_log
 from sightline.training.new_run import describe_curves
 
 KNOWN = get_args(Interpolation)

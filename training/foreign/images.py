@@ -16,8 +16,8 @@ from sightline.image_data.folder.passed_over import summarise
 from sightline.image_data.images import Images
 from sightline.image_data.resize import CROP, Resize
 from sightline.image_data.sources import IMAGE_SIZES
-from sightline.training.foreign_predictions import ForeignPredictions
-from sightline.training.foreign_scores import refuse
+from sightline.training.foreign.predictions import ForeignPredictions
+from sightline.training.foreign.scores import refuse
 
 MOST_SIDE = 224  # pixels, unless another size is asked for: nobody looks closer
 LEAST_IMAGES = 3  # of a class, on average: of fewer, any labels could be those of another order

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sightline.training.class_order import best_order, better_order, classes_by_wnid, compare_claim
+from sightline.training.foreign.class_order import best_order, better_order, classes_by_wnid, compare_claim
 
 
 def answers(order, images, accuracy, seed=0):

@@ -9,11 +9,11 @@ import pyarrow as pa
 from sightline.image_data import ImageSplit, Progress, load_test_split, read_class_names
 from sightline.image_data.resize import CROP, NAMED, Resize
 from sightline.training.command_line import progress_bar, tell, warn
-from sightline.training.foreign_images import MOST_SIDE, images_by_path, joined, likely_side
-from sightline.training.foreign_predictions import read_foreign_predictions
-from sightline.training.foreign_run import record_predictions
-from sightline.training.logs import read_log
-from sightline.training.model_run import doubts
+from sightline.training.foreign.images import MOST_SIDE, images_by_path, joined, likely_side
+from sightline.training.foreign.model_run import doubts
+from sightline.training.foreign.predictions import read_foreign_predictions
+from sightline.training.foreign.predictions_run import record_predictions
+from sightline.training.logs.read_log import read_log
 from sightline.training.new_run import default_run
 
 

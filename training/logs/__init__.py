@@ -1,0 +1,1 @@
+"""The logs of trainings elsewhere, whatever program wrote them."""
