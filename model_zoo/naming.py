@@ -50,7 +50,8 @@ def named_as(model: nn.Module, file: WeightsFile, num_classes: int) -> tuple[dic
         in_order = {names.get(name, name): value for name, value in bare.items()}
         found = _older_names(model, (weights, bare, _without_start(bare)), own, head) or _in_order(in_order, own, head)
         if found:
-            (weights, note), others = found, []
+            weights, note = found
+            others = [name for name in weights if name not in own]
             notes.append(note)
     if file.averages:
         notes.append(_put_averages(weights, model, own, file.averages))

@@ -74,7 +74,7 @@ class OwnFile:
     def importable(self) -> Iterator[None]:
         """Let what lies beside the file, around its package, and in the current folder be imported meanwhile."""
         arguments, path, before = sys.argv, list(sys.path), set(sys.modules)
-        aside = {name: module for name, module in sys.modules.items() if self._hides(name, module)}
+        aside = {name: module for name, module in sys.modules.items() if self._hides(name)}
         for name in aside:
             del sys.modules[name]
         sys.modules.update(self._modules)
@@ -103,14 +103,17 @@ class OwnFile:
         first = printable(said.strip().split("\n")[0]).rstrip(".")
         return f"{type(error).__name__}{where}{': ' * bool(first)}{first}."
 
-    def _hides(self, name: str, module: ModuleType) -> bool:
+    def _hides(self, name: str) -> bool:
         """Tell whether an imported module, of other code of the user's, has the name of what lies beside the file."""
         first = _first(name)
-        if first in sys.stdlib_module_names or first in ("__main__", "sightline") or _is_installed(_file(module)):
+        if first in sys.stdlib_module_names or first in ("__main__", "sightline"):
             return False
-        return any(
-            (folder / f"{first}.py").is_file() or (folder / first).is_dir() for folder in (self._folder, self._root)
-        )
+        file = _file(sys.modules.get(first))
+        return bool(file) and not _is_installed(file) and self._has(first)
+
+    def _has(self, name: str) -> bool:
+        folders = (self._folder, self._root)
+        return any((folder / f"{name}.py").is_file() or (folder / name).is_dir() for folder in folders)
 
     def _is_beside(self, file: str) -> bool:
         """Tell whether a file is of the user's code: around the package that `path` lies in, or in this folder."""
@@ -122,7 +125,7 @@ def _first(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _file(module: ModuleType) -> str:
+def _file(module: ModuleType | None) -> str:
     """Return the file of a module, or the first folder of a package that has none; "" of what is built in."""
     return getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
 

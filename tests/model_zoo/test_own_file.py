@@ -1,6 +1,7 @@
 """A network out of the user's own Python file: what may stand behind FILE.py:NAME, and what is said."""
 
 import sys
+from types import ModuleType
 
 import pytest
 import torch
@@ -89,8 +90,10 @@ def test_two_files_of_one_name_with_helpers_of_one_name_do_not_mix(tmp_path, mon
         written(tmp_path, f"WIDTH = {width}", f"{width}/widths.py")
         specs.append(model_spec(f"{written(tmp_path, text, f'{width}/net.py')}:network"))
     assert [spec.build(2).in_features for spec in specs] == [3, 4]
-    monkeypatch.setitem(sys.modules, "widths", "of the user's program")
-    assert specs[0].build(2).in_features == 3 and sys.modules["widths"] == "of the user's program"
+    other = ModuleType("widths")  # of the user's program, a notebook for example
+    other.__file__ = str(written(tmp_path, "WIDTH = 5", "widths.py"))
+    monkeypatch.setitem(sys.modules, "widths", other)
+    assert specs[0].build(2).in_features == 3 and sys.modules["widths"] is other
 
 
 @pytest.mark.parametrize("packaged", [True, False])
@@ -109,7 +112,7 @@ def test_helpers_beside_it_may_be_imported_by_a_dot(tmp_path, packaged):
 def test_a_file_may_have_the_name_of_a_library(tmp_path):
     file = written(tmp_path, "from torch import nn\nfrom torchvision.models import resnet18 as network", "torch.py")
     assert len(model_spec(f"{file}:network").build(3).fc.weight) == 1000  # of what it is called with it says nothing
-    assert sys.modules["torch"] is torch and sys.modules["torch.nn"] is nn
+    assert sys.modules["torch"] is torch and sys.modules["torch.nn"] is nn and "torch._C._nn" in sys.modules
 
 
 @pytest.mark.parametrize(
@@ -167,3 +170,9 @@ def test_a_name_in_somebody_s_run_runs_no_file(tmp_path, look_up):
     with pytest.raises(ModelError, match="Unknown model"):
         look_up(f"{file}:Net")
     assert not (tmp_path / "touched").exists()
+
+
+def test_a_lightning_module_that_needs_arguments_is_sent_to_its_checkpoint(tmp_path):
+    text = "from torch import nn\nclass Lit(nn.Module):\n  load_from_checkpoint = None\n  def __init__(self, rate): ..."
+    with pytest.raises(ModelError, match=r"def network\(\): return Lit.load_from_checkpoint\('FILE.ckpt'\), and give"):
+        model_spec(f"{written(tmp_path, text)}:Lit").build(2)

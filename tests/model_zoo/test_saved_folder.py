@@ -118,6 +118,23 @@ def test_what_is_not_followed_is_noted(tmp_path, processor, says):
         raise AssertionError(note)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "beside"),
+    [("", {}), ("module.", {}), ("model.", {}), ("net.model.", {"loss.weight": torch.ones(3)})],
+)
+@pytest.mark.parametrize("today", [True, False], ids=["names of today", "names of the folder"])
+def test_other_weights_may_be_given_to_it(tmp_path, prefix, beside, today):
+    theirs = save(tmp_path)
+    spec = model_spec(f"hf:{tmp_path}")
+    weights = theirs.state_dict() if today else dict(read_weights(spec.weights).weights)
+    content = {f"{prefix}{name}": value + 1 for name, value in weights.items()} | beside
+    torch.save({"state_dict": content}, tmp_path / "last.ckpt")
+    own = spec.build(3)
+    notes = load_weights(own, read_weights(tmp_path / "last.ckpt"), 3, "x")
+    assert all(torch.equal(value, theirs.state_dict()[name] + 1) for name, value in own.state_dict().items())
+    assert ("1 others were left out: loss.weight." in notes) == bool(beside)
+
+
 def test_weights_in_several_files_are_read(tmp_path):
     theirs = save(tmp_path, max_shard_size="4KB")
     spec = model_spec(f"hf:{tmp_path}")
