@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from sightline.run_store.confusion import Confusion
 from sightline.run_store.predictions import Predictions
@@ -78,6 +79,19 @@ class Comparison:
         Of the n images on which only one of the two is right, each is as likely to be right if both are equally good.
         """
         return mcnemar(int(self.masks["fixed"].sum()), int(self.masks["broken"].sum()))
+
+
+def in_classes(predictions: Predictions, class_names: tuple[str, ...]) -> Predictions:
+    """Return the same predictions with their classes in another order; as they are, where these are other classes."""
+    own = predictions.class_names
+    if own == class_names or {*own} != {*class_names}:
+        return predictions
+    places = {name: code for code, name in enumerate(class_names)}
+    codes = np.array([places[name] for name in own], np.int16)
+    scalars, p = predictions.scalars, predictions.probabilities
+    for name in ("label", "predicted"):
+        scalars = scalars.set_column(scalars.column_names.index(name), name, pa.array(codes[predictions.column(name)]))
+    return Predictions(class_names, scalars, None if p is None else p[:, np.argsort(codes)])
 
 
 def mcnemar(one: int, other: int) -> float:

@@ -20,7 +20,7 @@ from sightline.explain.judging.verdicts import Verdict, is_known
 from sightline.explain.judging.verdicts import verdicts as judge
 from sightline.run_store.arrays import StoredArray
 from sightline.run_store.commands import command, quoted
-from sightline.run_store.comparison import Comparison
+from sightline.run_store.comparison import Comparison, in_classes
 from sightline.run_store.files import Reading, Stamp, is_locked
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.neighbours import nearest, unit_rows
@@ -190,8 +190,9 @@ def predictions(run: Run) -> Predictions:
 
 @kept("predictions", read_once(8))
 def comparison(before: Run, after: Run) -> Comparison:
-    """Compare two runs on the same test split. Raises RunError."""
-    found = Comparison(predictions(before), predictions(after))
+    """Compare two runs on the same test split, in the classes of the one after. Raises RunError."""
+    other = predictions(after)
+    found = Comparison(in_classes(predictions(before), other.class_names), other)
     first, second = ((len(one), one.class_names) for one in (found.before, found.after))
     if first != second:  # the fingerprint of one of them is not that of its images
         raise RunError(f"Runs {before.name} and {after.name} do not have the same images and classes.")
@@ -206,15 +207,16 @@ def accuracy(run: Run) -> float:
 
 @kept("predictions", lru_cache(256))
 def files_and_labels(run: Run) -> str:
-    """Return a hash of the image files and their classes, by which images of several sizes are the same; "" of none.
+    """Return a hash of the image files and their classes; "" where there are none. Raises RunError.
 
-    Raises RunError.
+    It is the same for images of several sizes, and for classes in several orders.
     """
     found = run.predictions()
     if "path" not in found.scalars.column_names:
         return ""
-    labels = ",".join(map(str, found.column("label").tolist()))
-    text = json.dumps([found.class_names, labels, list(map(str, found.column("path")))])
+    names = sorted(found.class_names)
+    labels = in_classes(found, tuple(names)).column("label").tolist()
+    text = json.dumps([names, labels, list(map(str, found.column("path")))])
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 

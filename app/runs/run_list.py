@@ -107,7 +107,7 @@ def newest_comparable(run: Run) -> str | None:
 
 
 def are_comparable(run: Run, other: Run) -> bool:
-    """Tell whether both were tested on the same images: on the same pixels, or on the same files in several sizes."""
+    """Tell whether both were tested on the same images: the same pixels, or the same files in any size."""
     if test_split(run) == test_split(other) != "":
         return True
     try:

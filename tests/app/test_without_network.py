@@ -202,10 +202,26 @@ def test_files_of_a_run_in_two_sizes_are_the_same_images(run, with_network):
         edit_record(path, fingerprints={"test": f"of {size} pixels"})
     app = open_page("compare", run="run", beside="whole", compared="both-wrong")
     assert [item["index"] for item in gallery_of(app)] == [0, 5, 10]
-    edit_predicted(with_network, {})
     table = pq.read_table(with_network / "predictions.parquet")
     pq.write_table(table.set_column(7, "path", [list("lkjihgfedcba")]), with_network / "predictions.parquet")
     assert "was tested on other images" in text_of(open_page("compare", run="run", beside="whole"))
+
+
+def test_runs_whose_classes_have_other_orders_are_compared_by_the_names(run, with_network):
+    """The network of `whole` has its own order: in its maps its codes count, on the page names."""
+    order = np.array([2, 0, 1])  # cat is 2, dog 0, owl 1
+    for path, codes in ((run, np.arange(3)), (with_network, order)):
+        predictions = Run(path).predictions()
+        predicted, label = (codes[predictions.column(name)] for name in ("predicted", "label"))
+        pq.write_table(classes_table(predicted, label, tuple("abcdefghijkl")), path / "predictions.parquet")
+    edit_record(with_network, class_names=["dog", "owl", "cat"], fingerprints={"test": "of another order"})
+    edit_predicted(with_network, {0: 2})  # a cat, which it is
+    app = open_page("compare", run="run", beside="whole", compared="broken")
+    assert [(item["index"], item["true"], item["predicted"]) for item in gallery_of(app)] == [(0, "cat", "dog")]
+    (only,) = maps_of(app)
+    assert "whole: cat" in only
+    app = open_page("compare", run="whole", beside="run", compared="both-wrong")
+    assert [item["index"] for item in gallery_of(app)] == [5, 10]
 
 
 def test_lost_predictions_are_not_to_be_written_again_from_weights_that_are_not_there(run):

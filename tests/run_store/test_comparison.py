@@ -9,7 +9,7 @@ import pytest
 from sightline.app.address.selection import Selection
 from sightline.app.elements.matrix_chart import difference_cells
 from sightline.app.views.compare.changes import better_words, changed_bars, changed_words, rows_of, with_both
-from sightline.run_store.comparison import Comparison, holm
+from sightline.run_store.comparison import Comparison, holm, in_classes
 from sightline.run_store.predictions import Predictions
 
 NAMES = ("cat", "dog", "owl")
@@ -38,6 +38,17 @@ def split(fixed, broken):
     before, after = np.zeros(count, int), np.zeros(count, int)
     before[:fixed], after[fixed:-1] = 1, 1
     return Comparison(predictions(before, [0] * count), predictions(after, [0] * count))
+
+
+def test_predictions_are_the_same_in_another_order_of_the_classes():
+    p = np.array([[0.5, 0.25, 0.25], [0.125, 0.75, 0.125]], np.float16)
+    found = predictions([0, 1], [2, 1])
+    moved = in_classes(Predictions(NAMES, found.scalars, p), ("owl", "cat", "dog"))
+    assert moved.column("predicted").tolist() == [1, 2] and moved.column("label").tolist() == [0, 2]
+    assert moved.probabilities.tolist() == [[0.25, 0.5, 0.25], [0.125, 0.125, 0.75]]
+    assert moved.column("confidence").tolist() == found.column("confidence").tolist()
+    assert moved.wrong.tolist() == found.wrong.tolist() == [True, False]
+    assert in_classes(found, ("owl", "cat", "fox")) is found  # other classes are no other order
 
 
 def test_every_image_has_one_change(comparison):

@@ -63,8 +63,9 @@ def with_both(items: Sequence[dict[str, Any]], comparison: Comparison, names: tu
 def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selection: Selection) -> None:
     """Draw the image, then for each run what it was taken for and where that run looked. Raises RunError."""
     pixels = loaders.images(after)[image]
-    runs = ((before, comparison.before), (after, comparison.after))
-    pairs = [(run, split_image(predictions, image, pixels)) for run, predictions in runs]
+    pairs = [
+        (run, split_image(loaders.predictions(run), image, pixels)) for run in (before, after)
+    ]  # each by its codes
     label = pairs[0][1].name(pairs[0][1].label or 0)
     left, right = st.columns(2, gap="small", vertical_alignment="center")
     with left:
