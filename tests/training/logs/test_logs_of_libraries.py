@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.summary import Writer
-from tests.training.test_logs import columns_of
+from tests.training.logs.test_read_log import columns_of
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.tensorboard import SummaryWriter
 
