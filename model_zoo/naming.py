@@ -11,8 +11,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sightline.model_zoo.checkpoint import AVERAGED, WeightsFile, some
-from sightline.model_zoo.spec import find_head, printable
+from sightline.model_zoo.checkpoint import WeightsFile
+from sightline.model_zoo.spec import find_head, printable, some
+from sightline.model_zoo.state_dicts import AVERAGED
 
 MOST_PREFIXES = 8  # of one network's names: all names are gone through for each
 _WRAPPERS = re.compile(r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # of torch, at any depth

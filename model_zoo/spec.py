@@ -1,6 +1,6 @@
 """Say what is known of an architecture before it is built."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,3 +72,13 @@ def printable(name: str) -> str:
     """
     cut = name if len(name) <= MOST_SHOWN else f"{name[: MOST_SHOWN - 1]}…"
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)
+
+
+def some(names: Iterable[str], limit: int = 3) -> str:
+    """Write the first few of `names`, as they may be printed.
+
+    >>> some(["a", "b", "c", "d"])
+    'a, b, c, …'
+    """
+    listed = list(names)
+    return ", ".join(map(printable, listed[:limit])) + (", …" if len(listed) > limit else "")

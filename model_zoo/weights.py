@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sightline.model_zoo.checkpoint import WeightsFile, read_weights, some
+from sightline.model_zoo.checkpoint import WeightsFile, read_weights
 from sightline.model_zoo.naming import is_computed, named_as, under_all_names
-from sightline.model_zoo.spec import ModelError, find_head, printable
+from sightline.model_zoo.spec import ModelError, find_head, printable, some
 
 TABLE_ROWS = 12
 CODE = "give sightline evaluate the code that builds it, --model FILE.py:NAME"

@@ -12,8 +12,9 @@ from sightline.image_data.preprocessing import Preprocessing
 from sightline.image_data.resize import CROP, NAMED, Resize
 from sightline.image_data.sources import IMAGE_SIZES
 from sightline.model_zoo import ModelSpec, count_classes, load_weights, model_spec, read_weights
-from sightline.model_zoo.checkpoint import WeightsFile, some
+from sightline.model_zoo.checkpoint import WeightsFile
 from sightline.model_zoo.device import choose_device
+from sightline.model_zoo.spec import some
 from sightline.run_store import files
 from sightline.run_store.commands import command
 from sightline.run_store.record import RunRecord
