@@ -113,7 +113,7 @@ class Options:
         made_of = next((source for source in ALLOWED if source in given), None)
         wrong = sorted(given - {made_of} - ALLOWED.get(made_of or "", set()))
         if wrong:
-            needed = " or ".join(f"--{source}" for source, others in ALLOWED.items() if wrong[0] in others)
+            needed = " or ".join(f"--{source}" for source, others in ALLOWED.items() if wrong[0] in others - {source})
             here = f" and does not go with --{made_of}" if made_of else ""
             needs = f"needs {needed}" if needed else "has nothing to add"
             raise UsageError(f"--{wrong[0].replace('_', '-')} {needs}{here}; an existing run takes --run alone.")

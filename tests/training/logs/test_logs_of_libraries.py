@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.summary import Writer
-from tests.training.logs.test_read_log import columns_of
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.tensorboard import SummaryWriter
 
 from sightline.training.logs.read_log import LogError, read_log
+from tests.training.logs.test_read_log import columns_of
 
 EPOCHS = 3
 IMAGES, LABELS = torch.randn(32, 4, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 3
