@@ -29,4 +29,5 @@ class Preprocessing:
         32
         """
         norm = other if self.mean is None or self.std is None else self
-        return Preprocessing(norm.mean, norm.std, self.size or other.size, self.resize or other.resize)
+        size = other.size if self.size is None else self.size
+        return Preprocessing(norm.mean, norm.std, size, self.resize or other.resize)

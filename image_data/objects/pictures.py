@@ -22,7 +22,6 @@ UNCHANGED: dict[Scale | None, Preprocessing] = {
     "unit": Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "bytes": Preprocessing((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
 }  # of a model that takes such numbers as they are
-_MOST_SIDE = 1024  # pixels, of an image that a run can have
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,8 @@ class Reader:
 
     def pixels(self, image: Any) -> NDArray[np.uint8]:
         """Return the pixels of an image, square where a size is said. Raises DataError, without whose image it is."""
-        found = self.picture(image)
-        if self.preprocessing.size is not None:
-            found = square(found, self.preprocessing.size, self.preprocessing.resize or CROP)
-        elif max(found.size) > _MOST_SIDE:
-            raise DataError(f"it is {found.width}×{found.height} pixels, and {_MOST_SIDE} is the most; give size")
-        return np.asarray(found)
+        found, size = self.picture(image), self.preprocessing.size
+        return np.asarray(found if size is None else square(found, size, self.preprocessing.resize or CROP))
 
     def picture(self, image: Any) -> Image.Image:
         """Return an image in RGB, at the size that it has."""

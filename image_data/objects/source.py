@@ -20,6 +20,7 @@ from sightline.image_data.splits import DataError
 from sightline.image_data.transforms import preprocessing_of, read_transform
 from sightline.image_data.trial import deviation, expected
 
+MOST_SIDE = 1024  # pixels, of an image that a run can have
 _LOOKED_AT = 16  # items, for what all of them are like
 _BLOCKS = 8  # of each side, by which two pictures are compared: finer, half a pixel would count
 _MOST_DIFFERENCE = 2.5  # of 255, of two pictures' blocks on average
@@ -73,9 +74,13 @@ def source_of(data: Any, transform: object, given: Preprocessing, default_size: 
     if scale is None:
         said = said.over(Preprocessing(size=default_size))
     reader = Reader(said, "normalised" if scale and is_normalised else scale)
+    if said.size is not None and not 1 <= said.size <= MOST_SIDE:
+        raise DataError(f"A size of {said.size} pixels is out of range; it may be 1 to {MOST_SIDE}.")
     first = located(0, reader.pixels, sample[0])
     if first.shape[0] != first.shape[1]:
         raise _several_sizes(0, first, "images must be square")
+    if first.shape[0] > MOST_SIDE:
+        raise _several_sizes(0, first, f"a side may have {MOST_SIDE:,}")
     if _is_between(reader, sample):
         notes += ("The images are no whole numbers of 0–255 when mean and std are taken off; kept are the nearest.",)
     source = ItemSource(leaves, reader, first.shape[0], None, notes)

@@ -305,7 +305,7 @@ class Endless(IterableDataset):
         (Own(lambda image: np.full((8, 8), np.nan)), "Item 0"),
         (Own(lambda image: image.resize((8, 9))), "Item 0 is 8×9 pixels, and images must be square: give the size"),
         ([(np.zeros((8, 8)), 0), (np.zeros((9, 9)), 0)], "Item 1 is 9×9 pixels, and item 0 8×8: give the size"),
-        (Own(side=1025), "Item 0: it is 1025×1025 pixels, and 1024 is the most"),
+        (Own(side=1025), "Item 0 is 1025×1025 pixels, and a side may have 1,024: give the size"),
         (Own(labels=(0, 1, -1)), "Item 2 has the label -1; it may be 0 or more"),
         (Own(labels=(0, 0.5)), "Item 1: it has the label 0.5, not a whole number"),
         (Own(labels=(0, None)), "Item 1: it has the label None, not a whole number"),
@@ -318,6 +318,12 @@ class Endless(IterableDataset):
 def test_bad_data_is_a_sentence(data, words):
     with pytest.raises(DataError, match=f"^{words}"):
         split_of(data)
+
+
+@pytest.mark.parametrize("size", [0, -3, 1025])
+def test_a_size_that_no_run_can_have_is_refused(size):
+    with pytest.raises(DataError, match=f"A size of {size} pixels is out of range; it may be 1 to 1024"):
+        split_of(Own(), size=size)
 
 
 def test_labels_beyond_the_names_are_named():

@@ -1,0 +1,89 @@
+"""A run of images that are in no folder for each class: it has what its maps and measures need, and nothing else."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sightline.image_data import DataError, decode_image
+from sightline.image_data.resize import Resize
+from sightline.model_zoo import build_model
+from sightline.run_store.run import Run
+from sightline.training.evaluate import EvaluateConfig, evaluate
+from sightline.training.imported import ImportConfig, import_model
+from tests.app_pages import edit_record
+from tests.image_files import save
+
+pytestmark = pytest.mark.usefixtures("data_dir")
+SIDE = 112  # above the size of thumbnails
+HALVES = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    file = tmp_path_factory.mktemp("weights") / "net.pt"
+    torch.save(build_model("resnet18_narrow", 3).state_dict(), file)
+    return file
+
+
+@pytest.fixture
+def evaluated(weights, tmp_path):
+    """Make a run of random weights on a data set."""
+
+    def make(dataset, **options):
+        options = {"image_size": SIDE, "layers": "layer4", "device": "cpu", **HALVES, **options}
+        run, _ = import_model(ImportConfig("resnet18_narrow", dataset, weights, tmp_path / "run", **options))
+        return Run(run)
+
+    return make
+
+
+def test_images_of_arrays_are_kept_whole_with_their_masks(evaluated, tmp_path, random_numbers):
+    images = random_numbers.integers(0, 256, (6, SIDE, SIDE, 3), dtype=np.uint8)
+    masks = (images[..., 0] > 99) * np.uint8(255)
+    np.savez(tmp_path / "set.npz", images=images, labels=np.arange(6) % 3, masks=masks)
+    run = evaluated(f"npz:{tmp_path / 'set.npz'}")
+    (tmp_path / "set.npz").rename(tmp_path / "gone.npz")
+    assert run.state == "complete" and (run.model_images(range(6)) == images).all()
+    assert (run.masks()[:] == (images[..., 0] > 99)).all()
+
+
+def test_originals_of_a_table_are_decoded_by_the_rule_of_the_run(evaluated, tmp_path, random_numbers):
+    for number in range(3):
+        coarse = Image.fromarray(random_numbers.integers(0, 256, (6, 12, 3), dtype=np.uint8))
+        save(coarse.resize((300, 150), Image.Resampling.BICUBIC), tmp_path / "set" / f"{number}.png")
+    rows = "".join(f"{number}.png,{name}\n" for number, name in enumerate(("cat", "dog", "owl")))
+    (tmp_path / "set" / "table.csv").write_text(f"path,label\n{rows}")
+    run = evaluated(f"csv:{tmp_path / 'set' / 'table.csv'}", resize="squash")
+    assert run.images().shape == (3, 96, 96, 3) and run.record.resize.rule == "squash"
+    files = [tmp_path / "set" / f"{number}.png" for number in range(3)]
+    expected = np.stack(
+        [decode_image(file, SIDE, Resize("squash", 1.0, run.record.resize.interpolation)) for file in files]
+    )
+    assert (run.model_images(range(3)) == expected).all()
+    assert evaluate(EvaluateConfig(run.path, "cpu")).startswith("run: ")  # the same images again
+
+
+def test_numbers_that_were_normalised_are_read_again_for_a_run(evaluated, tmp_path, random_numbers):
+    pixels = random_numbers.integers(0, 256, (6, SIDE, SIDE, 3), dtype=np.uint8)
+    normalised = ((pixels / 255 - 0.5) / 0.25).astype(np.float32)
+    np.savez(tmp_path / "set.npz", images=normalised, labels=np.arange(6) % 3)
+    run = evaluated(f"npz:{tmp_path / 'set.npz'}")
+    assert (run.images()[:] == pixels).all()
+    assert evaluate(EvaluateConfig(run.path, "cpu")).startswith("run: ")
+
+
+def test_a_program_is_run_for_the_user_and_not_for_a_run(evaluated, tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(
+        "import numpy as np\nfrom pathlib import Path\nPath(__file__).with_name('was_run').touch()\n"
+        f"pairs = [(np.full(({SIDE}, {SIDE}), 70 * row, np.uint8), row) for row in range(3)]\n"
+    )
+    run = evaluated(f"{file}:pairs")
+    assert run.images()[2][0, 0].tolist() == [140] * 3
+    (tmp_path / "was_run").unlink()
+    edit_record(run.path, dataset=f"{file}:pairs")
+    with pytest.raises(DataError, match="is a program, which is run only where you name it yourself"):
+        evaluate(EvaluateConfig(run.path, "cpu"))
+    assert not (tmp_path / "was_run").exists()
