@@ -18,6 +18,7 @@ from PIL import Image
 from sightline.image_data.decode import failure_reason, to_rgb, upright_size
 from sightline.image_data.folder.listing import FolderListing
 from sightline.image_data.folder.passed_over import PassedOver, summarise
+from sightline.image_data.folder.scan import refuse_foreign_name
 from sightline.image_data.formats import pillow_formats
 from sightline.image_data.masks import has_the_shape, mask_of
 from sightline.image_data.resize import Resize
@@ -61,6 +62,7 @@ def read_table(file: Path) -> Table:
     values = {name: _column(file, numbered, name, column) for name, column in columns.items()}
     labels, class_names = _codes(values["label"])
     root = os.path.abspath(file.parent)
+    refuse_foreign_name(root)
     paths = {name: _inside(file, root, values[name]) for name in ("path", "mask") if name in values}
     return Table(file, paths["path"], labels, class_names, values.get("split"), paths.get("mask"))
 

@@ -196,13 +196,15 @@ def _paths(source: ItemSource, some: list[int]) -> tuple[str, ...] | None:
     files = []
     for leaf, row in source.leaves.index.tolist():
         samples = getattr(source.leaves.data[leaf], "samples", None)
-        if not isinstance(samples, list) or not isinstance(samples[row], (tuple, list)):
+        file = samples[row][0] if isinstance(samples, list) and isinstance(samples[row], (tuple, list)) else None
+        if not isinstance(file, (str, os.PathLike)):
             return None
-        files.append(os.path.abspath(str(samples[row][0])))
+        files.append(os.path.abspath(os.fspath(file)))
     for position in some:
         try:
+            files[position].encode()  # no table of predictions holds a name that is not UTF-8
             image = decode_image(files[position], source.side, source.reader.preprocessing.resize or CROP)
-        except DataError:
+        except (DataError, UnicodeEncodeError):
             return None
         if deviation(_blocks(image.transpose(2, 0, 1)), _blocks(source.pixels(position).transpose(2, 0, 1))) > 1:
             return None

@@ -82,9 +82,9 @@ def _names(source: ItemSource, class_names: Sequence[str] | None) -> tuple[str, 
     if len(found) > 1:
         raise DataError("The data sets that were put together have different classes; give them the same.")
     names = found.pop() if found else ()
-    if class_names is not None and len(set(names)) < max(1, len(names)):  # ImageNet has two cranes
-        return tuple(class_names)
     repeated = sorted({name for name in names if names.count(name) > 1})
+    if class_names is not None and (repeated or not names):  # ImageNet has two cranes
+        return tuple(class_names)
     if repeated:
         raise DataError(f"The data set has several classes called {repeated[0]}; give names that differ with classes=.")
     return names

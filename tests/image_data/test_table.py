@@ -1,5 +1,7 @@
 """A table of paths and labels is a data set, and reads nothing outside its folder."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -137,6 +139,17 @@ def test_links_do_not_lead_out_of_the_folder_and_absolute_paths_may_stay_in_it(t
             load(table(f"path,label\n{path},a\n"))
     split, _ = load(table(f"path,label\n{tmp_path}/set/images/1.png,a\ninner.png,a\n"))
     assert len(split) == 2
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused(table, load, tmp_path):
+    table("path,label\nimages/0.png,a\n")
+    foreign = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        (tmp_path / "set").rename(foreign)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    with pytest.raises(DataError, match=r"caf\\udce9.*rename it"):
+        load(f"csv:{foreign / 'table.csv'}")
 
 
 def test_a_broken_image_is_left_out_with_its_mask(table, load, tmp_path):
