@@ -10,7 +10,7 @@ from sightline.image_data.resize import Resize
 from sightline.model_zoo import build_model
 from sightline.run_store.run import Run
 from sightline.training.evaluate import EvaluateConfig, evaluate
-from sightline.training.imported import ImportConfig, import_model
+from sightline.training.foreign.imported_model import ImportConfig, import_model
 from tests.app_pages import edit_record
 from tests.image_files import save
 
