@@ -100,6 +100,12 @@ class Recording:
     """A run that is being written, from `create` to the end of the `with` block; listed as running meanwhile.
 
     One that is never finished has its curves alone. Where the block ends in an error, the run says so.
+
+    >>> with create("runs/two-epochs") as run:
+    ...     run.log(1, train_loss=2.0)
+    ...     run.log(2, train_loss=1.0, test_accuracy=0.5)
+    >>> [(epoch.epoch, epoch.train_loss) for epoch in Run(run.path).metrics()]
+    [(1, 2.0), (2, 1.0)]
     """
 
     def __init__(self, path: Path, classes: Sequence[str] | Location | None) -> None:
