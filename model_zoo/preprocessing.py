@@ -20,8 +20,6 @@ def shown(
     rule: crop, squash, or another that is not known here. share: of the shorter side, or of both if they are squashed.
     """
     notes = []
-    if rule == "squash" and share < 1:
-        notes.append(f"It was shown the middle {share:.1%} of each side of a squashed image; here it sees all of it.")
     if rule not in ("crop", "squash"):
         notes.append(f"Its images were brought to size in a way that is not known here ({rule}); they are cropped.")
         rule, share = "crop", 1.0
