@@ -15,6 +15,18 @@ def command(*words: str | Path) -> str:
     return " ".join(["sightline", *map(quoted, words)])
 
 
+def network_command(dataset: str, table: object) -> str:
+    """Write the command that records a network on the images of a run of predictions alone.
+
+    dataset, table: of that run; where the table names the images itself, the data set is yet to be named.
+
+    >>> network_command("folder:photos", "scores.csv")
+    'sightline evaluate --model NAME --weights FILE --dataset folder:photos'
+    """
+    source = "SOURCE" if dataset == str(table) else dataset
+    return command("evaluate", "--model", "NAME", "--weights", "FILE", "--dataset", source)
+
+
 def quoted(name: str | Path) -> str:
     """Write a name as one word of a shell."""
     word = str(name)

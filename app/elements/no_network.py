@@ -4,7 +4,7 @@ import streamlit as st
 
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import loaders
-from sightline.run_store.commands import command
+from sightline.run_store.commands import network_command
 from sightline.run_store.run import Run
 
 
@@ -15,5 +15,4 @@ def draw_no_network(run: Run) -> None:
     why, is_command, _ = record.without_network.partition(": sightline ")
     st.markdown(f"**This run has no network.** {escape_markdown(why)}{':' if is_command else ''}")
     if is_command:
-        words = ("evaluate", "--model", "NAME", "--weights", "FILE", "--dataset", record.dataset)
-        st.code(command(*words), language=None, wrap_lines=True)
+        st.code(network_command(record.dataset, record.recipe.get("predictions")), language=None, wrap_lines=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sightline.image_data import DataError, ImageSplit
 from sightline.image_data.resize import CROP, Resize
-from sightline.run_store.commands import command
+from sightline.run_store.commands import network_command
 from sightline.run_store.files import FileError
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.predictions_file import classes_table, predictions_table, read_predictions
@@ -40,10 +40,8 @@ def record_predictions(
     Returns the table of predictions. dataset: what the images are called. epochs: of the log that comes with them.
     resize: how the images became squares. Raises RunError where the run cannot be made; then there is none.
     """
-    model = command("evaluate", "--model", "NAME", "--weights", "FILE", "--dataset", dataset)
-    record, table = describe_predictions(
-        foreign, split, dataset, f"record its network on the same images with: {model}"
-    )
+    remedy = f"record its network on the same images with: {network_command(dataset, foreign.file)}"
+    record, table = describe_predictions(foreign, split, dataset, remedy)
     with RunWriter.create(run, replace(record, resize=resize)) as writer:
         try:
             for epoch in epochs:

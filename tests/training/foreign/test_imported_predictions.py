@@ -50,6 +50,7 @@ def test_a_table_that_names_its_images_is_enough(run_command):
     run, said = run_command("--predictions", "table.csv")
     assert "90.00% of 40 test images right" in said and run.state == "complete"
     assert run.images().shape == (40, 20, 20, 3)  # as large as they are, so that nothing is blurred
+    assert run.record.without_network.endswith("sightline evaluate --model NAME --weights FILE --dataset SOURCE")
 
 
 @pytest.mark.parametrize("rule", ["crop", "squash"])
