@@ -76,7 +76,9 @@ def draw_grid(run: Run, subject: Subject, settings: MapSettings) -> Drawn | None
     cells = cells if computed is stored else show(computed)
     if stored.problem:
         st.warning(f"Computed again: {escape_markdown(stored.problem)}", icon=":material/history:")
-    unknown = "" if run.has_network else " Whether other classes have the same maps is not known."
+    wanted = [(layer, score) for layer in settings.layers for score in scores_to_judge(subject)]
+    is_unknown = not run.has_network and any(key not in computed.maps for key in wanted)
+    unknown = " Whether other classes have the same maps is not known." if is_unknown else ""
     return Drawn(cells, _source(stored, computed) + unknown)
 
 

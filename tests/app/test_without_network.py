@@ -124,6 +124,16 @@ def test_maps_that_lie_in_the_run_are_shown_and_nothing_is_computed(run):
     assert maps_of(app) and all("LayerCAM at layer4, Predicted" in words or "True" in words for words in maps_of(app))
 
 
+def test_that_other_classes_are_not_known_is_said_only_where_it_is_so(run):
+    write_maps(run, "layer4")
+    table = pq.read_table(run / "predictions.parquet")
+    label = table["label"].to_numpy().copy()
+    label[WRONG] = Run(run).predictions().probabilities[WRONG].argsort()[-2]  # now the runner-up is the true class
+    pq.write_table(table.set_column(1, "label", [label]), run / "predictions.parquet")
+    said = [text_of(open_page("layers", run="run", image=str(image))) for image in (WRONG, RIGHT)]
+    assert ["Whether other classes have the same maps is not known." in words for words in said] == [False, True]
+
+
 def test_what_the_address_asks_for_and_no_map_shows_falls_back_to_what_there_is(run):
     write_maps(run, "layer4")
     app = open_page("layers", run="run", image=str(WRONG), method="integrated_gradients", layer="layer9", all="shown")
