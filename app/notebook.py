@@ -65,11 +65,13 @@ class Dashboard:
             self.process.wait()
 
     def wait(self) -> None:
-        """Wait until Ctrl-C, which also ends the server, or until the server has ended otherwise."""
-        if self.process is not None:
-            try:
+        """Print the link, and wait until Ctrl-C, which also ends the server, or until that has ended."""
+        try:
+            print(self, flush=True)
+            if self.process is not None:
                 self.process.wait()
-            except KeyboardInterrupt:
+        except KeyboardInterrupt:
+            if self.process is not None:
                 self.stop()
 
     def __repr__(self) -> str:
@@ -112,10 +114,10 @@ def show(
     except OSError as error:
         raise ShowError(f"The dashboard cannot be started ({error}).") from error
     dashboard = Dashboard(server.url + _page(run), height, bool(server.framed_by), _started.get(server.secret))
-    if _is_script():
+    if _is_script() and sys.stdin is not None and sys.stdin.isatty():
+        dashboard.wait()
+    elif _is_script():  # which nobody could interrupt, as a job of the night
         print(dashboard, flush=True)
-        if sys.stdin is not None and sys.stdin.isatty():  # else nobody could end it, as in a job of the night
-            dashboard.wait()
     return dashboard
 
 

@@ -136,6 +136,8 @@ def test_the_public_names_are_imported_when_they_are_used():
         "assert loaded() == [] and {*sightline.__all__} < {*dir(sightline)}\n"
         "sightline.Run, sightline.load_image_data\n"
         "assert loaded() == ['numpy'], loaded()\n"
+        "sightline.show\n"
+        "assert 'streamlit' not in loaded()\n"  # it would take the figures of a notebook away: it sets MPLBACKEND
         "from sightline import *\n"
         "assert suggest_layers.__module__ == 'sightline.explain.attribution.grids'\n"
         "assert all(getattr(sightline, name) is globals()[name] for name in sightline.__all__)\n"

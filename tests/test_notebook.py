@@ -27,9 +27,11 @@ def client(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # which Streamlit sets in the process that imports it
     (tmp_path / "work").mkdir()
     resources = {"metadata": {"path": str(tmp_path / "work")}}
-    return NotebookClient(nbformat.read(NOTEBOOK, 4), KernelManager(), timeout=5 * PATIENCE, resources=resources)
+    patience = {"timeout": 5 * PATIENCE, "iopub_timeout": PATIENCE, "raise_on_iopub_timeout": True}
+    return NotebookClient(nbformat.read(NOTEBOOK, 4), KernelManager(), resources=resources, **patience)
 
 
 def is_served(address: str) -> bool:
