@@ -6,7 +6,7 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 PACKAGES := image_data model_zoo run_store explain training app
 # The tests that start servers and processes, and the fuzzer: they wait much, or gain nothing from coverage, and are about half of all.
-SERVED := tests/e2e tests/test_docs.py tests/test_wheel.py tests/test_damaged_runs.py \
+SERVED := tests/e2e tests/test_docs.py tests/test_notebook.py tests/test_wheel.py tests/test_damaged_runs.py \
 	tests/explain/test_several_processes.py tests/training/test_several_processes.py
 # The output of a check in one piece, where make can (since 4.0; macOS has an older one).
 IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)

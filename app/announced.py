@@ -53,7 +53,11 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def announcements_folder() -> Path:
     """Return the folder of the files, which nobody else may look into. Raises OSError where it cannot be made."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "sightline", "servers")
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError as error:
+        raise FileNotFoundError("this user has no home folder; name another in XDG_CACHE_HOME") from error
+    folder = cache / "sightline" / "servers"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 

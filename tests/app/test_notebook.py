@@ -168,6 +168,14 @@ def test_what_cannot_be_shown_is_refused_in_a_sentence(runs, tmp_path, monkeypat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(ShowError, match="cannot be started"):
         sightline.show(runs)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(ShowError, match="no home folder; name another in XDG_CACHE_HOME"):
+        sightline.show(runs)
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
 
 
 def test_a_run_is_shown_among_those_of_the_usual_folder(runs, monkeypatch):
