@@ -59,7 +59,8 @@ def precompute(
 
     layers: `named_modules()` names, by default the run's own. targets: of PRECOMPUTED_TARGETS.
     method: of LAYER_METHODS. device: by default the CPU. world: the processes, each of which takes a part of the
-    images; the first one holds the lock. model: the network, of a run that does not keep it; on its own device.
+    images; the first one holds the lock. model: the network, as `adapt` returns it,
+    of a run that does not keep it; it stays on its device.
     Raises ExplainError, ModelError, RunError or WorldError.
     """
     if model is None:
@@ -70,7 +71,7 @@ def precompute(
         {target: [layer for layer in layers if not are_written(run, method, layer, target)] for target in targets}
     )
     what = f"{run.name}: the {method} maps of {', '.join(layers)} for {' and '.join(targets)}"
-    if layers and not any(missing.values()):  # a run without a network has no layers, and says so when it is loaded
+    if not any(missing.values()):
         return f"{what} are complete, there is nothing to do."
     model = model or run.load_model().to(device or torch.device("cpu"))
     sizes = _sizes(run, model, layers, method)

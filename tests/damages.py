@@ -106,7 +106,8 @@ _texts = st.one_of(
     st.text(max_size=20),
     st.sampled_from(
         ["\0", "\ud800", "a" * 6000, "\u202egnp", "<img src=x>", "![x](http://x)", ":red[x]", "../../etc", "=1+1",
-         "e\u0301" * 50, "\n\n", "timm:vit_giant_patch14_224", "torchvision:vit_h_14", "running", "input"]
+         "e\u0301" * 50, "\n\n", "timm:vit_giant_patch14_224", "torchvision:vit_h_14", "running", "input",
+         "graph", "none"]
     ),
 )  # fmt: skip
 _json = st.recursive(

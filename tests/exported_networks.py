@@ -1,12 +1,17 @@
 """Networks of anybody's kinds, small enough for a test, to be exported."""
 
+import io
+from functools import cache
+
 import torch
-import torchvision
 from timm.models.swin_transformer import SwinTransformer
 from torch import nn
+from torchvision.models.mobilenetv3 import InvertedResidualConfig, MobileNetV3
+from torchvision.models.resnet import BasicBlock, ResNet
 from transformers import ViTConfig, ViTForImageClassification
 
 from sightline.model_zoo.adapted import adapt
+from sightline.model_zoo.graph import export_graph, open_graph
 from tests.tiny_networks import Shared, bottleneck_network, convnext, token_network
 
 
@@ -32,9 +37,17 @@ class Own(nn.Module):
 
 
 def resnet_with_mlp_head(classes):
-    network = torchvision.models.resnet18(num_classes=classes)
+    network = ResNet(BasicBlock, (1, 1, 1, 1))
     network.fc = nn.Sequential(nn.Linear(512, 32), nn.ReLU(), nn.Dropout(), nn.Linear(32, classes))
     return network
+
+
+def mobilenet_v3(classes):
+    blocks = [  # channels in, kernel, inside, out, squeeze and excitation, activation, stride, dilation, width
+        (8, 3, 16, 8, True, "RE", 2, 1, 1.0), (8, 3, 16, 8, False, "RE", 1, 1, 1.0),
+        (8, 5, 24, 16, True, "HS", 2, 1, 1.0),
+    ]  # fmt: skip
+    return MobileNetV3([InvertedResidualConfig(*block) for block in blocks], last_channel=32, num_classes=classes)
 
 
 def vit_of_transformers(classes):
@@ -49,30 +62,41 @@ def swin(classes):
 NETWORKS = {  # a builder of so many classes, and the side of the images
     "own": (Own, 16),
     "shared tensors": (Shared, 16),
-    "ResNet18, MLP head": (resnet_with_mlp_head, 64),
-    "MobileNetV3": (lambda classes: torchvision.models.mobilenet_v3_small(num_classes=classes), 64),
+    "ResNet, MLP head": (resnet_with_mlp_head, 64),
+    "MobileNetV3": (mobilenet_v3, 64),
     "bottlenecks": (bottleneck_network, 32),
     "ViT of timm": (lambda classes: token_network(classes, 16), 16),
     "ViT of transformers": (vit_of_transformers, 32),
     "Swin": (swin, 56),
     "ConvNeXt": (convnext, 32),
     "one channel": (lambda classes: Own(classes, channels=1), 16),
+    "one logit": (lambda classes: Own(1), 16),
 }
 
 
-def make_network(name, classes):
+CLASSES = dict.fromkeys(NETWORKS, 4) | {"one logit": 2}
+
+
+def make_network(name):
     """The network of a name with random weights, none of them zero, as `adapt` returns it."""
     build, _ = NETWORKS[name]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build(classes)
+        network = build(CLASSES[name])
         for parameter in network.parameters():  # timm and torchvision begin with zeros in some places
             if parameter.abs().max() == 0:
                 nn.init.normal_(parameter, std=0.1)
-    return adapt(network, images_for(name), classes)[0]
+    return adapt(network, images_for(name), CLASSES[name])[0]
 
 
 def images_for(name):
     side = NETWORKS[name][1]
     images = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(1))
     return images.contiguous(memory_format=torch.channels_last)
+
+
+@cache
+def pair_of(name):
+    """The network of a name, and the same one exported and opened: neither is to be changed."""
+    network = make_network(name)
+    return network, open_graph(io.BytesIO(export_graph(network, images_for(name))), network.state_dict())

@@ -10,18 +10,21 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.explain.judging.measures import MEASURES
+from sightline.model_zoo.graph import export_graph
 from sightline.run_store import files
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.note import RunNote, write_note
 from sightline.run_store.quality import INPUT, QualityRow, read_values, write_quality, write_values
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
+from sightline.run_store.writer import RunWriter
 from tests.app_pages import edit_record, open_page
 from tests.damages import damages
 from tests.fabricated import LAYERS, fabricate_run
@@ -40,6 +43,9 @@ def root(tmp_path_factory):
     np.save(whole / files.MASKS, np.ones((12, 32, 32), np.uint8))
     (whole / files.CHECKPOINT).write_bytes(b"")
     write_note(whole, RunNote(text="As it was."))
+    graph = export_graph(Run(whole).load_model(), torch.zeros(1, 3, 32, 32))
+    with RunWriter.reopen(whole, Run(whole).record) as writer:
+        writer.save_network(graph)
     edit_record(whole, recipe={"epochs": 20, "flip": True, "dataset": "folder:x"}, reason="")
     run = Run(whole)
     for target in ("predicted", "label"):
@@ -101,6 +107,7 @@ def test_a_damaged_run_is_shown_or_named_and_leaves_the_others_alone(root, most_
     tried += 1
     hurt = root / f"hurt-{tried}"
     shutil.copytree(root.parent / "whole", hurt)
+    edit_record(hurt, network=("architecture", "graph")[tried // len(VIEWS) % 2])
     try:
         for damage in ways:
             with suppress(OSError, ValueError, KeyError, TypeError):  # the second of a file that the first has removed

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.export import ExportedProgram, export
+from torch.nn import functional
 
 from sightline.model_zoo.device import device_of
 from sightline.model_zoo.graph.program import Program
@@ -20,23 +21,31 @@ from sightline.model_zoo.spec import ModelError, printable
 
 FEW, MORE = 2, 3  # images: what differs between the two is the number of images
 TOLERANCE = 1e-4  # of the logits, relative to the largest
+_CANNOT = "The network cannot be kept as a graph."
 
 
 def export_graph(model: nn.Module, images: Tensor) -> bytes:
     """Return a file from which `open_graph` makes the network again, without any code of the model's, or its weights.
 
-    images: float32 N×3×H×W, normalised, on the model's device: the only size that the exported network takes, in any
-    number. The model answers with one tensor, see `adapt`. It runs in eval mode, and is left in the mode it has.
+    images: float32 N×3×H×W, normalised, on the model's device. The exported network takes any number of them, and
+    those of another size where it answers to twice the size as the model does; else it raises ValueError.
+    The model answers with one tensor, see `adapt`. It runs in eval mode, and is left in the mode it has.
     Raises ModelError, with the reason, for a model whose forward PyTorch cannot export.
     """
     with _in_eval_mode(model):
         (few, constants), (more, others) = (_trace(model, _several(images, count)) for count in (FEW, MORE))
         if constants.keys() != others.keys() or not all(torch.equal(constants[name], others[name]) for name in others):
-            raise _otherwise_with_more()
-        program = _merged(few, more)
-        content = save(constants, metadata={GRAPH: program.to_json()})
-        _compare(model, content, images)
-    return content
+            raise _otherwise()
+        program = replace(_merged(few, more), any_size=True)
+        opened = open_graph(io.BytesIO(_written(program, constants)), model.state_dict()).to(device_of(model))
+        for count in (1, MORE + 2):
+            _compare(model, opened, _several(images, count))
+        large = functional.interpolate(images[:1], scale_factor=2)
+        return _written(replace(program, any_size=_takes(model, opened, large)), constants)
+
+
+def _written(program: Program, constants: dict[str, Tensor]) -> bytes:
+    return save(constants, metadata={GRAPH: program.to_json()})
 
 
 def _several(images: Tensor, count: int) -> Tensor:
@@ -50,23 +59,22 @@ def _trace(model: nn.Module, images: Tensor) -> tuple[Program, dict[str, Tensor]
         with _marking_returns(model), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             exported: ExportedProgram = export(model, (images,), strict=False)
+        return program_of(exported, model, list(images.shape[1:]))
+    except ModelError as error:
+        raise ModelError(f"{_CANNOT} {error}") from error
     except Exception as error:  # whatever the forward raises while it is traced
-        raise ModelError(f"The network cannot be kept as a graph: {_reason(error)}.") from error
-    return program_of(exported, model, list(images.shape[1:]))
+        raise ModelError(f"{_CANNOT} {_reason(error)}.") from error
 
 
 def _reason(error: Exception) -> str:
     """Say in plain words why a forward was not exported: PyTorch says it on pages."""
     text = str(error)
     if any(word in text for word in ("data-dependent", "data dependent", "_local_scalar_dense", "aten.nonzero")):
-        return (
-            "its forward depends on the values in the images, by an if, a loop or a number that is computed from them"
-        )
+        return "What it does depends on the values in the images: an if, a loop or a size is computed from them"
     if "numpy" in text.lower():
-        return "its forward leaves PyTorch for NumPy"
-    return (
-        f"PyTorch cannot follow its forward ({type(error).__name__}: {printable(text.strip().partition(chr(10))[0])})"
-    )
+        return "Its forward leaves PyTorch for NumPy"
+    line = printable(text.strip().partition("\n")[0]).rstrip(".")
+    return f"PyTorch cannot follow its forward ({type(error).__name__}: {line})"
 
 
 @contextmanager
@@ -100,11 +108,11 @@ def _marking_returns(model: nn.Module) -> Iterator[None]:
 def _merged(few: Program, more: Program) -> Program:
     """Return the steps for any number of images, from those for FEW and for MORE. Raises ModelError."""
     if replace(more, steps=few.steps) != few or len(more.steps) != len(few.steps):
-        raise _otherwise_with_more()
+        raise _otherwise()
     steps = []
     for (call, operator, *arguments), (other_call, other_operator, *others) in zip(few.steps, more.steps, strict=True):
         if (call, operator) != (other_call, other_operator):
-            raise _otherwise_with_more()
+            raise _otherwise()
         steps.append([call, operator, *_for_any_number(arguments, others)])
     return replace(few, steps=steps)
 
@@ -119,25 +127,30 @@ def _for_any_number(few: Any, more: Any) -> Any:
     if isinstance(few, dict) and few.keys() == getattr(more, "keys", list)() and not few.keys() & {"value"}:
         return {name: _for_any_number(few[name], more[name]) for name in few}
     if type(few) is not type(more) or few != more:
-        raise _otherwise_with_more()
+        raise _otherwise()
     return few
 
 
-def _otherwise_with_more() -> ModelError:
-    return ModelError("The network cannot be kept as a graph: what it does depends on the number of images.")
+def _otherwise() -> ModelError:
+    return ModelError(f"{_CANNOT} What it does depends on the number of images, or on chance.")
 
 
-def _compare(model: nn.Module, content: bytes, images: Tensor) -> None:
-    """Raise ModelError where the exported network does not answer as the model does, to other numbers of images too."""
-    opened = open_graph(io.BytesIO(content), model.state_dict()).to(device_of(model))
-    for count in (1, MORE + 2):
-        shown = _several(images, count)
-        shown = shown + 0.1 * torch.randn(shown.shape, generator=torch.Generator().manual_seed(count)).to(shown)
-        with torch.no_grad():
-            expected, found = model(shown), opened(shown)
-        if expected.shape != found.shape:
-            raise _otherwise_with_more()
-        if not torch.allclose(found, expected, rtol=0, atol=TOLERANCE * expected.abs().max().item(), equal_nan=True):
-            raise ModelError(
-                "The network cannot be kept as a graph: its answer to the same images is not always the same."
-            )
+def _compare(model: nn.Module, opened: nn.Module, images: Tensor) -> None:
+    """Raise ModelError where the exported network does not answer as the model does, to images and some noise."""
+    shown = images + 0.1 * torch.randn(images.shape, generator=torch.Generator().manual_seed(0)).to(images)
+    with torch.no_grad():
+        expected, found = model(shown), opened(shown)
+    most = TOLERANCE * expected.abs().max().item()
+    if expected.shape != found.shape or not torch.allclose(found, expected, rtol=0, atol=most, equal_nan=True):
+        raise _otherwise()
+
+
+def _takes(model: nn.Module, opened: nn.Module, images: Tensor) -> bool:
+    """Tell whether the exported network answers as the model does to images of another size."""
+    try:
+        _compare(model, opened, images)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # whatever either says about a size
+        return False
+    return True

@@ -18,6 +18,7 @@ class Part(nn.Module):
         super().__init__()
         self._graph_calls: list[Call] = []
         self.graph_image: tuple[int, ...] = ()  # of a whole network: channels, height and width of its images
+        self.graph_any_size = True  # or only those of this height and width
         self.graph_answer: tuple[int, ...] = ()  # the shape of its answer to two images; () where that is no tensor
 
     def forward(self, *inputs: Any, call: "Call | None" = None, images: Tensor | None = None) -> Any:
@@ -28,6 +29,8 @@ class Part(nn.Module):
         if call is None:
             if not self._graph_calls:
                 raise NotImplementedError("This module was not called when the network was exported.")
+            if not self.graph_any_size and tuple(inputs[0].shape[1:]) != self.graph_image:
+                raise ValueError(f"The network takes images of {'×'.join(map(str, self.graph_image))} only.")
             call = self._graph_calls[0]
         images = inputs[0] if images is None else images
         values = call.begin(inputs, images)

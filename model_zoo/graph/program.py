@@ -30,6 +30,7 @@ class Program:
     calls: list[list[Any]]  # the name of a module, and the number of the call inside which it is called
     steps: list[list[Any]]  # the number of a call, an operator, its arguments, and those that have names
     outputs: list[int]  # the numbers of the values that the network returns: one, or a tuple
+    any_size: bool  # whether images of another height and width are answered as the original does
     marked: bool  # whether "alias" marks the one tensor that a call returns; one without returned something else
     version: int = _VERSION
 
@@ -70,6 +71,7 @@ def _is_sound(program: Program) -> bool:
         and all(_is(call, str, int) for call in program.calls)
         and all(_is(step, int, str, list, dict) for step in program.steps)
         and all(type(number) is int for number in program.outputs)
+        and type(program.any_size) is type(program.marked) is bool
     )
 
 

@@ -38,7 +38,7 @@ def open_graph(stream: BinaryIO, weights: Mapping[str, Tensor] | None) -> Part:
     tensors = {**constants, **(weights or {})}
     answer = _try(program, tensors)
     network = build_network(program, tensors)
-    network.graph_image, network.graph_answer = tuple(program.image), answer
+    network.graph_image, network.graph_any_size, network.graph_answer = tuple(program.image), program.any_size, answer
     return network
 
 

@@ -160,7 +160,9 @@ def _program(module: Mapping[str, Any], kept: Mapping[str, tuple[str, Tensor]]) 
     image = _image(module["graph"]["tensor_values"][images[0]])
     names = [name for _, *names in tensors.values() for name in names]
     modules = _modules([*(name.rpartition(".")[0] for name in names), *(name for name, _ in recorder.calls)])
-    return Program(image, modules, list(tensors.values()), recorder.calls, recorder.steps, outputs, marked=False)
+    return Program(
+        image, modules, list(tensors.values()), recorder.calls, recorder.steps, outputs, any_size=False, marked=False
+    )
 
 
 def _image(meta: Mapping[str, Any]) -> list[int]:

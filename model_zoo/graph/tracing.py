@@ -40,9 +40,8 @@ def program_of(exported: ExportedProgram, model: nn.Module, image: list[int]) ->
         name: exported.constants[name].detach().cpu().contiguous() for name in own if name in exported.constants
     }
     modules = _modules_of(model)
-    program = Program(
-        image, modules, tensors, recorder.calls, recorder.steps, [one["value"] for one in answers], marked=True
-    )
+    outputs = [one["value"] for one in answers]
+    program = Program(image, modules, tensors, recorder.calls, recorder.steps, outputs, any_size=False, marked=True)
     return program, constants
 
 
@@ -94,7 +93,7 @@ class _Tracer:
         if name == "wrap_with_autocast":
             _, _, enabled, _, inner, *rest = node.args
             if enabled:
-                raise ModelError("The network cannot be kept as a graph: it turns automatic half precision on.")
+                raise ModelError("It turns automatic half precision on.")
             return self._inside(inner, rest, values)
         arguments = [self._argument(argument, values) for argument in node.args]
         if name == "getitem" and isinstance(arguments[0], list):
@@ -127,7 +126,7 @@ class _Tracer:
             return argument
         kind, name = _NAMES.get(argument, ("", ""))
         if not kind:
-            raise ModelError(f"The network cannot be kept as a graph: it computes with {printable(str(argument))!r}.")
+            raise ModelError(f"It computes with {printable(str(argument))!r}.")
         return {kind: name}
 
 

@@ -1,5 +1,6 @@
 """The whole report on small networks of the kinds that are not ResNet18, with random weights."""
 
+import io
 import shutil
 from functools import partial
 
@@ -11,6 +12,7 @@ from sightline.explain.judging.measures import MEASURES, NO_MOSAICS
 from sightline.explain.judging.report import ALL_CONTROLS, kinds_of
 from sightline.explain.judging.verdicts import SUPPORTED, measure_of, verdicts
 from sightline.explain.quality import measure
+from sightline.model_zoo.graph import export_graph, open_graph
 from sightline.run_store.quality import read_quality
 from sightline.run_store.run import Run
 from tests.explain.quick_quality import measure_less
@@ -22,7 +24,13 @@ NETWORKS = {
     "tokens": (partial(token_network, CLASSES, SIDE), ("blocks.0", "blocks.1.norm1")),
     "ConvNeXt": (partial(convnext, CLASSES), ("stages.0", "stages")),
     "bottlenecks": (partial(bottleneck_network, CLASSES), ("layer1", "layer2")),
+    "exported": (lambda: exported(bottleneck_network(CLASSES)), ("layer1", "layer2")),
 }
+
+
+def exported(network):
+    content = export_graph(network.eval(), torch.rand(1, 3, SIDE, SIDE))
+    return open_graph(io.BytesIO(content), network.state_dict())
 
 
 @pytest.fixture(scope="module")

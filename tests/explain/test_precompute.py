@@ -19,6 +19,7 @@ from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.thumbnails import thumbnail
 from sightline.run_store.writer import RunWriter
+from tests.app_pages import edit_record
 
 LAYERS = ("layer2", "layer4")
 IMAGES, WRONG = 10, (2, 5, 9)
@@ -149,6 +150,22 @@ def test_true_classes_alone_need_no_predicted_ones(run):
     codes = run.predictions().column("label")
     assert_same(stored_maps(run, "layer4", "label"), captum_maps(run, run.images(), "layer4", codes))
     assert read_map(run, "gradcam", "layer4", "predicted", 0) is None
+
+
+def test_a_run_without_network_has_maps_of_a_model_that_is_given(run, made_run):
+    edit_record(run.path, network="none", without_network="Its forward depends on the images.")
+    without = Run(run.path)
+    with pytest.raises(RunError, match="Run some has no network. Its forward depends on the images."):
+        precompute(without)
+    model = made_run.load_model()
+    assert "maps of layer2, layer4 for predicted and label are complete" in precompute(without, model=model)
+    for layer in LAYERS:
+        found = read_map(without, "gradcam", layer, "predicted", 3)
+        images = without.to_input(without.images()[[3]])
+        expected = LayerGradCam(model, model.get_submodule(layer)).attribute(
+            images.requires_grad_(), target=int(without.predictions().column("predicted")[3])
+        )
+        np.testing.assert_allclose(found, expected[0, 0].detach(), atol=HALF_A_STEP * expected.abs().max().item())
 
 
 def test_any_layer_and_method_can_be_chosen(run, command):

@@ -9,18 +9,15 @@ from torch import nn
 
 from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.attribution.grids import map_layers, suggest_layers
-from sightline.model_zoo import find_head
+from sightline.model_zoo import ModelError, find_head
 from sightline.model_zoo.graph import export_graph, open_graph
-from tests.exported_networks import NETWORKS, images_for, make_network
-
-CLASSES = 4
+from tests.exported_networks import NETWORKS, Own, images_for, pair_of
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def pair(request):
     """A network, the same one exported and opened, and images for it."""
-    network, images = make_network(request.param, CLASSES), images_for(request.param)
-    return network, open_graph(io.BytesIO(export_graph(network, images)), network.state_dict()), images
+    return *pair_of(request.param), images_for(request.param)
 
 
 def test_names_and_tensors_are_those_of_the_original(pair):
@@ -29,7 +26,8 @@ def test_names_and_tensors_are_those_of_the_original(pair):
         assert [name for name, _ in names(opened)] == [name for name, _ in names(network)]
     assert list(opened.state_dict()) == list(network.state_dict())
     assert all(torch.equal(opened.state_dict()[name], value) for name, value in network.state_dict().items())
-    assert find_head(opened, CLASSES) == find_head(network, CLASSES)
+    classes = network(pair[2]).shape[1]
+    assert find_head(opened, classes) == find_head(network, classes) is not None
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -47,7 +45,7 @@ def test_its_maps_are_those_of_the_original(pair):
     assert suggest_layers(opened, images) == layers
     found, expected = map_layers(opened, images), map_layers(network, images)
     assert list(found.items()) == list(expected.items())
-    targets = torch.arange(len(images)) % CLASSES
+    targets = torch.tensor([0, 1, 1])
     maps, others = (layer_attributions(each, images, layers, targets) for each in (opened, network))
     for layer in layers:
         assert (maps[layer] - others[layer]).abs().max() <= 1e-5 * others[layer].abs().max()
@@ -65,11 +63,128 @@ def test_a_copy_of_it_is_a_network_of_its_own(pair):
 
 def test_hooks_see_and_change_what_modules_take_and_return(pair):
     _, opened, images = pair
-    head = opened.get_submodule(find_head(opened, CLASSES))
+    head = opened.get_submodule(find_head(opened, opened.graph_answer[1]))
     before, seen = opened(images), []
     with head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]) or (0 * inputs[0],)):
         opened(images)
     with head.register_forward_hook(lambda _, __, output: 0 * output):
-        assert torch.equal(opened(images), 0 * before)
+        assert opened(images).abs().max() < 1e-6 < before.abs().max()
     assert seen[0].shape[-1] == head.weight.shape[1]
     assert torch.equal(opened(images), before)
+
+
+SIDE = 16
+IMAGES = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+
+
+def again(model, images=IMAGES):
+    return open_graph(io.BytesIO(export_graph(model, images)), model.state_dict())
+
+
+def test_the_model_is_left_as_it_was():
+    model = Own(4).train()
+    model.stem.eval()
+    modes = [module.training for module in model.modules()]
+    export_graph(model, IMAGES)
+    assert [module.training for module in model.modules()] == modes
+    assert not any(module._forward_hooks for module in model.modules())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_network_of_any_size_stays_one_and_another_refuses_what_it_was_not_exported_for():
+    large = torch.rand(2, 3, 2 * SIDE, 2 * SIDE)
+    network, opened = pair_of("own")
+    torch.testing.assert_close(opened(large), network(large), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="takes images of 3×16×16 only"):
+        pair_of("ViT of timm")[1](large)
+
+
+class Looking(nn.Module):
+    """A network that does with images what a function says."""
+
+    def __init__(self, look):
+        super().__init__()
+        self.fc, self.look = nn.Linear(3, 4), look
+
+    def forward(self, images):
+        return self.fc(self.look(images))
+
+
+def mean(images):
+    return images.mean(dim=(2, 3))
+
+
+def in_numpy(images):
+    return torch.from_numpy(images.numpy().mean(axis=(2, 3)))
+
+
+def when_bright(images):
+    return mean(images) if images.mean() > 0 else mean(-images)
+
+
+def as_often_as_bright(images):
+    for _ in range(int(images.abs().sum().item())):
+        images = images / 2
+    return mean(images)
+
+
+def share_of_all(images):
+    return mean(images) / len(images)
+
+
+def squares(images):
+    return mean(images) * len(images) ** 2
+
+
+def some_of_them(images):
+    return torch.stack([mean(images[:2])[number % 2] for number in range(images.shape[0])])
+
+
+def at_random(images):
+    return nn.functional.dropout(mean(images), 0.5, training=True)
+
+
+@pytest.mark.parametrize(
+    ("look", "said"),
+    [
+        (in_numpy, "Its forward leaves PyTorch for NumPy"),
+        (when_bright, "depends on the values in the images"),
+        (as_often_as_bright, "depends on the values in the images"),
+        (squares, "depends on the number of images"),
+        (some_of_them, "depends on the number of images"),
+        (at_random, "depends on the number of images, or on chance"),
+        (lambda images: mean(images).cpu().to(torch.float8_e4m3fn).float(), "float8_e4m3fn"),
+        (lambda images: torch.bucketize(images, images.new_ones(1)).float().mean(dim=(2, 3)), "calls 'bucketize"),
+    ],
+)
+def test_why_a_forward_cannot_be_exported_is_said_in_a_sentence(look, said):
+    with pytest.raises(ModelError, match=said) as refused:
+        export_graph(Looking(look).eval(), IMAGES)
+    assert "cannot be kept as a graph" in str(refused.value)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 250
+
+
+def test_a_number_that_grows_with_the_number_of_images_is_kept():
+    network = Looking(share_of_all).eval()
+    opened = again(network)
+    for count in (1, 2, 7):
+        images = torch.rand(count, 3, SIDE, SIDE)
+        assert torch.equal(opened(images), network(images))
+
+
+def test_what_switches_precision_off_is_kept():
+    def exactly(images):
+        with torch.autocast("cpu", enabled=False):
+            return mean(images.float())
+
+    network = Looking(exactly).eval()
+    assert torch.equal(again(network)(IMAGES), network(IMAGES))
+
+
+def test_a_forward_without_gradients_stays_without():
+    def frozen(images):
+        with torch.no_grad():
+            return mean(images)
+
+    opened, images = again(Looking(frozen).eval()), IMAGES.clone().requires_grad_()
+    assert not opened(images).requires_grad

@@ -1,5 +1,6 @@
 """No file of a network runs anything, whoever made it: each way in is tried, and ends in a sentence."""
 
+import copy
 import io
 import json
 import os
@@ -332,7 +333,7 @@ def spoilt(draw, text):
         around, key = where
         kind = draw(st.sampled_from(("replace", "replace", "remove", "double", "exchange")))
         if kind == "replace":
-            around[key] = draw(_values)
+            around[key] = copy.deepcopy(draw(_values))
         elif kind == "remove":
             del around[key]
         elif kind == "double" and isinstance(around, list):
