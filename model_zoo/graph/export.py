@@ -1,9 +1,10 @@
 """Write down what a network does with images, so that it can be opened without the code that defines it."""
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import replace
 from typing import Any
 
@@ -56,8 +57,7 @@ def _several(images: Tensor, count: int) -> Tensor:
 def _trace(model: nn.Module, images: Tensor) -> tuple[Program, dict[str, Tensor]]:
     """Return the steps for so many images, and the tensors beside the weights. Raises ModelError."""
     try:
-        with _marking_returns(model), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _marking_returns(model), _quietly():
             exported: ExportedProgram = export(model, (images,), strict=False)
         return program_of(exported, model, list(images.shape[1:]))
     except ModelError as error:
@@ -75,6 +75,19 @@ def _reason(error: Exception) -> str:
         return "Its forward leaves PyTorch for NumPy"
     line = printable(text.strip().partition("\n")[0]).rstrip(".")
     return f"PyTorch cannot follow its forward ({type(error).__name__}: {line})"
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Let PyTorch say nothing: of a forward that it cannot follow, it warns, logs and prints pages."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 @contextmanager
