@@ -96,8 +96,8 @@ def _export(network: nn.Module, sample: Tensor, name: str) -> tuple[bytes | None
         return export_graph(network, sample), ""
     except ModelError as error:
         return None, (
-            f"{str(error).rstrip('.')}. The run keeps the predictions of {name} and the Grad-CAM maps of its layers, not "
-            "the network."
+            f"{str(error).rstrip('.')}. The run keeps the predictions of {name} and the Grad-CAM maps of its layers, "
+            "not the network."
         )
 
 
