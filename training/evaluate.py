@@ -30,6 +30,7 @@ from sightline.run_store import files
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
+from sightline.training.foreign.class_order import in_order_of_outputs
 from sightline.training.foreign.imported_log import record_log
 from sightline.training.foreign.imported_model import ImportConfig, import_model
 from sightline.training.foreign.imported_predictions import PredictionsConfig, import_predictions
@@ -172,8 +173,7 @@ def _test_split(run: Run) -> ImageSplit:
             raise RunError(f"Run {run.name} was recorded by a program, and its images with it; record it again there.")
         test, _ = load_test_split(
             record.dataset,
-            image_size=None,
-            default_size=record.input_size,
+            image_size=record.input_size,
             split=record.recipe.get("split"),
             resize=record.resize,
             mean=record.mean,
@@ -183,7 +183,8 @@ def _test_split(run: Run) -> ImageSplit:
         data = load_image_data(record.dataset, default_size=record.input_size)
         held_out = record.recipe.get("held_out")
         test = (hold_out(data, held_out) if isinstance(held_out, int) else data).test
-    test = with_classes(test, record.class_names, f"run {run.name}")
+    named = [(record.class_names, f"run {run.name}")]
+    test = in_order_of_outputs(test, named, len(record.class_names)) or with_classes(test, *named[0])
     if test.fingerprint != record.fingerprints.get("test"):
         did = "evaluated" if record.foreign else "trained"
         raise RunError(

@@ -123,6 +123,16 @@ def test_the_training_folder_names_the_classes_where_it_has_as_many_as_the_model
     assert again.equals(before)
 
 
+def test_folders_of_wordnets_numbers_find_their_outputs_also_when_they_are_evaluated_again(here, weights, command):
+    (here / "test" / "ape").rename(here / "test" / "n02102040")
+    (here / "test" / "cat").rename(here / "test" / "n01440764")
+    run = command(here, weights(1000, favourite=217))
+    assert len(run.record.class_names) == 1000 and run.record.class_names[217] == "English springer"
+    assert sorted(run.predictions().column("label")) == [0] * 3 + [217] * 3 and run.predictions().accuracy == 0.5
+    before, again = rewritten(run)
+    assert again.equals(before)
+
+
 @pytest.mark.parametrize("trained", [(), ("",), ("ape", "bee", "cat", "dog"), ("ape", "bee", "owl")])
 def test_codes_are_never_guessed(here, weights, command, capsys, trained):
     for name in trained:

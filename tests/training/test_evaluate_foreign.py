@@ -125,6 +125,24 @@ def test_torchvision_models_become_runs(photos, tmp_path, command, name, feature
     assert {*run.record.layers} <= dict(run.load_model().named_modules()).keys()
 
 
+def test_the_names_in_a_checkpoint_go_before_those_of_published_weights(photos, tmp_path, command):
+    model = models.mobilenet_v3_small(num_classes=3)
+    torch.save({"state_dict": model.state_dict(), "classes": ["owl", "cat", "dog"]}, tmp_path / "w.pth")
+    run = command(*foreign(photos, tmp_path / "w.pth", "torchvision:mobilenet_v3_small"), "--image-size", "32")
+    assert run.record.class_names == ("owl", "cat", "dog")
+    assert run.predictions().column("label").tolist() == [1, 1, 2, 2, 0, 0]
+
+
+def test_a_run_of_arrays_of_fractions_is_evaluated_again_at_the_size_it_was_made_at(weights, tmp_path, command):
+    images = np.random.default_rng(0).random((6, 24, 24, 3), dtype=np.float32)
+    np.savez(tmp_path / "test.npz", images=images, labels=np.arange(6) % 3)
+    options = ("--model", "timm:test_resnet", "--weights", weights, "--dataset", f"npz:{tmp_path / 'test.npz'}")
+    run = command(*options, "--image-size", "32")
+    before = run.predictions().table
+    evaluate(EvaluateConfig(run.path, device="cpu"))
+    assert run.record.input_size == 32 and Run(run.path).predictions().table.equals(before)
+
+
 def test_features_before_a_convolution_are_means_over_its_places(photos, tmp_path, command):
     model = models.squeezenet1_1(num_classes=3).eval()
     torch.save(model.state_dict(), tmp_path / "w.pth")

@@ -4,12 +4,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.image_data import DataError, ImageSplit, with_classes
 from sightline.image_data.folder.passed_over import summarise
 from sightline.run_store.comparison import mcnemar
 from sightline.run_store.confusion import Confusion
@@ -151,6 +154,26 @@ def _simple_orders(class_names: Sequence[str]) -> Iterator[tuple[str, Order]]:
 def _by_number(name: str) -> list[tuple[int, str]]:
     """Return a key that sorts class2 before class10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def in_order_of_outputs(
+    split: ImageSplit, named: Sequence[tuple[Sequence[str], str]], outputs: int
+) -> ImageSplit | None:
+    """Return a split with the codes that a model's outputs have; None where nothing says which is which.
+
+    named: lists of the names of all outputs, the best first, and whose they are. Classes that a data set calls by their
+    codes have these names, where there are as many of them. ImageNet's classes have its order, see `classes_by_wnid`.
+    """
+    found = split.class_names
+    for names, whose in named:
+        if len(names) == len(found) or {*found} <= {*names}:  # codes of fewer classes may be of any
+            with suppress(DataError):
+                return with_classes(split, names, whose)
+    known = classes_by_wnid(found, outputs)
+    if known is None:
+        return None
+    names, codes = known
+    return with_classes(replace(split, class_names=tuple(names[code] for code in codes)), names, "ImageNet")
 
 
 def classes_by_wnid(folder_names: Sequence[str], outputs: int) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:

@@ -20,7 +20,7 @@ from sightline.run_store.commands import command
 from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, tell, warn
-from sightline.training.foreign.class_order import classes_by_wnid
+from sightline.training.foreign.class_order import in_order_of_outputs
 from sightline.training.foreign.model_run import Channels, ForeignModel, make_ready, write_run
 from sightline.training.logs.read_log import read_log
 from sightline.training.new_run import default_run
@@ -176,20 +176,18 @@ def _in_order_of_outputs(
     """
     if config.classes is not None:
         return with_classes(test, read_class_names(config.classes), str(config.classes))
-    found, own = test.class_names, spec.class_names or (file.class_names if file else ())
-    if outputs not in (None, len(own)):
-        own = ()  # those of other weights
-    if own and {*found} <= {*own}:
-        return with_classes(test, own, config.model)
-    has_more = outputs is not None and outputs > len(found)  # too few are refused with the weights
+    found, has_more = test.class_names, outputs is not None and outputs > len(test.class_names)
+    # Those of the file before those of the published weights; of both, only of as many outputs.
+    named = (file.class_names if file else (), spec.class_names)
+    own = next((names for names in named if names and outputs in (None, len(names))), ())
     if not own and not has_more:
         return test
-    trained, known = training_classes(config.dataset), classes_by_wnid(found, outputs or len(own))
-    if has_more and len(trained) == outputs and {*found} <= {*trained}:
-        return with_classes(test, trained, f"the training split of {config.dataset}")
-    if known:
-        names, codes = known
-        return with_classes(replace(test, class_names=tuple(names[code] for code in codes)), names, "ImageNet")
+    lists, trained = [(own, config.model)], training_classes(config.dataset) if has_more else ()
+    if len(trained) == outputs:
+        lists.append((trained, f"the training split of {config.dataset}"))
+    ordered = in_order_of_outputs(test, lists, outputs or len(own))
+    if ordered is not None:
+        return ordered
     raise UsageError(
         f"{config.model} tells {outputs or len(own):,} classes apart{f' ({some(own)})' if own else ''}, and the split "
         f"of {config.dataset} has {len(found):,} ({some(found)}): name all classes of the model, in its order and as "
