@@ -32,7 +32,7 @@ class HubSplit:
         item = self._data[row]
         image, label = (item[column] for column in self._columns)
         path = None if image is None or image["bytes"] is not None else image["path"]
-        if path is not None and not os.path.realpath(path).startswith(f"{self._root}{os.sep}"):
+        if path is not None and not _is_below(path, self._root):
             raise DataError(f"its image is {path}, which does not lie in the folder of the data set")
         return image, label
 
@@ -54,7 +54,10 @@ def hub_splits(folder: Path, cache: Path, roles: Sequence[str], split: str | Non
             found = _opened(datasets, folder, cache)
             columns = _columns(folder, next(iter(found.values())))
             as_stored = datasets.Image(decode=False)
-            stored = {name: split.with_format(None).cast_column(columns[0], as_stored) for name, split in found.items()}
+            stored = {  # without other columns, which would be opened with every item, wherever they point
+                name: split.with_format(None).select_columns(list(columns)).cast_column(columns[0], as_stored)
+                for name, split in found.items()
+            }
             labels = {name: split[columns[1]][:] for name, split in stored.items()}
     except DataError:
         raise
@@ -86,10 +89,18 @@ def _opened(datasets: Any, folder: Path, cache: Path) -> dict[str, Any]:
     """Return the splits by name, "" where there are none."""
     if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
         saved = datasets.load_from_disk(str(folder))
-        return dict(saved) if isinstance(saved, Mapping) else {"": saved}
+        found = dict(saved) if isinstance(saved, Mapping) else {"": saved}
+        files = [file["filename"] for split in found.values() for file in split.cache_files]
+        if outside := [file for file in files if not _is_below(file, os.path.realpath(folder))]:
+            raise DataError(f"{folder} takes data from {outside[0]}, which does not lie in it.")
+        return found
     endings = {os.path.splitext(name)[1].lower() for _, _, names in os.walk(folder) for name in names}
     builder = next((name for ending, name in _BUILDERS.items() if ending in endings), "imagefolder")
     return dict(datasets.load_dataset(builder, data_dir=str(folder), cache_dir=str(cache)))
+
+
+def _is_below(path: str, root: str) -> bool:
+    return os.path.realpath(path).startswith(f"{root}{os.sep}")
 
 
 def _columns(folder: Path, split: Any) -> tuple[str, str]:

@@ -108,6 +108,29 @@ def test_an_image_that_is_a_file_elsewhere_is_refused(data, load, tmp_path, path
         load(tmp_path / "set")
 
 
+@pytest.mark.parametrize("path", ["/etc/hostname", "https://example.invalid/a.png"])
+def test_what_other_columns_point_to_is_not_opened(data, load, tmp_path, path):
+    (tmp_path / "set").mkdir()
+    data.add_column("other", [None] * 3, feature=datasets.Image()).to_parquet(tmp_path / "set" / "test.parquet")
+    honest = pq.read_table(tmp_path / "set" / "test.parquet")
+    elsewhere = pa.array([{"bytes": None, "path": path}] * 3, honest.schema.field("other").type)
+    pq.write_table(honest.set_column(2, honest.schema.field("other"), elsewhere), tmp_path / "set" / "test.parquet")
+    assert is_the_data(load(tmp_path / "set"))
+
+
+def test_what_was_saved_to_disk_elsewhere_is_refused(data, load, tmp_path):
+    data.save_to_disk(tmp_path / "secret")
+    data.save_to_disk(tmp_path / "file")
+    (tmp_path / "split").mkdir()
+    state = json.loads((tmp_path / "file" / "state.json").read_text())
+    state["_data_files"] = [{"filename": f"../secret/{state['_data_files'][0]['filename']}"}]
+    (tmp_path / "file" / "state.json").write_text(json.dumps(state))
+    (tmp_path / "split" / "dataset_dict.json").write_text(json.dumps({"splits": ["../secret"]}))
+    for name in ("file", "split"):
+        with pytest.raises(DataError, match="takes data from .*secret.*, which does not lie in it"):
+            load(tmp_path / name)
+
+
 def test_what_cannot_be_read_is_a_sentence(load, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").mkdir()
