@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.image_data.planted_shapes import VARIANTS
 from sightline.image_data.preprocessing import Preprocessing
-from sightline.image_data.resize import CROP
+from sightline.image_data.resize import CROP, Resize
 from sightline.image_data.splits import DataError, ImageData, ImageSplit, Progress
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class Request:
     """What the source calls the split to take for "test"; None: that is to be found."""
     given: Preprocessing
     """What the user says of size and rule, and of mean and std, which are needed where images were normalised."""
-    default_size: int | None
-    """The side of the images, pixels, where nobody says it."""
+    default: Preprocessing
+    """Size and rule where neither the user nor the data set says them."""
     data_dir: Path
     """The folder for downloads and decoded images."""
     strict: bool
@@ -42,10 +42,15 @@ class Request:
     @property
     def image_size(self) -> int:
         """Side of the images, pixels, where they may be of any. Raises DataError where there is none."""
-        side = self.given.size or self.default_size
+        side = self.given.size or self.default.size
         if side is None:
             raise DataError(f"The images of {self.argument} may be of any size: give image_size, the side in pixels.")
         return side
+
+    @property
+    def resize(self) -> Resize:
+        """How images of any size become squares, where the data set does not say it."""
+        return self.given.resize or self.default.resize or CROP
 
 
 Loaded = tuple[dict[str, ImageSplit], tuple[str, ...]]  # the splits by name, and sentences to warn the user with
@@ -86,7 +91,7 @@ def _load_files(request: Request, listing: FolderListing) -> Loaded:
         listing,
         request.image_size,
         request.data_dir / "cache",
-        resize=request.given.resize or CROP,
+        resize=request.resize,
         strict=request.strict,
         progress=request.progress,
     )
@@ -98,8 +103,7 @@ def load_table(request: Request) -> Loaded:
 
     table = read_table(path_of(request.argument))
     loaded, notes = _load_files(request, list_table(table, request.splits, request.split))
-    resize = request.given.resize or CROP
-    return {role: with_masks(split, table, resize) for role, split in loaded.items()}, notes
+    return {role: with_masks(split, table, request.resize) for role, split in loaded.items()}, notes
 
 
 def load_arrays(request: Request) -> Loaded:
@@ -131,7 +135,7 @@ def load_own_code(request: Request) -> Loaded:
 def _load_objects(request: Request, data: Mapping[str, Any]) -> Loaded:
     from sightline.image_data.objects.splits_together import splits_of
 
-    return splits_of(data, request.given, request.default_size, request.progress)
+    return splits_of(data, request.given, request.default, request.progress)
 
 
 def path_of(argument: str) -> Path:

@@ -31,3 +31,6 @@ class Preprocessing:
         norm = other if self.mean is None or self.std is None else self
         size = other.size if self.size is None else self.size
         return Preprocessing(norm.mean, norm.std, size, self.resize or other.resize)
+
+
+NOTHING_SAID = Preprocessing()

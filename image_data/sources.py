@@ -98,8 +98,8 @@ def load_image_data(
     >>> data.train.images.shape, data.test.images.shape, data.test.class_names[:3]
     ((5000, 32, 32, 3), (2000, 32, 32, 3), ('circle', 'square', 'triangle'))
     """
-    given = Preprocessing(size=image_size, resize=resize)
-    loaded, warnings = _load(dataset, SPLITS, None, given, default_size, data_dir, strict, run_code, progress)
+    given, default = Preprocessing(size=image_size, resize=resize), Preprocessing(size=default_size)
+    loaded, warnings = _load(dataset, SPLITS, None, given, default, data_dir, strict, run_code, progress)
     return ImageData(dataset, loaded["train"], loaded["test"], warnings)
 
 
@@ -110,6 +110,7 @@ def load_test_split(
     default_size: int | None = None,
     split: str | None = None,
     resize: Resize | None = None,
+    default_resize: Resize | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     data_dir: Path | None = None,
@@ -124,11 +125,13 @@ def load_test_split(
     Args:
         split: what the data set calls the split to take, such as "val" or "train"; None: one that is called test, val,
             valid or validation, the first that there is, or all images where there are no splits.
+        default_resize: the rule where neither `resize` nor the data set says one; None: `CROP`.
         mean, std: those with which the images were normalised, for red, green and blue, where the data set gives them
             so and does not say.
     """
     given = Preprocessing(_channels(mean), _channels(std), image_size, resize)
-    loaded, warnings = _load(dataset, ("test",), split, given, default_size, data_dir, strict, run_code, progress)
+    default = Preprocessing(size=default_size, resize=default_resize)
+    loaded, warnings = _load(dataset, ("test",), split, given, default, data_dir, strict, run_code, progress)
     return loaded["test"], warnings
 
 
@@ -144,7 +147,7 @@ def _load(
     splits: tuple[str, ...],
     split: str | None,
     given: Preprocessing,
-    default_size: int | None,
+    default: Preprocessing,
     data_dir: Path | None,
     strict: bool,
     run_code: bool,
@@ -156,9 +159,9 @@ def _load(
             f"{dataset} is a program, which is run only where you name it yourself: in a command with --dataset, in "
             "Python with run_code=True."
         )
-    _check_side(dataset, source, given.size, default_size)
+    _check_side(dataset, source, given.size, default.size)
     folder = data_dir or Path(os.environ.get("SIGHTLINE_DATA") or ".data")
-    return source.load(Request(argument, splits, split, given, default_size, folder, strict, progress))
+    return source.load(Request(argument, splits, split, given, default, folder, strict, progress))
 
 
 def training_classes(dataset: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from sightline.image_data.decode import decode_image
 from sightline.image_data.objects.labels import label_of
 from sightline.image_data.objects.leaves import Leaves, leaves_of, transform_of, without_transform
 from sightline.image_data.objects.pictures import Reader, as_array, channels_last, scale_of
-from sightline.image_data.preprocessing import Preprocessing
+from sightline.image_data.preprocessing import NOTHING_SAID, Preprocessing
 from sightline.image_data.resize import CROP
 from sightline.image_data.splits import DataError
 from sightline.image_data.transforms import preprocessing_of, read_transform
@@ -63,8 +63,8 @@ class ItemSource:
         return pixels
 
 
-def source_of(data: Any, transform: object, given: Preprocessing, default_size: int | None = None) -> ItemSource:
-    """Find out how to read a data set. transform, given, default_size: as in `split_of`. Raises DataError."""
+def source_of(data: Any, transform: object, given: Preprocessing, default: Preprocessing) -> ItemSource:
+    """Find out how to read a data set. transform, given, default: as in `split_of`. Raises DataError."""
     leaves, notes = leaves_of(data)
     leaves, said, is_normalised = _taken_off(leaves, transform, given)
     some = np.unique(np.linspace(0, len(leaves) - 1, _LOOKED_AT).astype(int)).tolist()
@@ -72,7 +72,9 @@ def source_of(data: Any, transform: object, given: Preprocessing, default_size: 
     _refuse_chance(leaves, some, sample)
     scale = scale_of(sample)
     if scale is None:
-        said = said.over(Preprocessing(size=default_size))
+        size = np.asarray(located(0, Reader(NOTHING_SAID).picture, sample[0])).shape[:2]
+        rule = None if size == (default.size, default.size) else default.resize  # else they are as the model takes them
+        said = said.over(Preprocessing(size=default.size, resize=rule))
     reader = Reader(said, "normalised" if scale and is_normalised else scale)
     if said.size is not None and not 1 <= said.size <= MOST_SIDE:
         raise DataError(f"A size of {said.size} pixels is out of range; it may be 1 to {MOST_SIDE}.")

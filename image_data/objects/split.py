@@ -14,8 +14,8 @@ from sightline.image_data.images import Images
 from sightline.image_data.objects.labels import codes, names_of
 from sightline.image_data.objects.pictures import UNCHANGED
 from sightline.image_data.objects.source import ItemSource, source_of
-from sightline.image_data.preprocessing import Channels, Preprocessing
-from sightline.image_data.resize import Resize
+from sightline.image_data.preprocessing import NOTHING_SAID, Channels, Preprocessing
+from sightline.image_data.resize import CROP, Resize
 from sightline.image_data.splits import DataError, ImageSplit, Progress, content_fingerprint
 
 IN_MEMORY_BYTES = 2**30  # of pixels; more are read from the data set each time they are needed
@@ -30,7 +30,7 @@ def split_of(
     std: Channels | None = None,
     size: int | None = None,
     resize: Resize | None = None,
-    default_size: int | None = None,
+    default: Preprocessing = NOTHING_SAID,
     progress: Progress | None = None,
 ) -> tuple[ImageSplit, tuple[str, ...]]:
     """Turn any data set into a split, and sentences for the user; `ImageSplit.preprocessing` says what was found.
@@ -46,7 +46,7 @@ def split_of(
         class_names: in the order of the model's outputs; the codes of the data set's own classes become theirs.
         transform: what a test image goes through before the model, in the place of the data set's own.
         mean, std, size, resize: what no transform says, or in the place of what it says.
-        default_size: the size of pixels 0–255 of which neither says it; by default they stay as large as they are.
+        default: size and rule for pixels 0–255 of which neither says them; by default they stay as large as they are.
         progress: called while images are read.
 
     Raises:
@@ -57,11 +57,13 @@ def split_of(
     >>> split.images.shape, split.labels.tolist(), split.class_names
     ((2, 8, 8, 3), [1, 0], ('cat', 'dog'))
     """
-    source = source_of(data, transform, Preprocessing(mean, std, size, resize), default_size)
+    source = source_of(data, transform, Preprocessing(mean, std, size, resize), default)
     images, labels = _read(source, progress)
     names = _names(source, class_names)
     labelled, names = codes(labels, names)
-    said = replace(source.reader.preprocessing, size=images.shape[1])
+    shown = source.reader.preprocessing
+    rule = CROP if shown.size is None else shown.resize or CROP  # by which all of a square is kept
+    said = replace(shown, size=images.shape[1], resize=rule)
     if said.mean is None and source.reader.scale in UNCHANGED:
         said = said.over(UNCHANGED[source.reader.scale])
     fingerprint = content_fingerprint(images, labelled, names)

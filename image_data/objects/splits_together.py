@@ -17,7 +17,7 @@ from sightline.image_data.splits import ImageSplit, Progress
 
 
 def splits_of(
-    data: Mapping[str, Any], given: Preprocessing, default_size: int | None, progress: Progress | None
+    data: Mapping[str, Any], given: Preprocessing, default: Preprocessing, progress: Progress | None
 ) -> tuple[dict[str, ImageSplit], tuple[str, ...]]:
     """Return the splits of these data sets, and sentences for the user; with masks, where a data set has them.
 
@@ -32,7 +32,7 @@ def splits_of(
             std=given.std,
             size=given.size,
             resize=given.resize,
-            default_size=default_size,
+            default=default,
             progress=progress,
         )
         if getattr(each, "masks", None) is not None:

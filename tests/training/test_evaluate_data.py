@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 
@@ -72,6 +73,27 @@ def test_numbers_that_were_normalised_are_read_again_for_a_run(evaluated, tmp_pa
     run = evaluated(f"npz:{tmp_path / 'set.npz'}")
     assert (run.images()[:] == pixels).all()
     assert evaluate(EvaluateConfig(run.path, "cpu")).startswith("run: ")
+
+
+def test_the_transform_of_a_data_set_goes_before_that_of_published_weights(tmp_path, random_numbers):
+    for name in "ab":
+        wide = Image.fromarray(random_numbers.integers(0, 256, (20, 60, 3), dtype=np.uint8))
+        save(wide, tmp_path / "set" / name / "0.png")
+    (tmp_path / "own.py").write_text(
+        "from torchvision.datasets import ImageFolder\nfrom torchvision import transforms as T\n"
+        f"def data(): return ImageFolder({str(tmp_path / 'set')!r}, T.Compose([T.Resize((32, 32)), T.ToTensor()]))\n"
+    )
+    torch.save(timm.create_model("test_resnet", num_classes=2).state_dict(), tmp_path / "w.pt")
+
+    def made(run, dataset, **options):
+        config = ImportConfig("timm:test_resnet", dataset, tmp_path / "w.pt", tmp_path / run, device="cpu", **options)
+        record = Run(import_model(config)[0]).record
+        return record.input_size, record.resize
+
+    folder = f"folder:{tmp_path / 'set'}"
+    assert made("own", f"{tmp_path / 'own.py'}:data") == (32, Resize("squash", 1.0, "bilinear"))
+    assert made("published", folder, image_size=40) == (40, Resize("crop", 0.95, "bilinear"))
+    assert made("asked", folder, image_size=40, resize="squash") == (40, Resize("squash", 1.0, "bilinear"))
 
 
 def test_a_program_is_run_for_the_user_and_not_for_a_run(evaluated, tmp_path):

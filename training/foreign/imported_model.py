@@ -2,14 +2,14 @@
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from sightline.explain.command_line import UsageError
 from sightline.image_data import ImageSplit, load_test_split, read_class_names, training_classes, with_classes
-from sightline.image_data.preprocessing import Preprocessing
-from sightline.image_data.resize import CROP, NAMED, Resize
+from sightline.image_data.preprocessing import Channels, Preprocessing
+from sightline.image_data.resize import CROP, NAMED
 from sightline.image_data.sources import IMAGE_SIZES
 from sightline.model_zoo import ModelSpec, count_classes, load_weights, model_spec, read_weights
 from sightline.model_zoo.checkpoint import WeightsFile
@@ -21,7 +21,7 @@ from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign.class_order import in_order_of_outputs
-from sightline.training.foreign.model_run import Channels, ForeignModel, make_ready, write_run
+from sightline.training.foreign.model_run import ForeignModel, make_ready, published, write_run
 from sightline.training.logs.read_log import read_log
 from sightline.training.new_run import default_run
 
@@ -45,7 +45,8 @@ class ImportConfig:
     split: str | None = None
     """The name of the split to judge it on; None: the first test-like one."""
     resize: Literal["crop", "squash", "margin"] | None = None
-    """How an image of another shape becomes a square, a key of `NAMED`; None: as the published weights were shown."""
+    """How an image of another shape becomes a square, a key of `NAMED`; None: as the data set says,
+    else the published weights."""
     image_size: int | None = None
     """Side to which images of any size are brought, pixels, 8–1024; None: the model's own."""
     mean: Channels | None = None
@@ -123,7 +124,8 @@ def _load_test(config: ImportConfig, spec: ModelSpec) -> ImageSplit:
             image_size=config.image_size,
             default_size=spec.input_size,
             split=config.split,
-            resize=_resize(config, spec),
+            resize=_asked_for(config, spec).resize,
+            default_resize=published(vars(spec)).resize,
             mean=config.mean,
             std=config.std,
             strict=config.strict,
@@ -134,20 +136,13 @@ def _load_test(config: ImportConfig, spec: ModelSpec) -> ImageSplit:
     return test
 
 
-def _resize(config: ImportConfig, spec: ModelSpec) -> Resize | None:
-    """Return the rule that was asked for, or that of the published weights; None where neither says one.
-
-    What was asked for has their interpolation, and a margin their share.
-    """
-    interpolation: Any = spec.interpolation or "bicubic"
-    if config.resize == "margin" and spec.crop_share not in (None, 1):
-        return Resize("crop", spec.crop_share, interpolation)
-    if config.resize:
-        return replace(NAMED[config.resize], interpolation=interpolation)
-    if (spec.resize_rule, spec.crop_share, spec.interpolation) == (None, None, None):
-        return None
-    rule: Any = spec.resize_rule or "crop"
-    return Resize(rule, spec.crop_share or 1.0, interpolation)
+def _asked_for(config: ImportConfig, spec: ModelSpec) -> Preprocessing:
+    """Return what the user says. A rule has the interpolation of the published one, and a margin its share."""
+    theirs = published(vars(spec)).resize or CROP
+    resize = replace(NAMED[config.resize], interpolation=theirs.interpolation) if config.resize else None
+    if config.resize == "margin" and theirs.rule == "crop" and theirs.share < 1:
+        resize = theirs
+    return Preprocessing(config.mean, config.std, config.image_size, resize)
 
 
 def _preprocessing(config: ImportConfig, spec: ModelSpec, test: ImageSplit) -> dict[str, Any]:
@@ -155,9 +150,7 @@ def _preprocessing(config: ImportConfig, spec: ModelSpec, test: ImageSplit) -> d
 
     Raises UsageError where nobody says mean and std.
     """
-    published = Preprocessing(*cast("tuple[Channels | None, Channels | None]", (spec.mean, spec.std)))
-    given = Preprocessing(config.mean, config.std, resize=_resize(config, spec))
-    known = given.over(test.preprocessing or Preprocessing()).over(published)
+    known = _asked_for(config, spec).over(test.preprocessing or Preprocessing()).over(published(vars(spec)))
     if known.mean is None or known.std is None:
         raise UsageError(
             f"{config.model} has no published mean and std: give those it was trained with, --mean R G B --std R G B "

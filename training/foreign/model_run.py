@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from sightline.explain.command_line import sentence
 from sightline.explain.precompute import precompute
 from sightline.image_data import ImageSplit
-from sightline.image_data.resize import Resize
+from sightline.image_data.preprocessing import Channels, Preprocessing
+from sightline.image_data.resize import CROP, Resize
 from sightline.model_zoo import ModelError, normalize
 from sightline.model_zoo.adapted import adapt
 from sightline.model_zoo.graph import export_graph, open_graph
@@ -26,8 +27,6 @@ from sightline.training.command_line import warn
 from sightline.training.foreign.class_order import better_order, compare_claim
 from sightline.training.inference import test_figures, write_predictions
 from sightline.training.new_run import choose_layers, describe, first_look
-
-Channels = tuple[float, float, float]  # red, green, blue
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,13 @@ class Ready:
     """Of a network that is not built by its name."""
     notes: tuple[str, ...]
     claimed_accuracy: float | None
+
+
+def published(spec: Mapping[str, Any]) -> Preprocessing:
+    """Return what the fields of a ModelSpec say of the images that its weights were shown, the size aside."""
+    rule, share, interpolation = (spec.get(name) for name in ("resize_rule", "crop_share", "interpolation"))
+    resize = Resize(rule or CROP.rule, share or CROP.share, interpolation or CROP.interpolation)
+    return Preprocessing(spec.get("mean"), spec.get("std"), resize=resize if rule else None)
 
 
 def make_ready(

@@ -2,11 +2,11 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict, Unpack, get_args
+from typing import Any, Literal, Self, TypedDict, Unpack
 
 import numpy as np
 from torch import nn
@@ -14,21 +14,21 @@ from torch import nn
 from sightline.explain.command_line import UsageError, sentence
 from sightline.image_data import ImageSplit, load_test_split, read_class_names, with_classes
 from sightline.image_data.objects.split import split_of
-from sightline.image_data.preprocessing import Preprocessing
-from sightline.image_data.resize import CROP, NAMED, Interpolation, Resize
+from sightline.image_data.preprocessing import Channels, Preprocessing
+from sightline.image_data.resize import CROP, NAMED
 from sightline.image_data.transforms import preprocessing_of
 from sightline.model_zoo.device import choose_device
+from sightline.model_zoo.published import shown_by_timm
 from sightline.run_store.metrics import METRICS_COLUMNS, Epoch
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, tell, warn
-from sightline.training.foreign.model_run import Channels, ForeignModel, Ready, doubts, make_ready, write_run
+from sightline.training.foreign.model_run import ForeignModel, Ready, doubts, make_ready, published, write_run
 from sightline.training.foreign.predictions_run import complete_with_predictions, describe_predictions, of_probabilities
 from sightline.training.logs.read_log import read_log
 from sightline.training.new_run import describe_curves
 
-KNOWN = get_args(Interpolation)
 Location = str | os.PathLike[str]
 BY_PROGRAM = "record its network on the same images with sightline.record(PATH, MODEL, DATA)"
 AGAIN = "remove it, and record the model again."
@@ -193,9 +193,9 @@ def _figure(name: str, value: Any) -> float:
 def _make_ready(model: nn.Module, data: Any, options: Options) -> tuple[Ready, ImageSplit]:
     """Read the images, and try the model on them."""
     _refuse_unknown(options)
-    published = _published(model)
-    test = _read(data, options, published)
-    known = (test.preprocessing or Preprocessing()).over(published)
+    default = _default(model)
+    test = _read(data, options, default)
+    known = (test.preprocessing or Preprocessing()).over(default)
     if known.mean is None or known.std is None:
         raise UsageError(
             "How pixels become the input of the model is not known: give transform=, the one of its evaluation, or "
@@ -224,7 +224,7 @@ def _refuse_unknown(options: Options) -> None:
         raise UsageError(f"resize may be {', '.join(NAMED)}, not {options['resize']!r}.")
 
 
-def _read(data: Any, options: Options, published: Preprocessing) -> ImageSplit:
+def _read(data: Any, options: Options, default: Preprocessing) -> ImageSplit:
     """Return the images with all that is known of their preprocessing."""
     named, names = options.get("resize"), options.get("classes")
     if isinstance(names, (str, os.PathLike)):
@@ -233,17 +233,17 @@ def _read(data: Any, options: Options, published: Preprocessing) -> ImageSplit:
     given = Preprocessing(mean, std, options.get("size"), NAMED[named] if named else None)
     with progress_bar("reading") as progress:
         if isinstance(data, (str, os.PathLike)):
-            given = given.over(preprocessing_of(options.get("transform"))).over(published)
+            given = given.over(preprocessing_of(options.get("transform")))
             test, notes = load_test_split(
-                str(data), image_size=given.size, resize=given.resize, mean=given.mean, std=given.std,
-                run_code=True, progress=progress,
+                str(data), image_size=given.size, default_size=default.size, resize=given.resize,
+                default_resize=default.resize, mean=given.mean, std=given.std, run_code=True, progress=progress,
             )  # fmt: skip
             test = replace(test, preprocessing=given.over(test.preprocessing or Preprocessing()))
             test = with_classes(test, names, "classes=") if names else test
         else:
             test, notes = split_of(
                 data, names, transform=options.get("transform"), mean=given.mean, std=given.std, size=given.size,
-                resize=given.resize, default_size=published.size, progress=progress,
+                resize=given.resize, default=default, progress=progress,
             )  # fmt: skip
     warn(notes)
     return test
@@ -260,14 +260,15 @@ def _channels(name: str, values: Any) -> Channels | None:
     return red, green, blue
 
 
-def _published(model: nn.Module) -> Preprocessing:
+def _default(model: nn.Module) -> Preprocessing:
     """Return what a network of timm says of the images that its weights were trained on; nothing of any other."""
     config = getattr(model, "pretrained_cfg", None)
-    if not isinstance(config, dict) or not {"mean", "std", "input_size"} <= config.keys():
+    needed = {"mean", "std", "input_size", "crop_pct", "interpolation"}
+    if not isinstance(config, Mapping) or not needed <= config.keys():
         return Preprocessing()
-    interpolation: Any = config.get("interpolation")
-    resize = Resize("crop", config.get("crop_pct") or 1.0, interpolation if interpolation in KNOWN else "bicubic")
-    return Preprocessing(tuple(config["mean"]), tuple(config["std"]), config["input_size"][-1], resize)
+    shown = shown_by_timm(config)
+    warn(shown["notes"])
+    return replace(published(shown), size=config["input_size"][-1])
 
 
 def _called(data: Any) -> str:

@@ -12,7 +12,7 @@ from torchvision import transforms as T
 
 from sightline.image_data import DataError, Preprocessing, split_of
 from sightline.image_data.objects import split as split_module
-from sightline.image_data.resize import Resize
+from sightline.image_data.resize import CROP, Resize
 from tests.image_files import save
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.2, 0.25)
@@ -113,7 +113,7 @@ def test_a_subset_with_a_transform_of_its_own_is_read_with_it(photos):
 def test_a_transform_that_cannot_be_read_is_applied():
     split, _ = split_of(Transformed(T.Compose([T.Grayscale(3), T.ToTensor(), T.Normalize(MEAN, STD)])))
     grey = np.asarray(Image.new("RGB", (8, 8), (40, 255, 7)).convert("L"))[0, 0]
-    assert (split.images[1] == grey).all() and split.preprocessing == Preprocessing(MEAN, STD, 8)
+    assert (split.images[1] == grey).all() and split.preprocessing == Preprocessing(MEAN, STD, 8, CROP)
 
 
 def test_a_transform_that_is_not_all_that_happens_is_applied():
@@ -143,7 +143,7 @@ def test_a_transform_that_is_not_all_that_happens_is_applied():
 def test_images_in_every_form_become_the_same_pixels(form, mean, std):
     split, _ = split_of(Own(form))
     assert (split.images[:, 3, 5] == [[40 * row, 255, 7] for row in range(6)]).all()
-    assert split.preprocessing == Preprocessing(mean, std, 8) and split.class_names == ("0", "1", "2")
+    assert split.preprocessing == Preprocessing(mean, std, 8, CROP) and split.class_names == ("0", "1", "2")
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (1, 8, 8)])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
@@ -104,6 +105,18 @@ def test_the_transform_of_a_data_set_says_how_images_become_input(own, tiny_fold
         theirs = torch.stack([own.eval()(data[row][0][None])[0] for row in range(0, 60, 3)])
     shares = run.predictions().probabilities
     assert np.abs(shares - theirs.softmax(dim=1).numpy()).max() < 0.02  # pixels are rounded after resizing
+
+
+def test_a_network_of_timm_is_shown_images_as_its_weights_were(tiny_folder, tmp_path):
+    model = timm.create_model("test_resnet", num_classes=10)
+    run = sightline.record(tmp_path / "timm", model, Subset(ImageFolder(tiny_folder / "test"), range(0, 60, 10)))
+    assert (run.record.input_size, run.record.mean, run.record.resize.share) == (160, (0.5,) * 3, 0.95)
+    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
+    data = ImageFolder(tiny_folder / "test", transform)
+    with torch.no_grad():
+        theirs = model.eval()(torch.stack([data[row][0] for row in range(0, 60, 10)])).softmax(dim=1)
+    assert np.abs(run.predictions().probabilities - theirs.numpy()).max() < 0.01
+    assert run.images().shape == (6, 96, 96, 3)  # thumbnails: the files are read again by the same rule
 
 
 def test_images_without_files_are_kept_whole(tmp_path):
