@@ -51,6 +51,8 @@ def read_weights(file: Path) -> WeightsFile:
         raise ModelError(f"No weights file at {file}; give the path of a .safetensors or .pt file.")
     try:
         found = _read_parts(file) if file.name.endswith(INDEX) else _read(file)
+    except ModelError:  # of a part
+        raise
     except Exception as error:  # a file that is not what its name says ends in many kinds
         raise ModelError(way_in(file) or f"The weights file {file} cannot be read: {_reason(error)}") from error
     if isinstance(found, str):
@@ -79,6 +81,8 @@ def _read_parts(index: Path) -> WeightsFile | str:
     for name in names:
         if Path(name).name != name:
             raise UnreadableError(f"{printable(name)} is in another folder")
+        if name.endswith(INDEX):
+            raise UnreadableError(f"{printable(name)} is an index too, and holds no weights")
         if not (index.parent / name).is_file():
             raise UnreadableError(f"{printable(name)} should lie beside it and does not.")
         part = read_weights(index.parent / name)

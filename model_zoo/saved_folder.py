@@ -36,10 +36,11 @@ def saved_spec(library: str, name: str, input_size: int | None = None) -> ModelS
             f"{HOW_TO_SAVE[library]}, and give {library}:DIR."
         )
     config = _read_config(folder, library)
-    read = _timm_fields if "architecture" in config else _transformers_fields
+    of_timm = "architecture" in config or config["model_type"] == "timm_wrapper"  # by which transformers calls timm
+    read = _timm_fields if of_timm else _transformers_fields
     try:
         fields = read(folder, config, f"{library}:{folder}", input_size)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of what is not what its key promises
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # of what is not what its key promises
         first = printable(str(error).strip().split("\n")[0])
         raise ModelError(f"{folder / CONFIG} is damaged, or of another version ({first}).") from error
     weights = next((folder / file for file in WEIGHTS if (folder / file).is_file()), None)
@@ -109,6 +110,7 @@ def _transformers_fields(folder: Path, config: dict[str, Any], name: str, input_
     size = input_size or side or _whole(getattr(known, "image_size", None)) or DEFAULT_SIZE
     if hasattr(known, "image_size"):
         known.image_size = size
+    known._attn_implementation = None  # a folder may name code on the hub, which would be run
     network = partial(AutoModelForImageClassification.from_config, known, trust_remote_code=False)
 
     def build(num_classes: int) -> nn.Module:

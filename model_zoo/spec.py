@@ -41,6 +41,9 @@ def built(name: str, size: int, build: Callable[[int], nn.Module], num_classes: 
         raise ModelError(
             f"{name} cannot be built for images of {size}×{size} pixels ({reason}); give another --image-size."
         ) from error
+    except (ArithmeticError, AttributeError, LookupError) as error:  # and settings of no sense, in a file
+        reason = printable(f"{type(error).__name__}: {error}")
+        raise ModelError(f"{name} cannot be built with the settings that it has ({reason}).") from error
 
 
 def find_head(model: nn.Module, num_classes: int) -> str | None:

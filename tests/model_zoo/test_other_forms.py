@@ -93,10 +93,12 @@ def test_a_pickle_of_a_state_dict_is_read(tmp_path, protocol):
 
 def test_metadata_of_an_index_is_checked(tmp_path):
     index = tmp_path / "model.safetensors.index.json"
+    (tmp_path / "damaged.safetensors").write_bytes(b"{}")
     for weight_map, says in (
         ({"a": "../secret.safetensors"}, "secret.safetensors is in another folder"),
         ({"a": "nothing.safetensors"}, "nothing.safetensors should lie beside it and does not"),
-        ({"a": index.name}, "cannot be read"),
+        ({"a": index.name}, "model.safetensors.index.json is an index too"),
+        ({"a": "damaged.safetensors"}, "damaged.safetensors cannot be read: it is damaged"),
         ({"a": 7}, "cannot be read"),
         ([], "cannot be read"),
         ({}, "holds no state dict"),

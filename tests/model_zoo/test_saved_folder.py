@@ -191,6 +191,26 @@ def test_the_code_of_a_folder_is_not_run(tmp_path):
     assert not (tmp_path / "touched").exists()
 
 
+def test_code_on_the_hub_that_a_folder_names_is_not_fetched(tmp_path, monkeypatch):
+    save(tmp_path)
+    asked = []
+    monkeypatch.setattr(
+        transformers.modeling_utils, "lazy_import_flash_attention", lambda name, *_, **__: asked.append(name)
+    )
+    for key in ("attn_implementation", "_attn_implementation"):
+        edited(tmp_path, **{key: "somebody/attention"})
+        model_spec(f"hf:{tmp_path}").build(3)
+    assert asked == []
+
+
+def test_settings_of_no_sense_are_a_sentence(tmp_path):
+    save(tmp_path)
+    for key, value in (("hidden_act", "__import__('os')"), ("patch_size", 0)):
+        edited(tmp_path, **{key: value})
+        with pytest.raises(ModelError, match="cannot be built with the settings that it has"):
+            model_spec(f"hf:{tmp_path}").build(3)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -205,6 +225,10 @@ def test_the_code_of_a_folder_is_not_run(tmp_path):
         ('{"architecture": "test_vit", "pretrained_cfg": 7}', "config.json is damaged, or of another version"),
         ('{"architecture": "test_vit", "pretrained_cfg": {"mean": ["a"]}}', "config.json is damaged"),
         ('{"architecture": "test_vit", "num_classes": "many"}', "config.json is damaged"),
+        (
+            '{"model_type": "timm_wrapper", "num_labels": 2, "label_names": ["a", "b"]}',
+            r"is damaged, .* \('architecture'\)",
+        ),
     ],
 )
 def test_another_folder_is_a_sentence(tmp_path, content, says):
