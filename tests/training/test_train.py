@@ -121,7 +121,7 @@ def test_a_run_has_every_file_of_the_contract(tiny_run):
 
 def test_the_record_rebuilds_the_training(tiny_run, tiny_folder):
     record = json.loads(content(tiny_run, "run.json"))
-    assert record["schema_version"] == 1 and record["state"] == "complete"
+    assert record["schema_version"] == 2 and record["state"] == "complete"
     assert record["dataset"] == f"folder:{tiny_folder}" and record["image_counts"] == {"train": 128, "test": 64}
     assert record["recipe"]["epochs"] == 2 and record["recipe"]["learning_rate"] == 0.05
     assert record["full_size_from"] == 1
