@@ -10,7 +10,6 @@ from sightline.explain.command_line import UsageError
 from sightline.image_data import ImageSplit, load_test_split, read_class_names, training_classes, with_classes
 from sightline.image_data.preprocessing import Channels, Preprocessing
 from sightline.image_data.resize import CROP, NAMED
-from sightline.image_data.sources import IMAGE_SIZES
 from sightline.model_zoo import ModelSpec, count_classes, load_weights, model_spec, read_weights
 from sightline.model_zoo.checkpoint import WeightsFile
 from sightline.model_zoo.device import choose_device
@@ -21,7 +20,7 @@ from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign.class_order import in_order_of_outputs
-from sightline.training.foreign.model_run import ForeignModel, make_ready, published, write_run
+from sightline.training.foreign.model_run import ForeignModel, check_numbers, make_ready, published, write_run
 from sightline.training.logs.read_log import read_log
 from sightline.training.new_run import default_run
 
@@ -66,9 +65,7 @@ class ImportConfig:
 
     def check(self) -> None:
         """Raise UsageError for a value out of range, or one of `mean` and `std` without the other."""
-        if self.image_size is not None and not IMAGE_SIZES[0] <= self.image_size <= IMAGE_SIZES[1]:
-            allowed = "{} to {}".format(*IMAGE_SIZES)
-            raise UsageError(f"--image-size {self.image_size} is out of range; it may be {allowed}.")
+        check_numbers(self.image_size, self.claimed_accuracy)
         if (self.mean is None) != (self.std is None):
             raise UsageError("--mean and --std go together: give both.")
         if self.mean and self.std and not (all(0 <= m <= 1 for m in self.mean) and all(0 < s <= 1 for s in self.std)):
@@ -101,13 +98,14 @@ def import_model(config: ImportConfig) -> tuple[Path, pa.Table]:
     if classes != found:
         model = spec.build(classes)
     of_weights = load_weights(model, file, classes, str(config.classes or config.dataset)) if file else ""
+    claimed = config.claimed_accuracy
     foreign = ForeignModel(
         name=config.model,
         model=model,
         **known,
         layers=tuple(name.strip() for name in config.layers.split(",")) if config.layers else spec.layers,
         by_name=spec.by_name,
-        claimed_accuracy=config.claimed_accuracy or (file.claimed_accuracy if file else None),
+        claimed_accuracy=file.claimed_accuracy if file and claimed is None else claimed,
     )
     ready = make_ready(foreign, test, config.dataset, asdict(config), device)
     run = config.run or default_run(config.dataset, config.model)

@@ -10,7 +10,7 @@ from sightline.image_data import ImageSplit, Progress, load_test_split, read_cla
 from sightline.image_data.resize import CROP, NAMED, Resize
 from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign.images import MOST_SIDE, images_by_path, joined, likely_side
-from sightline.training.foreign.model_run import doubts
+from sightline.training.foreign.model_run import check_numbers, doubts
 from sightline.training.foreign.predictions import read_foreign_predictions
 from sightline.training.foreign.predictions_run import record_predictions
 from sightline.training.logs.read_log import read_log
@@ -46,15 +46,16 @@ class PredictionsConfig:
 def import_predictions(config: PredictionsConfig) -> tuple[Path, pa.Table]:
     """Make the run that `config` describes; return its directory and its predictions.
 
-    Raises DataError, LogError or RunError with a sentence; then there is no run.
+    Raises UsageError, DataError, LogError or RunError with a sentence; then there is no run.
     """
+    check_numbers(config.image_size, config.claimed_accuracy)
     names = read_class_names(config.classes) if config.classes else None
     epochs, of_log = read_log(config.log) if config.log else ([], [])
-    resize = NAMED[config.resize] if config.resize else CROP
+    resize = NAMED[config.resize] if config.resize else None
     with progress_bar("decoding") as progress:
         if config.dataset is None:
             foreign = read_foreign_predictions(config.predictions, names)
-            foreign, test = images_by_path(foreign, config.image_size, progress, resize)
+            foreign, test = images_by_path(foreign, config.image_size, progress, resize or CROP)
             notes: tuple[str, ...] = ()
         else:
             test, notes = _load(config, resize, progress)
@@ -65,12 +66,12 @@ def import_predictions(config: PredictionsConfig) -> tuple[Path, pa.Table]:
     warn((*foreign.notes, *notes))
     dataset = config.dataset or str(config.predictions)
     run = config.run or default_run(dataset, config.predictions.stem)
-    table = record_predictions(run, foreign, test, dataset, epochs=epochs, resize=resize)
+    table = record_predictions(run, foreign, test, dataset, epochs=epochs, resize=resize or CROP)
     warn(doubts(table, test.class_names, config.claimed_accuracy))
     return run, table
 
 
-def _load(config: PredictionsConfig, resize: Resize, progress: Progress) -> tuple[ImageSplit, tuple[str, ...]]:
+def _load(config: PredictionsConfig, resize: Resize | None, progress: Progress) -> tuple[ImageSplit, tuple[str, ...]]:
     """Load the images; no network says at which size, and small ones that are enlarged would be blurred."""
 
     def load(default_size: int) -> tuple[ImageSplit, tuple[str, ...]]:

@@ -11,11 +11,12 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from sightline.explain.command_line import sentence
+from sightline.explain.command_line import UsageError, sentence
 from sightline.explain.precompute import precompute
 from sightline.image_data import ImageSplit
 from sightline.image_data.preprocessing import Channels, Preprocessing
 from sightline.image_data.resize import CROP, Resize
+from sightline.image_data.sources import IMAGE_SIZES
 from sightline.model_zoo import ModelError, normalize
 from sightline.model_zoo.adapted import adapt
 from sightline.model_zoo.graph import export_graph, open_graph
@@ -64,6 +65,15 @@ def published(spec: Mapping[str, Any]) -> Preprocessing:
     rule, share, interpolation = (spec.get(name) for name in ("resize_rule", "crop_share", "interpolation"))
     resize = Resize(rule or CROP.rule, share or CROP.share, interpolation or CROP.interpolation)
     return Preprocessing(spec.get("mean"), spec.get("std"), resize=resize if rule else None)
+
+
+def check_numbers(image_size: int | None, claimed_accuracy: float | None) -> None:
+    """Raise UsageError for a size that no image may have, or a claim that is no accuracy."""
+    least, most = IMAGE_SIZES
+    if image_size is not None and not least <= image_size <= most:
+        raise UsageError(f"--image-size {image_size} is out of range; it may be {least} to {most}.")
+    if claimed_accuracy is not None and not 0 <= claimed_accuracy <= 100:  # nor NaN
+        raise UsageError(f"--claimed-accuracy {claimed_accuracy} is none; give a share from 0 to 1, or percent.")
 
 
 def make_ready(
