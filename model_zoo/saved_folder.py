@@ -86,7 +86,7 @@ def _timm_fields(folder: Path, config: dict[str, Any], name: str, input_size: in
     return {
         "build": partial(built, name, size, lambda num_classes: network()),
         "input_size": size,
-        "class_names": _names(names, classes),
+        "class_names": output_names(names, classes),
         **shown_by_timm(published),
     }
 
@@ -122,7 +122,7 @@ def _transformers_fields(folder: Path, config: dict[str, Any], name: str, input_
     return {
         "build": partial(built, name, size, build),
         "input_size": size,
-        "class_names": _names(known.id2label, known.num_labels),
+        "class_names": output_names(known.id2label, known.num_labels),
         **shown,
     }
 
@@ -148,7 +148,7 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
-def _names(found: object, classes: int) -> tuple[str, ...]:
+def output_names(found: object, classes: int) -> tuple[str, ...]:
     """Return the names of all classes, in a list or by their code; () where they are not there, or only numbers."""
     if isinstance(found, dict):
         found = [found.get(code, found.get(str(code))) for code in range(classes)]

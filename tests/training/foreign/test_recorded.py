@@ -1,5 +1,7 @@
 """A run that a program makes: of a model in memory, and of a training loop of its own."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import timm
@@ -13,6 +15,7 @@ import sightline
 from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.command_line import UsageError
 from sightline.image_data import DataError
+from sightline.image_data.resize import CROP, NAMED
 from sightline.model_zoo import ModelError
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -119,6 +122,37 @@ def test_a_network_of_timm_is_shown_images_as_its_weights_were(tiny_folder, tmp_
     assert run.images().shape == (6, 96, 96, 3)  # thumbnails: the files are read again by the same rule
 
 
+class Named(Own):
+    """One that says as transformers' do what its outputs are called."""
+
+    def __init__(self, *names):
+        super().__init__(len(names))
+        self.config = SimpleNamespace(id2label=dict(enumerate(names)), num_labels=len(names))
+
+
+def test_the_names_that_a_network_has_for_its_outputs_give_the_codes(tiny_folder, pairs, tmp_path):
+    data = Subset(ImageFolder(tiny_folder / "test"), range(0, 60, 10))
+    codes, found = [data[row][1] for row in range(6)], tuple(data.dataset.classes)
+    names = (*found[::-1], "another")
+    run = sightline.record(tmp_path / "named", Named(*names), data, size=32, **NORMAL)
+    assert run.record.class_names == names
+    assert run.predictions().column("label").tolist() == [len(found) - 1 - code for code in codes]
+    numbered = sightline.record(tmp_path / "codes", Named(*found), pairs[:20], **NORMAL)
+    assert numbered.record.class_names == found  # the data set has codes alone
+    with pytest.raises(UsageError, match="name all classes of the model, in its order"):
+        sightline.record(tmp_path / "no", Named(*"abcdefghij"), data, size=32, **NORMAL)
+
+
+def test_a_run_that_cannot_be_finished_leaves_nothing(own, pairs, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sightline.training.inference.infer", fail)
+    with pytest.raises(RunError, match="No space left"):
+        sightline.record(tmp_path / "full", own, pairs, **NORMAL)
+    assert not (tmp_path / "full").exists()
+
+
 def test_images_without_files_are_kept_whole(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (6, 128, 128, 3), dtype=np.uint8)
     run = sightline.record(tmp_path / "large", Own(2), (pixels, np.arange(6) % 2), **NORMAL)
@@ -145,6 +179,7 @@ def test_a_grey_network_of_one_logit_is_two_classes(tmp_path):
         (NORMAL | {"layers": ["fc"]}, "'fc' is none of the model"),
         (NORMAL | {"mean": (0.5, 0.5)}, "mean= takes a number for each"),
         (NORMAL | {"classes": ["a"] * 10}, "differ|alike|repeat"),
+        (NORMAL | {"claimed_accuracy": float("nan")}, "share from 0 to 1"),
     ],
 )
 def test_what_does_not_fit_is_a_sentence_and_makes_no_run(own, pairs, tmp_path, options, says):
@@ -157,7 +192,7 @@ def test_a_loop_of_ones_own_is_listed_while_it_runs_and_finished_with_its_model(
     with sightline.create(tmp_path / "loop") as run:
         run.log(1, train_loss=2.0, test_accuracy=0.25)
         assert Run(run.path).state == "running"
-        run.log(2, train_loss=1.0)
+        run.log(np.int64(2), train_loss=1.0)
         done = run.finish(own, pairs, **NORMAL)
     assert done.state == "complete" and done.record.network == "graph"
     assert [(epoch.epoch, epoch.train_loss) for epoch in done.metrics()] == [(1, 2.0), (2, 1.0)]
@@ -170,6 +205,9 @@ def test_probabilities_take_the_place_of_a_model(pairs, tiny_data, tmp_path):
         done = run.finish(data=pairs, probabilities=torch.tensor(shares))
     assert done.state == "complete" and done.record.network == "none"
     assert np.allclose(done.predictions().probabilities, shares, atol=1e-3)
+    assert done.record.resize == CROP
+    with sightline.create(tmp_path / "squashed") as run:
+        assert run.finish(data=pairs, probabilities=shares, resize="squash", size=16).record.resize == NAMED["squash"]
     with sightline.create(tmp_path / "wrong") as run, pytest.raises(DataError, match="sum to 1"):
         run.finish(data=pairs, probabilities=shares / 2)
 
@@ -201,6 +239,10 @@ def test_a_figure_that_is_none_is_a_sentence(tmp_path, epoch, figures, says):
 
 def test_finish_is_told_what_it_takes_and_only_once(own, pairs, tmp_path):
     with sightline.create(tmp_path / "run") as run:
+        with pytest.raises(UsageError, match="no option 'layer'"):
+            run.finish(data=pairs, probabilities=[], layer="body")
+        with pytest.raises(UsageError, match="takes no log="):
+            run.finish(own, pairs, log="log.csv")
         with pytest.raises(UsageError, match="takes a model and data"):
             run.finish(own)
         run.finish(own, pairs, **NORMAL)
