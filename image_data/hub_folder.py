@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sightline.image_data.objects.labels import names_of
+from sightline.image_data.objects.labels import names_of, numbered
 from sightline.image_data.split_names import choose
 from sightline.image_data.splits import DataError
 
@@ -121,5 +121,5 @@ def _found_names(labels: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the classes that the labels of all splits are, so that these have the same."""
     values = np.concatenate([np.asarray(each) for each in labels.values()])
     if values.dtype.kind in "iu":
-        return tuple(map(str, range(int(values.max(initial=-1)) + 1)))
+        return numbered(values)
     return tuple(sorted(set(map(str, values))))

@@ -21,6 +21,7 @@ from sightline.image_data.folder.passed_over import PassedOver, summarise
 from sightline.image_data.folder.scan import refuse_foreign_name
 from sightline.image_data.formats import pillow_formats
 from sightline.image_data.masks import has_the_shape, mask_of
+from sightline.image_data.objects.labels import numbered
 from sightline.image_data.resize import Resize
 from sightline.image_data.split_names import choose
 from sightline.image_data.splits import DataError, ImageSplit
@@ -166,7 +167,7 @@ def _codes(labels: list[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return codes, and names sorted as folders would be; of labels that are all whole numbers these are the codes."""
     if all(label.isdecimal() and label.isascii() and len(label) < 6 for label in labels):
         codes = np.array([int(label) for label in labels], dtype=np.int64)
-        return codes, tuple(map(str, range(codes.max() + 1)))
+        return codes, numbered(codes)
     names = [unicodedata.normalize("NFC", label) for label in labels]
     class_names, found = np.unique(np.array(names, dtype=object), return_inverse=True)
     return found.astype(np.int64), tuple(class_names.tolist())

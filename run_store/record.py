@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from sightline.image_data.objects.labels import MOST_CLASSES
 from sightline.image_data.resize import CROP, Interpolation, Resize, Rule
 from sightline.run_store.files import FileError
 
 SCHEMA_VERSION = 2
 READ_VERSIONS = (1, SCHEMA_VERSION)  # of version 1 are runs whose network is built by its name
-# What a page can show; of most, far more than anybody has.
+# What a page can show, and MOST_CLASSES, whose codes are int16; of most, far more than anybody has.
 MOST_SIDE = 1024  # pixels, of an image
-MOST_CLASSES = 2**15 - 1  # a class code is an int16
 MOST_LAYERS = 1000
 MOST_FEATURES = 2**17  # values, of an image
 MOST_ENTRIES = 1000  # of a recipe, or of another table by name

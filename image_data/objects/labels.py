@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from sightline.image_data.objects.pictures import as_array
 from sightline.image_data.splits import DataError
 
+MOST_CLASSES = 2**15 - 1  # that a run may have: a label of no sense would otherwise fill the memory with names
+
 
 def label_of(value: Any) -> int | str:
     """Return the code, or the name, that a label stands for. Raises DataError, without whose image it is.
@@ -36,7 +38,7 @@ def label_of(value: Any) -> int | str:
         if numbers.sum() == 1:
             return int(numbers.argmax())
         raise DataError(f"it has {numbers.sum():.0f} classes; Sightline is for one class an image")
-    if numbers.size != 1 or numbers[0] != np.rint(numbers[0]):
+    if numbers.size != 1 or numbers[0] != np.rint(numbers[0]) or abs(numbers[0]) > 2**53:
         raise DataError(f"it has the label {str(value)[:40]}, not a whole number or a name")
     return int(numbers[0])
 
@@ -58,7 +60,18 @@ def codes(labels: Sequence[int | str], names: tuple[str, ...]) -> tuple[NDArray[
         allowed = f"0 to {len(names) - 1} ({_some(names)})" if names else "0 or more"
         hint = "A split without labels has -1 instead." if (numbers == -1).all() else "Codes count from 0."
         raise DataError(f"Item {outside[0]} has the label {numbers[outside[0]]}; it may be {allowed}. {hint}")
-    return numbers, names or tuple(map(str, range(numbers.max() + 1)))
+    return numbers, names or numbered(numbers)
+
+
+def numbered(labels: NDArray[np.integer[Any]]) -> tuple[str, ...]:
+    """Return "0", "1", … as the names of classes that have none. Raises DataError where there would be too many."""
+    largest = int(labels.max(initial=-1))
+    if largest >= MOST_CLASSES:
+        raise DataError(
+            f"The largest label is {largest:,}, and there may be {MOST_CLASSES:,} classes: number them from 0, without "
+            "gaps, or give their names."
+        )
+    return tuple(map(str, range(largest + 1)))
 
 
 def _by_name(labels: list[str], names: tuple[str, ...]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -110,9 +110,7 @@ def refuse_unknown(options: Options) -> None:
 
 def read_images(data: Any, options: Options, default: Preprocessing) -> ImageSplit:
     """Return the images with all that is known of their preprocessing."""
-    named, names = options.get("resize"), options.get("classes")
-    if isinstance(names, (str, os.PathLike)):
-        names = read_class_names(Path(names))
+    named, names = options.get("resize"), _names(options.get("classes"))
     mean, std = (_channels(name, options.get(name)) for name in ("mean", "std"))
     given = Preprocessing(mean, std, options.get("size"), NAMED[named] if named else None)
     with progress_bar("reading") as progress:
@@ -131,6 +129,18 @@ def read_images(data: Any, options: Options, default: Preprocessing) -> ImageSpl
             )  # fmt: skip
     warn(notes)
     return test
+
+
+def _names(classes: Any) -> Sequence[str] | None:
+    """Return the names of the classes: given, or in a file. Raises UsageError for what are no names."""
+    if classes is None:
+        return None
+    if isinstance(classes, (str, os.PathLike)):
+        return read_class_names(Path(classes))
+    names = [str(name) if isinstance(name, (int, np.integer)) else name for name in classes]
+    if isinstance(classes, Mapping) or not all(isinstance(name, str) for name in names):
+        raise UsageError("classes= takes a list of names, in the order of the model's outputs, or a file with them.")
+    return names
 
 
 def _channels(name: str, values: Any) -> Channels | None:

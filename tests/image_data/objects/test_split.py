@@ -309,6 +309,8 @@ class Endless(IterableDataset):
         (Own(labels=(0, 1, -1)), "Item 2 has the label -1; it may be 0 or more"),
         (Own(labels=(0, 0.5)), "Item 1: it has the label 0.5, not a whole number"),
         (Own(labels=(0, None)), "Item 1: it has the label None, not a whole number"),
+        (Own(labels=(0, 10**12)), "The largest label is 1,000,000,000,000, and there may be 32,767 classes"),
+        (Own(labels=(0, 1e30)), r"Item 1: it has the label 1e\+30, not a whole number"),
         (Own(labels=([1, 0, 1],)), "Item 0: it has 2 classes"),
         (Own(labels=(0, "cat")), "Labels must be all names or all numbers; item 0 has a number"),
         (ConcatDataset([Own(), Transformed(TO_32)]), "The data sets that were put together have different transforms"),

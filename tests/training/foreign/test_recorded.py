@@ -159,6 +159,11 @@ def test_images_without_files_are_kept_whole(tmp_path):
     assert run.images().shape == (6, 128, 128, 3) and np.array_equal(run.model_images([3])[0], pixels[3])
 
 
+def test_classes_may_be_called_by_whole_numbers(own, pairs, tmp_path):
+    run = sightline.record(tmp_path / "numbers", own, pairs, classes=np.arange(10), **NORMAL)
+    assert run.record.class_names == tuple("0123456789")
+
+
 def test_a_grey_network_of_one_logit_is_two_classes(tmp_path):
     images = torch.rand(12, 1, 28, 28)
     model = Own(1, channels=1)
@@ -180,6 +185,8 @@ def test_a_grey_network_of_one_logit_is_two_classes(tmp_path):
         (NORMAL | {"mean": (0.5, 0.5)}, "mean= takes a number for each"),
         (NORMAL | {"classes": ["a"] * 10}, "differ|alike|repeat"),
         (NORMAL | {"claimed_accuracy": float("nan")}, "share from 0 to 1"),
+        (NORMAL | {"classes": {code: f"c{code}" for code in range(10)}}, "classes= takes a list of names"),
+        (NORMAL | {"classes": [None] * 10}, "classes= takes a list of names"),
     ],
 )
 def test_what_does_not_fit_is_a_sentence_and_makes_no_run(own, pairs, tmp_path, options, says):
