@@ -14,8 +14,8 @@ from scipy.special import logsumexp
 
 from sightline.image_data import DataError
 from sightline.image_data.folder.passed_over import summarise
+from sightline.image_data.objects.labels import MOST_CLASSES
 from sightline.run_store.predictions import REQUIRED_COLUMNS
-from sightline.run_store.record import MOST_CLASSES
 from sightline.training.foreign.columns import columns_of
 from sightline.training.foreign.scores import LEAST, Scores, as_logits, find_scores, is_number, numbers, refuse
 from sightline.training.foreign.table import read_table, word
