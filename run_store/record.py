@@ -20,6 +20,8 @@ MOST_NAMES = 2**20  # characters, of all classes: 32 each of the most that there
 MOST_TEXT = 5000  # characters, of a path, a name or a reason
 MOST_NUMBER = 2**63  # of a whole number: what a seed may be
 
+IN_MEMORY = "in memory"  # the weights in the recipe of a run that nothing but its program can make again
+
 RecordedState = Literal["running", "complete", "failed"]
 NetworkForm = Literal["architecture", "graph", "none"]
 
@@ -65,6 +67,18 @@ class RunRecord:
     def foreign(self) -> bool:
         """Whether it was trained elsewhere: nothing here can go on with its training."""
         return "weights" in self.recipe or self.network != "architecture" or self.curves_only
+
+    @property
+    def can_be_evaluated(self) -> bool:
+        """Whether its predictions can be written again: it has its network, and no program has to make its images."""
+        from sightline.image_data import DataError
+        from sightline.image_data.sources import runs_code
+
+        try:
+            is_program = self.recipe.get("weights") == IN_MEMORY or runs_code(self.dataset)
+        except DataError:  # the command says that it does not know a data set of this name
+            is_program = False
+        return self.network != "none" and not is_program
 
     @property
     def curves_only(self) -> bool:

@@ -5,7 +5,7 @@ Whatever a crash, a copy or an editor left behind, reading ends in data or a Run
 
 import os
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -279,8 +279,9 @@ class Run:
 
     @property
     def _rewrite_hint(self) -> str:
-        if not self.has_network:
-            return "Make the run again."
+        with suppress(RunError):  # of a damaged record, which whoever asks for it names
+            if not self.record.can_be_evaluated:
+                return "Make the run again."
         return f"Write them again with: {command('evaluate', '--run', self.path)}"
 
     def _require(self, name: str) -> None:

@@ -27,14 +27,13 @@ from sightline.image_data import (
 )
 from sightline.model_zoo.device import choose_device
 from sightline.run_store import files
-from sightline.run_store.record import RunError
+from sightline.run_store.record import IN_MEMORY, RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.foreign.class_order import in_order_of_outputs
 from sightline.training.foreign.imported_log import record_log
 from sightline.training.foreign.imported_model import ImportConfig, import_model
 from sightline.training.foreign.imported_predictions import PredictionsConfig, import_predictions
-from sightline.training.foreign.in_memory import IN_MEMORY
 from sightline.training.inference import test_figures, write_predictions
 from sightline.training.new_run import default_run
 
@@ -170,7 +169,7 @@ def _test_split(run: Run) -> ImageSplit:
     """Load the images that the run was judged on. Raises RunError or DataError where they are not the same as then."""
     record = run.record
     if record.foreign:  # there may be no training split, and another one is decoded for nothing
-        if record.recipe.get("weights") == IN_MEMORY["weights"]:
+        if record.recipe.get("weights") == IN_MEMORY:
             raise RunError(f"Run {run.name} was recorded by a program, and its images with it; record it again there.")
         test, _ = load_test_split(
             record.dataset,

@@ -149,7 +149,7 @@ def _reason(run: Run, state: State) -> str:
 def _resume_hint(run: Run) -> str:
     if run.record.curves_only:
         return "It was trained elsewhere, and cannot go on here."
-    if not run.has_network:
+    if run.record.foreign and not run.record.can_be_evaluated:
         return "It cannot be finished; make it again under another name."
     if run.record.foreign:
         return f"Finish it with: {command('evaluate', '--run', run.path)}"

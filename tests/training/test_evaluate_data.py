@@ -6,6 +6,7 @@ import timm
 import torch
 from PIL import Image
 
+from sightline.app.runs import loaders
 from sightline.image_data import DataError, decode_image
 from sightline.image_data.resize import Resize
 from sightline.model_zoo import build_model
@@ -105,7 +106,10 @@ def test_a_program_is_run_for_the_user_and_not_for_a_run(evaluated, tmp_path):
     run = evaluated(f"{file}:pairs")
     assert run.images()[2][0, 0].tolist() == [140] * 3
     (tmp_path / "was_run").unlink()
-    edit_record(run.path, dataset=f"{file}:pairs")
+    edit_record(run.path, dataset=f"{file}:pairs", state="failed")
+    (run.path / "predictions.parquet").rename(tmp_path / "kept")
+    assert "cannot be finished" in loaders.status(Run(run.path)).reason
+    (tmp_path / "kept").rename(run.path / "predictions.parquet")
     with pytest.raises(DataError, match="is a program, which is run only where you name it yourself"):
         evaluate(EvaluateConfig(run.path, "cpu"))
     assert not (tmp_path / "was_run").exists()

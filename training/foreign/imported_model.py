@@ -111,7 +111,8 @@ def import_model(config: ImportConfig) -> tuple[Path, pa.Table]:
     run = config.run or default_run(config.dataset, config.model)
     with RunWriter.create(run, ready.record) as writer:
         print(" ".join(filter(None, [_summary(run, ready.record), of_weights, *ready.notes])))
-        remedy = f"finish the run with: {command('evaluate', '--run', writer.path)}"
+        finish = f"finish the run with: {command('evaluate', '--run', writer.path)}"
+        remedy = finish if ready.record.can_be_evaluated else "remove it, and make it again."
         return run, write_run(writer, ready, test, epochs, remedy)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 import pyarrow as pa
 
 from sightline.image_data import ImageSplit, Progress, load_test_split, read_class_names
+from sightline.image_data.preprocessing import Preprocessing
 from sightline.image_data.resize import CROP, NAMED, Resize
 from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign.images import MOST_SIDE, images_by_path, joined, likely_side
@@ -32,7 +33,7 @@ class PredictionsConfig:
     classes: Path | None = None
     """The names of the model's classes, in its order, as `read_class_names` takes them."""
     resize: Literal["crop", "squash", "margin"] | None = None
-    """How an image of another shape becomes a square, a key of `NAMED`."""
+    """How an image of another shape becomes a square, a key of `NAMED`; None: as the data set says."""
     image_size: int | None = None
     """Side to which images of any size are brought, pixels, 8–1024."""
     strict: bool = False
@@ -66,7 +67,8 @@ def import_predictions(config: PredictionsConfig) -> tuple[Path, pa.Table]:
     warn((*foreign.notes, *notes))
     dataset = config.dataset or str(config.predictions)
     run = config.run or default_run(dataset, config.predictions.stem)
-    table = record_predictions(run, foreign, test, dataset, epochs=epochs, resize=resize or CROP)
+    shown = Preprocessing(resize=resize).over(test.preprocessing or Preprocessing())
+    table = record_predictions(run, foreign, test, dataset, epochs=epochs, resize=shown.resize or CROP)
     warn(doubts(table, test.class_names, config.claimed_accuracy))
     return run, table
 

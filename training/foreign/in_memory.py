@@ -20,13 +20,13 @@ from sightline.model_zoo.published import shown_by_timm
 from sightline.model_zoo.saved_folder import output_names
 from sightline.model_zoo.spec import some
 from sightline.run_store.metrics import Epoch
+from sightline.run_store.record import IN_MEMORY
 from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign.class_order import in_order_of_outputs
 from sightline.training.foreign.model_run import ForeignModel, Ready, check_numbers, make_ready, published
 from sightline.training.logs.read_log import read_log
 
 Location = str | os.PathLike[str]
-IN_MEMORY = {"weights": "in memory"}  # in the recipe of a run that nothing but its program can make again
 
 
 class Options(TypedDict, total=False):
@@ -75,7 +75,7 @@ def make_ready_in_memory(model: nn.Module, data: Any, options: Options) -> tuple
         claimed_accuracy=options.get("claimed_accuracy"),
     )
     said = {name: str(value) for name, value in options.items() if name in ("log", "claimed_accuracy")}
-    settings = IN_MEMORY | said
+    settings = {"weights": IN_MEMORY} | said
     return make_ready(foreign, test, called(data), settings, choose_device(options.get("device", "auto"))), test
 
 

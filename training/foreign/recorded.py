@@ -17,12 +17,11 @@ from sightline.image_data import ImageSplit
 from sightline.image_data.preprocessing import Preprocessing
 from sightline.image_data.resize import CROP
 from sightline.run_store.metrics import METRICS_COLUMNS
-from sightline.run_store.record import RunError
+from sightline.run_store.record import IN_MEMORY, RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import warn
 from sightline.training.foreign.in_memory import (
-    IN_MEMORY,
     Location,
     Options,
     called,
@@ -95,7 +94,7 @@ class Recording:
     def __init__(self, path: Path, classes: Sequence[str] | Location | None) -> None:
         self.path = path
         self._classes = classes
-        self._writer = RunWriter.create(path, describe_curves(IN_MEMORY))
+        self._writer = RunWriter.create(path, describe_curves({"weights": IN_MEMORY}))
         self._epochs: list[int] = []
         self._is_finished = False
 

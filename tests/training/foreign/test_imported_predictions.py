@@ -65,6 +65,16 @@ def test_images_of_a_data_set_are_cut_as_they_are_asked_to_be(run_command, rule)
     assert by_path[0] == by_path[1]
 
 
+def test_images_of_a_program_are_cut_as_its_transform_says(run_command, files):
+    (files / "own.py").write_text(
+        "from torchvision.datasets import ImageFolder\nfrom torchvision import transforms as T\n"
+        "data = ImageFolder('test', T.Compose([T.Resize((20, 20)), T.ToTensor()]))\n"
+    )
+    run, _ = run_command("--predictions", "table.csv", "--dataset", "own.py:data")
+    assert run.record.resize.rule == "squash" and run.images()[0][10, :, 0].argmax() > 5  # all of it is there
+    assert not run.record.can_be_evaluated
+
+
 def test_predicted_classes_in_another_order_and_a_claim_are_doubted_aloud(run_command, files):
     table = pd.read_csv(files / "table.csv")
     table["pred"] = np.where(table["prob_cat"] > 0.5, "dog", "cat")
