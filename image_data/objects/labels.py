@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.image_data.folder.passed_over import summarise
 from sightline.image_data.objects.pictures import as_array
 from sightline.image_data.splits import DataError
 
@@ -57,7 +58,7 @@ def codes(labels: Sequence[int | str], names: tuple[str, ...]) -> tuple[NDArray[
     numbers = np.array(labels, dtype=np.int64)
     outside = np.flatnonzero((numbers < 0) | (numbers >= (len(names) or np.inf)))
     if len(outside):
-        allowed = f"0 to {len(names) - 1} ({_some(names)})" if names else "0 or more"
+        allowed = f"0 to {len(names) - 1} ({summarise(list(names))})" if names else "0 or more"
         hint = "A split without labels has -1 instead." if (numbers == -1).all() else "Codes count from 0."
         raise DataError(f"Item {outside[0]} has the label {numbers[outside[0]]}; it may be {allowed}. {hint}")
     return numbers, names or numbered(numbers)
@@ -79,7 +80,7 @@ def _by_name(labels: list[str], names: tuple[str, ...]) -> tuple[NDArray[np.int6
     by_name = {name: code for code, name in enumerate(names)}
     for row, label in enumerate(labels):
         if label not in by_name:
-            raise DataError(f"Item {row} is of the class {label!r}, which is not among {_some(names)}.")
+            raise DataError(f"Item {row} is of the class {label!r}, which is not among {summarise(list(names))}.")
     return np.array([by_name[label] for label in labels], dtype=np.int64), names
 
 
@@ -99,7 +100,3 @@ def names_of(data: Any) -> tuple[str, ...]:
         return ()
     # ImageNet of torchvision has several names for each class.
     return tuple(unicodedata.normalize("NFC", name if isinstance(name, str) else ", ".join(name)) for name in found)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")

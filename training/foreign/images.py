@@ -18,6 +18,7 @@ from sightline.image_data.resize import CROP, Resize
 from sightline.image_data.sources import IMAGE_SIZES
 from sightline.training.foreign.predictions import ForeignPredictions
 from sightline.training.foreign.scores import refuse
+from sightline.training.foreign.table import listed
 
 MOST_SIDE = 224  # pixels, unless another size is asked for: nobody looks closer
 LEAST_IMAGES = 3  # of a class, on average: of fewer, any labels could be those of another order
@@ -102,18 +103,18 @@ def _named(
     classes, known = foreign.classes, len(class_names)
     if classes > known or foreign.logits is not None and classes < known:
         raise DataError(
-            f"{foreign.file} has {classes:,} classes and {dataset} {known:,} ({_listed(class_names)}); name those of "
+            f"{foreign.file} has {classes:,} classes and {dataset} {known:,} ({listed(class_names)}); name those of "
             "the model, in its order, with --classes FILE."
         )
     named = replace(foreign, class_names=class_names)
     if foreign.labels is None:
-        in_order = f"The codes are taken to be of the classes of {dataset}, in its order: {_listed(class_names)}."
+        in_order = f"The codes are taken to be of the classes of {dataset}, in its order: {listed(class_names)}."
         return named, [in_order]
     if np.array_equal(foreign.labels, labels):
         return named, []
     order = _order_of_labels(foreign.file, foreign.labels, labels, class_names, dataset)
     meant = [f"{code} is {class_names[place]}" for code, place in enumerate(order)]
-    note = f"The codes are in another order than the classes of {dataset}; by the labels, {_listed(meant)}."
+    note = f"The codes are in another order than the classes of {dataset}; by the labels, {listed(meant)}."
     return named.of_classes(class_names, order), [note]
 
 
@@ -135,7 +136,7 @@ def _order_of_labels(
     if len(rest) > 1:
         raise DataError(
             f"{file} has its codes in another order than {dataset}, and no image says which of them are "
-            f"{_listed([class_names[place] for place in rest])}; name all, in this order, with --classes FILE."
+            f"{listed([class_names[place] for place in rest])}; name all, in this order, with --classes FILE."
         )
     order[order < 0] = rest
     return order
@@ -223,7 +224,3 @@ def _decoded(file: Path, files: Sequence[str], side: int, resize: Resize, progre
     wrong = np.isin(np.arange(len(files)), list(broken))
     refuse(file, wrong, f"an image that cannot be read ({next(iter(broken.values()), '')})")
     return np.concatenate(found) if fits else FileImages(files, side, resize)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return summarise([name[:50] for name in names])

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from sightline.image_data import DataError
-from sightline.image_data.folder.passed_over import summarise
 from sightline.image_data.objects.labels import MOST_CLASSES
 from sightline.run_store.predictions import REQUIRED_COLUMNS
 from sightline.training.foreign.columns import columns_of
 from sightline.training.foreign.scores import LEAST, Scores, as_logits, find_scores, is_number, numbers, refuse
-from sightline.training.foreign.table import read_table, word
+from sightline.training.foreign.table import listed, read_table, word
 
 ROUNDING = 1e-3  # of logits, where the predicted class is compared with the largest
 _WHOLE = re.compile(r"-?\d{1,9}(\.0*)?")
@@ -119,7 +118,7 @@ def read_foreign_predictions(
         predicted = _most_probable(file, logits, predicted)
     if predicted is None:
         raise DataError(
-            f"{file} says of no image what was predicted: it has {_listed(table.column_names)}; in its first line, "
+            f"{file} says of no image what was predicted: it has {listed(table.column_names)}; in its first line, "
             "call columns prob_0, prob_1 … or logit_0, logit_1 …, or one of them predicted."
         )
     used = {*columns[:4], *columns.others, *(scores.columns if scores else ())}
@@ -158,15 +157,15 @@ def _classes(
     if scores is None or names is None:
         return names, scores, []
     if called and {*called} != {*names}:
-        raise DataError(f"{file} has scores for {_listed(called)}, and the classes are {_listed(names)}.")
+        raise DataError(f"{file} has scores for {listed(called)}, and the classes are {listed(names)}.")
     if scores.values.shape[1] != len(names):
         raise DataError(
             f"{file} has {scores.values.shape[1]:,} scores an image, and the classes are {len(names):,}: "
-            f"{_listed(names)}; name those of the model, in its order, with --classes FILE."
+            f"{listed(names)}; name those of the model, in its order, with --classes FILE."
         )
     if called:
         return names, replace(scores, values=scores.values[:, [called.index(name) for name in names]]), []
-    in_order = f"The scores in {file} are taken to be of {_listed(names)}, in this order; --classes FILE names another."
+    in_order = f"The scores in {file} are taken to be of {listed(names)}, in this order; --classes FILE names another."
     return names, scores, [] if given else [in_order]
 
 
@@ -183,7 +182,7 @@ def _codes(
         if odd.any():
             wrong = unknown & odd if (unknown & odd).any() else unknown
             value = values[int(wrong.argmax())][:50]
-            refuse(file, wrong, f"a {name} that is no class ({value}); the classes are {_listed(names or ())}")
+            refuse(file, wrong, f"a {name} that is no class ({value}); the classes are {listed(names or ())}")
         values = np.array([int(float(value)) for value in values], np.int64)
     refuse(file, (values < 0) | (values >= classes), f"a {name} outside 0–{classes - 1}")
     return values
@@ -221,7 +220,3 @@ def _is_kept(field: pa.Field) -> bool:
     if word(field.name) in (*REQUIRED_COLUMNS, "path", "") or re.match(r"Unnamed: |__index_level_", field.name):
         return False
     return is_number(field.type) or pa.types.is_boolean(field.type) or pa.types.is_string(field.type)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return summarise([name[:50] for name in names])

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,11 @@ def word(name: str) -> str:
     'file_name'
     """
     return "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write the first few names, cut short: they are other people's text."""
+    return summarise([name[:50] for name in names])
 
 
 def read_table(file: Path) -> tuple[pa.Table, tuple[str, ...] | None]:
