@@ -75,17 +75,18 @@ class _Adapted:
         return both.clamp_min(torch.finfo(both.dtype).tiny).log()
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the module inside those that torch puts around one to compile, spread or average it."""
+    inner = getattr(model, "_orig_mod", None)  # torch.compile
+    if isinstance(model, DataParallel | DistributedDataParallel | AveragedModel):
+        inner = model.module
+    return unwrapped(inner) if isinstance(inner, nn.Module) else model
+
+
 def _own_copy(model: nn.Module) -> tuple[nn.Module, list[str]]:
     """Return a copy of the module inside its wrappers, ready to be asked, and what was changed, in sentences."""
-    while True:
-        inner = getattr(model, "_orig_mod", None)  # torch.compile
-        if isinstance(model, DataParallel | DistributedDataParallel | AveragedModel):
-            inner = model.module
-        if not isinstance(inner, nn.Module):
-            break
-        model = inner
     try:
-        network = copy.deepcopy(model).eval().requires_grad_(False)
+        network = copy.deepcopy(unwrapped(model)).eval().requires_grad_(False)
     except Exception as error:  # a module may hold anything, and some of it cannot be copied
         raise ModelError(f"The model cannot be copied ({_line(error)}); give one without what it holds.") from error
     if any(tensor.dtype in (torch.float16, torch.bfloat16, torch.float64) for tensor in network.parameters()):

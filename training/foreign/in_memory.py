@@ -15,6 +15,7 @@ from sightline.image_data.objects.split import split_of
 from sightline.image_data.preprocessing import Channels, Preprocessing
 from sightline.image_data.resize import CROP, NAMED
 from sightline.image_data.transforms import preprocessing_of
+from sightline.model_zoo.adapted import unwrapped
 from sightline.model_zoo.device import choose_device
 from sightline.model_zoo.published import shown_by_timm
 from sightline.model_zoo.saved_folder import output_names
@@ -57,8 +58,9 @@ class Options(TypedDict, total=False):
 def make_ready_in_memory(model: nn.Module, data: Any, options: Options) -> tuple[Ready, ImageSplit]:
     """Read the images, and try the model on them."""
     refuse_unknown(options)
-    default = _default(model)
-    test = _in_order(read_images(data, options, default), model, options)
+    inner = unwrapped(model)
+    default = _default(inner)
+    test = _in_order(read_images(data, options, default), inner, options)
     known = (test.preprocessing or Preprocessing()).over(default)
     if known.mean is None or known.std is None:
         raise UsageError(
@@ -66,7 +68,7 @@ def make_ready_in_memory(model: nn.Module, data: Any, options: Options) -> tuple
             "mean= and std= of pixels from 0 to 1."
         )
     foreign = ForeignModel(
-        name=type(model).__name__,
+        name=type(inner).__name__,
         model=model,
         mean=known.mean,
         std=known.std,

@@ -134,8 +134,8 @@ def test_the_names_that_a_network_has_for_its_outputs_give_the_codes(tiny_folder
     data = Subset(ImageFolder(tiny_folder / "test"), range(0, 60, 10))
     codes, found = [data[row][1] for row in range(6)], tuple(data.dataset.classes)
     names = (*found[::-1], "another")
-    run = sightline.record(tmp_path / "named", Named(*names), data, size=32, **NORMAL)
-    assert run.record.class_names == names
+    run = sightline.record(tmp_path / "named", nn.DataParallel(Named(*names)), data, size=32, **NORMAL)
+    assert run.record.class_names == names and run.record.model == "Named"
     assert run.predictions().column("label").tolist() == [len(found) - 1 - code for code in codes]
     numbered = sightline.record(tmp_path / "codes", Named(*found), pairs[:20], **NORMAL)
     assert numbered.record.class_names == found  # the data set has codes alone
