@@ -60,7 +60,11 @@ def suggest_layers(model: nn.Module, images: Tensor) -> tuple[str, ...]:
         return tuple(name for name in counting if name in deepest.values())[-MOST_SUGGESTED:]
     # The stream of a transformer is narrower than what its blocks make of it (queries, keys and values; the MLP).
     width = min(places[name][0] for name in counting)
-    return _last_of_each_depth([name for name in counting if places[name][0] == width])
+    stream = [name for name in counting if places[name][0] == width]
+    # Where queries, keys and values have a layer each, as in transformers, these are as narrow, and no stream either.
+    weights = {name: getattr(model.get_submodule(name), "weight", None) for name in stream}
+    linear = {name for name, weight in weights.items() if isinstance(weight, Tensor) and weight.ndim == 2}
+    return _last_of_each_depth([name for name in stream if name not in linear] or stream)
 
 
 def _begins_reduction(layer: str, resolutions: dict[str, tuple[int, int]]) -> bool:

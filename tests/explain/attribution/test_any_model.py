@@ -8,6 +8,7 @@ import torch
 from captum.attr import LayerGradCam
 from torch import nn
 from torchvision import models
+from transformers import ViTConfig, ViTForImageClassification
 
 from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.attribution.errors import ExplainError
@@ -27,6 +28,24 @@ def vit_b_16():
     model = models.vit_b_16(image_size=64, num_classes=CLASSES)
     nn.init.normal_(model.heads.head.weight)  # torchvision starts with a head of zeros, which has no gradient
     return model
+
+
+class Logits(nn.Module):
+    """The network of transformers whose answer is an object."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.vit, self.classifier = inner.vit, inner.classifier
+
+    def forward(self, images):
+        return self.classifier(self.vit(images).last_hidden_state[:, 0])
+
+
+def vit_of_transformers():
+    """Queries, keys and values of one layer each."""
+    sides = {"image_size": 64, "patch_size": 16, "hidden_size": 32, "intermediate_size": 64}
+    config = ViTConfig(**sides, num_hidden_layers=4, num_attention_heads=4, num_labels=CLASSES)
+    return Logits(ViTForImageClassification(config))
 
 
 # name → how to build it, the side of its images, the layers that it is explained at, and those that are suggested
@@ -49,6 +68,8 @@ TRANSFORMERS = {
                  {f"encoder.layers.encoder_layer_{block}.ln_1": 4 for block in (2, 5, 8, 11)}),
     "DeiT (timm)": (lambda: timm.create_model("deit_tiny_distilled_patch16_224", img_size=64, num_classes=CLASSES), 64,
                     ("blocks.3", "blocks.11.norm1"), {f"blocks.{block}.norm1": 4 for block in (2, 5, 8, 11)}),
+    "ViT (transformers)": (vit_of_transformers, 64, ("vit.layers.1", "vit.layers.2.layernorm_before"),
+                           {f"vit.layers.{block}.layernorm_before": 4 for block in range(4)}),
     "Swin-T": (lambda: models.swin_t(num_classes=CLASSES), 64, ("features.1", "features.5", "norm"),
                {"features.1": 16, "features.3": 8, "features.5": 4, "norm": 2}),
 }
