@@ -35,7 +35,9 @@ def own_spec(name: str, input_size: int | None = None) -> ModelSpec:
     found = _find(own.load(), file, wanted)
     trained = not inspect.isclass(found)  # nothing else tells random weights from others
     build = partial(_build, own, f"{file}:{wanted}", found)
-    return ModelSpec(build, (), input_size or DEFAULT_SIZE, trained=trained, by_name=False)
+    return ModelSpec(
+        build, (), input_size or DEFAULT_SIZE, size_is_known=input_size is not None, trained=trained, by_name=False
+    )
 
 
 class OwnFile:

@@ -20,6 +20,7 @@ class ModelSpec:
     build: Callable[[int], nn.Module]  # a number of classes → a network; where the file fixes the number, that one's
     layers: tuple[str, ...] = ("layer1", "layer2", "layer3", "layer4")  # shallow to deep; empty: to be suggested
     input_size: int = 32  # side of the square input, pixels
+    size_is_known: bool = True  # False where nothing says the side, and a usual one stands in its place
     mean: tuple[float, ...] | None = None  # a value for red, green and blue, of pixels of 0–1, where they are known
     std: tuple[float, ...] | None = None
     resize_rule: str | None = None  # "crop" or "squash", where the published weights, or the file, fix it

@@ -163,6 +163,16 @@ def test_our_own_model_needs_the_mean_and_std_it_was_trained_with(photos, tmp_pa
     assert run.record.layers == ("layer1", "layer2", "layer3", "layer4")
 
 
+def test_a_size_that_nothing_says_is_taken_with_a_warning(photos, tmp_path, command, capsys):
+    code = "from torch import nn\nnet = nn.Sequential(nn.Conv2d(3, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())"
+    (tmp_path / "net.py").write_text(code)
+    options = ("--model", f"{tmp_path / 'net.py'}:net", "--dataset", f"folder:{photos}", *OWN_NUMBERS)
+    assert command(*options).record.input_size == 224
+    assert "they are brought to 224×224; give --image-size" in capsys.readouterr().err
+    command(*options, "--image-size", 32, run=tmp_path / "said")
+    assert "--image-size" not in capsys.readouterr().err
+
+
 def test_embedded_data_sets_work_too(tmp_path, monkeypatch, command, tiny_data):
     monkeypatch.setattr("sightline.image_data.planted_shapes.planted_shapes", lambda variant: tiny_data)
     torch.save(build_model("resnet18_narrow", 10).state_dict(), tmp_path / "w.pt")

@@ -89,6 +89,7 @@ def import_model(config: ImportConfig) -> tuple[Path, pa.Table]:
     warn(spec.notes)
     tell(of_log)
     test = _load_test(config, spec)
+    warn(_guessed_size(spec, config.model, test))
     spec = model_spec(config.model, test.images.shape[1])  # some data sets fix the size
     known = _preprocessing(config, spec, test)
     model = spec.build(len(test.class_names))
@@ -133,6 +134,18 @@ def _load_test(config: ImportConfig, spec: ModelSpec) -> ImageSplit:
         )
     warn(warnings)
     return test
+
+
+def _guessed_size(spec: ModelSpec, name: str, test: ImageSplit) -> list[str]:
+    """Say that nothing says the size of the model's images, where it is taken as usual; it changes its answers."""
+    side = test.images.shape[1]
+    is_said = test.preprocessing is not None and test.preprocessing.size is not None
+    if spec.size_is_known or is_said or side != spec.input_size:  # some data sets have a size of their own
+        return []
+    return [
+        f"Nothing says the size of the images that {name} was trained on, and they are brought to {side}×{side}; give "
+        "--image-size where it was another."
+    ]
 
 
 def _asked_for(config: ImportConfig, spec: ModelSpec) -> Preprocessing:
