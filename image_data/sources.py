@@ -203,7 +203,10 @@ def _find(dataset: str) -> tuple[Source, str]:
     file, _, name = dataset.rpartition(":")
     if file.endswith(".py") and name and prefix not in SOURCES:
         return SOURCES[OWN_CODE], dataset
-    raise DataError(f"Unknown data set {dataset!r}; choose from: {', '.join(_names(*SOURCES))}.")
+    kinds = {".csv": "csv", ".tsv": "csv", ".npz": "npz"}
+    kind = "folder" if os.path.isdir(dataset) else kinds.get(os.path.splitext(dataset)[1].lower())
+    meant = f" For what lies there, write {kind}:{dataset}." if kind and os.path.exists(dataset) else ""
+    raise DataError(f"Unknown data set {dataset!r}; choose from: {', '.join(_names(*SOURCES))}.{meant}")
 
 
 def _names(*prefixes: str) -> list[str]:

@@ -69,6 +69,8 @@ def model_spec(name: str, input_size: int | None = None) -> ModelSpec:
     said = way_in(Path(name)) or f"Unknown model {printable(name)!r}; choose from: {', '.join(FORMS)}."
     if isfile(name) and not way_in(Path(name)):
         said = f"{name} may be weights (--weights FILE); --model names their network: {', '.join(FORMS)}."
+    if isfile(join(name, CONFIG)):
+        said = f"{name} is a folder: write hf:{name} for a model of transformers, timm:{name} for one of timm."
     raise ModelError(said)
 
 

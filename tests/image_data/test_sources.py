@@ -32,6 +32,16 @@ def test_an_unknown_data_set_is_refused_with_the_choices(name):
     )
 
 
+@pytest.mark.parametrize(("name", "written"), [("", "folder:"), ("table.csv", "csv:"), ("arrays.NPZ", "npz:")])
+def test_a_path_alone_is_told_how_it_is_written(tmp_path, name, written):
+    path = tmp_path / name
+    if name:
+        path.touch()
+    with pytest.raises(DataError) as error:
+        load_image_data(str(path))
+    assert str(error.value).endswith(f" For what lies there, write {written}{path}.")
+
+
 @pytest.mark.parametrize("name", ["cifar10", "planted-shapes"])
 def test_data_sets_of_fixed_size_refuse_another_size(name, tmp_path):
     with pytest.raises(DataError, match="are 32×32 and cannot be loaded at 64 pixels; .* or use folder:DIR"):
