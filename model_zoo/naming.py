@@ -169,8 +169,9 @@ def _as_transformers_loads(model: Any, weights: dict[str, Tensor]) -> dict[str, 
     """Return the state dict that transformers makes of `weights`, and what it cannot use; None if some is missing."""
     from transformers.utils import logging as printed
 
-    verbosity = printed.get_verbosity()
+    verbosity, has_bars = printed.get_verbosity(), printed.is_progress_bar_enabled()
     printed.set_verbosity(logging.CRITICAL)  # else it prints a table of what it misses
+    printed.disable_progress_bar()
     try:
         loaded, info = type(model).from_pretrained(
             None, config=model.config, state_dict=dict(weights), output_loading_info=True, ignore_mismatched_sizes=True
@@ -179,6 +180,8 @@ def _as_transformers_loads(model: Any, weights: dict[str, Tensor]) -> dict[str, 
         return None
     finally:
         printed.set_verbosity(verbosity)
+        if has_bars:
+            printed.enable_progress_bar()
     if info["missing_keys"] or info["mismatched_keys"]:
         return None
     return loaded.state_dict() | {name: weights[name] for name in info["unexpected_keys"] if name in weights}
