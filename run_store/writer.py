@@ -46,7 +46,7 @@ class RunWriter:
             _refuse_content(path)  # before the lock, which would leave a file in a folder of somebody else
             writer = cls(path, record, _take_lock(path))
         except OSError as error:
-            raise RunError(f"Cannot write a run to {path} ({error.strerror}); choose another --run.") from error
+            raise RunError(f"Cannot write a run to {path} ({error.strerror}); choose another path.") from error
         try:
             _refuse_content(path)  # another process may have had the lock, and ended, meanwhile
             _remove_leftovers(path)
@@ -60,7 +60,7 @@ class RunWriter:
                 for name in (files.RECORD, files.METRICS, files.LOCK):
                     (path / name).unlink(missing_ok=True)
                 path.rmdir()
-            raise RunError(f"Cannot write a run to {path} ({error.strerror}); choose another --run.") from error
+            raise RunError(f"Cannot write a run to {path} ({error.strerror}); choose another path.") from error
         return writer
 
     @classmethod
@@ -179,7 +179,7 @@ def _refuse_unreadable(record: RunRecord) -> None:
 def _refuse_content(path: Path) -> None:
     ours = {files.LOCK, *(file.name for file in files.leftovers(path))}
     if not ours.issuperset(entry.name for entry in path.iterdir()):
-        raise RunError(f"{path} is not empty, and a run is never overwritten; choose another --run or remove it.")
+        raise RunError(f"{path} is not empty, and a run is never overwritten; choose another path or remove it.")
 
 
 def _in_float16(features: np.ndarray) -> tuple[np.ndarray, int]:
@@ -209,5 +209,5 @@ def _npy(array: Images) -> Iterator[bytes | memoryview]:
 def _take_lock(path: Path) -> IO[str]:
     lock = files.take_lock(path)
     if lock is None:
-        raise RunError(f"Another process is writing {path}; wait until it ends, or choose another --run.")
+        raise RunError(f"Another process is writing {path}; wait until it ends, or choose another path.")
     return lock

@@ -34,6 +34,7 @@ from sightline.training.foreign.class_order import in_order_of_outputs
 from sightline.training.foreign.imported_log import record_log
 from sightline.training.foreign.imported_model import ImportConfig, import_model
 from sightline.training.foreign.imported_predictions import PredictionsConfig, import_predictions
+from sightline.training.foreign.model_run import describe_result
 from sightline.training.inference import test_figures, write_predictions
 from sightline.training.new_run import default_run
 
@@ -103,7 +104,7 @@ class Options:
             config, make = MAKERS[made_of]
             known = {entry.name for entry in fields(config)}
             path, table = make(config(**{name: value for name, value in vars(self).items() if name in known}))
-            return f"{path}: {test_figures(table)['test_accuracy']:.2%} of {len(table):,} test images right."
+            return describe_result(path, table)
         if self.run is None:
             raise UsageError("Give --run for an existing run, or --model, --predictions or --log for a new one.")
         return evaluate(EvaluateConfig(self.run, self.device))

@@ -122,8 +122,8 @@ def located(position: int, read: Callable[[Any], Answer], value: Any) -> Answer:
 def _several_sizes(position: int, pixels: NDArray[np.uint8], but: str) -> DataError:
     height, width = pixels.shape[:2]
     return DataError(
-        f"Item {position} is {width}×{height} pixels, and {but}: give the size to which all are brought, "
-        "and how (resize)."
+        f"Item {position} is {width}×{height} pixels, and {but}: give the transform that makes them "
+        "so, or the size to which all are brought, and how (resize)."
     )
 
 

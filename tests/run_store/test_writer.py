@@ -200,7 +200,7 @@ def test_new_predictions_remove_the_maps_that_explain_the_old_ones(tmp_path):
 def test_a_run_is_never_overwritten(tmp_path):
     with RunWriter.create(tmp_path / "run", record(seed=1)):
         pass
-    with pytest.raises(RunError, match="is not empty, and a run is never overwritten; choose another --run"):
+    with pytest.raises(RunError, match="is not empty, and a run is never overwritten; choose another path"):
         RunWriter.create(tmp_path / "run", record(seed=2))
     assert Run(tmp_path / "run").record.seed == 1
 
@@ -256,7 +256,7 @@ def test_a_killed_writer_leaves_a_run_that_can_be_opened_again(tmp_path):
 
 
 def test_a_folder_without_rights_is_a_sentence(closed_folder):
-    with pytest.raises(RunError, match=r"Cannot write a run to .* \(Permission denied\); choose another --run"):
+    with pytest.raises(RunError, match=r"Cannot write a run to .* \(Permission denied\); choose another path"):
         RunWriter.create(closed_folder / "run", record())
     with pytest.raises(RunError, match=r"Cannot write to .* \(Permission denied\); check its permissions"):
         RunWriter.reopen(closed_folder, record())

@@ -42,7 +42,7 @@ def compare_claim(accuracy: float, images: int, claimed: float) -> str | None:
     >>> print(compare_claim(0.2, 2000, 70))
     20.0% of 2,000 images are right, and 70% was claimed: chance and rounding explain 3.2 points at most. The order of \
 the classes, the size and the cut of the images, mean and std, or the weights are not those of the claim: see \
---classes, --resize, --image-size, --mean and --std.
+--classes, --resize, --image-size, --mean and --std, in Python classes=, resize=, size=, mean= and std=.
     """
     unit = 10.0 ** int(Decimal(repr(float(claimed))).normalize().as_tuple().exponent)
     if claimed > 1:
@@ -59,7 +59,8 @@ the classes, the size and the cut of the images, mean and std, or the weights ar
         return f"{found} These are other images, perhaps some that it was trained on, or another model."
     return (
         f"{found} The order of the classes, the size and the cut of the images, mean and std, or the weights are not "
-        "those of the claim: see --classes, --resize, --image-size, --mean and --std."
+        "those of the claim: see --classes, --resize, --image-size, --mean and --std, in Python classes=, resize=, "
+        "size=, mean= and std=."
     )
 
 
@@ -88,7 +89,7 @@ def better_order(labels: NDArray[np.int64], predicted: NDArray[np.int64], class_
     words, order, share = _named(order, labels, predicted, class_names, float(would_be.mean()))
     return (
         f"{is_right.mean():.1%} of {len(labels):,} images are right, and {share:.1%} would be if {words}: the classes "
-        f"are probably in another order than was assumed. Name them in the model's order with --classes FILE, "
+        f"are probably in another order than was assumed. Name them (--classes, classes=) in the model's order, "
         f"probably {summarise([class_names[code] for code in order], 10)}."
     )
 

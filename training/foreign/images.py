@@ -188,7 +188,12 @@ def _files(foreign: ForeignPredictions) -> list[str]:
     outside = np.array([not file.startswith(root + os.sep) for file in files])
     refuse(foreign.file, outside, f"a path that leads out of {root}; give the images with --dataset")
     missing = np.array([not os.path.isfile(file) for file in files])
-    refuse(foreign.file, missing, f"a path to no file ({files[int(missing.argmax())]})")
+    refuse(
+        foreign.file,
+        missing,
+        f"a path to no file ({files[int(missing.argmax())]}); write them as seen from the folder of the table, or give "
+        "the images with --dataset",
+    )
     return files
 
 

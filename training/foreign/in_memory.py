@@ -58,6 +58,7 @@ class Options(TypedDict, total=False):
 def make_ready_in_memory(model: nn.Module, data: Any, options: Options) -> tuple[Ready, ImageSplit]:
     """Read the images, and try the model on them."""
     refuse_unknown(options)
+    _refuse_no_module(model)
     inner = unwrapped(model)
     default = _default(inner)
     test = _in_order(read_images(data, options, default), inner, options)
@@ -98,6 +99,16 @@ def _in_order(test: ImageSplit, model: nn.Module, options: Options) -> ImageSpli
             "the data set does, with classes=."
         )
     return ordered
+
+
+def _refuse_no_module(model: Any) -> None:
+    """Raise UsageError for what is no network, such as its class, or its weights alone."""
+    if isinstance(model, nn.Module):
+        return
+    if isinstance(model, type):
+        name = model.__name__
+        raise UsageError(f"The model is the class {name}; make one, {name}(…), and load its weights.")
+    raise UsageError(f"The model is of the type {type(model).__name__}; give a torch.nn.Module with its weights.")
 
 
 def refuse_unknown(options: Options) -> None:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,11 @@ def write_run(writer: RunWriter, ready: Ready, test: ImageSplit, epochs: Sequenc
         raise RunError(f"{writer.path} is not finished ({sentence(error).rstrip('.')}); {remedy}") from error
     warn(doubts(table, test.class_names, ready.claimed_accuracy))
     return table
+
+
+def describe_result(path: Path, table: pa.Table) -> str:
+    """Say in a sentence how many images of a new run are right."""
+    return f"{path}: {test_figures(table)['test_accuracy']:.2%} of {len(table):,} test images right."
 
 
 def doubts(table: pa.Table, class_names: Sequence[str], claimed: float | None) -> list[str]:

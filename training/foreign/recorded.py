@@ -20,7 +20,7 @@ from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import IN_MEMORY, RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import warn
+from sightline.training.command_line import tell, warn
 from sightline.training.foreign.in_memory import (
     Location,
     Options,
@@ -30,7 +30,7 @@ from sightline.training.foreign.in_memory import (
     read_images,
     refuse_unknown,
 )
-from sightline.training.foreign.model_run import doubts, write_run
+from sightline.training.foreign.model_run import describe_result, doubts, write_run
 from sightline.training.foreign.predictions_run import complete_with_predictions, describe_predictions, of_probabilities
 from sightline.training.new_run import describe_curves
 
@@ -49,6 +49,8 @@ def record(path: Location, model: nn.Module, data: Any, **options: Unpack[Option
     >>> data = list(zip(test.images[:20], test.labels[:20]))
     >>> model = sightline.build_model("resnet18_narrow", num_classes=10)
     >>> run = sightline.record("runs/mine", model, data, classes=test.class_names, mean=(0.5,) * 3, std=(0.25,) * 3)
+    ... # doctest: +ELLIPSIS
+    runs/mine: ...% of 20 test images right.
     >>> run.state, run.record.layers
     ('complete', ('layer1', 'layer2', 'layer3', 'layer4'))
     """
@@ -56,7 +58,8 @@ def record(path: Location, model: nn.Module, data: Any, **options: Unpack[Option
     epochs = epochs_of_log(options)
     with RunWriter.create(Path(path), ready.record) as writer:
         try:
-            write_run(writer, ready, test, epochs, "record the model again.")
+            tell(ready.notes)
+            tell([describe_result(writer.path, write_run(writer, ready, test, epochs, "record the model again."))])
         except BaseException:
             if writer.record.state != "complete":  # nothing can finish it
                 shutil.rmtree(path, ignore_errors=True)  # ours: it was empty before
@@ -148,7 +151,8 @@ class Recording:
         elif model is not None:
             ready, test = make_ready_in_memory(model, data, options)
             self._writer.describe(replace(ready.record, created=self._writer.record.created))
-            write_run(self._writer, ready, test, [], "call finish again.")
+            tell(ready.notes)
+            tell([describe_result(self.path, write_run(self._writer, ready, test, [], "call finish again."))])
         else:
             self._complete_with(probabilities, read_images(data, options, Preprocessing()), called(data), options)
         self._is_finished = True
@@ -164,6 +168,7 @@ class Recording:
         record = replace(record, resize=shown.resize or CROP, created=self._writer.record.created)
         self._writer.describe(record)
         complete_with_predictions(self._writer, table, test)
+        tell([describe_result(self.path, table)])
         warn(doubts(table, test.class_names, options.get("claimed_accuracy")))
 
 

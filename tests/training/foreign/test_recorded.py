@@ -174,6 +174,27 @@ def test_a_grey_network_of_one_logit_is_two_classes(tmp_path):
     assert np.allclose(run.predictions().probabilities[:, 1], share, atol=5e-3)
 
 
+def test_what_was_made_of_a_model_and_how_many_images_are_right_are_said(pairs, tmp_path, capsys):
+    run = sightline.record(
+        tmp_path / "one", Own(1), [(image, 0) for image, _ in pairs[:4]], classes=("a", "b"), **NORMAL
+    )
+    said = capsys.readouterr().out
+    assert "logit" in said and f"{run.predictions().accuracy:.2%} of 4 test images right" in said
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (Own, r"is the class Own; make one, Own\(…\)"),
+        (Own().state_dict(), "of the type OrderedDict; give a torch.nn.Module"),
+        ("resnet18", "of the type str; give a torch.nn.Module"),
+    ],
+)
+def test_what_is_no_model_is_said_before_images_are_read(model, says, tmp_path):
+    with pytest.raises(UsageError, match=says):
+        sightline.record(tmp_path / "no", model, "folder:nowhere", **NORMAL)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
