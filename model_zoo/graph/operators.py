@@ -1,7 +1,8 @@
 """Name the operators that an opened graph may call: of tensors, with arguments that they check, and no files.
 
 A prefix is no fence. Among PyTorch's own operators are some that open files (`from_file`), trust a pointer inside a
-tensor (`fbgemm_…`) or hand out memory that nobody has written (`empty`): what is not named here is refused.
+tensor (`fbgemm_…`), hand out memory that nobody has written (`empty`) or lay a tensor over memory that is not its own
+(`as_strided`, `_reshape_alias`): what is not named here is refused. Others are called with care, see `guards`.
 """
 
 import operator
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from sightline.model_zoo.graph.guards import check_codes, guarded
 from sightline.model_zoo.spec import ModelError, printable
 
 _ACTIVATIONS = """
@@ -43,7 +45,7 @@ mT narrow numpy_T pad permute pixel_shuffle pixel_unshuffle channel_shuffle rave
 reflection_pad3d repeat repeat_interleave replication_pad1d replication_pad2d replication_pad3d reshape reshape_as roll
 rot90 scatter scatter_add select select_scatter slice slice_scatter split split_with_sizes squeeze stack swapaxes
 swapdims t take_along_dim tensor_split tile transpose tril triu unbind unflatten unfold unsafe_split unsqueeze view
-view_as vsplit vstack dsplit dstack copy zero _unsafe_view _reshape_alias lift_fresh_copy lift_fresh resolve_conj
+view_as vsplit vstack dsplit dstack copy zero _unsafe_view lift_fresh_copy lift_fresh resolve_conj
 resolve_neg
 """
 _NUMBERS = """
@@ -93,17 +95,19 @@ def find_operator(name: str) -> Callable[..., Any]:
         raise ModelError(f"It calls {printable(name)!r}, which is none of the operators that Sightline runs.")
     if name == RETURNED:
         return _unchanged
-    function: Callable[..., Any] = _AS_MODULES_DO.get(name) or getattr(packet, overload)
-    return function
+    return guarded(base, _AS_MODULES_DO.get(name) or getattr(packet, overload))
 
 
 def with_all_arguments(name: str, arguments: list[Any], named: dict[str, Any]) -> list[Any]:
     """Return the arguments without names, and behind them what the operator takes where it is not told otherwise.
 
-    Only of operators that are called as modules call them.
+    Only of operators that are called as modules call them. Raises ValueError for a number that stands for a type.
     """
+    packet, _, overload = name.partition(".")
+    if packet == "python":
+        return arguments
+    known = getattr(getattr(torch.ops.aten, packet), overload)
+    check_codes(known, arguments, named)
     if name not in _AS_MODULES_DO or named:
         return arguments
-    packet, _, overload = name.partition(".")
-    known = getattr(getattr(torch.ops.aten, packet), overload)._schema.arguments
-    return [*arguments, *(each.default_value for each in known[len(arguments) :])]
+    return [*arguments, *(each.default_value for each in known._schema.arguments[len(arguments) :])]

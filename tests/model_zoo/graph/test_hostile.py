@@ -17,6 +17,7 @@ from safetensors.torch import save
 from sightline.model_zoo import ModelError
 from sightline.model_zoo.graph import export_graph, open_graph
 from sightline.model_zoo.graph.network import Part
+from sightline.model_zoo.graph.operators import find_operator
 from sightline.model_zoo.graph.reading import GRAPH
 from tests.model_zoo.graph.archives import (
     CONSTANTS,
@@ -300,6 +301,45 @@ def test_modules_inside_themselves_and_in_a_thousand_others_are_refused(graph, n
     for more in ([["more", ""]], [["a", "a"], ["b", "b"], ["a.x", "b"], ["b.y", "a"]], doubled):
         program = {**graph[0], "modules": [*graph[0]["modules"], *more]}
         assert "damaged" in refused(ours(program), network.state_dict())
+
+
+# Operators that trust their arguments
+
+
+X, ONES = {"value": 0}, {"value": 1}
+LSTM = [X, [{"value": 2}] * 2, [ONES] * 4, True, 1, 0.0, False, False, False]
+TRUSTING = [
+    ("_reshape_alias.default", [X, [4000], [10**6]], {}),
+    ("zeros.default", [[2]], {"dtype": 999}),
+    ("zeros.default", [[2]], {"dtype": {"images": [997, 1]}}),
+    ("to.dtype", [X, 77], {}),
+    ("clone.default", [X], {"memory_format": 99}),
+    ("native_batch_norm.default", [X, ONES, ONES, ONES, ONES, False, 0.1, 1e-5], {}),
+    ("_native_batch_norm_legit_no_training.default", [X, ONES, ONES, ONES, ONES, 0.1, 1e-5], {}),
+    ("grid_sampler_2d.default", [X, {"value": 3}, 77, 77, False], {}),
+    ("scaled_dot_product_attention.default", [X, X, {"value": 4}], {}),
+    ("lstm.input", LSTM, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "named"), TRUSTING, ids=[f"{way[0]} {way[2]}" for way in TRUSTING])
+def test_no_operator_reads_beyond_a_tensor_or_crashes(name, arguments, named):
+    tensors = {
+        "x": torch.ones(2, 4, 3, 3), "one": torch.ones(1), "state": torch.ones(1, 2, 4),
+        "grid": torch.full((2, 2, 2, 2), float("inf")), "few": torch.ones(2, 4, 2, 3),
+    }  # fmt: skip
+    program = {
+        "image": [3, SIDE, SIDE], "modules": [["", ""]], "tensors": [["buffer", each] for each in tensors],
+        "calls": [["", 0]], "steps": [[0, name, arguments, named]], "outputs": [6], "marked": True, "version": 1,
+    }  # fmt: skip
+    refused(ours(program), tensors)
+
+
+def test_the_smallest_number_is_not_divided_by_minus_one():
+    divide, by = find_operator("div.Tensor_mode"), torch.tensor([-1] * 9)
+    with pytest.raises(ValueError, match="no number"):
+        divide(torch.tensor([-(2**63)] * 9), by, rounding_mode="trunc")
+    assert divide(torch.tensor([-7] * 9), by, rounding_mode="trunc").tolist() == [7] * 9
 
 
 # Anything
