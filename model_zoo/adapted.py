@@ -85,6 +85,15 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 def _own_copy(model: nn.Module) -> tuple[nn.Module, list[str]]:
     """Return a copy of the module inside its wrappers, ready to be asked, and what was changed, in sentences."""
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            f"The model is a {printable(type(model).__name__)}, not a torch.nn.Module: make the network, and load its "
+            "weights into it."
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError(
+            "The model is TorchScript, whose layers cannot be looked into: give the module it was made of."
+        )
     try:
         network = copy.deepcopy(unwrapped(model)).eval().requires_grad_(False)
     except Exception as error:  # a module may hold anything, and some of it cannot be copied

@@ -6,17 +6,19 @@ import platform
 import torch
 from torch import nn
 
-from sightline.model_zoo.spec import ModelError
+from sightline.model_zoo.spec import ModelError, printable
 
 
 def choose_device(name: str) -> torch.device:
     """Return the device of a name: auto (the first GPU where there is one), cpu or cuda.
 
-    Raises ModelError where there is no such device.
+    Raises ModelError for another name, or where there is no such device.
 
     >>> choose_device("cpu")
     device(type='cpu')
     """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ModelError(f"There is no device {printable(str(name))!r}; choose from: auto, cpu, cuda.")
     if name == "cuda" and not torch.cuda.is_available():
         raise ModelError("--device cuda: this machine has no GPU that torch can use; choose --device cpu or auto.")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -1,6 +1,7 @@
 """Take a network out of a Python file of the user's own: `FILE.py:NAME`. The file is run, as the user asks for."""
 
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -75,7 +76,7 @@ class OwnFile:
     @contextmanager
     def importable(self) -> Iterator[None]:
         """Let what lies beside the file, around its package, and in the current folder be imported meanwhile."""
-        arguments, path, before = sys.argv, list(sys.path), set(sys.modules)
+        arguments, path, before, current = sys.argv, list(sys.path), set(sys.modules), os.getcwd()
         aside = {name: module for name, module in sys.modules.items() if self._hides(name)}
         for name in aside:
             del sys.modules[name]
@@ -86,6 +87,7 @@ class OwnFile:
             yield
         finally:
             sys.argv, sys.path[:] = arguments, path
+            os.chdir(current)  # which our options are relative to
             new = sys.modules.keys() - before | aside.keys() & sys.modules.keys()
             own = [name for name in new if _first(name) == _PACKAGE or self._is_beside(_file(sys.modules[name]))]
             self._modules = {name: sys.modules.pop(name) for name in own}

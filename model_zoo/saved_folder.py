@@ -40,7 +40,7 @@ def saved_spec(library: str, name: str, input_size: int | None = None) -> ModelS
     read = _timm_fields if of_timm else _transformers_fields
     try:
         fields = read(folder, config, f"{library}:{folder}", input_size)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # of what is no such value
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # of keys of no sense
         first = printable(str(error).strip().split("\n")[0])
         raise ModelError(f"{folder / CONFIG} is damaged, or of another version ({first}).") from error
     weights = next((folder / file for file in WEIGHTS if (folder / file).is_file()), None)

@@ -175,7 +175,8 @@ def _blocks(image: NDArray[Any]) -> NDArray[np.float64]:
 
 def _refuse_chance(leaves: Leaves, some: list[int], sample: list[Any]) -> None:
     for position, image in zip(some, sample, strict=True):
-        if not np.array_equal(as_array(image), as_array(pair(leaves, position)[0])):
+        first, again = as_array(image), as_array(pair(leaves, position)[0])
+        if not np.array_equal(first, again, equal_nan=first.dtype.kind == again.dtype.kind == "f"):
             raise DataError(
                 f"Item {position} is another image each time: the data set draws at random, as for training. "
                 "Give the one that test images come from."

@@ -142,6 +142,8 @@ class Needy(Net):
         (Net(answer=lambda logits: logits.argmax(dim=1)), 4, "a tensor of 3,"),
         (Net(channels=5), 4, "takes no images of 3×8×8"),
         (Needy(), 4, "takes more than images.*wrap it"),
+        (Net().state_dict(), 4, "is a OrderedDict, not a torch.nn.Module: make the network, and load its weights"),
+        (torch.jit.trace(Net().eval(), IMAGES), 4, "is TorchScript, whose layers cannot be looked into"),
     ],
 )
 def test_what_is_no_classifier_of_these_images_is_refused_with_a_sentence(model, classes, said):

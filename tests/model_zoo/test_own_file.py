@@ -1,6 +1,7 @@
 """A network out of the user's own Python file: what may stand behind FILE.py:NAME, and what is said."""
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -53,6 +54,13 @@ def net(tmp_path):
     (tmp_path / "widths.py").write_text("WIDTH = 2")
     (tmp_path / "late.py").write_text("VALUE = 7")
     return tmp_path / "net.py"
+
+
+def test_a_file_that_goes_to_another_folder_takes_nobody_along(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = written(tmp_path, f"{NET.replace('from widths import WIDTH', 'WIDTH = 2')}\nimport os; os.chdir('/')\n")
+    model_spec(f"{file}:Fixed").build(4)
+    assert Path.cwd() == tmp_path
 
 
 def written(tmp_path, text, name="net.py"):

@@ -233,7 +233,7 @@ MODEL = ["--model", "timm:test_resnet", *WEIGHTS, "--dataset", "folder:photos"]
         ([*MODEL, "--predictions", "p.csv"], "--predictions has nothing to add and does not go with --model"),
         ([*MODEL, "--image-size", "4"], "--image-size 4 is out of range"),
         (["--predictions", "p.csv", "--image-size", "0"], "--image-size 0 is out of range"),
-        ([*MODEL, "--claimed-accuracy", "nan"], "--claimed-accuracy nan is none"),
+        ([*MODEL, "--claimed-accuracy", "nan"], "share from 0 to 1, or percent, not nan"),
         ([*MODEL, "--mean", "0.5", "0.5", "0.5"], "--mean and --std go together"),
         ([*MODEL, "--mean", "127", "127", "127", "--std", "50", "50", "50"], "of pixels scaled to 0-1"),
         ([*MODEL, "--mean", "0", "0", "0", "--std", "0", "1", "1"], "--std above 0 up to 1"),

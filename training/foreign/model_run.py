@@ -1,8 +1,8 @@
 """Make a run of a model that was trained elsewhere, wherever it comes from: a library, a file, or memory."""
 
 import io
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,10 +73,27 @@ def check_numbers(image_size: int | None, claimed_accuracy: float | None) -> Non
     least, most = IMAGE_SIZES
     if image_size is not None and not least <= image_size <= most:
         raise UsageError(f"--image-size {image_size} is out of range; it may be {least} to {most}.")
-    if claimed_accuracy is not None and not 0 <= claimed_accuracy <= 100:  # nor NaN
-        raise UsageError(f"--claimed-accuracy {claimed_accuracy} is none; give a share from 0 to 1, or percent.")
+    claim = claimed_accuracy
+    if claim is not None and not (isinstance(claim, (int, float)) and 0 <= claim <= 100):  # nor NaN
+        raise UsageError(f"A claimed accuracy is a share from 0 to 1, or percent, not {claim!r}.")
 
 
+@contextmanager
+def as_usual() -> Iterator[None]:
+    """Let what the program has set for its own tensors, such as inference mode or another type, not hold here."""
+    dtype = torch.get_default_dtype()
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        for kind in ("cpu", "cuda"):
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        stack.callback(torch.set_default_dtype, dtype)
+        torch.set_default_dtype(torch.float32)
+        yield
+
+
+@as_usual()
 def make_ready(
     foreign: ForeignModel, test: ImageSplit, dataset: str, settings: Mapping[str, Any], device: torch.device
 ) -> Ready:
@@ -118,6 +135,7 @@ def _export(network: nn.Module, sample: Tensor, name: str) -> tuple[bytes | None
         )
 
 
+@as_usual()
 def write_run(writer: RunWriter, ready: Ready, test: ImageSplit, epochs: Sequence[Epoch], remedy: str) -> pa.Table:
     """Write what a run has beside its record, and return the predictions.
 

@@ -30,13 +30,14 @@ from sightline.training.foreign.in_memory import (
     read_images,
     refuse_unknown,
 )
-from sightline.training.foreign.model_run import describe_result, doubts, write_run
+from sightline.training.foreign.model_run import as_usual, describe_result, doubts, write_run
 from sightline.training.foreign.predictions_run import complete_with_predictions, describe_predictions, of_probabilities
 from sightline.training.new_run import describe_curves
 
 BY_PROGRAM = "record its network on the same images with sightline.record(PATH, MODEL, DATA)"
 
 
+@as_usual()
 def record(path: Location, model: nn.Module, data: Any, **options: Unpack[Options]) -> Run:
     """Make the run directory `path` of a model in memory and the images to judge it on; return the run.
 
@@ -128,6 +129,7 @@ class Recording:
         self._writer.append_metrics({"epoch": epoch} | {name: _figure(name, value) for name, value in figures.items()})
         self._epochs.append(epoch)
 
+    @as_usual()
     def finish(
         self, model: nn.Module | None = None, data: Any = None, *, probabilities: Any = None, **options: Unpack[Options]
     ) -> Run:

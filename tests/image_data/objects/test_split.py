@@ -302,7 +302,7 @@ class Endless(IterableDataset):
         (Own(lambda image: "no image"), "Item 0: it "),
         (Own(lambda image: np.zeros((2, 8, 8))), "Item 0: it is 2×8×8; an image is"),
         (Own(lambda image: np.full((8, 8), 300)), "Item 0: it has values of type int64 that are no pixels"),
-        (Own(lambda image: np.full((8, 8), np.nan)), "Item 0"),
+        (Own(lambda image: np.full((8, 8), np.nan)), "Item 0: it has values outside 0–1"),
         (Own(lambda image: image.resize((8, 9))), "Item 0 is 8×9 pixels, and images must be square: give the"),
         ([(np.zeros((8, 8)), 0), (np.zeros((9, 9)), 0)], "Item 1 is 9×9 pixels, and item 0 8×8: give the transform"),
         (Own(side=1025), "Item 0 is 1025×1025 pixels, and a side may have 1,024: give the transform"),

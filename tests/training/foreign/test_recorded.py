@@ -159,6 +159,21 @@ def test_images_without_files_are_kept_whole(tmp_path):
     assert run.images().shape == (6, 128, 128, 3) and np.array_equal(run.model_images([3])[0], pixels[3])
 
 
+@pytest.fixture
+def usual_type():
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_what_the_program_has_set_for_itself_changes_nothing(own, pairs, tmp_path, usual_type):
+    usual = sightline.record(tmp_path / "usual", own, pairs, **NORMAL).predictions().probabilities
+    torch.set_default_dtype(torch.float64)
+    with torch.inference_mode(), torch.autocast("cpu"), torch.device("meta"):
+        run = sightline.record(tmp_path / "odd", own, pairs, **NORMAL)
+    assert torch.get_default_dtype() == torch.float64
+    assert np.array_equal(run.predictions().probabilities, usual) and run.record.network == "graph"
+
+
 def test_classes_may_be_called_by_whole_numbers(own, pairs, tmp_path):
     run = sightline.record(tmp_path / "numbers", own, pairs, classes=np.arange(10), **NORMAL)
     assert run.record.class_names == tuple("0123456789")
@@ -208,6 +223,10 @@ def test_what_is_no_model_is_said_before_images_are_read(model, says, tmp_path):
         (NORMAL | {"claimed_accuracy": float("nan")}, "share from 0 to 1"),
         (NORMAL | {"classes": {code: f"c{code}" for code in range(10)}}, "classes= takes a list of names"),
         (NORMAL | {"classes": [None] * 10}, "classes= takes a list of names"),
+        (NORMAL | {"claimed_accuracy": "93%"}, "A claimed accuracy is a share .* not '93%'"),
+        (NORMAL | {"claimed_accuracy": 930}, "A claimed accuracy is a share .* not 930"),
+        (NORMAL | {"size": "32"}, "size= takes the side .* not '32'"),
+        (NORMAL | {"device": "gpu"}, "no device 'gpu'; choose from: auto, cpu, cuda"),
     ],
 )
 def test_what_does_not_fit_is_a_sentence_and_makes_no_run(own, pairs, tmp_path, options, says):
