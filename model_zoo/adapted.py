@@ -110,11 +110,11 @@ def _first_answer(network: nn.Module, images: Tensor) -> tuple[bool, Any]:
             return False, network(images)
         except torch.OutOfMemoryError:
             raise
-        except Exception as error:  # a module may raise anything
-            problem = error
+        except (Exception, SystemExit) as error:  # a module may raise anything
+            problem: BaseException = error
         try:
             return True, network(_grey(images))
-        except Exception:
+        except (Exception, SystemExit):
             size = "×".join(map(str, images.shape[1:]))
             if isinstance(problem, TypeError) and "argument" in str(problem):
                 raise ModelError(
@@ -177,5 +177,5 @@ def _meaning(adapted: _Adapted, values: Tensor, images: Tensor, num_classes: int
     return "probabilities" if sums_to_one else "logits"
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return printable(str(error).strip().partition("\n")[0]).rstrip(".") or type(error).__name__

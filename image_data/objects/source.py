@@ -93,7 +93,7 @@ def pair(leaves: Leaves, position: int) -> tuple[Any, Any]:
     """Return image and label of an item. Raises DataError where the data set fails, or it is no pair."""
     try:
         item = leaves.item(position)
-    except Exception as error:  # of somebody's own class
+    except (Exception, SystemExit) as error:  # of somebody's own class
         words = str(error).strip().splitlines() or [""]
         raise DataError(
             f"Item {position} of the data set could not be read ({type(error).__name__}: {words[0][:200]})."

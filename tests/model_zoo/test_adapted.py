@@ -1,6 +1,7 @@
 """Anybody's module becomes a classifier of three channels that answers with logits; the module is left as it was."""
 
 import copy
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -142,6 +143,7 @@ class Needy(Net):
         (Net(answer=lambda logits: logits.argmax(dim=1)), 4, "a tensor of 3,"),
         (Net(channels=5), 4, "takes no images of 3×8×8"),
         (Needy(), 4, "takes more than images.*wrap it"),
+        (Net(answer=lambda logits: sys.exit(0)), 4, "takes no images of 3×8×8"),
         (Net().state_dict(), 4, "is a OrderedDict, not a torch.nn.Module: make the network, and load its weights"),
         (torch.jit.trace(Net().eval(), IMAGES), 4, "is TorchScript, whose layers cannot be looked into"),
     ],

@@ -119,6 +119,8 @@ def refuse_unknown(options: Options) -> None:
         raise UsageError(f"There is no option {unknown[0]!r}; choose from: {', '.join(Options.__annotations__)}.")
     if options.get("resize") not in (None, *NAMED):
         raise UsageError(f"resize may be {', '.join(NAMED)}, not {options['resize']!r}.")
+    if not isinstance(options.get("size", 0), int):
+        raise UsageError(f"size= takes the side of the images in pixels, a whole number, not {options['size']!r}.")
 
 
 def read_images(data: Any, options: Options, default: Preprocessing) -> ImageSplit:
@@ -160,9 +162,14 @@ def _channels(name: str, values: Any) -> Channels | None:
     """Return three values of what may be one, of grey, or three. Raises UsageError for anything else."""
     if values is None:
         return None
-    found = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    try:
+        found = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError):
+        found = np.array([])
     if found.shape not in ((1,), (3,)):
         raise UsageError(f"{name}= takes a number for each of red, green and blue, or one for grey.")
+    if not (found.min() >= 0 and found.max() <= 1) or name == "std" and found.min() == 0:
+        raise UsageError(f"{name}= is of pixels from 0 to 1{', and above 0' * (name == 'std')}: {values} is not.")
     red, green, blue = np.broadcast_to(found, 3).tolist()
     return red, green, blue
 
