@@ -101,9 +101,9 @@ def draw_anew(module: nn.Module, seed: int) -> None:
     with torch.random.fork_rng(devices=devices), torch.no_grad():
         torch.manual_seed(seed)
         for part in module.modules():
-            reset = getattr(part, "reset_parameters", None)
+            reset = getattr(type(part), "reset_parameters", None)  # not a module inside it that is called so
             if callable(reset):
-                reset()
+                reset(part)
             else:
                 for parameter in part.parameters(recurse=False):
                     order = torch.randperm(parameter.numel()).to(parameter.device)

@@ -114,3 +114,11 @@ def test_an_original_that_is_constant_has_no_value_and_a_random_one_is_not_simil
     assert randomisation(linear, images, sometimes)["input"].tolist() == [0] * 6
     constants = iter([True, False])
     assert np.isnan(randomisation(linear, images, sometimes)["input"]).all()
+
+
+def test_a_module_that_is_called_as_the_rule_of_a_layer_is_none():
+    network = nn.Module()
+    network.add_module("reset_parameters", nn.Linear(3, 2))
+    before = network.reset_parameters.weight.clone()
+    draw_anew(network, 0)
+    assert not torch.equal(before, network.reset_parameters.weight)
