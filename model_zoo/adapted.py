@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
+from torch.utils._pytree import tree_leaves
 
 from sightline.model_zoo.spec import ModelError, printable
 
@@ -18,6 +19,7 @@ MOST_NAMED = 5  # tensors, in a message
 LOUD = 1e6  # times the images: of such ones a logit leaves 0–1, a probability does not
 
 Meaning = Literal["logits", "logit", "probabilities", "probability"]  # singular: of the second of two classes
+Look = Callable[[Tensor], Tensor]  # what a network is shown of images
 Place = str | int | None  # where in an answer a tensor is: a key, an attribute, a number in a tuple; None: it is all
 
 
@@ -33,16 +35,23 @@ def adapt(model: nn.Module, images: Tensor, num_classes: int) -> tuple[nn.Module
     """
     network, notes = _own_copy(model)
     shown = images[:MOST_LOOKED_AT] if len(images) > 1 else images[:1].repeat(2, 1, 1, 1)
-    is_grey, answer = _first_answer(network, shown)
-    if is_grey:
+    look, answer = _first_answer(network, shown)
+    if look is _grey:
         notes.append("It takes images of one channel: it is shown 0.299 red + 0.587 green + 0.114 blue.")
     place, values = _choose(answer, len(shown), num_classes)
     if place not in (None, "logits"):
         notes.append(f"Of what it returns, {printable(str(place))!r} was taken as its answer.")
-    adapted = _Adapted(network.forward, is_grey, place, "logits")
+    adapted = _Adapted(network.forward, look, place, "logits")
     adapted.meaning = _meaning(adapted, values, shown, num_classes)
     notes += [note for note in [_NOTES[adapted.meaning]] if note]
-    if is_grey or place is not None or adapted.meaning != "logits" or values.ndim != 2:
+    is_one_row = _alone(adapted, shown[:1], values).ndim == 2
+    if (
+        look is not _as_they_are
+        or place is not None
+        or adapted.meaning != "logits"
+        or values.ndim != 2
+        or not is_one_row
+    ):
         network.forward = adapted.answer
     return network, notes
 
@@ -60,13 +69,16 @@ class _Adapted:
     """A forward: that of a network, with what stands before and after it. A copy of the network copies it."""
 
     forward: Callable[..., Any]
-    is_grey: bool
+    look: Look
     place: Place
     meaning: Meaning
 
+    def taken(self, images: Tensor) -> Tensor:
+        values: Tensor = _at(self.forward(self.look(images)), self.place)
+        return values
+
     def answer(self, images: Tensor) -> Tensor:
-        values = _at(self.forward(_grey(images) if self.is_grey else images), self.place)
-        values = values.flatten(1) if values.ndim > 1 else values[:, None]
+        values = self.taken(images).reshape(len(images), -1)
         if self.meaning == "logits":
             return values
         if self.meaning == "logit":
@@ -95,7 +107,11 @@ def _own_copy(model: nn.Module) -> tuple[nn.Module, list[str]]:
             "The model is TorchScript, whose layers cannot be looked into: give the module it was made of."
         )
     try:
-        network = copy.deepcopy(unwrapped(model)).eval().requires_grad_(False)
+        inner = unwrapped(model)
+        with torch.no_grad():  # a copy of TorchScript's is computed
+            network = copy.deepcopy(inner, _kept_from_a_forward(inner)).eval()
+        for parameter in network.parameters():
+            parameter.requires_grad_(False)
     except Exception as error:  # a module may hold anything, and some of it cannot be copied
         raise ModelError(f"The model cannot be copied ({_line(error)}); give one without what it holds.") from error
     if any(tensor.dtype in (torch.float16, torch.bfloat16, torch.float64) for tensor in network.parameters()):
@@ -103,29 +119,44 @@ def _own_copy(model: nn.Module) -> tuple[nn.Module, list[str]]:
     return network, []
 
 
-def _first_answer(network: nn.Module, images: Tensor) -> tuple[bool, Any]:
-    """Return what the network answers, to images of one channel if it takes no colours, and whether that is so."""
+def _kept_from_a_forward(model: nn.Module) -> dict[int, Tensor]:
+    """Return what to copy for tensors that modules keep (features, a normalised weight): those with a past refuse."""
+    kept = (value for module in model.modules() for value in tree_leaves(vars(module)) if isinstance(value, Tensor))
+    return {id(tensor): tensor.detach().clone() for tensor in kept if not tensor.is_leaf}
+
+
+def _first_answer(network: nn.Module, images: Tensor) -> tuple[Look, Any]:
+    """Return how the network takes images, the first way that it does, and what it answers. Raises ModelError."""
+    problems: list[BaseException] = []
     with torch.no_grad():
-        try:
-            return False, network(images)
-        except torch.OutOfMemoryError:
-            raise
-        except (Exception, SystemExit) as error:  # a module may raise anything
-            problem: BaseException = error
-        try:
-            return True, network(_grey(images))
-        except (Exception, SystemExit):
-            size = "×".join(map(str, images.shape[1:]))
-            if isinstance(problem, TypeError) and "argument" in str(problem):
-                raise ModelError(
-                    f"The model's forward takes more than images ({_line(problem)}): wrap it in a module that takes "
-                    "images alone."
-                ) from problem
-            raise ModelError(f"The model takes no images of {size} ({_line(problem)}).") from problem
+        for look in (_as_they_are, _in_rows, _grey):
+            try:
+                return look, network(look(images))
+            except torch.OutOfMemoryError:
+                raise
+            except (Exception, SystemExit) as error:  # a module may raise anything
+                problems.append(error)
+    problem = problems[1]
+    if isinstance(problem, TypeError) and "argument" in str(problem):
+        raise ModelError(
+            f"The model's forward takes more than images ({_line(problem)}): wrap it in a module that takes "
+            "images alone."
+        ) from problem
+    size = "×".join(map(str, images.shape[1:]))
+    raise ModelError(f"The model takes no images of {size} ({_line(problem)}).") from problem
+
+
+def _as_they_are(images: Tensor) -> Tensor:
+    return images
+
+
+def _in_rows(images: Tensor) -> Tensor:
+    """Lay images out as PyTorch does by default, colour after colour: many a forward's `view` counts on it."""
+    return images.contiguous()
 
 
 def _grey(images: Tensor) -> Tensor:
-    red, green, blue = GREY
+    images, (red, green, blue) = images.contiguous(), GREY
     return red * images[:, 0:1] + green * images[:, 1:2] + blue * images[:, 2:3]
 
 
@@ -162,6 +193,24 @@ def _at(answer: Any, place: Place) -> Any:
     if place is None:
         return answer
     return answer[place] if isinstance(answer, Mapping) or isinstance(place, int) else getattr(answer, place)
+
+
+def _alone(adapted: _Adapted, image: Tensor, values: Tensor) -> Tensor:
+    """Return what the network answers to one image, 1×3×H×W. Raises ModelError where that has not the values of one.
+
+    A forward that squeezes takes away the dimension of one image too.
+    """
+    try:
+        with torch.no_grad():
+            alone = adapted.taken(image)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # a module may raise anything
+        raise ModelError(f"The model answers to several images, but not to one ({_line(error)}).") from error
+    if alone.numel() * len(values) != values.numel():
+        shape = "×".join(map(str, alone.shape)) or "one number"
+        raise ModelError(f"The model answers to several images one by one, but to one alone with a tensor of {shape}.")
+    return alone
 
 
 def _meaning(adapted: _Adapted, values: Tensor, images: Tensor, num_classes: int) -> Meaning:

@@ -128,6 +128,69 @@ def test_a_copy_of_an_adapted_network_has_its_own_weights():
     assert copied(IMAGES).tolist() == [[0, 7]] * 3
 
 
+class Tutorial(nn.Module):
+    """Flattens with `view`, which refuses memory that is laid out with the colours side by side."""
+
+    def __init__(self, channels=3):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(channels, 5, 3), nn.Linear(45, 4)
+
+    def forward(self, images):
+        return self.fc(functional.max_pool2d(self.conv(images).relu(), 2).view(-1, 45))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_that_flattens_with_view_takes_images_however_they_are_laid_out(channels):
+    model, images = Tutorial(channels), IMAGES.contiguous(memory_format=torch.channels_last)
+    if channels == 3:
+        with pytest.raises(RuntimeError, match="view"):
+            model(images)
+    network, _ = adapt(model, images, 4)
+    red, green, blue = IMAGES.split(1, dim=1)
+    expected = model(IMAGES if channels == 3 else 0.299 * red + 0.587 * green + 0.114 * blue)
+    for count in (1, 3):
+        assert torch.equal(network(images[:count]), network(IMAGES[:count]))
+        torch.testing.assert_close(network(images[:count]), expected[:count])
+
+
+class Keeping(Net):
+    """Keeps what it computed, as some do to look at it later; and its head has a weight that is computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.utils.weight_norm(self.fc)
+
+    def forward(self, images):
+        self.seen = {"features": [self.conv(images)]}
+        return super().forward(images)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_a_model_that_keeps_tensors_of_its_last_forward_is_copied():
+    model = Keeping()
+    expected = model(IMAGES)
+    with pytest.raises(RuntimeError, match="deepcopy"):
+        copy.deepcopy(model)
+    network, _ = adapt(model, IMAGES, 4)
+    assert torch.equal(network(IMAGES), expected)
+    assert model.seen["features"][0].requires_grad and not network.seen["features"][0].requires_grad
+
+
+def test_a_model_with_a_part_in_torchscript_is_copied():
+    model = Net().eval()
+    expected = model(IMAGES)
+    model.conv = torch.jit.script(nn.Sequential(model.conv, nn.BatchNorm2d(5).eval(), nn.Identity()))
+    torch.testing.assert_close(adapt(model, IMAGES, 4)[0](IMAGES), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_one_image_has_a_row_also_where_the_forward_squeezes():
+    model = Net()
+    model.forward = lambda images: model.fc(model.conv(images).relu().mean(dim=(2, 3), keepdim=True).squeeze())
+    network, notes = adapt(model, IMAGES, 4)
+    assert model(IMAGES[:1]).shape == (4,) and network(IMAGES[:1]).shape == (1, 4) and notes == []
+    torch.testing.assert_close(network(IMAGES[:1]), logits_of(model)[:1])
+
+
 class Needy(Net):
     def forward(self, images, mask):
         return super().forward(images * mask)
@@ -142,6 +205,12 @@ class Needy(Net):
         (Net(answer=lambda logits: (logits[:, :2], logits.mean())), 4, "tensors of 3×2, one number"),
         (Net(answer=lambda logits: logits.argmax(dim=1)), 4, "a tensor of 3,"),
         (Net(channels=5), 4, "takes no images of 3×8×8"),
+        (Net(answer=lambda logits: nn.BatchNorm1d(4).eval()(logits.squeeze())), 4, "not to one .*got 1D"),
+        (
+            Net(answer=lambda logits: logits if len(logits) > 1 else logits[:, :2]),
+            4,
+            "to one alone with a tensor of 1×2",
+        ),
         (Needy(), 4, "takes more than images.*wrap it"),
         (Net(answer=lambda logits: sys.exit(0)), 4, "takes no images of 3×8×8"),
         (Net().state_dict(), 4, "is a OrderedDict, not a torch.nn.Module: make the network, and load its weights"),
