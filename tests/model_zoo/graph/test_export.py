@@ -6,10 +6,14 @@ import io
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations
+from transformers import Data2VecVisionConfig, Data2VecVisionForImageClassification
 
 from sightline.explain.attribution.engine import layer_attributions
 from sightline.explain.attribution.grids import map_layers, suggest_layers
 from sightline.model_zoo import ModelError, find_head
+from sightline.model_zoo.adapted import adapt
 from sightline.model_zoo.graph import export_graph, open_graph
 from tests.exported_networks import NETWORKS, Own, images_for, pair_of
 
@@ -97,6 +101,70 @@ def test_a_network_of_any_size_stays_one_and_another_refuses_what_it_was_not_exp
     torch.testing.assert_close(opened(large), network(large), rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="takes images of 3×16×16 only"):
         pair_of("ViT of timm")[1](large)
+
+
+class Cells(nn.Module):
+    """Goes over the rows of images with a cell, by hand."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.cell, self.fc = kind(3 * SIDE, 8), nn.Linear(8, 4)
+
+    def forward(self, images):
+        state = None
+        for row in images.permute(2, 0, 1, 3).flatten(2):
+            state = self.cell(row, state)
+        return self.fc(state[0] if isinstance(state, tuple) else state)
+
+
+def data2vec(_):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    return Data2VecVisionForImageClassification(
+        Data2VecVisionConfig(**sizes, image_size=SIDE, patch_size=4, num_labels=4)
+    )
+
+
+def normalised_weights(_):
+    network = Own(4)
+    network.head[1] = parametrizations.weight_norm(network.head[1])
+    return network
+
+
+@pytest.mark.parametrize(
+    ("build", "kind"),
+    [
+        (Cells, nn.LSTMCell),
+        (Cells, nn.GRUCell),
+        (Cells, nn.RNNCell),
+        (Cells, lambda *sizes: nn.RNNCell(*sizes, nonlinearity="relu")),
+        (data2vec, None),  # takes a view of what attention returns
+        (normalised_weights, None),
+    ],
+)
+def test_what_other_families_compute_with_is_kept(build, kind):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = adapt(build(kind), IMAGES, 4)[0]
+    images = torch.randn(3, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(again(network)(images), network(images), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda images: functional.pairwise_distance(images.mean(3), torch.linspace(0, 1, SIDE)),
+        lambda images: torch.quantile(images.flatten(2), 0.3, dim=2) + images.flatten(2).nanmedian(dim=2).values,
+        lambda images: functional.one_hot(images.mean(dim=(2, 3)).argmax(dim=1), 3).float() + images.mean(dim=(2, 3)),
+        lambda images: torch.fft.fftn(images, dim=(2, 3)).abs().mean(dim=(2, 3)),
+        lambda images: torch.fft.irfftn(2 * torch.fft.rfftn(images, dim=(2, 3)), dim=(2, 3)).amax(dim=(2, 3)),
+    ],
+)
+def test_what_people_compute_of_maps_is_kept(look):
+    network = Looking(look).eval()
+    opened = again(network)
+    for count in (1, 2, 5):
+        images = torch.randn(count, 3, SIDE, SIDE)
+        torch.testing.assert_close(opened(images), network(images), rtol=1e-5, atol=1e-6)
 
 
 class Looking(nn.Module):
