@@ -22,6 +22,7 @@ from sightline.model_zoo.spec import ModelError, printable
 
 FEW, MORE = 2, 3  # images: what differs between the two is the number of images
 TOLERANCE = 1e-4  # of the logits, relative to the largest
+OF_GRADIENTS = 1e-2  # relative to their norm: at a corner of ReLU, rounding turns one on or off
 _CANNOT = "The network cannot be kept as a graph."
 
 
@@ -41,6 +42,7 @@ def export_graph(model: nn.Module, images: Tensor) -> bytes:
         opened = open_graph(io.BytesIO(_written(program, constants)), model.state_dict()).to(device_of(model))
         for count in (1, MORE + 2):
             _compare(model, opened, _several(images, count))
+        _compare_gradients(model, opened, _several(images, FEW))
         large = functional.interpolate(images[:1], scale_factor=2)
         return _written(replace(program, any_size=_takes(model, opened, large)), constants)
 
@@ -69,6 +71,8 @@ def _trace(model: nn.Module, images: Tensor) -> tuple[Program, dict[str, Tensor]
 def _reason(error: Exception) -> str:
     """Say in plain words why a forward was not exported: PyTorch says it on pages."""
     text = str(error)
+    if "ScriptModule" in text:
+        return "A part of it is TorchScript, which PyTorch cannot export: give the module that this was made from"
     if any(word in text for word in ("data-dependent", "data dependent", "_local_scalar_dense", "aten.nonzero")):
         return "What it does depends on the values in the images: an if, a loop or a size is computed from them"
     if "numpy" in text.lower():
@@ -156,6 +160,31 @@ def _compare(model: nn.Module, opened: nn.Module, images: Tensor) -> None:
     most = TOLERANCE * expected.abs().max().item()
     if expected.shape != found.shape or not torch.allclose(found, expected, rtol=0, atol=most, equal_nan=True):
         raise _otherwise()
+
+
+def _compare_gradients(model: nn.Module, opened: nn.Module, images: Tensor) -> None:
+    """Raise ModelError where the exported network has other gradients than the model, so that its maps would be others.
+
+    Of a function with a gradient of its own (a straight-through estimator, a reversal) a graph has only the steps.
+    """
+    expected, found = (_gradient(network, images) for network in (model, opened))
+    if expected is None or (found is not None and (found - expected).norm() <= OF_GRADIENTS * expected.norm()):
+        return
+    raise ModelError(f"{_CANNOT} Its gradients are not those of its steps: a torch.autograd.Function gives others.")
+
+
+def _gradient(network: nn.Module, images: Tensor) -> Tensor | None:
+    """Return the gradient of a mixture of the logits to the images; None where the network has none."""
+    shown = images.clone().requires_grad_()
+    try:
+        with torch.enable_grad():
+            answer = network(shown.clone())  # which a forward may change
+            weights = torch.randn(answer.shape, generator=torch.Generator().manual_seed(0)).to(answer)
+            return torch.autograd.grad((answer * weights).sum(), shown)[0]
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # whatever a forward without a backward raises
+        return None
 
 
 def _takes(model: nn.Module, opened: nn.Module, images: Tensor) -> bool:

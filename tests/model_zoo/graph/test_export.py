@@ -167,6 +167,60 @@ def test_what_people_compute_of_maps_is_kept(look):
         torch.testing.assert_close(opened(images), network(images), rtol=1e-5, atol=1e-6)
 
 
+class Rounded(torch.autograd.Function):
+    """A straight-through estimator: rounding has the gradient zero, and says that of the identity."""
+
+    @staticmethod
+    def forward(_, values):
+        return values.round()
+
+    @staticmethod
+    def backward(_, gradient):
+        return gradient
+
+
+class Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(_, values):
+        return values.clone()
+
+    @staticmethod
+    def backward(_, gradient):
+        return -gradient
+
+
+class OwnSquare(torch.autograd.Function):
+    @staticmethod
+    def forward(context, values):
+        context.save_for_backward(values)
+        return values * values
+
+    @staticmethod
+    def backward(context, gradient):
+        return 2 * context.saved_tensors[0] * gradient
+
+
+@pytest.mark.parametrize("function", [Rounded, Reversed])
+def test_a_function_whose_gradient_is_not_that_of_its_steps_is_refused(function):
+    with pytest.raises(ModelError, match="gradients are not those of its steps: a torch.autograd.Function"):
+        export_graph(Looking(lambda images: mean(function.apply(3 * images))).eval(), IMAGES)
+
+
+def test_a_function_that_says_the_gradient_of_its_steps_is_kept():
+    network = Looking(lambda images: mean(OwnSquare.apply(images))).eval()
+    one, other = IMAGES.clone().requires_grad_(), IMAGES.clone().requires_grad_()
+    network(one).sum().backward()
+    again(network)(other).sum().backward()
+    torch.testing.assert_close(other.grad, one.grad)
+
+
+def test_a_part_in_torchscript_is_refused_with_a_sentence():
+    network = Own(4).eval()
+    network.block = torch.jit.script(network.block)
+    with pytest.raises(ModelError, match="A part of it is TorchScript.*give the module"):
+        export_graph(network, IMAGES)
+
+
 class Looking(nn.Module):
     """A network that does with images what a function says."""
 
