@@ -2,12 +2,14 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
 from torch.optim.swa_utils import AveragedModel
 from torch.utils._pytree import tree_leaves
 
@@ -27,10 +29,11 @@ def adapt(model: nn.Module, images: Tensor, num_classes: int) -> tuple[nn.Module
     """Return a copy of the model that answers with logits, N×C, to float32 N×3×H×W; and what that took, in sentences.
 
     images: float32 N×3×H×W, normalised, on the model's device. The copy is in eval mode, frozen, in float32, and has
-    the names that the model's modules and tensors have. A network of one channel is shown 0.299 R + 0.587 G + 0.114 B,
-    which is the grey image where mean and std are those of grey. One logit is that of the second of two classes, whose
-    first has 0; probabilities become their logarithms. Of an object, a dict or a tuple the first tensor of the right
-    size is taken, `logits` before others. The model itself is left as it was.
+    the names that the model's modules and tensors have, but that weights which a forward computes are plain. A network
+    of one channel is shown 0.299 R + 0.587 G + 0.114 B, which is the grey image where mean and std are those of grey.
+    One logit is that of the second of two classes, whose first has 0; probabilities become their logarithms. Of an
+    object, a dict or a tuple the first tensor of the right size is taken, `logits` before others. The model itself is
+    left as it was.
     Raises ModelError with a sentence where it takes no such images, or answers with something else.
     """
     network, notes = _own_copy(model)
@@ -110,6 +113,7 @@ def _own_copy(model: nn.Module) -> tuple[nn.Module, list[str]]:
         inner = unwrapped(model)
         with torch.no_grad():  # a copy of TorchScript's is computed
             network = copy.deepcopy(inner, _kept_from_a_forward(inner)).eval()
+            _let_weights_be_plain(network)
         for parameter in network.parameters():
             parameter.requires_grad_(False)
     except Exception as error:  # a module may hold anything, and some of it cannot be copied
@@ -123,6 +127,24 @@ def _kept_from_a_forward(model: nn.Module) -> dict[int, Tensor]:
     """Return what to copy for tensors that modules keep (features, a normalised weight): those with a past refuse."""
     kept = (value for module in model.modules() for value in tree_leaves(vars(module)) if isinstance(value, Tensor))
     return {id(tensor): tensor.detach().clone() for tensor in kept if not tensor.is_leaf}
+
+
+def _let_weights_be_plain(network: nn.Module) -> None:
+    """Keep of weights that every forward computes (weight_norm, spectral_norm, orthogonal) what they are in eval mode.
+
+    A head is found by its weight, and a layer drawn anew by its own.
+    """
+    for module in list(network.modules()):
+        if parametrize.is_parametrized(module):
+            plain = {name: nn.Parameter(getattr(module, name)) for name in cast(nn.ModuleDict, module.parametrizations)}
+            # Not by `remove_parametrizations`: it changes the class, which is the model's as well.
+            module.__class__ = parametrize.type_before_parametrizations(module)
+            del module.parametrizations
+            for name, parameter in plain.items():
+                module.register_parameter(name, parameter)
+        for remove in (remove_weight_norm, remove_spectral_norm):
+            with suppress(ValueError):  # it has none
+                remove(module)
 
 
 def _first_answer(network: nn.Module, images: Tensor) -> tuple[Look, Any]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import parametrizations
 
 from sightline.model_zoo import ModelError, find_head
 from sightline.model_zoo.adapted import adapt
@@ -174,6 +175,28 @@ def test_a_model_that_keeps_tensors_of_its_last_forward_is_copied():
     network, _ = adapt(model, IMAGES, 4)
     assert torch.equal(network(IMAGES), expected)
     assert model.seen["features"][0].requires_grad and not network.seen["features"][0].requires_grad
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize(
+    "normalise",
+    [
+        nn.utils.weight_norm,
+        nn.utils.spectral_norm,
+        parametrizations.weight_norm,
+        parametrizations.spectral_norm,
+        parametrizations.orthogonal,
+    ],
+)
+def test_weights_that_every_forward_computes_are_plain(normalise):
+    model = Net()
+    model.fc = normalise(model.fc)
+    model.eval()
+    network, _ = adapt(model, IMAGES, 4)
+    torch.testing.assert_close(network(IMAGES), model(IMAGES), rtol=1e-5, atol=1e-6)
+    assert network.state_dict().keys() == Net().state_dict().keys()
+    assert find_head(network, 4) == "fc" and not network.fc.weight.requires_grad
+    torch.testing.assert_close(network.fc.weight, model.fc.weight)
 
 
 def test_a_model_with_a_part_in_torchscript_is_copied():

@@ -119,9 +119,8 @@ class Cells(nn.Module):
 
 def data2vec(_):
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    return Data2VecVisionForImageClassification(
-        Data2VecVisionConfig(**sizes, image_size=SIDE, patch_size=4, num_labels=4)
-    )
+    config = Data2VecVisionConfig(**sizes, image_size=SIDE, patch_size=4, num_labels=4)
+    return adapt(Data2VecVisionForImageClassification(config), IMAGES, 4)[0]
 
 
 def normalised_weights(_):
@@ -144,7 +143,7 @@ def normalised_weights(_):
 def test_what_other_families_compute_with_is_kept(build, kind):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = adapt(build(kind), IMAGES, 4)[0]
+        network = build(kind).eval()
     images = torch.randn(3, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(again(network)(images), network(images), rtol=1e-5, atol=1e-6)
 
