@@ -35,8 +35,7 @@ quantile sort std std_mean sum topk var var_mean
 """
 _PRODUCTS = """
 addbmm addmm addmv addr baddbmm bilinear bmm cdist cosine_similarity cross dot einsum inner kron linalg_cross
-linalg_matmul linalg_multi_dot linear matmul mm mv outer pairwise_distance tensordot vdot _weight_norm
-_weight_norm_interface
+linalg_matmul linalg_multi_dot linear matmul mm mv outer pairwise_distance tensordot vdot
 """
 _SHAPES = """
 alias atleast_1d atleast_2d atleast_3d broadcast_tensors broadcast_to cat chunk clone col2im concat concatenate
@@ -59,7 +58,7 @@ _LAYERS = """
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
 _adaptive_avg_pool2d _adaptive_avg_pool3d affine_grid_generator alpha_dropout avg_pool1d avg_pool2d avg_pool3d
 batch_norm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution dropout embedding
-feature_alpha_dropout feature_dropout grid_sampler grid_sampler_2d grid_sampler_3d group_norm gru gru_cell instance_norm
+feature_alpha_dropout feature_dropout grid_sampler grid_sampler_2d group_norm gru gru_cell instance_norm
 layer_norm lstm lstm_cell
 max_pool1d max_pool2d max_pool3d max_pool2d_with_indices native_batch_norm native_dropout native_group_norm
 native_layer_norm _native_batch_norm_legit_no_training rms_norm rnn_relu rnn_relu_cell rnn_tanh

@@ -126,7 +126,7 @@ def data2vec(_):
 def normalised_weights(_):
     network = Own(4)
     network.head[1] = parametrizations.weight_norm(network.head[1])
-    return network
+    return adapt(network, IMAGES, 4)[0]
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ NAMES = [
     *("torch.ops.aten.from_file.default", "torch.ops.aten.set_.source_Storage", "torch.ops.aten.empty.memory_format"),
     *("torch.ops.aten.fbgemm_linear_int8_weight.default", "torch.ops.aten.relu.out", "torch.ops.prim.device.default"),
     *("torch.ops.higher_order.cond", "_operator.attrgetter", "_operator.methodcaller", "_operator.__import__"),
+    *("_weight_norm.default", "_weight_norm_interface.default", "grid_sampler_3d.default"),
     *("#custom.op", "", ".", "python.getattr", "relu.default\n", "torch.ops.aten.ｒelu.default"),
 ]
 
