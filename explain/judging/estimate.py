@@ -18,6 +18,7 @@ from sightline.run_store.run import Run
 
 TRIED = 16  # images in the passes that are timed
 TRIED_PIXELS = 2**16  # of the images on which ROAD is timed: one of 224 pixels a side
+QUICK = 1.0  # seconds
 START = 8.0  # seconds until a process has loaded its libraries and the run
 
 
@@ -49,7 +50,12 @@ def seconds(run: Run, methods: Sequence[str], layers: Sequence[str], images: int
 
 
 def _seconds_of(do: Callable[[], object]) -> float:
-    """Return how long it takes."""
-    start = time.perf_counter()
-    do()
-    return time.perf_counter() - start
+    """Return how long it takes: of what is quick the shorter of two times, since the first also loads what it needs."""
+
+    def once() -> float:
+        start = time.perf_counter()
+        do()
+        return time.perf_counter() - start
+
+    first = once()
+    return first if first > QUICK else min(first, once())

@@ -64,9 +64,9 @@ def test_a_name_that_the_user_did_not_give_runs_nothing(file):
     [
         (
             "Needy",
-            r"could not be made \(TypeError: .*'root'\).* write a function such as def data\(\): return Needy\(…\)",
+            r"could not be made: TypeError: .*'root'.* write a function such as def data\(\): return Needy\(…\)",
         ),
-        ("fails", r"fails of .* could not be made \(ValueError in line 18: no disk\)"),
+        ("fails", r"fails of .* could not be made: ValueError in line 18 of own.py: no disk"),
         ("nothing", "gives None; it must give a data set"),
         ("wrong", "has no wrong, but .*Data"),
     ],
@@ -79,11 +79,11 @@ def test_what_cannot_be_made_is_a_sentence(file, name, words):
 @pytest.mark.parametrize(
     ("program", "words"),
     [
-        ("x = 1\nraise RuntimeError('no')\n", r"could not be run \(RuntimeError in line 2: no\)"),
-        ("x =\n", r"could not be run \(SyntaxError in line 1: invalid syntax\)"),
-        ("import no_such_module\n", r"could not be run \(ModuleNotFoundError in line 1: No module named"),
-        ("raise SystemExit(3)\n", r"could not be run \(SystemExit in line 1: 3\)"),
-        (None, "There is no file .*FILE.py:NAME names a data set"),
+        ("x = 1\nraise RuntimeError('no')\n", r"cannot be imported: RuntimeError in line 2 of bad.py: no"),
+        ("x =\n", r"cannot be imported: SyntaxError in line 1 of bad.py: invalid syntax"),
+        ("import no_such_module\n", r"cannot be imported: ModuleNotFoundError in line 1 of bad.py: No module named"),
+        ("raise SystemExit(3)\n", r"cannot be imported: SystemExit in line 1 of bad.py: what runs on its own"),
+        (None, "No file .*FILE.py:NAME names what is in a Python file"),
     ],
 )
 def test_a_file_that_cannot_be_run_is_a_sentence(tmp_path, program, words):

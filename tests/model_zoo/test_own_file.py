@@ -168,7 +168,7 @@ def test_a_file_that_fails_is_a_sentence_with_the_line(tmp_path, text, says, cap
 
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(ModelError, match="No file .*nothing.py; FILE.py:NAME names a network in a Python file"):
+    with pytest.raises(ModelError, match="No file .*nothing.py; FILE.py:NAME names what is in a Python file"):
         model_spec(f"{tmp_path / 'nothing.py'}:Net")
 
 

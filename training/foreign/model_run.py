@@ -107,6 +107,7 @@ def make_ready(
     network, notes = (foreign.model, []) if foreign.by_name else adapt(foreign.model, sample, classes)
     network = network.cpu().eval().requires_grad_(False)
     first_look(network, sample, classes, foreign.name)
+    _refuse_without_gradient(network, sample, foreign.name)
     graph, without = (None, "") if foreign.by_name else _export(network, sample, foreign.name)
     if graph:
         network = open_graph(io.BytesIO(graph), network.state_dict())
@@ -122,6 +123,16 @@ def make_ready(
         **describe(dict(settings) | {"model": foreign.name, "dataset": dataset}, {"test": test}, network, device),
     )
     return Ready(record, network.to(device), graph, (*notes, *filter(None, [without])), foreign.claimed_accuracy)
+
+
+def _refuse_without_gradient(network: nn.Module, sample: Tensor, name: str) -> None:
+    """Raise ModelError for a network whose answer has no gradient, of which every map would be blank."""
+    with torch.enable_grad():
+        if not network(sample[:1].clone().requires_grad_()).requires_grad:
+            raise ModelError(
+                f"What {name} answers has no gradient, and maps need one: take torch.no_grad, inference_mode or detach "
+                "out of its forward."
+            )
 
 
 def _export(network: nn.Module, sample: Tensor, name: str) -> tuple[bytes | None, str]:

@@ -16,7 +16,7 @@ from typing import Any
 from sightline.run_store.files import FileError, open_regular
 from sightline.training.logs.columns import is_split, shown, understand
 
-MOST_BYTES = 64 * 2**20  # of a text; its lines are in memory
+MOST_BYTES = 16 * 2**20  # of a text, whose lines take thirty times as much memory
 OTHERS_KEPT = 1000
 _RUN = ("run", "run_name", "experiment", "trial", "fold", "seed")
 _SPLIT = ("phase", "split", "mode", "subset", "stage")
@@ -130,6 +130,8 @@ def parse_number(value: object) -> float | None:
 
 def read_text(path: Path) -> Rows:
     """Read a CSV, JSON or JSON-lines file. Raises FileError for what is none; else OSError."""
+    if path.is_file() and path.stat().st_size > MOST_BYTES:
+        raise FileError(f"is larger than {MOST_BYTES // 2**20} MiB; give a log with fewer lines, such as one an epoch")
     with closing(open_regular(os.fspath(path), MOST_BYTES)) as stream:
         content = stream.read()
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # PowerShell's

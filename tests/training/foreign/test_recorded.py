@@ -97,6 +97,12 @@ def test_a_network_that_does_not_export_keeps_predictions_maps_and_the_reason(ti
     assert kept == sorted(run.record.layers)
 
 
+def test_a_forward_without_gradient_is_told_what_maps_need(own, pairs, tmp_path):
+    own.forward = torch.no_grad()(own.forward)
+    with pytest.raises(ModelError, match="has no gradient, and maps need one: take torch.no_grad"):
+        sightline.record(tmp_path / "run", own, pairs, **NORMAL)
+
+
 def test_the_transform_of_a_data_set_says_how_images_become_input(own, tiny_folder, tmp_path):
     steps = Compose([Resize(40), CenterCrop(32), ToTensor(), Normalize((0.5, 0.4, 0.3), (0.2, 0.25, 0.3))])
     data = ImageFolder(tiny_folder / "test", steps)

@@ -237,7 +237,7 @@ def test_a_file_that_is_larger_than_a_log_is_not_read(tmp_path):
     file = tmp_path / "log.csv"
     file.write_text("epoch,loss\n1,2\n")
     os.truncate(file, rows.MOST_BYTES + 1)
-    with pytest.raises(LogError, match="is larger than 65,536 KiB"):
+    with pytest.raises(LogError, match="is larger than 16 MiB; give a log with fewer lines"):
         read_log(file)
 
 
