@@ -133,11 +133,12 @@ def test_the_names_in_a_checkpoint_go_before_those_of_published_weights(photos, 
     assert run.predictions().column("label").tolist() == [1, 1, 2, 2, 0, 0]
 
 
-def test_a_run_of_arrays_of_fractions_is_evaluated_again_at_the_size_it_was_made_at(weights, tmp_path, command):
+def test_a_run_of_arrays_of_fractions_is_evaluated_again_at_the_size_it_was_made_at(weights, tmp_path, command, capsys):
     images = np.random.default_rng(0).random((6, 24, 24, 3), dtype=np.float32)
     np.savez(tmp_path / "test.npz", images=images, labels=np.arange(6) % 3)
     options = ("--model", "timm:test_resnet", "--weights", weights, "--dataset", f"npz:{tmp_path / 'test.npz'}")
     run = command(*options, "--image-size", "32")
+    assert "Nobody normalises the images of npz:" in capsys.readouterr().err
     before = run.predictions().table
     evaluate(EvaluateConfig(run.path, device="cpu"))
     assert run.record.input_size == 32 and Run(run.path).predictions().table.equals(before)

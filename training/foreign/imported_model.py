@@ -168,6 +168,14 @@ def _preprocessing(config: ImportConfig, spec: ModelSpec, test: ImageSplit) -> d
             f"{config.model} has no published mean and std: give those it was trained with, --mean R G B --std R G B "
             f"({files.RECORD} has them for a run of Sightline)."
         )
+    if config.mean is None and spec.mean and known.mean == (0, 0, 0):
+        warn(
+            [
+                f"Nobody normalises the images of {config.dataset}, and {config.model} was trained with mean "
+                f"{' '.join(f'{value:.4g}' for value in spec.mean)}: they are shown as they are. Where its program "
+                "normalises them, give --mean and --std."
+            ]
+        )
     return {"mean": known.mean, "std": known.std, "resize": known.resize or CROP}
 
 
