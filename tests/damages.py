@@ -39,6 +39,13 @@ def _replace(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
+def undamaged(file: Path) -> Path:
+    """Return the file, unless another damage has made it what no test should read: a device, or a terabyte."""
+    if not file.is_file() or file.stat().st_size > 2**24:
+        raise OSError(f"{file} is damaged already")
+    return file
+
+
 # Bytes: torn, flipped, filled in, taken from another file.
 
 
@@ -49,7 +56,7 @@ def bytes_of_a_file(draw: st.DrawFn) -> Damage:
     share, noise = draw(st.floats(0, 1)), draw(st.binary(min_size=1, max_size=40))
 
     def do(run: Path) -> None:
-        content = bytearray((run / name).read_bytes() if (run / name).is_file() else b"")
+        content = bytearray(undamaged(run / name).read_bytes() if (run / name).is_file() else b"")
         place = int(share * len(content))
         if kind == "cut":
             del content[place:]
@@ -62,7 +69,7 @@ def bytes_of_a_file(draw: st.DrawFn) -> Damage:
         elif kind == "insert":
             content[place:place] = noise
         elif kind == "other file":
-            content = bytearray((run / other).read_bytes() if (run / other).is_file() else b"")
+            content = bytearray(undamaged(run / other).read_bytes() if (run / other).is_file() else b"")
         else:
             content = {"noise": bytearray(noise), "empty": bytearray(), "doubled": content * 2}[kind]
         _replace(run / name, bytes(content))
@@ -130,7 +137,7 @@ def value_in_json(draw: st.DrawFn) -> Damage:
     inside = draw(st.booleans())
 
     def do(run: Path) -> None:
-        content = json.loads((run / name).read_text())
+        content = json.loads(undamaged(run / name).read_text())
         old = content.get(field)
         if inside and isinstance(old, list):
             content[field] = [value, *old[1:]]
@@ -149,7 +156,7 @@ def cell_of_a_table(draw: st.DrawFn) -> Damage:
     text = draw(st.one_of(_numbers.map(str), _texts, st.sampled_from(["1e400", "-1", "99 1", "true", "\r", '"'])))
 
     def do(run: Path) -> None:
-        lines = list(csv.reader((run / name).open(newline="")))
+        lines = list(csv.reader(undamaged(run / name).open(newline="")))
         line = lines[row % len(lines)]
         line[column % len(line)] = text
         with open(run / name, "w", newline="", errors="replace") as stream:
@@ -190,7 +197,7 @@ def column_of_the_predictions(draw: st.DrawFn) -> Damage:
     )
 
     def do(run: Path) -> None:
-        table = pq.read_table(run / files.PREDICTIONS)
+        table = pq.read_table(undamaged(run / files.PREDICTIONS))
         place = table.column_names.index(name) if name in table.column_names else -1
         if kind == "cut":
             table = table.slice(0, len(table) - 1)
@@ -214,7 +221,7 @@ def other_array(draw: st.DrawFn) -> Damage:
 
     def do(run: Path) -> None:
         file = run / name
-        old = np.load(file)
+        old = np.load(undamaged(file))
         size = old.shape if kind == "same" or np.prod(shape, dtype=float) > 10**6 else tuple(shape)
         dtype = old.dtype if kind == "same" else np.dtype(kind)
         array = np.zeros(size, dtype, order=draw_order)
