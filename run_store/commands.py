@@ -27,6 +27,13 @@ def network_command(dataset: str, table: object) -> str:
     return command("evaluate", "--model", "NAME", "--weights", "FILE", "--dataset", source)
 
 
+def richer_commands(log: object) -> tuple[str, str]:
+    """Return the commands that make a run of a log and predictions, or of a log and a model; None: a log not known."""
+    curves = ("--log", str(log or "LOG"))
+    model = ("--model", "NAME", "--weights", "FILE", "--dataset", "SOURCE")
+    return command("evaluate", "--predictions", "FILE", *curves), command("evaluate", *model, *curves)
+
+
 def quoted(name: str | Path) -> str:
     """Write a name as one word of a shell."""
     word = str(name)

@@ -15,7 +15,7 @@ import numpy as np
 
 from sightline.run_store import files
 from sightline.run_store.arrays import StoredArray, stored_array
-from sightline.run_store.commands import command
+from sightline.run_store.commands import command, richer_commands
 from sightline.run_store.files import FileError
 from sightline.run_store.listing import RunFinder, newest_first
 from sightline.run_store.metrics import Epoch, parse_metrics
@@ -24,7 +24,7 @@ from sightline.run_store.note import RunNote, parse_note
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.predictions_file import read_predictions
 from sightline.run_store.record import MOST_FEATURES, MOST_SIDE, RunError, RunRecord, parse_record
-from sightline.run_store.thumbnails import is_of
+from sightline.run_store.thumbnails import read_original
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -178,42 +178,16 @@ class Run:
             raise RunError(
                 f"Run {self.name} keeps thumbnails only and names no originals, so there is nothing to explain."
             )
-        paths = predictions.column("path")
-        return np.stack([self._original(str(paths[row]), image) for row, image in zip(rows, kept, strict=True)])
-
-    def _original(self, file: str, kept: np.ndarray) -> np.ndarray:
-        """Decode the image that a thumbnail was made of: a run may name any file, and shows none but its own."""
-        from sightline.image_data import DataError, decode_image
-
-        try:
-            with closing(files.open_regular(file)) as stream:
-                image = decode_image(stream, self.record.input_size, self.record.resize)
-            if is_of(kept, image):
-                return image
-        except (OSError, ValueError, DataError, FileError):  # whether there is such a file is no business of the run's
-            pass
-        raise RunError(
-            f"Run {self.name} keeps thumbnails only, and a map needs the original: {file} is missing, cannot be read, "
-            "or shows something else. Put the images back in place."
-        )
-
-    def checkpoint(self) -> dict[str, Any] | None:
-        """Return the last finished epoch, as `RunWriter.save_checkpoint` committed it; None where none is finished.
-
-        Raises RunError where it is lost or damaged.
-        """
-        import torch
-
-        if not os.path.exists(self.path / files.CHECKPOINT):
-            if not self.metrics():
-                return None
-            raise RunError(f"Run {self.name} has lost its {files.CHECKPOINT}; remove it and train it again.")
-        try:
-            with closing(files.open_file(self.path, files.CHECKPOINT)) as stream:
-                checkpoint: dict[str, Any] = torch.load(stream, weights_only=True)
-        except Exception as error:  # torch raises many kinds for a damaged file
-            raise RunError(f"Run {self.name}: {files.CHECKPOINT} is damaged; train the run again.") from error
-        return checkpoint
+        paths, found = predictions.column("path"), []
+        for row, image in zip(rows, kept, strict=True):
+            original = read_original(str(paths[row]), image, self.record.input_size, self.record.resize)
+            if original is None:
+                raise RunError(
+                    f"Run {self.name} keeps thumbnails only, and a map needs the original: {paths[row]} is missing, "
+                    "cannot be read, or shows something else. Put the images back in place."
+                )
+            found.append(original)
+        return np.stack(found)
 
     def load_model(self) -> "nn.Module":
         """Return the network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen.
@@ -267,15 +241,8 @@ class Run:
         if self.record.curves_only:
             raise RunError(
                 f"Run {self.name} has curves only. To see its mistakes too, make another run of its predictions, "
-                "{}; to see where it looked, of its model, {}.".format(*self.richer_commands)
+                "{}; to see where it looked, of its model, {}.".format(*richer_commands(self.record.recipe.get("log")))
             )
-
-    @property
-    def richer_commands(self) -> tuple[str, str]:
-        """The commands that make a run with the same curves and predictions too, or a model too."""
-        log = ("--log", str(self.record.recipe.get("log") or "LOG"))
-        model = ("--model", "NAME", "--weights", "FILE", "--dataset", "SOURCE")
-        return command("evaluate", "--predictions", "FILE", *log), command("evaluate", *model, *log)
 
     @property
     def _rewrite_hint(self) -> str:

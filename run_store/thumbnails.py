@@ -1,12 +1,16 @@
 """The small pictures that a run keeps of large images, and whether an image is the one that a picture was made of."""
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from sightline.run_store.files import FileError, open_regular
+
 if TYPE_CHECKING:
     from sightline.image_data.images import Images
+    from sightline.image_data.resize import Resize
     from sightline.image_data.splits import ImageSplit
 
 THUMBNAIL_SIZE = 96  # larger images are kept as square thumbnails of this side, in pixels
@@ -60,3 +64,18 @@ def is_of(kept: np.ndarray, image: np.ndarray) -> bool:
     """
     shrunk = thumbnail(image)
     return kept.shape == shrunk.shape and int(np.abs(kept.astype(int) - shrunk).max()) <= _MOST_DIFFERENCE
+
+
+def read_original(file: str, kept: np.ndarray, side: int, resize: "Resize") -> np.ndarray | None:
+    """Decode the image, uint8 side×side×3, that a thumbnail was made of; None where the file shows nothing or another.
+
+    A run may name any file, and shows none but its own: whether there is such a file is no business of the run's.
+    """
+    from sightline.image_data import DataError, decode_image
+
+    try:
+        with closing(open_regular(file)) as stream:
+            image = decode_image(stream, side, resize)
+    except (OSError, ValueError, DataError, FileError):
+        return None
+    return image if is_of(kept, image) else None

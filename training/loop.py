@@ -20,6 +20,7 @@ from sightline.explain.world import ALONE, World
 from sightline.image_data import ImageData
 from sightline.model_zoo import normalize
 from sightline.run_store import files
+from sightline.run_store.checkpoint import read_checkpoint
 from sightline.run_store.files import EVENTS
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunRecord
@@ -83,7 +84,7 @@ def _go_on(loop: "Loop", writer: RunWriter | None) -> list[list[float]]:
     """Put the run's last finished epoch, if any, back into `loop` in every process; return the metrics so far."""
     rows: list[list[float]] = []
     if writer:
-        checkpoint = Run(writer.path).checkpoint()
+        checkpoint = read_checkpoint(Run(writer.path))
         if checkpoint is not None:
             try:
                 rows = checkpoint["metrics"]

@@ -16,6 +16,7 @@ from sightline.app.maps.settings import CLASS_TARGET, TARGETS
 from sightline.app.permissions import is_read_only
 from sightline.app.runs import demo, loaders, processes, run_list, trainings
 from sightline.app.runs.loaders import RunStatus
+from sightline.run_store.commands import richer_commands
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 
@@ -199,7 +200,7 @@ def draw_missing(run: Run, error: RunError | None = None) -> None:
         st.subheader(title, anchor=False)
         st.markdown(text)
         if status.state == "complete" and loaders.has_curves_only(run):
-            st.code("\n".join(run.richer_commands), language=None, wrap_lines=True)
+            st.code("\n".join(richer_commands(run.record.recipe.get("log"))), language=None, wrap_lines=True)
         if status.state == "running" and st.button("Look again", icon=":material/refresh:"):
             st.rerun()
         if trainings.can_resume(run):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sightline.run_store import files
+from sightline.run_store.checkpoint import read_checkpoint
 from sightline.run_store.files import FileError, open_file
 from sightline.run_store.maps import MapsWriter, read_map
 from sightline.run_store.quality import read_quality, read_values
@@ -22,7 +23,7 @@ READERS = {
     files.MASKS: lambda run: run.masks(),
     files.FEATURES: lambda run: run.features(),
     files.MODEL: lambda run: run.load_model(),
-    files.CHECKPOINT: lambda run: run.checkpoint(),
+    files.CHECKPOINT: read_checkpoint,
     files.QUALITY: read_quality,
     files.QUALITY_VALUES: read_values,
     "maps/gradcam/layer4/predicted.npy": lambda run: read_map(run, "gradcam", "layer4", "predicted", 0),
