@@ -176,6 +176,14 @@ def _refuse_unreadable(record: RunRecord) -> None:
         raise RunError(f"The run cannot be written: its {files.RECORD} {error}.") from error
 
 
+def check_place(path: Path) -> None:
+    """Raise RunError where no run can be made since something stands there: before work is done in vain."""
+    check_folder_name(path.name)
+    with suppress(OSError):  # which `create` says in a sentence
+        if path.is_dir():
+            _refuse_content(path)
+
+
 def _refuse_content(path: Path) -> None:
     ours = {files.LOCK, *(file.name for file in files.leftovers(path))}
     if not ours.issuperset(entry.name for entry in path.iterdir()):

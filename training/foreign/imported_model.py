@@ -17,7 +17,7 @@ from sightline.model_zoo.spec import some
 from sightline.run_store import files
 from sightline.run_store.commands import command
 from sightline.run_store.record import RunRecord
-from sightline.run_store.writer import RunWriter
+from sightline.run_store.writer import RunWriter, check_place
 from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign.class_order import in_order_of_outputs
 from sightline.training.foreign.model_run import ForeignModel, check_numbers, make_ready, published, write_run
@@ -79,6 +79,8 @@ def import_model(config: ImportConfig) -> tuple[Path, pa.Table]:
     Raises UsageError, DataError, ExplainError, ModelError or RunError with a sentence.
     """
     config.check()
+    if config.run is not None:
+        check_place(config.run)
     spec = model_spec(config.model, config.image_size)
     device = choose_device(config.device)
     weights = config.weights or spec.weights

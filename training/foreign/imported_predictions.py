@@ -9,6 +9,7 @@ import pyarrow as pa
 from sightline.image_data import ImageSplit, Progress, load_test_split, read_class_names
 from sightline.image_data.preprocessing import Preprocessing
 from sightline.image_data.resize import CROP, NAMED, Resize
+from sightline.run_store.writer import check_place
 from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign.images import MOST_SIDE, images_by_path, joined, likely_side
 from sightline.training.foreign.model_run import check_numbers, doubts
@@ -50,6 +51,8 @@ def import_predictions(config: PredictionsConfig) -> tuple[Path, pa.Table]:
     Raises UsageError, DataError, LogError or RunError with a sentence; then there is no run.
     """
     check_numbers(config.image_size, config.claimed_accuracy)
+    if config.run is not None:
+        check_place(config.run)
     names = read_class_names(config.classes) if config.classes else None
     epochs, of_log = read_log(config.log) if config.log else ([], [])
     resize = NAMED[config.resize] if config.resize else None

@@ -19,7 +19,7 @@ from sightline.image_data.resize import CROP
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import IN_MEMORY, RunError
 from sightline.run_store.run import Run
-from sightline.run_store.writer import RunWriter
+from sightline.run_store.writer import RunWriter, check_place
 from sightline.training.command_line import tell, warn
 from sightline.training.foreign.in_memory import (
     Location,
@@ -55,6 +55,7 @@ def record(path: Location, model: nn.Module, data: Any, **options: Unpack[Option
     >>> run.state, run.record.layers
     ('complete', ('layer1', 'layer2', 'layer3', 'layer4'))
     """
+    check_place(Path(path))
     ready, test = make_ready_in_memory(model, data, options)
     epochs = epochs_of_log(options)
     with RunWriter.create(Path(path), ready.record) as writer:

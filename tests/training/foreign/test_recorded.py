@@ -97,6 +97,12 @@ def test_a_network_that_does_not_export_keeps_predictions_maps_and_the_reason(ti
     assert kept == sorted(run.record.layers)
 
 
+def test_a_folder_that_is_not_empty_is_refused_before_an_image_is_read(own, tmp_path):
+    (tmp_path / "kept.txt").write_text("mine")
+    with pytest.raises(RunError, match="is not empty, and a run is never overwritten"):
+        sightline.record(tmp_path, own, "folder:nowhere", **NORMAL)
+
+
 def test_a_forward_without_gradient_is_told_what_maps_need(own, pairs, tmp_path):
     own.forward = torch.no_grad()(own.forward)
     with pytest.raises(ModelError, match="has no gradient, and maps need one: take torch.no_grad"):
