@@ -27,13 +27,30 @@ FEATURES = "features.npy"
 PREDICTIONS = "predictions.parquet"
 QUALITY = "quality.csv"
 QUALITY_VALUES = "quality.safetensors"
+HISTORY = "history.npz"
+PATTERNS = "patterns.json"
+PATTERN_ROWS = "patterns.parquet"
+PATTERN_SPACE = "patterns.safetensors"
+CULPRITS = "culprits.parquet"
+CULPRIT_MAPS = "culprit_maps.npy"
+TRAINING_ROWS = "training.parquet"
+TRAINING_FEATURES = "train_features.npy"
+TRAINING_THUMBNAILS = "train_thumbnails.npy"
+WITHOUT = "without.csv"
+PROOFS = "proofs.json"
 NOTE = "note.json"
 LOCK = ".lock"
-MAPS = "maps"  # a folder, as is the next
+MAPS = "maps"  # a folder, as are the next ones
 EVENTS = "tensorboard"
+EPOCHS = "epochs"
+LISTS = "lists"
 
 # Under the lock, as the note is not.
-WRITTEN = (RECORD, METRICS, CHECKPOINT, MODEL, NETWORK, IMAGES, MASKS, FEATURES, PREDICTIONS, QUALITY, QUALITY_VALUES)
+WRITTEN = (
+    RECORD, METRICS, CHECKPOINT, MODEL, NETWORK, IMAGES, MASKS, FEATURES, PREDICTIONS, QUALITY, QUALITY_VALUES,
+    HISTORY, PATTERNS, PATTERN_ROWS, PATTERN_SPACE, CULPRITS, CULPRIT_MAPS, TRAINING_ROWS, TRAINING_FEATURES,
+    TRAINING_THUMBNAILS, WITHOUT, PROOFS,
+)  # fmt: skip
 
 # Bytes that are read at once, so that no file of a stranger fills the memory; of arrays only rows are read.
 MOST_BYTES = {
@@ -42,13 +59,34 @@ MOST_BYTES = {
     QUALITY: 16 * 2**20,
     QUALITY_VALUES: 256 * 2**20,
     NOTE: 64 * 2**10,
+    HISTORY: 2**30,
+    PATTERNS: 4 * 2**20,
+    PATTERN_ROWS: 2**28,
+    PATTERN_SPACE: 2**28,
+    CULPRITS: 2**30,
+    TRAINING_ROWS: 2**30,
+    WITHOUT: 2**28,
+    PROOFS: 4 * 2**20,
     NETWORK: 2**30,
     PREDICTIONS: 4 * 2**30,
     MODEL: 16 * 2**30,
     CHECKPOINT: 64 * 2**30,
 }
 
-Reading = Literal["record", "metrics", "predictions", "images", "features", "note", "quality", "maps"]
+Reading = Literal[
+    "record",
+    "metrics",
+    "predictions",
+    "images",
+    "features",
+    "note",
+    "quality",
+    "maps",
+    "history",
+    "patterns",
+    "culprits",
+    "proofs",
+]
 DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
     "record": (RECORD,),
     "metrics": (METRICS,),
@@ -58,6 +96,10 @@ DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
     "note": (NOTE,),
     "quality": (QUALITY, MODEL, NETWORK),
     "maps": (RECORD, MODEL, NETWORK, IMAGES, PREDICTIONS),  # of images as the predictions name them
+    "history": (HISTORY, IMAGES),
+    "patterns": (PATTERNS, PATTERN_ROWS, MODEL, NETWORK, IMAGES),
+    "culprits": (CULPRITS, CULPRIT_MAPS, TRAINING_ROWS, TRAINING_FEATURES, TRAINING_THUMBNAILS, MODEL, NETWORK),
+    "proofs": (PROOFS,),
 }
 FileStamp = tuple[str, int, int]
 Stamp = tuple[FileStamp, ...]

@@ -1,7 +1,7 @@
 """The predictions table of a run: one row a test image, written once, then filtered, sorted and counted."""
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -90,6 +90,14 @@ class Predictions:
         if key not in self._kept:
             self._kept[key] = compute()
         return self._kept[key]
+
+    def with_columns(self, columns: Mapping[str, np.ndarray | pa.Array]) -> "Predictions":
+        """Return the same predictions with more columns, one value an image; one of their own goes before."""
+        scalars = self.scalars
+        for name, values in columns.items():
+            if name not in scalars.column_names:
+                scalars = scalars.append_column(name, pa.array(values))
+        return replace(self, scalars=scalars)
 
     @property
     def table(self) -> "pd.DataFrame":

@@ -9,8 +9,7 @@ import hashlib
 import io
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -19,6 +18,7 @@ from safetensors.numpy import load, save
 from sightline.run_store import files
 from sightline.run_store.commands import command
 from sightline.run_store.files import FileError
+from sightline.run_store.hashes import file_hash, once, weights_hash
 from sightline.run_store.record import MOST_NUMBER, RunError
 from sightline.run_store.run import Run
 
@@ -130,38 +130,16 @@ def quality_csv(rows: Sequence[QualityRow], weights: str) -> bytes:
     return buffer.getvalue().encode()
 
 
-def weights_hash(run: Run) -> str:
-    """Return the SHA-256 of the weights, 64 hexadecimal digits. Raises RunError where there are none.
-
-    As long as the file stays the same it is read once: a report asks after every part of a round.
-    """
-    return _once(run, (files.MODEL,), lambda: _file_hash(run, files.MODEL, "Train the run again."))
-
-
 def _sample_hash(run: Run) -> str:
     """Return a SHA-256 that tells the images of the test split, their classes, and the predicted ones, from others."""
 
     def find() -> str:
-        predictions, digest = run.predictions(), hashlib.sha256(_file_hash(run, files.IMAGES, _hint(run)).encode())
+        predictions, digest = run.predictions(), hashlib.sha256(file_hash(run, files.IMAGES, _hint(run)).encode())
         for column in ("label", "predicted"):
             digest.update(predictions.column(column).astype("<i8").tobytes())
         return digest.hexdigest()
 
-    return _once(run, (files.IMAGES, files.PREDICTIONS), find)
-
-
-def _file_hash(run: Run, name: str, remedy: str) -> str:
-    with run.reading(name, remedy), closing(files.open_file(run.path, name)) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _once(run: Run, names: tuple[str, ...], find: Callable[[], str]) -> str:
-    """Return what is found in some files of the run, which are read again only when one of them has changed."""
-    stamps = tuple(files.file_stamp(run.path / name) for name in names)
-    if stamps not in run.kept:
-        run.kept[stamps] = find()
-    found: str = run.kept[stamps]
-    return found
+    return once(run, (files.IMAGES, files.PREDICTIONS), find)
 
 
 def _are_values(run: Run, values: np.ndarray) -> bool:

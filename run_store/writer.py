@@ -130,9 +130,9 @@ class RunWriter:
 
     def save_images(self, images: Images, masks: np.ndarray | None) -> None:
         """Write the images, uint8 N×H×W×3, as they are read, and the masks, uint8 N×H×W, where there are any."""
-        files.write_atomically(self.path / files.IMAGES, _npy(images))
+        files.write_atomically(self.path / files.IMAGES, npy(images))
         if masks is not None:
-            files.write_atomically(self.path / files.MASKS, _npy(masks))
+            files.write_atomically(self.path / files.MASKS, npy(masks))
 
     def complete(self, predictions: pa.Table, features: np.ndarray | None) -> int:
         """Seal the run: the features (N×D; None: nobody has them), then the predictions, which make it complete.
@@ -145,7 +145,7 @@ class RunWriter:
             (self.path / files.FEATURES).unlink(missing_ok=True)
         else:
             halves, scaled = _in_float16(features)
-            files.write_atomically(self.path / files.FEATURES, _npy(halves))
+            files.write_atomically(self.path / files.FEATURES, npy(halves))
         remove_maps(self.path)
         buffer = io.BytesIO()
         pq.write_table(predictions, buffer, write_page_checksum=True)
@@ -205,7 +205,7 @@ def _in_float16(features: np.ndarray) -> tuple[np.ndarray, int]:
     return halves, len(rows)
 
 
-def _npy(array: Images) -> Iterator[bytes | memoryview]:
+def npy(array: Images) -> Iterator[bytes | memoryview]:
     """Yield the pieces of an .npy file of any array."""
     header = io.BytesIO()
     layout = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
