@@ -69,13 +69,11 @@ def _refuse_misfit(architecture: Architecture, size: int) -> None:
     A record may name a huge one, and a file of nothing may have any size. The weights of a network may be of half
     precision, or of twice float32's, and a tensor that has two names may be there once.
     """
-    import torch
-
     from sightline.model_zoo import ModelError, build_model
+    from sightline.model_zoo.shapes import build_shapes
 
     try:
-        with torch.device("meta"):  # shapes only
-            model = build_model(*architecture)
+        model = build_shapes(*architecture)
     except (ModelError, NotImplementedError, RuntimeError):  # it may compute with numbers while it is built: RegNet
         model = build_model(*architecture)
     needed = sum(tensor.nbytes for tensor in model.state_dict().values())

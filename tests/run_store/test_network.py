@@ -1,6 +1,8 @@
 """A run opens its network from its graph and its weights, or says in a sentence why it has none."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from tests.exported_networks import Own
-from tests.fabricated import fabricate_run
+from tests.fabricated import ROOT, fabricate_run
 
 SIDE, NAMES = 32, ("cat", "dog", "owl")
 
@@ -84,3 +86,12 @@ def test_what_does_not_fit_is_told_in_a_sentence(run, damage, said):
 def change(path, **tensors):
     weights = load_file(path / files.MODEL) | tensors
     save_file({name: value for name, value in weights.items() if value is not None}, path / files.MODEL)
+
+
+def test_opening_a_network_loads_no_compiler(tmp_path):
+    # torch would load it for a random number without content, which takes more than a second.
+    fabricate_run(tmp_path / "run", 12, NAMES, with_model=True)
+    load = f"import sys, pathlib, sightline; sightline.Run(pathlib.Path({str(tmp_path / 'run')!r})).load_model()"
+    program = f"{load}; print('torch._dynamo' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
