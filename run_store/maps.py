@@ -7,6 +7,7 @@ magnitude, 0 for a map of zeros. So a map of any magnitude keeps eleven bits, an
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -30,15 +31,21 @@ def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.n
 
     Raises RunError where the files are damaged or do not belong to the images of the run.
     """
+    maps = read_maps(run, method, layer, target, [image])
+    return None if maps is None else maps[0]
+
+
+def read_maps(run: Run, method: str, layer: str, target: str, rows: Sequence[int] | np.ndarray) -> np.ndarray | None:
+    """Return the signed float32 maps n×h×w of some test images, as `read_map` does of one."""
     names = _names(run.path, method, layer, target)
     again = command("precompute", "--run", run.path, "--layers", layer, "--targets", target, "--method", method)
     try:
         with run.reading(names[0], f"Write the precomputed maps of {layer} again with: {again}"):
             maps, scales = _stored(run, names)
-            scale = scales[image]
-            if not 0 <= scale < np.inf:  # also NaN
+            scale = scales[rows]
+            if not ((scale >= 0) & (scale < np.inf)).all():  # also NaN
                 raise FileError("has maps without a scale")
-            return np.asarray(maps[image], np.float32) * scale
+            return maps[rows].astype(np.float32) * scale[:, None, None]
     except RunError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return None

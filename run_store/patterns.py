@@ -35,6 +35,9 @@ class Attended:
     colour: tuple[float, float, float]  # red, green, blue, 0–255
     size: float  # share of the image, 0–1, that is at least half as hot as its hottest place
     place: tuple[float, float]  # of its centre: from the left and from the top, 0–1
+    spread: float = (
+        math.nan
+    )  # how far from there the centre of an image lies (root mean square), in sides; NaN: unknown
 
 
 @dataclass(frozen=True)
@@ -160,12 +163,22 @@ def _parse(entry: dict[str, Any], classes: int) -> Pattern:
     attended, tried = known.pop("attended"), known.pop("covered")
     red, green, blue = attended["colour"]
     left, top = attended["place"]
-    seen = Attended((red, green, blue), attended["size"], (left, top))
+    seen = Attended((red, green, blue), attended["size"], (left, top), attended["spread"])
     covered = None if tried is None else Covered(**tried)
     found = Pattern(**known, attended=seen, covered=covered)
     counts = [found.number, found.images, found.tested, found.mistakes, found.taken_for]
     rates = [found.error_rate, found.low, found.high, found.rest_rate, found.same_classes_rate, found.stability]
-    rates += [found.p_value, found.p_same_classes, seen.size, left, top, red / 255, green / 255, blue / 255]
+    rates += [
+        found.p_value,
+        found.p_same_classes,
+        seen.size,
+        left,
+        top,
+        seen.spread,
+        red / 255,
+        green / 255,
+        blue / 255,
+    ]
     if covered:
         counts += [covered.mistakes, covered.right, covered.right_at_random]
         rates += [covered.p_value]

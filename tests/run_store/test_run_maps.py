@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from sightline.run_store.maps import MapsWriter, are_written, read_map, remove_maps
+from sightline.run_store.maps import MapsWriter, are_written, read_map, read_maps, remove_maps
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
@@ -51,6 +51,13 @@ def read_all(run):
 
 def files(folder):
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def test_several_maps_are_read_in_the_order_in_which_they_are_asked_for(run, maps):
+    assert read_maps(run, *KEY, [2, 0]) is None
+    write(run, maps)
+    assert np.array_equal(read_maps(run, *KEY, [2, 0]), read_all(run)[[2, 0]])
+    assert read_maps(run, *KEY, []).shape == (0, *SIZE)
 
 
 def test_each_map_is_kept_as_float16_divided_by_its_largest_magnitude(run):

@@ -1,0 +1,1 @@
+"""Why a model errs: what its mistakes share, and what taught it."""
