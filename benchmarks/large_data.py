@@ -28,6 +28,7 @@ import tyro
 from PIL import Image
 
 from benchmarks.timing import seconds_of
+from sightline.explain.reading import read_ahead
 from sightline.image_data import ImageData, load_image_data
 from sightline.image_data.folder.file_images import FileImages
 from sightline.model_zoo import build_model
@@ -36,7 +37,6 @@ from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
 from sightline.training.inference import write_predictions
 from sightline.training.loop import Loop
-from sightline.training.reading import read_ahead
 from sightline.training.recipe import TrainConfig
 from sightline.training.train import train
 

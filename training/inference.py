@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.explain.batches import batches
+from sightline.explain.reading import read_ahead
 from sightline.explain.world import World
 from sightline.image_data import ImageSplit, Progress
 from sightline.image_data.images import Images, Rows
@@ -21,7 +22,6 @@ from sightline.run_store.thumbnails import kept_images
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, warn
 from sightline.training.im2col import Im2col
-from sightline.training.reading import read_ahead
 
 BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
 MOST_IMAGES = {"cpu": 500, "cuda": 2000}  # of a batch, however small they are

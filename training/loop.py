@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from sightline.explain.reading import on_gpu_if_small, read_ahead
 from sightline.explain.world import ALONE, World
 from sightline.image_data import ImageData
 from sightline.model_zoo import normalize
@@ -31,7 +32,6 @@ from sightline.training.augment import augment, mix
 from sightline.training.event_files import event_files
 from sightline.training.im2col import Im2col
 from sightline.training.inference import predict_together, seal, test_figures
-from sightline.training.reading import on_gpu_if_small, read_ahead
 from sightline.training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
 from sightline.training.strided import StridedPoints
 

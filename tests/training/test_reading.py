@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import nn
 
+from sightline.explain import reading
+from sightline.explain.reading import on_gpu_if_small, read_ahead
 from sightline.explain.world import ALONE, World
 from sightline.image_data import DataError, ImageData, ImageSplit, images, load_image_data
 from sightline.image_data.folder import decoding_pool
@@ -18,10 +20,9 @@ from sightline.image_data.folder import load as load_module
 from sightline.image_data.folder.file_images import FileImages
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
-from sightline.training import inference, reading
+from sightline.training import inference
 from sightline.training import train as train_module
 from sightline.training.loop import Loop
-from sightline.training.reading import on_gpu_if_small, read_ahead
 from sightline.training.recipe import TrainConfig, TrainingError
 from sightline.training.train import train
 from tests.fabricated import ROOT
