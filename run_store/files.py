@@ -77,6 +77,7 @@ Reading = Literal[
     "record",
     "metrics",
     "predictions",
+    "columns",
     "images",
     "features",
     "note",
@@ -91,6 +92,7 @@ DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
     "record": (RECORD,),
     "metrics": (METRICS,),
     "predictions": (RECORD, PREDICTIONS, IMAGES),  # and whether the run is complete
+    "columns": (RECORD, PREDICTIONS, IMAGES, PATTERNS, PATTERN_ROWS, MODEL, NETWORK),  # and what was found out since
     "images": (IMAGES,),
     "features": (FEATURES, IMAGES),
     "note": (NOTE,),

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial, wraps
 from importlib import import_module
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
+import pyarrow as pa
 import streamlit as st
 
 from sightline.explain.judging.measures import MEASURES
@@ -25,6 +27,7 @@ from sightline.run_store.files import Reading, Stamp, is_locked
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.neighbours import nearest, unit_rows
 from sightline.run_store.note import RunNote
+from sightline.run_store.patterns import Patterns, patterns_column, read_patterns
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.quality import QualityRow, read_quality
 from sightline.run_store.record import RunError, RunRecord
@@ -182,13 +185,31 @@ def metrics(run: Run) -> list[Epoch]:
     return run.metrics()
 
 
-@kept("predictions", read_once(8))
+@kept("columns", read_once(8))
 def predictions(run: Run) -> Predictions:
-    """Return the predictions of the test split. Raises RunError."""
-    return run.predictions()
+    """Return the predictions of the test split, with what else is known of each image. Raises RunError."""
+    return run.predictions().with_columns(_found_out(run))
 
 
-@kept("predictions", read_once(8))
+def _found_out(run: Run) -> dict[str, pa.Array]:
+    """Return what was found out of each test image, a column a name; the files behind it stand under "columns".
+
+    What is damaged or stale is left out, and costs nobody the predictions: its own view says what it is.
+    """
+    columns: dict[str, pa.Array] = {}
+    with suppress(RunError):
+        if (found := patterns(run)) and found.patterns:
+            columns["pattern"] = pa.array(patterns_column(found), pa.string())
+    return columns
+
+
+@kept("patterns", read_once(8))
+def patterns(run: Run) -> Patterns | None:
+    """Return what mistakes share; None where nobody looked. Raises RunError."""
+    return read_patterns(run)
+
+
+@kept("columns", read_once(8))
 def comparison(before: Run, after: Run) -> Comparison:
     """Compare two runs on the same test split, in the classes of the one after. Raises RunError."""
     other = predictions(after)
