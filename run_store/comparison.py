@@ -106,6 +106,21 @@ def mcnemar(one: int, other: int) -> float:
     return float(min(1.0, 2 * np.exp(tail)))
 
 
+def wilson(right: int, of: int) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of a share (Wilson 1927), 0–1: of nothing, all that there may be.
+
+    >>> print("{:.3f} {:.3f}".format(*wilson(8, 10)))
+    0.490 0.943
+    """
+    if not of:
+        return 0.0, 1.0
+    z = 1.959964  # standard deviations
+    share, slack = right / of, z * z / of
+    half = (slack * share * (1 - share) + slack * slack / 4) ** 0.5
+    low, high = ((share + slack / 2 + side) / (1 + slack) for side in (-half, half))
+    return max(0.0, low), min(1.0, high)
+
+
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Correct the p-values of M tests, float M, for their number (Holm 1979): whichever stay below 5 % are found.
 
