@@ -1,14 +1,26 @@
-"""What commands print, on any terminal, into pipes and files that take no more, and last before they ended."""
+"""What commands print, on any terminal, into pipes and files that take no more: how far they are, and their end."""
 
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 CRASHES = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGBUS", "SIGILL")
+_BAR = re.compile(r"(?:(?P<what>.*?): )?\s*(?P<percent>\d+)%\|.*?\[[\d:]+<(?P<left>[\d:?]+)")  # of tqdm
+
+
+@dataclass(frozen=True)
+class ProgressBar:
+    """How far a command is. share: 0–1. left: time, as tqdm writes it; "?" where it is not known."""
+
+    share: float = 0.0
+    what: str = ""
+    left: str = "?"
 
 
 @contextmanager
@@ -26,6 +38,18 @@ def patient_output() -> Iterator[list[OSError]]:
     finally:
         sys.stdout.flush()
         sys.stdout, sys.stderr = before
+
+
+def last_bar(said: Sequence[str]) -> ProgressBar:
+    """Return the last bar of its progress among the lines that a command said.
+
+    >>> last_bar(["decoding:  25%|██▌       | 30/120 [00:01<00:03, 30.00image/s]", "Warning: slow"])
+    ProgressBar(share=0.25, what='decoding', left='00:03')
+    """
+    for words in reversed(said):
+        if found := _BAR.match(words):
+            return ProgressBar(int(found["percent"]) / 100, (found["what"] or "").strip(), found["left"])
+    return ProgressBar()
 
 
 def last_words(exit_code: int, said: Sequence[str]) -> str:

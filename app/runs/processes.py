@@ -5,7 +5,6 @@ which they were started. They end with the server.
 """
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -18,23 +17,13 @@ from tempfile import TemporaryDirectory
 
 import sightline
 from sightline.app.permissions import check_writable
-from sightline.explain.output import last_words
+from sightline.explain.output import ProgressBar, last_bar, last_words
 
 MOST = 2  # processes at once: trainings and measurings together
 ROOT = Path(sightline.__file__).resolve().parent.parent  # where a process finds the package, installed or not
 Key = tuple[str, Path]
 _STOPPED = (130, -signal.SIGTERM)  # exit codes of a command that was told to stop, after and before it listens
 _TAIL = 4096  # bytes of what a process has said that are looked at
-_BAR = re.compile(r"(?:(?P<what>.*?): )?\s*(?P<percent>\d+)%\|.*?\[[\d:]+<(?P<left>[\d:?]+)")  # of tqdm
-
-
-@dataclass(frozen=True)
-class ProgressBar:
-    """How far a command is. share: 0–1. left: time, as tqdm writes it; "?" where it is not known."""
-
-    share: float = 0.0
-    what: str = ""
-    left: str = "?"
 
 
 @lru_cache(1)
@@ -183,10 +172,7 @@ def forget(key: Key) -> None:
 
 def progress(key: Key) -> ProgressBar:
     """Return what the last bar of its progress says."""
-    for words in reversed(_said(key)):
-        if found := _BAR.match(words):
-            return ProgressBar(int(found["percent"]) / 100, (found["what"] or "").strip(), found["left"])
-    return ProgressBar()
+    return last_bar(_said(key))
 
 
 def _said(key: Key) -> list[str]:

@@ -16,16 +16,11 @@ from sightline.run_store.names import check_folder_name
 from sightline.run_store.note import MOST_NAME
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
+from sightline.run_store.training_options import training_options
 
 _WHAT = "training"
 _PROBLEM = "training_problem"  # of the session: why what was sent could not be started
 _MODEL = "resnet18_narrow"  # what is quick enough to be watched
-# The options of training.train that a recorded recipe may set: the record may be a stranger's.
-OPTIONS = (
-    "dataset", "model", "epochs", "recipe", "seed", "device", "batch_size", "learning_rate", "warmup", "momentum",
-    "weight_decay", "label_smoothing", "crop_padding", "flip", "alternating_flip", "cutout", "mix", "progressive",
-    "precision", "compile", "threads", "image_size", "strict", "pretrained", "held_out", "tensorboard", "maps",
-)  # fmt: skip
 
 
 def draw_control(run: Run) -> None:
@@ -134,18 +129,10 @@ def draw_news(root: Path) -> None:
 def options(recipe: Mapping[str, Any]) -> list[str]:
     """Return the command line of training.train that a recorded recipe stands for, without --run and --resume.
 
-    A value is written together with its option: whatever it begins with, it is no option of its own.
     Raises NotPermitted and DataError where a page may not start such a training.
     """
     check_training(recipe)
-    words: list[str] = []
-    for name in OPTIONS:
-        option, value = name.replace("_", "-"), recipe.get(name)
-        if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
-        elif value is not None:
-            words.append(f"--{option}={value}")
-    return words
+    return training_options(recipe)
 
 
 def _start(path: Path, recipe: Mapping[str, Any], *more: str) -> None:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from sightline.app.permissions import NotPermitted
 from sightline.app.runs import processes
+from sightline.explain.output import ProgressBar
 from tests.app_pages import await_end, end_processes
 
 KEY = ("a", "key")
@@ -66,7 +67,7 @@ def test_a_process_that_was_told_to_stop_is_stopping_until_it_has_ended(start, m
 
 
 def test_of_a_process_that_is_gone_there_is_no_progress():
-    assert processes.progress(("a", "stranger")) == processes.ProgressBar()
+    assert processes.progress(("a", "stranger")) == ProgressBar()
 
 
 def test_the_progress_is_that_of_the_last_bar(start):
@@ -77,7 +78,7 @@ def test_the_progress_is_that_of_the_last_bar(start):
 
 def test_before_the_first_bar_the_progress_is_none(start):
     start(said=b"Reading the images\n")
-    assert processes.progress(KEY) == processes.ProgressBar(0.0, "", "?")
+    assert processes.progress(KEY) == ProgressBar(0.0, "", "?")
 
 
 def test_one_that_failed_leaves_its_last_words(start):

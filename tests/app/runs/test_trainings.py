@@ -14,6 +14,7 @@ from sightline.app.views.curves import run_table
 from sightline.run_store import files
 from sightline.run_store.note import RunNote
 from sightline.run_store.run import Run
+from sightline.run_store.training_options import OPTIONS
 from sightline.run_store.writer import RunWriter
 from sightline.training.recipe import RECIPES, TrainConfig
 from sightline.training.train import parse
@@ -70,7 +71,7 @@ def test_a_recorded_recipe_is_turned_back_into_the_options_it_came_from(tiny_run
     flags = {"flip": False, "progressive": True, "held_out": 5, "resume": True, "run": "anything", "no_such": 1}
     parsed = parse(trainings.options(flags))
     assert parsed == TrainConfig(flip=False, progressive=True, held_out=5)
-    assert {"run", "resume", *trainings.OPTIONS} == {field.name for field in fields(TrainConfig)}
+    assert {"run", "resume", *OPTIONS} == {field.name for field in fields(TrainConfig)}
 
 
 def test_no_value_of_a_recipe_is_taken_for_an_option():

@@ -17,6 +17,7 @@ from sightline.app.views.trust.files import figures_csv
 from sightline.explain.judging import estimate
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.verdicts import RULE, over
+from sightline.explain.output import ProgressBar
 from sightline.run_store.quality import QualityRow, read_quality, write_quality
 from sightline.run_store.run import Run
 from tests.app_pages import checked, edit_record, open_page
@@ -255,7 +256,7 @@ class AtOnce:
 def test_while_it_is_measured_the_figures_so_far_and_the_progress_are_shown_and_it_can_be_stopped(run, monkeypatch):
     stopped = []
     monkeypatch.setattr(processes, "is_running", lambda key: key == ("quality", run.path))
-    monkeypatch.setattr(processes, "progress", lambda key: processes.ProgressBar(0.5, "round 2 of 5", "02:50"))
+    monkeypatch.setattr(processes, "progress", lambda key: ProgressBar(0.5, "round 2 of 5", "02:50"))
     monkeypatch.setattr(processes, "stop", stopped.append)
     for rows in ([], [replace(row, final=False) for row in ROWS]):
         if rows:
