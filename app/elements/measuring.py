@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import streamlit as st
 
 from sightline.app.elements.no_network import draw_no_network
-from sightline.app.elements.text import about, count, escape_markdown, time_left
-from sightline.app.permissions import is_read_only
+from sightline.app.elements.task import Task, draw_task
+from sightline.app.elements.text import about, count, escape_markdown
 from sightline.app.runs import loaders, processes
 from sightline.explain.attribution.methods import METHODS
 from sightline.run_store.commands import command
-from sightline.run_store.files import Stamp, is_locked
 from sightline.run_store.quality import INPUT, QualityRow
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -19,12 +19,8 @@ from sightline.run_store.run import Run
 MEASURED = ("gradcam", "hirescam", "layercam", "gradcam++")  # by the button: pixel methods take too long to wait for
 SIZES = (25, 100, 250, 500, 1000)  # images
 USUAL = 500
-LOOK_EVERY, IDLE_EVERY = 1.0, 2.0  # seconds, while it is measured, and while somebody else may begin to
 _ESTIMATING = "Estimating how long it takes …"
-_DRAWN = "measuring_drawn"  # of the session: what the page last drew
 _estimator = ThreadPoolExecutor(1, "estimate")
-
-State = tuple[Stamp, bool, bool, bool]
 
 
 def draw_measuring(run: Run, rows: Sequence[QualityRow], view: str) -> None:
@@ -35,13 +31,12 @@ def draw_measuring(run: Run, rows: Sequence[QualityRow], view: str) -> None:
     if not run.has_network:
         draw_no_network(run)
         return
-    state = _state(run)
-    st.fragment(_draw, run_every=LOOK_EVERY if any(state[1:]) else IDLE_EVERY)(run, rows, view, state)
+    draw_task(_task(run, view), _what_is_there(rows), partial(_draw_start, run, rows, view))
 
 
 def is_measured(run: Run) -> bool:
     """Tell whether the run is measured at this moment, or will be."""
-    return any(_state(run)[1:])
+    return _task(run).is_busy
 
 
 def provisional(rows: Sequence[QualityRow]) -> list[QualityRow]:
@@ -49,55 +44,23 @@ def provisional(rows: Sequence[QualityRow]) -> list[QualityRow]:
     return [row for row in rows if not row.final]
 
 
-def _state(run: Run) -> State:
-    """Return what the page depends on: the figures, and whether they are measured here, will be, or are elsewhere."""
-    runs, waits = processes.is_running(_key(run)), processes.is_waiting(_key(run))
-    return run.stamp("quality"), runs, waits, not (runs or waits) and is_locked(run.path)
-
-
-def _key(run: Run) -> processes.Key:
-    return "quality", run.path
-
-
-def _draw(run: Run, rows: Sequence[QualityRow], view: str, drawn: State) -> None:
-    state = _state(Run(run.path))  # as it is now
-    if state != drawn:
-        st.rerun()
-    _, runs, waits, is_elsewhere = state
-    if runs or waits:
-        _draw_progress(_key(run), view, waits)
-    elif is_elsewhere:
-        st.caption("Another program writes this run at the moment. Figures that it measures appear here.")
-    elif is_read_only():
-        st.caption(f"{_what_is_there(rows)} This server only shows runs; whoever hosts it can measure them:")
-        st.code(command("quality", "--run", run.path), language=None, wrap_lines=True)
-    else:
-        # The page itself is drawn first, and its visitor perhaps already gone.
-        is_looked_at_again = st.session_state.get(_DRAWN) is drawn
-        st.session_state[_DRAWN] = drawn
-        _draw_start(run, rows, view, is_looked_at_again)
-
-
-def _draw_progress(key: processes.Key, view: str, waits: bool) -> None:
-    progress = processes.progress(key)
-    parts = (f"Measuring: {escape_markdown(progress.what) or 'starting'}", time_left(progress.left))
-    words = f"{processes.waiting_words()}. It starts by itself." if waits else " · ".join(filter(None, parts))
-    is_stopping = processes.is_stopping(key)
-    st.progress(progress.share, text="Stopping …" if is_stopping else words)
-    if not is_stopping:
-        st.button(
-            "Cancel" if waits else "Stop",
-            icon=":material/close:" if waits else ":material/stop:",
-            key=f"{view}_measure_stop",
-            on_click=processes.stop,
-            args=(key,),
-        )
+def _task(run: Run, view: str = "") -> Task:
+    return Task(
+        run,
+        key=("quality", run.path),
+        reading="quality",
+        name=f"{view}_measure",
+        doing="Measuring",
+        elsewhere="Figures that it measures appear here.",
+        deed="measure them",
+        command=command("quality", "--run", run.path),
+        failed="It could not be measured.",
+    )
 
 
 def _draw_start(run: Run, rows: Sequence[QualityRow], view: str, is_estimated: bool) -> None:
     """Draw the button that measures, or goes on with what was stopped."""
     begun = provisional(rows)
-    st.caption(_what_is_there(rows))
     with st.container(key=f"{view}_measure_start", horizontal=True, vertical_alignment="bottom", gap="small"):
         images = begun[0].images if begun else _draw_size(run, view)
         same = [row for row in rows if begun and row.images == images]  # also of kinds that are decided by one measure
@@ -108,14 +71,12 @@ def _draw_start(run: Run, rows: Sequence[QualityRow], view: str, is_estimated: b
             key=f"{view}_measure_button",
             type="secondary" if rows else "primary",
             on_click=processes.start,
-            args=(_key(run), "sightline.explain.quality", "--run", str(run.path.absolute()), *arguments),
+            args=(_task(run).key, "sightline.explain.quality", "--run", str(run.path.absolute()), *arguments),
         )
         with st.popover("In a terminal", type="tertiary"):
             st.code(command("quality", "--run", run.path, *arguments), language=None, wrap_lines=True)
     if not begun:
         st.caption(_estimate_words(run, images) if is_estimated else _ESTIMATING)
-    if words := processes.failure(_key(run)):
-        st.error(f"It could not be measured. {escape_markdown(words)}", icon=":material/error:")
 
 
 def _what_is_there(rows: Sequence[QualityRow]) -> str:

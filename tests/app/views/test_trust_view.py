@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sightline.app.elements import measuring
+from sightline.app.elements import measuring, task
 from sightline.app.runs import processes
 from sightline.app.views.trust.files import figures_csv
 from sightline.explain.judging import estimate
@@ -390,6 +390,6 @@ def test_compare_says_of_each_run_whether_its_map_is_supported(run, pinned):
 
 def test_while_another_program_writes_a_measured_run_nothing_is_called_provisional(run, monkeypatch):
     write_quality(run, ROWS)
-    monkeypatch.setattr(measuring, "is_locked", lambda path: True)
+    monkeypatch.setattr(task, "is_locked", lambda path: True)
     said = text_of(open_page("trust"))
     assert "Another program writes this run" in said and "provisional" not in said

@@ -1,0 +1,92 @@
+"""A command that a page starts for a run: the button, how far it is, and how to stop it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from sightline.app.elements.text import escape_markdown, time_left
+from sightline.app.permissions import is_read_only
+from sightline.app.runs import processes
+from sightline.run_store.files import Reading, Stamp, is_locked
+from sightline.run_store.run import Run
+
+LOOK_EVERY, IDLE_EVERY = 1.0, 2.0  # seconds, while it runs, and while somebody else may begin to
+_DRAWN = "task_drawn"  # of the session, by task: what the page last drew
+
+State = tuple[Stamp, bool, bool, bool]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is done to a run, in words that fit the sentences below. key: of its process. reading: what it writes."""
+
+    run: Run
+    key: processes.Key
+    reading: Reading
+    name: str  # of its widgets: "trust_measure"
+    doing: str  # "Measuring"
+    elsewhere: str  # "Figures that it measures appear here."
+    deed: str  # what whoever hosts a server that only shows runs can do: "measure them"
+    command: str  # that does it
+    failed: str  # "It could not be measured."
+
+    @property
+    def state(self) -> State:
+        """What the page depends on: what is written, and whether it runs here, waits to, or another program writes."""
+        runs, waits = processes.is_running(self.key), processes.is_waiting(self.key)
+        return self.run.stamp(self.reading), runs, waits, not (runs or waits) and is_locked(self.run.path)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the run is written at this moment, or will be."""
+        return any(self.state[1:])
+
+
+def draw_task(task: Task, there: str, draw_start: Callable[[bool], None]) -> None:
+    """Draw the button, the progress, or who can start it; the page is drawn anew with everything that is written.
+
+    there: what the run has, in Markdown. draw_start: draws the button; it is told whether the page is looked at again:
+    at first the page itself is drawn, and its visitor perhaps already gone.
+    """
+    state = task.state
+    st.fragment(_draw, run_every=LOOK_EVERY if any(state[1:]) else IDLE_EVERY)(task, there, draw_start, state)
+
+
+def _draw(task: Task, there: str, draw_start: Callable[[bool], None], drawn: State) -> None:
+    state = replace(task, run=Run(task.run.path)).state  # as it is now
+    if state != drawn:
+        st.rerun()
+    _, runs, waits, is_elsewhere = state
+    if runs or waits:
+        _draw_progress(task, waits)
+    elif is_elsewhere:
+        st.caption(f"Another program writes this run at the moment. {task.elsewhere}")
+    elif is_read_only():
+        st.caption(f"{there} This server only shows runs; whoever hosts it can {task.deed}:".strip())
+        st.code(task.command, language=None, wrap_lines=True)
+    else:
+        key = f"{_DRAWN}_{task.name}"
+        is_looked_at_again = st.session_state.get(key) is drawn
+        st.session_state[key] = drawn
+        if there:
+            st.caption(there)
+        draw_start(is_looked_at_again)
+        if words := processes.failure(task.key):
+            st.error(f"{task.failed} {escape_markdown(words)}", icon=":material/error:")
+
+
+def _draw_progress(task: Task, waits: bool) -> None:
+    progress = processes.progress(task.key)
+    parts = (f"{task.doing}: {escape_markdown(progress.what) or 'starting'}", time_left(progress.left))
+    words = f"{processes.waiting_words()}. It starts by itself." if waits else " · ".join(filter(None, parts))
+    is_stopping = processes.is_stopping(task.key)
+    st.progress(progress.share, text="Stopping …" if is_stopping else words)
+    if not is_stopping:
+        st.button(
+            "Cancel" if waits else "Stop",
+            icon=":material/close:" if waits else ":material/stop:",
+            key=f"{task.name}_stop",
+            on_click=processes.stop,
+            args=(task.key,),
+        )

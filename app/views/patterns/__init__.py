@@ -1,0 +1,1 @@
+"""What do the mistakes share, and what taught it?"""
