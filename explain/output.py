@@ -67,6 +67,18 @@ def last_words(exit_code: int, said: Sequence[str]) -> str:
     return f"It was killed ({name}){', perhaps because the memory was full' * (name == 'SIGKILL')}."
 
 
+def in_columns(lines: Sequence[Sequence[str]]) -> str:
+    """Write lines of as many words each below one another.
+
+    >>> print(in_columns([("layer", "verdict"), ("layer4.1", "supported")]))
+    layer     verdict
+    layer4.1  supported
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ((word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join("  ".join(words).rstrip() for words in padded)
+
+
 class _Patient(io.FileIO):
     """An open file whose writing never fails."""
 

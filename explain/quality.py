@@ -34,6 +34,7 @@ from sightline.explain.judging.measures import NO_MOSAICS
 from sightline.explain.judging.report import Report, kinds_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
 from sightline.explain.judging.verdicts import Verdict, has_no_mosaics, missing_controls, verdicts
+from sightline.explain.output import in_columns
 from sightline.explain.world import ALONE, World, together
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store import files
@@ -191,9 +192,7 @@ def verdict_table(found: Sequence[Verdict]) -> str:
     """
     lines = [("method", "layer", "verdict", "reason")]
     lines += [(one.method, one.layer, f"{one.name}{'' if one.final else ' so far'}", one.reason) for one in found]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = ((word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in lines)
-    return "\n".join("  ".join(words).rstrip() for words in padded)
+    return in_columns(lines)
 
 
 def verdicts_json(found: Sequence[Verdict]) -> str:

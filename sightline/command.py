@@ -26,6 +26,7 @@ COMMANDS = {
     ),
     "precompute": Command("sightline.explain.precompute", "compute the maps of a run ahead of time"),
     "quality": Command("sightline.explain.quality", "measure how far the maps of a run may be believed"),
+    "patterns": Command("sightline.explain.patterns", "find what the mistakes of a run share"),
     "show": Command("sightline.app.show", "open the dashboard"),
 }
 

@@ -58,7 +58,7 @@ def documented_commands() -> list[str]:
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """A few images in a folder, to which every data set is cut down; ResNet18 a tiny one; timm's weights, random."""
-    shapes = planted_shapes("honest", 40, 20)
+    shapes = planted_shapes("honest", 40, 80)
     for split, name in ((shapes.train, "train"), (shapes.test, "test")):
         for index, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
             file = tmp_path / "photos" / name / split.class_names[label] / f"{index}.png"
@@ -78,7 +78,7 @@ def workplace(tmp_path, monkeypatch):
 
 def of_a_user() -> dict[str, Any]:
     """What the examples take as given: a model, images, and a loop of a user."""
-    test = planted_shapes("honest", 40, 20).test
+    test = planted_shapes("honest", 40, 80).test
     model = build_model("resnet18_narrow", len(test.class_names))
     steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.25,) * 3)])
     return {
@@ -156,7 +156,7 @@ def test_every_command_and_every_example_works(workplace, monkeypatch, capsys):
             run_here(line, monkeypatch)
     runs = workplace / "runs"
     for name in ("photos", "cifar10", "shapes", "shortcut", "net"):
-        assert len(np.load(runs / name / files.IMAGES)) == 20
+        assert len(np.load(runs / name / files.IMAGES)) == 80
     assert (runs / "photos" / files.QUALITY).exists()
     assert {path.name for path in (runs / "photos" / files.MAPS).iterdir()} == {"gradcam", "hirescam"}
     capsys.readouterr()

@@ -1,7 +1,8 @@
 """Attribution maps of any layers of any classifier: one forward, and at most one backward a class, for all of them."""
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -19,6 +20,7 @@ MEMORY = {"cpu": 512 * 2**20, "cuda": 8 * 2**30}  # bytes that the activations o
 ALWAYS_FITS = 8  # images: a batch of so few is not measured first
 NAMED_LAYERS = 60  # named in a message, at most
 
+_Batch = tuple[nn.Module, Tensor, Sequence[str], Tensor, Tensor | None]  # images, and classes and minus of each
 _IMAGE_BYTES: "WeakKeyDictionary[nn.Module, dict[torch.Size, int]]" = WeakKeyDictionary()
 
 
@@ -69,10 +71,43 @@ def attributions_by_method(
     for method in methods:
         if method not in LAYER_METHODS:
             raise ExplainError(f"Unknown method {method!r}; choose from: {', '.join(LAYER_METHODS)}.")
+    combines = {method: combine for method in methods if (combine := LAYER_METHODS[method].combine)}
+
+    def compute(*batch: *_Batch) -> dict[str, dict[str, Tensor]]:
+        maps = _one_pass(*batch, combines) if combines else {}
+        return {method: maps[method] if method in combines else _by_captum(*batch, method) for method in methods}
+
+    return _batch_by_batch(model, images, layers, targets, minus, compute)
+
+
+def combined(
+    model: nn.Module,
+    images: Tensor,
+    layers: Sequence[str],
+    targets: Tensor,
+    combines: Mapping[str, Combine],
+    minus: Tensor | None = None,
+) -> dict[str, dict[str, Tensor]]:
+    """Combine activation and gradient of each layer by functions of one's own, in the one pass of a map.
+
+    combines: each is given A and G, N×K×h×w, of one class an image, and returns a tensor of N rows. Returns name →
+    layer → N×T×…, where a map of that function would be N×T×h×w. All else as `layer_attributions`.
+    """
+    return _batch_by_batch(model, images, layers, targets, minus, partial(_one_pass, combines=combines))
+
+
+def _batch_by_batch(
+    model: nn.Module,
+    images: Tensor,
+    layers: Sequence[str],
+    targets: Tensor,
+    minus: Tensor | None,
+    compute: Callable[[*_Batch], dict[str, dict[str, Tensor]]],
+) -> dict[str, dict[str, Tensor]]:
+    """Join what `compute` returns for batches that fit the memory, alone with the model: name → layer → N×T×…."""
     model = eager(model)
     targets = class_columns(targets, images)
     minus = None if minus is None else class_columns(minus, images)
-    combines = {method: combine for method in methods if (combine := LAYER_METHODS[method].combine)}
     modules = dict(model.named_modules())
     parts = []
     with exclusive(model):
@@ -83,13 +118,8 @@ def attributions_by_method(
             if layer not in places:
                 raise _no_map(places, f"The output of layer {layer!r} is no map of height and width")
         for rows in _batches(model, images):
-            batch = (model, images[rows], layers, targets[rows], None if minus is None else minus[rows])
-            maps = _one_pass(*batch, combines) if combines else {}
-            maps |= {method: _by_captum(*batch, method) for method in methods if method not in combines}
-            parts.append(maps)
-    return {
-        method: {layer: torch.cat([part[method][layer] for part in parts]) for layer in layers} for method in methods
-    }
+            parts.append(compute(model, images[rows], layers, targets[rows], None if minus is None else minus[rows]))
+    return {name: {layer: torch.cat([part[name][layer] for part in parts]) for layer in layers} for name in parts[0]}
 
 
 def probabilities(model: nn.Module, images: Tensor) -> Tensor:
@@ -114,9 +144,9 @@ def _one_pass(
     layers: Sequence[str],
     targets: Tensor,
     minus: Tensor | None,
-    combines: dict[str, Combine],
+    combines: Mapping[str, Combine],
 ) -> dict[str, dict[str, Tensor]]:
-    """Compute `attributions_by_method` of one batch; called inside `exclusive`. combines: of the methods, by name."""
+    """Compute `combined` of one batch; called inside `exclusive`."""
     with recording(model, layers) as outputs:
         logits = model(images)
     check_logits(logits, images, targets, minus)
@@ -140,7 +170,7 @@ def _one_pass(
     }
 
 
-def _by_captum(*batch: Any) -> dict[str, Tensor]:
+def _by_captum(*batch: *tuple[*_Batch, str]) -> dict[str, Tensor]:
     from sightline.explain.attribution.captum_methods import captum_layer_maps  # which loads captum, in a second
 
     return captum_layer_maps(*batch)
