@@ -121,6 +121,8 @@ def read_patterns(run: Run) -> Patterns | None:
             raise FileError(f"does not belong to {files.PATTERNS} and {files.IMAGES}")
         if set(np.unique(columns["pattern"]).tolist()) - {-1, *range(1, len(found) + 1)}:
             raise FileError("names patterns that there are not")
+        if any(not one.images == np.count_nonzero(columns["pattern"] == one.number) > 0 for one in found):
+            raise FileError("does not hold the images of every pattern")
     refuse_stale(run, files.PATTERNS, content["weights"], _hint(run))
     layer, method, weights = words
     return Patterns(layer, method, content["groups"], weights, found, columns["pattern"], columns["half"])

@@ -31,7 +31,7 @@ from tests.fabricated import LAYERS, fabricate_run
 
 WAYS = int(os.environ.get("SIGHTLINE_DAMAGES", 500))
 MEGABYTES = 500
-VIEWS = ("mistakes", "layers", "trust", "compare")
+VIEWS = ("mistakes", "layers", "patterns", "trust", "compare")
 
 
 @pytest.fixture(scope="module")

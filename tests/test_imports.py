@@ -28,6 +28,7 @@ TORCH_FREE = (
     "sightline.explain.judging.findings",
     "sightline.explain.judging.verdicts",
     "sightline.explain.output",
+    "sightline.explain.why.differing",
     "sightline.explain.why.shared",
 )  # what the app needs before torch is loaded
 FILES = [file.relative_to(ROOT) for package in MAY_IMPORT for file in sorted((ROOT / package).rglob("*.py"))]

@@ -9,7 +9,7 @@ import streamlit as st
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
-VIEWS = ("Curves", "Mistakes", "Layers", "Trust", "Compare")  # the first is the one that opens
+VIEWS = ("Curves", "Mistakes", "Layers", "Patterns", "Trust", "Compare")  # the first is the one that opens
 
 
 def pages() -> dict[str, "StreamlitPage"]:

@@ -33,6 +33,10 @@ img {
   display: block; width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
   border-radius: 4px; background: var(--st-secondary-background-color); overflow: hidden; font-size: 9px;
 }
+.picture { position: relative; }
+.over { position: absolute; inset: 0; height: 100%; opacity: .6; image-rendering: auto; background: none; }
+.over:not([src]) { display: none; }
+.tile:is(:hover, :focus-visible) .over { opacity: .15; }
 .caption { display: flex; gap: 4px; margin-top: 3px; white-space: nowrap; }
 .names { display: flex; flex: 1 1 auto; min-width: 0; white-space: pre; }
 .names span { flex: 0 1 auto; min-width: 10px; overflow: hidden; text-overflow: ellipsis; }
@@ -53,6 +57,13 @@ function makeTile(item) {
   const image = document.createElement("img")
   image.draggable = false
   image.decoding = "async"
+  const over = document.createElement("img")
+  over.className = "over"
+  over.draggable = false
+  over.alt = ""
+  const picture = document.createElement("div")
+  picture.className = "picture"
+  picture.append(image, over)
   const caption = document.createElement("div")
   caption.className = "caption"
   const names = document.createElement("span")
@@ -60,7 +71,7 @@ function makeTile(item) {
   const confidence = document.createElement("span")
   confidence.className = "confidence"
   caption.append(names, confidence)
-  tile.append(image, caption)
+  tile.append(picture, caption)
   return tile
 }
 
@@ -72,6 +83,9 @@ function fillTile(tile, item) {
   if (image.getAttribute("src") !== item.url) image.src = item.url
   image.alt = item.alt
   image.style.imageRendering = item.is_smooth ? "auto" : ""
+  const over = tile.querySelector(".over")
+  if (!item.over) over.removeAttribute("src")
+  else if (over.getAttribute("src") !== item.over) over.src = item.over
   const part = (text, className) => {
     const made = document.createElement("span")
     made.textContent = text
@@ -176,7 +190,7 @@ _COMPONENT = st.components.v2.component("sightline_gallery", html=_HTML, css=_CS
 
 
 def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[dict[str, Any]]:
-    """Return what the browser needs for each row: all of it plain text."""
+    """Return what the browser needs for each row: all of it plain text. Under `over` may be added the URL of a map."""
     folder = thumbnails_url(run, st.get_option("server.baseUrlPath"))
     names = predictions.class_names
     labels, guesses = predictions.column("label")[rows], predictions.column("predicted")[rows]

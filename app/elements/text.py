@@ -29,6 +29,11 @@ def counted(number: int, noun: str) -> str:
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
+def p_words(p_value: float) -> str:
+    """Write 0.0312 as 'p = 0.031', what is smaller than 0.001 as 'p < 0.001'."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
 def duration(seconds: float) -> str:
     """Write 3725 as '1 h 2 min', 75 as '1 min 15 s', 4.2 as '4.2 s'."""
     if not math.isfinite(seconds):

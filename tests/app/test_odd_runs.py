@@ -12,7 +12,7 @@ from tests.app_pages import checked, edit_record, open_page
 from tests.fabricated import fabricate_run
 from tests.odd_runs import ODD_RUNS, make_odd_run
 
-VIEWS = ("curves", "mistakes", "layers", "trust", "compare")
+VIEWS = ("curves", "mistakes", "layers", "patterns", "trust", "compare")
 # Each odd run in the views that its oddity concerns most; Mistakes draws its predictions, its matrix and its names.
 SHOWN_IN = {
     "one class": VIEWS,

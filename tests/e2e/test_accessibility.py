@@ -175,6 +175,7 @@ HEADER = [
     ("nav", "Curves"),
     ("nav", "Mistakes"),
     ("nav", "Layers"),
+    ("nav", "Patterns"),
     ("nav", "Trust"),
     ("nav", "Compare"),
 ]

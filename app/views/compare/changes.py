@@ -11,7 +11,7 @@ from sightline.app.address.selection import Selection
 from sightline.app.elements.bars import Bar
 from sightline.app.elements.inspector import draw_image
 from sightline.app.elements.subject import split_image
-from sightline.app.elements.text import count, escape_markdown, percent
+from sightline.app.elements.text import count, escape_markdown, p_words, percent
 from sightline.app.maps.cells import Cell
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.pinned import guess_words
@@ -38,11 +38,10 @@ def better_words(comparison: Comparison, before: str, after: str) -> str:
     if not fixed + broken:
         return f"{sentence} They are right on the same images."
     p = comparison.p_value
-    chance = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
     likely = "chance alone could well do this" if p >= LIKELY else "chance alone would hardly do this"
     return (
         f"{sentence} On {count(fixed + broken)} images only one of them is right: {names[0]} on {count(fixed)}, "
-        f"{names[1]} on {count(broken)}; {likely} (McNemar's exact test, {chance})."
+        f"{names[1]} on {count(broken)}; {likely} (McNemar's exact test, {p_words(p)})."
     )
 
 

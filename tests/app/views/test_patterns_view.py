@@ -1,18 +1,28 @@
 """The Patterns view, what Mistakes and Curves make of it, through AppTest: patterns written by hand."""
 
+import re
 import shutil
+from colorsys import hsv_to_rgb
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from sightline.app.elements.pattern_words import colour_words, place_words
+from sightline.app.runs import processes
 from sightline.run_store.hashes import weights_hash
+from sightline.run_store.maps import MapsWriter
 from sightline.run_store.patterns import Attended, Covered, Pattern, Patterns, write_patterns
 from sightline.run_store.run import Run
-from tests.app.test_app import gallery_of
-from tests.app_pages import open_page
+from tests.app.test_app import gallery_of, text_of
+from tests.app_pages import edit_record, open_page
+from tests.fabricated import fabricate_run
 
-RED = Attended((200.0, 30.0, 40.0), 0.05, (0.1, 0.2))
+RED = Attended((200.0, 30.0, 40.0), 0.05, (0.1, 0.2), 0.1)
 FIRST = Pattern(
     number=1, kind="pattern", images=6, tested=4, mistakes=3, error_rate=0.75, low=0.2, high=0.99, rest_rate=0.1,
     same_classes_rate=0.2, p_value=0.0001, p_same_classes=0.01, stability=0.9, taken_for=1, attended=RED,
@@ -21,7 +31,7 @@ FIRST = Pattern(
 HARD = Pattern(
     number=2, kind="hard class", images=3, tested=2, mistakes=2, error_rate=1.0, low=0.2, high=1.0, rest_rate=0.3,
     same_classes_rate=0.9, p_value=0.03, p_same_classes=0.8, stability=0.4, taken_for=2,
-    attended=Attended((20.0, 30.0, 220.0), 0.2, (0.5, 0.5)),
+    attended=Attended((20.0, 30.0, 220.0), 0.2, (0.5, 0.5), 0.1),
 )  # fmt: skip
 OF_IMAGES = (1, 1, 1, -1, 1, 1, 2, 2, -1, -1, 1, 2)  # of which 0, 5 and 10 are mistakes
 
@@ -73,3 +83,190 @@ def spoil(run, damage):
             weights.write(b" ")
     else:
         (run.path / "patterns.parquet").write_bytes(b"none of ours")
+
+
+def said_by(app):
+    return unescape(text_of(app)).replace("\\", "")
+
+
+def test_a_sentence_says_how_many_mistakes_the_patterns_hold_on_the_half_that_did_not_form_them(run):
+    write(run, FIRST, HARD)
+    # Odd images are that half. Of the mistakes 0, 5 and 10 it has 5, which is of pattern 1.
+    assert "**1 pattern** holds 1 of the 1 mistake (100 %)" in said_by(open_page("patterns"))
+
+
+def test_a_card_has_the_figures_of_its_pattern(run):
+    write(run, FIRST, HARD)
+    said = said_by(open_page("patterns"))
+    for words in (
+        "<b>Pattern 1</b> taken for <b dir='auto'>dog</b>",
+        "75 % (20–99 %)",
+        "6 images; tested on 4 of them, 3 wrong: p < 0.001 against all others, p = 0.010 against those taken for the ",
+        "90 % alike",
+        "5 % of the image, top left, on average red",
+        "Covering what was attended: 2 of 3 mistakes become right; as much covered at random: 0 of 3 (p = 0.500).",
+    ):
+        assert words in said
+    # Of the mistakes 0 is a cat taken for a dog, 5 an owl for a cat, 10 a dog for an owl.
+    assert re.findall(r"<bdi>(\w+)</bdi> → <bdi>(\w+)</bdi> <b>1</b>", said) == [
+        ("cat", "dog"), ("dog", "owl"), ("owl", "cat"),
+    ]  # fmt: skip
+
+
+def test_its_most_confident_mistakes_stand_beside_it(run):
+    write(run, FIRST, HARD)
+    app = open_page("patterns")
+    confidences = run.predictions().column("confidence")
+    assert [item["index"] for item in gallery_of(app)["items"]] == sorted([0, 5, 10], key=lambda row: -confidences[row])
+    assert gallery_of(app, place=1)["items"] == []
+
+
+def test_their_maps_lie_over_them_where_they_are_stored(run):
+    write(run, FIRST)
+    app = open_page("patterns")
+    assert "over" not in gallery_of(app)["items"][0] and "Without maps: The maps are gone" in said_by(app)
+    maps = np.zeros((12, 4, 4), np.float32)
+    maps[:, 0, 0] = 1
+    writer = MapsWriter(run, "gradcam", "layer4", "predicted", (4, 4))
+    writer.write(np.arange(12), maps)
+    writer.finish()
+    app.run()
+    assert all(item["over"].startswith("data:image/png") for item in gallery_of(app)["items"])
+    assert "Without maps" not in said_by(app) and "Mean map of 6 images, hottest: top left" in said_by(app)
+
+
+def test_hard_classes_stand_apart_below_the_patterns(run):
+    write(run, FIRST, HARD)
+    said = said_by(open_page("patterns"))
+    assert "**Hard classes**" in said and "they say which classes are hard, and not why" in said
+    assert "<b>Group 2</b>" in said and "<b>Pattern 2</b>" not in said
+    write(run, FIRST)
+    assert "Hard classes" not in said_by(open_page("patterns"))
+
+
+def test_where_nothing_is_found_the_page_says_what_was_tried(run):
+    write(run)
+    app = open_page("patterns")
+    said = said_by(app)
+    assert (
+        "**No pattern was found.** 25 groups of images that are attended alike were formed from 6 test images" in said
+    )
+    assert "tested on the 6 others" in said and "Grad-CAM at layer4" in said
+    assert app.button(key="patterns_find_button").label == "Find again"
+
+
+def test_where_only_a_hard_class_is_found_no_pattern_is_claimed(run):
+    write(run, replace(HARD, number=1, images=6))
+    assert "**No pattern was found**, only 1 hard class." in said_by(open_page("patterns"))
+
+
+def test_a_further_column_that_differs_stands_on_the_card(run):
+    file = run.path / "predictions.parquet"
+    camera = ["left" if number == 1 else "<b>right" for number in OF_IMAGES]
+    pq.write_table(pq.read_table(file).append_column("camera", pa.array(camera)), file)
+    write(run, FIRST)
+    assert "camera: left in 100 % of them, in 0 % of the others (p = 0.002)" in said_by(open_page("patterns"))
+
+
+def test_what_was_never_looked_for_says_what_is_done_and_a_button_does_it(run, monkeypatch):
+    started = []
+    monkeypatch.setattr(processes, "start", lambda *arguments: started.append(arguments))
+    app = open_page("patterns")
+    assert "Test images are grouped by what the model attended to in them" in said_by(app)
+    button = app.button(key="patterns_find_button")
+    assert button.label == "Find patterns"
+    button.click().run()
+    assert started == [(("patterns", run.path), "sightline.explain.patterns", "--run", str(run.path))]
+
+
+def test_while_patterns_are_looked_for_the_page_says_how_far_that_is_and_it_can_be_stopped(run, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(processes, "is_running", lambda key: key == ("patterns", run.path))
+    monkeypatch.setattr(processes, "progress", lambda key: processes.ProgressBar(0.5, "maps", "02:50"))
+    monkeypatch.setattr(processes, "stop", stopped.append)
+    for patterns in ((), (FIRST,)):
+        if patterns:
+            write(run, *patterns)
+        app = open_page("patterns")
+        (bar,) = app.get("progress")
+        assert bar.proto.text == "Finding patterns: maps · about 3 minutes left"
+        assert "patterns_find_button" not in [button.key for button in app.button]
+    app.button(key="patterns_find_stop").click().run()
+    assert stopped == [("patterns", run.path)]
+
+
+def test_a_server_that_only_shows_runs_offers_the_command_alone(run, monkeypatch):
+    monkeypatch.setenv("SIGHTLINE_READ_ONLY", "1")
+    app = open_page("patterns")
+    assert "This server only shows runs; whoever hosts it can find them:" in said_by(app)
+    assert any("sightline patterns --run" in code.value for code in app.code)
+    assert not [button for button in app.button if "patterns" in button.key]
+
+
+def test_a_search_that_failed_says_why(run, monkeypatch):
+    monkeypatch.setattr(processes, "failure", lambda key: "Error: too few images in :red[x]." * (key[0] == "patterns"))
+    (error,) = open_page("patterns").error
+    assert error.value == r"Patterns could not be found. Error\: too few images in \:red\[x\]\."
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"), [("torn", "is damaged"), ("stale", "is stale"), ("other rows", "damaged")]
+)
+def test_patterns_that_cannot_be_read_are_named_and_can_be_found_again(run, damage, words):
+    write(run, FIRST)
+    spoil(run, damage)
+    app = open_page("patterns")
+    assert words in app.warning[0].value and "sightline patterns" in app.warning[0].value.replace("\\", "")
+    assert app.button(key="patterns_find_button").label == "Find again"
+
+
+def test_a_run_without_a_network_says_so(run):
+    edit_record(run.path, network="none", without_network="It was recorded from predictions.")
+    assert "**This run has no network.** It was recorded from predictions." in said_by(open_page("patterns"))
+
+
+def test_of_very_many_patterns_the_strongest_are_drawn_and_all_can_be_filtered(run):
+    shutil.rmtree(run.path)
+    fabricate_run(run.path, 30, ("cat", "dog", "owl"), with_model=True)
+    write(run, *(replace(FIRST, number=number, images=1) for number in range(1, 31)), of_images=range(1, 31))
+    app = open_page("patterns")
+    assert "5 more: the filter “pattern” in Mistakes has them all." in said_by(app)
+
+
+def test_a_pattern_of_other_images_than_it_says_is_damage(run):
+    write(run, replace(FIRST, images=7))
+    assert "patterns.parquet does not hold the images of every pattern" in said_by(open_page("patterns"))
+
+
+@pytest.mark.parametrize(
+    ("colour", "words"),
+    [
+        ((255, 0, 0), "red"), ((255, 0, 60), "red"), ((255, 120, 0), "orange"), ((140, 80, 20), "brown"),
+        ((240, 230, 20), "yellow"), ((20, 200, 60), "green"), ((0, 200, 200), "turquoise"), ((20, 60, 230), "blue"),
+        ((130, 20, 220), "purple"), ((250, 60, 180), "pink"), ((0, 0, 0), "black"), ((255, 255, 255), "white"),
+        ((130, 130, 130), "grey"), ((150, 110, 110), "greyish red"), ((float("nan"), 0, 0), "unknown"),
+    ],
+)  # fmt: skip
+def test_colours_have_names_around_the_whole_circle(colour, words):
+    assert colour_words(colour) == words
+
+
+@pytest.mark.parametrize("hue", range(360))
+def test_every_hue_has_a_name_and_no_light_makes_it_another(hue):
+    names = {
+        colour_words(tuple(255 * part for part in hsv_to_rgb((hue + 0.5) / 360, 1, light))).replace("brown", "orange")
+        for light in (0.4, 0.7, 1)
+    }
+    assert len(names) == 1 and "unknown" not in names
+
+
+@pytest.mark.parametrize(
+    ("place", "spread", "words"),
+    [
+        ((0.1, 0.1), 0.05, "top left"), ((0.5, 0.1), 0.05, "top"), ((0.9, 0.5), 0.05, "right"),
+        ((0.5, 0.5), 0.05, "in the middle"), ((0.9, 0.9), float("nan"), "bottom right"),
+        ((0.4, 0.5), 0.3, "in many places"),
+    ],
+)  # fmt: skip
+def test_a_place_has_a_name_unless_it_is_another_in_every_image(place, spread, words):
+    assert place_words(Attended((0, 0, 0), 0.1, place, spread)) == words
