@@ -5,21 +5,17 @@ python -m sightline.training.demo
 
 import os
 import signal
-import subprocess
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO
 
 import tyro
 
 from sightline.explain.command_line import ending_in_a_sentence
-from sightline.explain.output import last_words
 from sightline.image_data.planted_shapes import VARIANTS
 from sightline.run_store.run import Run
-from sightline.training.recipe import TrainingError
+from sightline.training.side_by_side import train_side_by_side
 
 # Chosen so that both runs fit into 100 seconds on two cores; benchmarks/RESULTS.md has the times and accuracies.
 RECIPE = (
@@ -40,33 +36,16 @@ class DemoConfig:
 def train_demo(config: DemoConfig) -> list[Path]:
     """Start what is missing and wait for it; return the runs that were trained. Raises TrainingError if one failed."""
     threads = max(1, (os.cpu_count() or 1) // 2)
-    started: dict[Path, tuple[subprocess.Popen[str], IO[str]]] = {}
+    trainings: dict[Path, Sequence[str]] = {}
     for variant in VARIANTS:
         run = _free_path(config.runs / f"demo-{variant}")
-        if run is None:
-            continue
-        data = ("--dataset", f"planted-shapes:{variant}", "--run", str(run))
-        settings = (*RECIPE, "--seed", str(config.seed), "--threads", str(threads))
-        words = [sys.executable, "-m", "sightline.training.train", *data, *settings]
-        # Read when the process ends; a pipe would fill and stop it.
-        errors = TemporaryFile("w+", errors="replace")  # noqa: SIM115 (read when the process ends)
-        started[run] = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=errors, text=True), errors
-    if started:
-        print(f"Training {' and '.join(map(str, started))}; watch the curves grow in the dashboard.", flush=True)
-    try:
-        ended = {run: (process.wait(), errors) for run, (process, errors) in started.items()}
-    finally:
-        for process, _ in started.values():
-            process.terminate()  # nothing, where it has ended
-    failed = {run: _last_words(code, errors) for run, (code, errors) in ended.items() if code}
-    if failed:
-        raise TrainingError("; ".join(f"{run}: {words}" for run, words in failed.items()))
-    return list(started)
-
-
-def _last_words(exit_code: int, errors: IO[str]) -> str:
-    errors.seek(0)
-    return last_words(exit_code, errors.read().strip().splitlines())
+        if run is not None:
+            data = ("--dataset", f"planted-shapes:{variant}", "--run", str(run))
+            trainings[run] = (*data, *RECIPE, "--seed", str(config.seed), "--threads", str(threads))
+    if trainings:
+        print(f"Training {' and '.join(map(str, trainings))}; watch the curves grow in the dashboard.", flush=True)
+    train_side_by_side(trainings, at_once=len(VARIANTS), what="training")
+    return list(trainings)
 
 
 def _free_path(path: Path) -> Path | None:

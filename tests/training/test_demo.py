@@ -4,7 +4,7 @@ import pytest
 import tyro
 
 from sightline.run_store.run import Run
-from sightline.training import demo
+from sightline.training import side_by_side
 from sightline.training.demo import DemoConfig, train_demo
 from sightline.training.recipe import TrainConfig, TrainingError
 
@@ -15,24 +15,23 @@ class FakeTraining:
     started: list[TrainConfig] = []
     returncode = 0
 
-    def __init__(self, command, *, stderr, **_):
+    def __init__(self, command, *, stdout, stderr):
         config = tyro.cli(TrainConfig, args=command[3:])
         config.check()
         config.run.mkdir(parents=True)
         self.started.append(config)
-        stderr.write("Warning: slow\nError: the disk is full\n")
+        stderr.write(b"Warning: slow\nError: the disk is full\n")
+        stderr.flush()
 
-    def wait(self):
+    def poll(self):
         return self.returncode
-
-    def terminate(self):
-        self.is_ended = True
 
 
 @pytest.fixture
 def trainings(monkeypatch):
     monkeypatch.setattr(FakeTraining, "started", [])
-    monkeypatch.setattr(demo.subprocess, "Popen", FakeTraining)
+    monkeypatch.setattr(side_by_side.subprocess, "Popen", FakeTraining)
+    monkeypatch.setattr(side_by_side, "_LOOK", 0)
     return FakeTraining.started
 
 
@@ -64,19 +63,3 @@ def test_a_failed_training_is_reported_in_its_own_last_words(tmp_path, trainings
     monkeypatch.setattr(FakeTraining, "returncode", 1)
     with pytest.raises(TrainingError, match="demo-honest: Error: the disk is full"):
         train_demo(DemoConfig(tmp_path))
-
-
-def test_ctrl_c_ends_both_trainings(tmp_path, monkeypatch):
-    ended = []
-
-    class Interrupted(FakeTraining):
-        def wait(self):
-            raise KeyboardInterrupt
-
-        def terminate(self):
-            ended.append(self)
-
-    monkeypatch.setattr(demo.subprocess, "Popen", Interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train_demo(DemoConfig(tmp_path))
-    assert len(ended) == 2

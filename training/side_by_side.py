@@ -1,0 +1,77 @@
+"""Trainings that one command starts, side by side, and waits for."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
+
+from sightline.explain.output import last_bar, last_words
+from sightline.training.recipe import TrainingError
+
+_LOOK = 0.2  # seconds between two looks at how far they are
+_TAIL = 4096  # bytes of what one has said that are looked at
+
+
+@dataclass
+class _Training:
+    process: "subprocess.Popen[bytes]"
+    said: Path  # a pipe would fill and stop it
+
+    @classmethod
+    def start(cls, options: Sequence[str], said: Path) -> "_Training":
+        words = [sys.executable, "-m", "sightline.training.train", *options]
+        with said.open("wb") as stream:
+            return cls(subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=stream), said)
+
+    @property
+    def last_lines(self) -> list[str]:
+        with self.said.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+            return stream.read().decode(errors="replace").strip().replace("\r", "\n").splitlines()
+
+    @property
+    def share(self) -> float:
+        """How far its own bar is, 0–1: before it there are others, of decoding images."""
+        bar = last_bar(self.last_lines)
+        return 0.0 if bar.what else bar.share
+
+
+def train_side_by_side(trainings: Mapping[Path, Sequence[str]], at_once: int, what: str) -> None:
+    """Run sightline.training.train with these options for each run, so many at once, and wait for all.
+
+    what: said by the bar that shows how far they are. Raises TrainingError, with their last words, where some failed.
+    Whatever ends this ends them politely, as Ctrl-C does: the runs keep their finished epochs.
+    """
+    if not trainings:
+        return
+    waiting = list(trainings)
+    running: dict[Path, _Training] = {}
+    failed: dict[Path, str] = {}
+    with TemporaryDirectory(prefix="sightline-") as folder, tqdm(desc=what, total=100 * len(waiting), unit="%") as bar:
+        try:
+            while waiting or running:
+                while waiting and len(running) < at_once:
+                    run = waiting.pop(0)
+                    running[run] = _Training.start(trainings[run], Path(folder, f"{len(waiting)}.log"))
+                time.sleep(_LOOK)
+                for run, training in list(running.items()):
+                    code = training.process.poll()
+                    if code is not None:
+                        del running[run]
+                    if code:
+                        failed[run] = last_words(code, training.last_lines)
+                shares = len(trainings) - len(waiting) - len(running) + sum(one.share for one in running.values())
+                bar.update(max(0, round(100 * shares) - bar.n))
+        finally:
+            for training in running.values():
+                training.process.terminate()
+            for training in running.values():
+                training.process.wait()
+    if failed:
+        raise TrainingError("; ".join(f"{run}: {words}" for run, words in failed.items()))
