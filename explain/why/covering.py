@@ -28,10 +28,12 @@ def confirm(run: Run, model: nn.Module, found: Patterns, maps: np.ndarray) -> Pa
     Up to 50 of each are tried, drawn at random, always the same; of images of more than 144 pixels a side fewer.
     maps: float N×h×w, signed, of all test images and the predicted class. Raises RunError where originals are missing.
     """
+    if not found.patterns:
+        return found
     may_be_tried = run.predictions().wrong & (found.half == TESTED)
     most = int(np.clip(_PIXELS // run.record.input_size**2, FEWEST_MISTAKES, MOST_MISTAKES))
     tried = [_draw(np.flatnonzero(may_be_tried & (found.pattern == one.number)), most) for one in found.patterns]
-    rows = np.concatenate([*tried, np.zeros(0, np.int64)])
+    rows = np.concatenate(tried)
     right = _cover(run, model, rows, maps[rows])
     each = np.split(right, np.cumsum([len(few) for few in tried])[:-1], axis=1)
     patterns = (replace(one, covered=_count(of_one)) for one, of_one in zip(found.patterns, each, strict=True))
