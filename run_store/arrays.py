@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, overload
+from typing import IO, Any, overload
 
 import numpy as np
 
@@ -89,14 +89,20 @@ def stored_array(run: Path, name: str) -> StoredArray:
 
 def _layout(stream: BufferedReader) -> tuple[tuple[int, ...], np.dtype, int]:
     """Read shape, type and the number of bytes before the data. A damaged header makes NumPy raise anything."""
+    shape, dtype = array_header(stream)
+    offset = stream.tell()
+    if stream.seek(0, 2) < offset + math.prod(shape) * dtype.itemsize:
+        raise FileError("is shorter than its header says")
+    return shape, dtype, offset
+
+
+def array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Read shape and type, up to where the data begins. A damaged header makes NumPy raise anything."""
     read_header = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }[np.lib.format.read_magic(stream)]
     shape, is_fortran, dtype = read_header(stream, max_header_size=MOST_HEADER)
-    offset = stream.tell()
     if is_fortran and len(shape) > 1 or dtype.hasobject or not shape or min(shape) < 1:
         raise FileError("does not hold rows of numbers")
-    if stream.seek(0, 2) < offset + math.prod(shape) * dtype.itemsize:
-        raise FileError("is shorter than its header says")
-    return shape, dtype, offset
+    return shape, dtype

@@ -2,17 +2,26 @@
 
 import io
 import os
+import struct
 import zipfile
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from io import BufferedReader
 
 import numpy as np
 
 from sightline.run_store import files
+from sightline.run_store.arrays import array_header
 from sightline.run_store.files import FileError
 from sightline.run_store.run import Run
 
+MOST_KEPT = 2**28  # bytes that a training writes: of 50,000 images 1,342 epochs
+
+_ARRAYS = ("epochs", "predicted", "confidence")
+_OTHER = f"does not hold the arrays {', '.join(_ARRAYS)}, each once, and nothing else"
+_END = struct.Struct("<4s4H2LH")  # of a zip archive without a comment; before it may stand the locator of a longer one
+_LOCATOR = 20  # bytes
 _MOST_HEADER = 10_000
 
 
@@ -65,6 +74,17 @@ class Learning:
         return np.logical_not(self.right.any(axis=0))
 
 
+def keeps(epoch: int, epochs: int, images: int) -> bool:
+    """Tell whether the history of a training of so many epochs keeps this one: each, until MOST_KEPT bytes are too few.
+
+    Then every second, or third …, and always the last: the file is written again after each epoch that it keeps.
+
+    >>> [epoch for epoch in range(1, 8) if keeps(epoch, 7, MOST_KEPT // 8)]
+    [4, 7]
+    """
+    return epoch == epochs or epoch % -(-epochs * images * 4 // MOST_KEPT) == 0
+
+
 def no_history(images: int) -> History:
     """Return the history of a training that begins."""
     nothing = np.zeros((0, images))
@@ -82,22 +102,46 @@ def read_history(run: Run) -> History | None:
     """Return the history of a run, None where none was kept. Raises RunError where the file is damaged."""
     if not os.path.exists(run.path / files.HISTORY):
         return None
+    images, classes = len(run.images()), len(run.record.class_names)
     with run.reading(files.HISTORY, "Remove it: the run then has no history."):
-        with closing(files.open_file(run.path, files.HISTORY)) as stream, zipfile.ZipFile(stream) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise FileError("is compressed, and may not be")
-            epochs, predicted, confidence = (_array(archive, name) for name in ("epochs", "predicted", "confidence"))
-        shape, classes = (len(epochs), len(run.images())), len(run.record.class_names)
-        kinds = (epochs.dtype, predicted.dtype, confidence.dtype)
-        if kinds != (np.int64, np.int16, np.float16) or predicted.shape != shape or confidence.shape != shape:
-            raise FileError(f"does not belong to {files.IMAGES}")
-        if epochs.ndim != 1 or len(epochs) and (epochs[0] < 1 or (np.diff(epochs) < 1).any()):
-            raise FileError("does not number its epochs from 1")
-        if predicted.size and not 0 <= predicted.min() <= predicted.max() < classes:
+        with closing(files.open_file(run.path, files.HISTORY)) as stream:
+            _refuse_long_list(stream)
+            with zipfile.ZipFile(stream) as archive:
+                _refuse_odd(archive.infolist(), os.fstat(stream.fileno()).st_size)
+                epochs = _array(archive, "epochs", np.int64)
+                predicted = _array(archive, "predicted", np.int16, images)
+                confidence = _array(archive, "confidence", np.float16, images)
+        if not len(epochs) == len(predicted) == len(confidence):
+            raise FileError("does not hold as many epochs of each array")
+        if epochs[0] < 1 or (epochs[1:] <= epochs[:-1]).any():
+            raise FileError("does not number its epochs from 1, rising")
+        if not 0 <= predicted.min() <= predicted.max() < classes:
             raise FileError(f"names a class outside 0–{classes - 1}")
     return History(epochs, predicted, confidence)
 
 
-def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    with archive.open(f"{name}.npy") as stream:
-        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False, max_header_size=_MOST_HEADER))
+def _refuse_long_list(stream: BufferedReader) -> None:
+    """Raise FileError for an archive of which zipfile would first make a list that fills the memory."""
+    stream.seek(-_LOCATOR - _END.size, os.SEEK_END)
+    locator, (sign, _, _, _, entries, length, _, comment) = stream.read(_LOCATOR), _END.unpack(stream.read())
+    if sign != b"PK\5\6" or locator[:4] == b"PK\6\7" or entries != len(_ARRAYS) or length > _MOST_HEADER or comment:
+        raise FileError(_OTHER)
+
+
+def _refuse_odd(entries: list[zipfile.ZipInfo], size: int) -> None:
+    if sorted(entry.filename for entry in entries) != sorted(f"{name}.npy" for name in _ARRAYS):
+        raise FileError(_OTHER)
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise FileError("is compressed, and may not be")
+    if max(entry.file_size for entry in entries) > size:
+        raise FileError("is shorter than it says")
+
+
+def _array(archive: zipfile.ZipFile, name: str, kind: type[np.generic], *row: int) -> np.ndarray:
+    """Read the rows of an array, each of this shape. Raises FileError for others; damaged ones raise anything."""
+    entry = archive.getinfo(f"{name}.npy")
+    with archive.open(entry) as stream:
+        shape, dtype = array_header(stream)
+        if dtype != kind or shape[1:] != row:
+            raise FileError(f"does not belong to {files.IMAGES}")
+        return np.frombuffer(stream.read(entry.file_size), kind).reshape(shape)

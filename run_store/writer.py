@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from sightline.image_data.images import Images, in_chunks
 from sightline.run_store import files
+from sightline.run_store.history import History, history_bytes
 from sightline.run_store.maps import remove_maps
 from sightline.run_store.metrics import METRICS_COLUMNS, metrics_line
 from sightline.run_store.names import check_folder_name
@@ -104,6 +105,10 @@ class RunWriter:
             )  # one write of one line: a reader sees it whole, or torn at the end of the file
             stream.flush()
             os.fsync(stream.fileno())
+
+    def save_history(self, history: History) -> None:
+        """Write what each test image was taken for, before the checkpoint that commits its last epoch."""
+        files.write_atomically(self.path / files.HISTORY, history_bytes(history))
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Commit an epoch: plain tensors and numbers, to be read with `weights_only=True`."""

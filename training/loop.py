@@ -23,7 +23,9 @@ from sightline.model_zoo import normalize
 from sightline.run_store import files
 from sightline.run_store.checkpoint import read_checkpoint
 from sightline.run_store.files import EVENTS
+from sightline.run_store.history import History, keeps, no_history, read_history
 from sightline.run_store.metrics import METRICS_COLUMNS
+from sightline.run_store.predictions import to_numpy
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.thumbnails import kept_images
@@ -47,6 +49,7 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
     config, rows = loop.config, _go_on(loop, writer)
     if writer:
         writer.save_images(kept_images(loop.data.test), loop.data.test.masks)
+    history = _history(writer, len(loop.data.test), len(rows))
     finished, images = len(rows), loop.steps_per_epoch * loop.batch_size
     predicted = loop.predict_test(config.epochs) if finished == config.epochs else None  # resumed after the last epoch
     bar = tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05, disable=writer is None)
@@ -54,7 +57,9 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
     folder = writer.path / EVENTS if writer and config.tensorboard else None
     with event_files(folder, rows) as add_event, bar, ThreadPoolExecutor(1) as background:
 
-        def commit(writer: RunWriter, state: dict[str, Any], row: dict[str, float]) -> None:
+        def commit(writer: RunWriter, history: History, state: dict[str, Any], row: dict[str, float]) -> None:
+            if row["epoch"] in history.epochs:
+                writer.save_history(history)
             writer.save_checkpoint(state)
             writer.append_metrics(row)
             add_event(row)
@@ -72,8 +77,10 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
             if not math.isfinite(row["test_loss"]):  # the last update of an epoch is seen by no training loss
                 raise loop.diverged(epoch * loop.steps_per_epoch - 1)
             rows.append([row[name] for name in METRICS_COLUMNS])
+            if keeps(epoch, config.epochs, len(predicted[0])):
+                history = history.after(epoch, *(to_numpy(predicted[0][name]) for name in ("predicted", "confidence")))
             committed.result()
-            committed = background.submit(commit, writer, state | {"metrics": rows[:]}, row)
+            committed = background.submit(commit, writer, history, state | {"metrics": rows[:]}, row)
         committed.result()
     if writer and predicted:
         writer.save_model(loop.model)
@@ -96,6 +103,12 @@ def _go_on(loop: "Loop", writer: RunWriter | None) -> list[list[float]]:
     if not writer:
         loop.restore(state)
     return rows
+
+
+def _history(writer: RunWriter | None, images: int, finished: int) -> History:
+    """Return what the test images were taken for after the finished epochs; one more may be there, uncommitted."""
+    found = read_history(Run(writer.path)) if writer else None
+    return (found or no_history(images)).first(finished)
 
 
 def _epoch_line(row: Mapping[str, float], epochs: int, images: int) -> str:

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from sightline.model_zoo import MODELS, ModelSpec
 from sightline.run_store import files
+from sightline.run_store.history import read_history
 from sightline.run_store.maps import are_written
 from sightline.run_store.run import Run, list_runs
 from sightline.run_store.writer import RunWriter
@@ -56,6 +58,7 @@ def assert_same(run, other):
     assert run.state == "complete"
     assert (run.path / files.MODEL).read_bytes() == (other.path / files.MODEL).read_bytes()
     assert run.predictions().table.equals(other.predictions().table)
+    assert (run.path / files.HISTORY).read_bytes() == (other.path / files.HISTORY).read_bytes()
     assert [row._replace(seconds=0) for row in run.metrics()] == [row._replace(seconds=0) for row in other.metrics()]
 
 
@@ -135,6 +138,26 @@ def test_a_training_killed_at_any_of_its_writes_leaves_a_run_that_opens_and_goes
             assert {file.name for file in run.path.iterdir()} == {file.name for file in whole.path.iterdir()}
         assert_same(run, whole)
     assert epochs == sorted(epochs) and set(epochs) == {0, 1, 2}  # an epoch that is there stays
+
+
+def test_a_run_from_before_there_was_a_history_begins_it_where_it_goes_on(config, tmp_path):
+    whole = read_history(Run(train(replace(config, run=tmp_path / "whole"))))
+    run = interrupted(config, 2)
+    (run.path / files.HISTORY).unlink()
+    train(replace(config, resume=True))
+    found = read_history(run)
+    assert found.epochs.tolist() == [2, 3]
+    assert np.array_equal(found.predicted, whole.predicted[1:])
+    assert np.array_equal(found.confidence, whole.confidence[1:])
+
+
+def test_a_damaged_history_is_a_sentence_that_says_how_to_go_on(config):
+    run = interrupted(config, 2)
+    (run.path / files.HISTORY).write_bytes(b"other bytes")
+    with pytest.raises(TrainingError, match="history.npz .* Remove it: the run then has no history"):
+        train(replace(config, resume=True))
+    (run.path / files.HISTORY).unlink()
+    assert Run(train(replace(config, resume=True))).state == "complete"
 
 
 def test_a_failed_run_is_resumed_after_its_last_good_epoch(config):

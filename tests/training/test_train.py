@@ -23,6 +23,7 @@ from sightline.image_data.planted_shapes import planted_shapes
 from sightline.image_data.splits import content_fingerprint
 from sightline.model_zoo import build_model
 from sightline.model_zoo.resnet import ResNet
+from sightline.run_store.history import read_history
 from sightline.run_store.maps import are_written
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunError
@@ -109,7 +110,7 @@ def test_a_run_has_every_file_of_the_contract(tiny_run):
     names = {file.name for file in tiny_run.iterdir()}
     assert names == {
         "run.json", "resume.pt", "metrics.csv", "model.safetensors", "images.npy", "features.npy",
-        "predictions.parquet", ".lock",
+        "predictions.parquet", "history.npz", ".lock",
     }  # fmt: skip
     images, features = np.load(tiny_run / "images.npy"), np.load(tiny_run / "features.npy")
     assert (images.dtype, images.shape) == (np.uint8, (64, 32, 32, 3))
@@ -146,6 +147,22 @@ def test_the_mistakes_shown_are_exactly_the_mistakes_counted(tiny_run):
     assert float(last["test_accuracy"]) * 64 == hits == 64 - int((table["label"] != table["predicted"]).sum())
     assert float(last["test_loss"]) == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-5)
     assert float(last["test_loss"]) == pytest.approx(table["loss"].mean(), rel=1e-6)
+
+
+def test_the_history_holds_each_epoch_and_its_last_is_what_the_predictions_say(tiny_run):
+    run = Run(tiny_run)
+    found, predictions = read_history(run), run.predictions()
+    assert found.epochs.tolist() == [1, 2] and found.predicted.shape == found.confidence.shape == (2, 64)
+    assert np.array_equal(found.predicted[-1], predictions.column("predicted"))
+    assert np.array_equal(found.confidence[-1], predictions.column("confidence").astype(np.float16))
+    hits = found.right(predictions.column("label")).mean(axis=1)
+    assert hits.tolist() == [epoch.test_accuracy for epoch in run.metrics()]
+
+
+def test_a_long_training_keeps_fewer_epochs_in_its_history(shapes, tmp_path, monkeypatch):
+    monkeypatch.setattr("sightline.run_store.history.MOST_KEPT", 4 * 64 * 2)
+    run = Run(train(replace(QUICK, epochs=3, run=tmp_path / "run")))
+    assert read_history(run).epochs.tolist() == [2, 3] and len(run.metrics()) == 3
 
 
 def test_the_checkpoint_holds_the_last_epoch_and_loads_with_weights_only(tiny_run):
@@ -275,7 +292,9 @@ def test_an_epoch_is_written_while_the_next_one_trains(shapes, tmp_path, monkeyp
     assert [row.epoch for row in run.metrics()] == [1, 2]
 
 
-@pytest.mark.parametrize("method", ["save_images", "save_checkpoint", "append_metrics", "save_model", "complete"])
+@pytest.mark.parametrize(
+    "method", ["save_images", "save_history", "save_checkpoint", "append_metrics", "save_model", "complete"]
+)
 def test_a_full_disk_fails_the_run_with_a_sentence(shapes, tmp_path, monkeypatch, method):
     monkeypatch.setattr(RunWriter, method, disk_full)
     with pytest.raises(TrainingError, match="failed: No space left on device"):
