@@ -43,8 +43,8 @@ def check_training(recipe: Mapping[str, Any]) -> None:
     """
     from sightline.image_data.sources import dataset_path, runs_code
 
-    epochs = recipe.get("epochs", 1)
-    if not isinstance(epochs, int) or not 1 <= epochs <= MOST_EPOCHS:
+    planned = [recipe.get(name, 1) for name in ("epochs", "planned_epochs")]
+    if not all(isinstance(epochs, int) and 1 <= epochs <= MOST_EPOCHS for epochs in planned):
         raise NotPermitted(
             f"A training that is started here has 1 to {MOST_EPOCHS:,} epochs, since it keeps others waiting; "
             "more of them: sightline train --epochs N."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -114,6 +115,42 @@ def hold_out(data: ImageData, count: int) -> ImageData:
         )
     order = np.random.default_rng(0).permutation(len(data.train))
     return replace(data, train=_subset(data.train, np.sort(order[count:])), test=_subset(data.train, order[:count]))
+
+
+def leave_out(data: ImageData, indices: NDArray[np.int64], labels: Sequence[str] | None = None) -> ImageData:
+    """Return the data set without these images of its training split, numbered from 0, in any order.
+
+    labels: the class name that each of them should have, "" where nobody knows: a list of another data set names other
+    ones. Where a class loses all of its images, a warning says so. No image is copied.
+
+    Raises:
+        DataError: an image is not in the split or has another label, or fewer than 2 are left.
+
+    >>> from sightline.image_data.planted_shapes import planted_shapes
+    >>> data = planted_shapes("honest", train_count=20, test_count=10)
+    >>> less = leave_out(data, np.array([0, 2]))
+    >>> less.train.labels.tolist() == data.train.labels[[1, *range(3, 20)]].tolist(), len(less.test)
+    (True, 10)
+    """
+    train, names = data.train, data.train.class_names
+    outside = indices[(indices < 0) | (indices >= len(train))]
+    if len(outside):
+        raise DataError(
+            f"Image {outside[0]} is not in the training split, whose {len(train):,} images are numbered "
+            f"from 0 to {len(train) - 1}."
+        )
+    for index, label in zip(indices, labels or (), strict=labels is not None):
+        if label and unicodedata.normalize("NFC", label) != (known := names[train.labels[index]]):
+            raise DataError(
+                f"Image {index} of the training split is of the class {known!r}, and {label!r} in the list."
+            )
+    kept = np.setdiff1d(np.arange(len(train)), indices)
+    if len(kept) < 2:
+        raise DataError(f"Of {len(train):,} training images {len(kept)} would be left, and at least 2 are needed.")
+    lost = [names[code] for code in np.setdiff1d(train.labels, train.labels[kept])]
+    more = "" if len(lost) <= 5 else f" and {len(lost) - 5:,} more"
+    warnings = (f"No training image is left of the class {', '.join(lost[:5])}{more}.",) if lost else ()
+    return replace(data, train=_subset(train, kept), warnings=(*data.warnings, *warnings))
 
 
 def _subset(split: ImageSplit, index: NDArray[np.int64]) -> ImageSplit:

@@ -65,7 +65,7 @@ MOST_BYTES = {
     PATTERN_SPACE: 2**28,
     CULPRITS: 2**30,
     TRAINING_ROWS: 2**30,
-    WITHOUT: 2**28,
+    WITHOUT: 64 * 2**20,
     PROOFS: 4 * 2**20,
     NETWORK: 2**30,
     PREDICTIONS: 4 * 2**30,

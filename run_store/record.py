@@ -85,6 +85,12 @@ class RunRecord:
         """Whether there are no images: all that there is are figures of epochs."""
         return not self.image_counts
 
+    @property
+    def planned_epochs(self) -> int | None:
+        """How many epochs its training has in the end: more than asked for where it left images out; None: unknown."""
+        planned = self.recipe.get("planned_epochs", self.recipe.get("epochs"))
+        return planned if isinstance(planned, int) else None
+
     def to_json(self) -> str:
         """Write the record as it stands in run.json."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"

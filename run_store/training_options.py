@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-# The options of training.train that a recorded recipe may set: the record may be a stranger's.
+# The options of training.train that a recorded recipe may set: the record may be a stranger's. Not --without, which may
+# be any file: a run that goes on has its list itself.
 OPTIONS = (
     "dataset", "model", "epochs", "recipe", "seed", "device", "batch_size", "learning_rate", "warmup", "momentum",
     "weight_decay", "label_smoothing", "crop_padding", "flip", "alternating_flip", "cutout", "mix", "progressive",

@@ -97,6 +97,10 @@ class RunWriter:
         files.write_atomically(self.path / files.METRICS, "".join(f"{line}\n" for line in lines).encode())
         self._write_record(replace(self.record, state="running", reason=""))
 
+    def save_left_out(self, content: bytes) -> None:
+        """Write the list of the training images that are left out, a `TrainingList.content`."""
+        files.write_atomically(self.path / files.WITHOUT, content)
+
     def append_metrics(self, row: Mapping[str, float]) -> None:
         """Add one epoch's line; `row` has its number and, of METRICS_COLUMNS, the figures that are known."""
         with open(self.path / files.METRICS, "a", encoding="utf-8") as stream:

@@ -18,7 +18,7 @@ from sightline.run_store import files
 MAP = "maps/gradcam/layer4/predicted.npy"
 NAMES = (*files.WRITTEN, files.NOTE, files.LOCK, MAP, MAP.replace(".npy", ".scale.npy"))
 ARRAYS = (files.IMAGES, files.MASKS, files.FEATURES, *NAMES[-2:])
-TABLES = (files.METRICS, files.QUALITY)
+TABLES = (files.METRICS, files.QUALITY, files.WITHOUT)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.explain.judging.measures import MEASURES
 from sightline.model_zoo.graph import export_graph
 from sightline.run_store import files
+from sightline.run_store.history import no_history, read_history
+from sightline.run_store.left_out import left_out
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.note import RunNote, write_note
 from sightline.run_store.quality import INPUT, QualityRow, read_values, write_quality, write_values
@@ -46,7 +48,10 @@ def root(tmp_path_factory):
     graph = export_graph(Run(whole).load_model(), torch.zeros(1, 3, 32, 32))
     with RunWriter.reopen(whole, Run(whole).record) as writer:
         writer.save_network(graph)
-    edit_record(whole, recipe={"epochs": 20, "flip": True, "dataset": "folder:x"}, reason="")
+        writer.save_history(no_history(12).after(1, np.zeros(12), np.ones(12)))
+    recipe = {"epochs": 20, "flip": True, "dataset": "folder:x", "without": "list.csv", "planned_epochs": 21}
+    edit_record(whole, recipe=recipe, reason="")
+    (whole / files.WITHOUT).write_text("train_index,label\n3,cat\n")
     run = Run(whole)
     for target in ("predicted", "label"):
         writer = MapsWriter(run, "gradcam", "layer4", target, (4, 4))
@@ -119,6 +124,9 @@ def test_a_damaged_run_is_shown_or_named_and_leaves_the_others_alone(root, most_
         assert listed.selectbox(key="shell_run").value == "fine"
         with suppress(RunError):
             read_values(Run(hurt))  # which no page does
+        for read in (read_history, left_out):
+            with suppress(RunError):
+                read(Run(hurt))
         with TestClient(Starlette(routes=ROUTES)) as browser:
             assert browser.get(f"{thumbnails_url(Run(hurt))}/3.png").status_code in (200, 404)
         assert most_memory() < MEGABYTES * 2**20

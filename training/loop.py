@@ -34,7 +34,14 @@ from sightline.training.augment import augment, mix
 from sightline.training.event_files import event_files
 from sightline.training.im2col import Im2col
 from sightline.training.inference import predict_together, seal, test_figures
-from sightline.training.recipe import TrainConfig, TrainingError, make_optimizer, resolution, triangular
+from sightline.training.recipe import (
+    TrainConfig,
+    TrainingError,
+    make_optimizer,
+    resolution,
+    steps_per_epoch,
+    triangular,
+)
 from sightline.training.strided import StridedPoints
 
 REPORT_STEPS = 10  # steps between two looks at the loss: each look waits for the device
@@ -148,7 +155,7 @@ class Loop:
         # One GPU replays the step from a graph: to start its kernels one by one takes longer than they do.
         mode = "reduce-overhead" if device.type == "cuda" and self.world.size == 1 else None
         self.network = torch.compile(network, dynamic=False, mode=mode) if config.compile else network
-        self.steps_per_epoch = len(self.labels) // self.batch_size
+        self.steps_per_epoch = steps_per_epoch(config, len(self.labels))
         self.optimizer = make_optimizer(self.model, config)
         self.generator = torch.Generator().manual_seed(config.seed)
         sides = torch.randint(0, 2, (len(self.labels),), generator=torch.Generator().manual_seed(config.seed))

@@ -1,6 +1,6 @@
 """The settings of a training, its optimizer and its schedule."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
@@ -77,6 +77,9 @@ class TrainConfig:
     held_out: int | None = None
     """judge on so many images held out of the training split, always the same ones, instead of on the test split:
     to choose settings without looking at it"""
+    without: Path | None = None
+    """leave these images out of the training split (after --held-out): a CSV with a column train_index, or a number a
+    line. The epochs rise so that the steps stay as many; --resume takes the list from the run"""
     tensorboard: bool = False
     """also write the metrics as event files, which TensorBoard opens, into the run; needs the package tensorboard"""
     maps: bool = False
@@ -125,6 +128,28 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.SGD:
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=True, fused=True)
+
+
+def steps_per_epoch(config: TrainConfig, images: int) -> int:
+    """Return the number of steps on so many training images: of whole batches, or of one smaller batch."""
+    return images // min(config.batch_size, images)
+
+
+def same_steps(config: TrainConfig, images: int, kept: int) -> TrainConfig:
+    """Return the settings with so many epochs on the kept images that they take the steps of all images, or nearly.
+
+    Raises TrainingError where these are too many.
+
+    >>> same_steps(TrainConfig(epochs=4, batch_size=32), 5000, 2802).epochs
+    7
+    """
+    epochs = round(config.epochs * steps_per_epoch(config, images) / steps_per_epoch(config, kept))
+    if epochs > MOST_EPOCHS:
+        raise TrainingError(
+            f"The steps of {config.epochs:,} epochs of {images:,} images are {epochs:,} epochs of {kept:,}, and "
+            f"there may be {MOST_EPOCHS:,}; leave out fewer images, or choose fewer --epochs."
+        )
+    return replace(config, epochs=epochs)
 
 
 def triangular(step: int, steps: int, peak: float, warmup: float) -> float:

@@ -23,18 +23,20 @@ from torch import Tensor, nn
 from sightline.explain.command_line import ending_in_a_sentence, one_line, sentence
 from sightline.explain.precompute import precompute
 from sightline.explain.world import World
-from sightline.image_data import ImageData, hold_out, load_image_data
+from sightline.image_data import DataError, ImageData, hold_out, leave_out, load_image_data
 from sightline.image_data.images import Images, in_chunks
 from sightline.model_zoo import ModelError, ModelSpec, build_model, load_pretrained, named_spec, normalize
 from sightline.model_zoo.device import choose_device, choose_precision, keep_freed_memory
+from sightline.run_store import files
 from sightline.run_store.commands import command
+from sightline.run_store.left_out import TrainingList, left_out, read_list
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.command_line import progress_bar, warn
 from sightline.training.loop import Loop, fit
 from sightline.training.new_run import choose_layers, default_run, describe, first_look
-from sightline.training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution
+from sightline.training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution, same_steps
 
 ONE_VALUE = "Expected more than 1 value per channel when training"  # as torch says it
 NO_SPREAD = (
@@ -43,7 +45,7 @@ NO_SPREAD = (
 )
 
 # A single process applies the run's own thread count again.
-FREE_TO_CHANGE = ("run", "resume", "recipe", "threads", "processes", "tensorboard", "maps")
+FREE_TO_CHANGE = ("run", "resume", "recipe", "threads", "processes", "tensorboard", "maps", "without")
 
 
 def parse(arguments: Sequence[str] | None = None) -> TrainConfig:
@@ -71,22 +73,39 @@ def train(config: TrainConfig) -> Path:
         torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // world.local_size))
         keep_freed_memory()
         torch.backends.cudnn.benchmark = True  # a GPU tries its convolutions once, as all batches have the same shape
-        loop = _prepare(config, spec, device, world)
+        listed = world.share(_list(config, Run(run) if is_begun else None) if world.is_first else None)
+        loop = _prepare(config, spec, device, world, listed)
         if not world.is_first:
             fit(loop, None)
             return run
         with _reopen(run, loop.record) if is_begun else RunWriter.create(run, loop.record) as writer:
             loop.record = writer.record
-            _fit_or_fail(loop, writer)
+            _fit_or_fail(loop, writer, listed)
             if config.maps:
                 _precompute_maps(Run(run), device)
     return run
 
 
-def _prepare(config: TrainConfig, spec: ModelSpec, device: torch.device, world: World) -> Loop:
-    """Load the data and build the model; nothing is written yet."""
+def _list(config: TrainConfig, begun: Run | None) -> TrainingList | None:
+    """Return the images to leave out, None where there are none: as the options say, or else the run that goes on."""
+    if config.without:
+        return read_list(config.without)
+    return left_out(begun) if begun else None
+
+
+def _prepare(
+    config: TrainConfig, spec: ModelSpec, device: torch.device, world: World, listed: TrainingList | None
+) -> Loop:
+    """Load the data and build the model; nothing is written yet. listed: the images to leave out."""
+    recipe = asdict(config)
     with world.first_alone():
         data = _load_data(config, spec.input_size)
+        if listed:
+            images = len(data.train)
+            data = _leave_out(config, data, listed)
+            config = same_steps(config, images, len(data.train))
+            recipe |= {"left_out": len(listed.indices), "planned_epochs": config.epochs}
+    warn(data.warnings)
     if world.size > len(data.test):
         raise TrainingError(f"{world.size} processes are more than the test split has images ({len(data.test)}).")
     torch.manual_seed(config.seed)
@@ -99,7 +118,7 @@ def _prepare(config: TrainConfig, spec: ModelSpec, device: torch.device, world: 
     mean, std = _mean_and_std(data.train.images)
     sample = normalize(np.array(data.train.images[:1]), mean, std)
     precision = str(choose_precision(config.precision, device)).removeprefix("torch.")
-    recipe = asdict(config) | {"precision": precision} | ({"processes": world.size} if world.size > 1 else {})
+    recipe |= {"precision": precision} | ({"processes": world.size} if world.size > 1 else {})
     record = RunRecord(
         layers=spec.layers or _look_for_layers(config, model, sample, classes),
         mean=mean,
@@ -111,12 +130,14 @@ def _prepare(config: TrainConfig, spec: ModelSpec, device: torch.device, world: 
     return Loop(config, model.to(device), data, record, world)
 
 
-def _fit_or_fail(loop: Loop, writer: RunWriter) -> None:
+def _fit_or_fail(loop: Loop, writer: RunWriter, listed: TrainingList | None) -> None:
     """Train, and let the run say why where that fails. Raises TrainingError."""
     config, record = loop.config, loop.record
     precision = record.recipe["precision"]
     print(f"{writer.path}: {config.model} on {config.dataset}, {record.device}, {precision}", flush=True)
     try:
+        if listed:
+            writer.save_left_out(listed.content)
         with loop.world.reporting_ends():
             fit(loop, writer)
     except Exception as error:
@@ -189,8 +210,16 @@ def _load_data(config: TrainConfig, input_size: int) -> ImageData:
     side = data.train.images.shape[1]
     if config.crop_padding >= side:
         raise TrainingError(f"--crop-padding {config.crop_padding} moves an image of {side} pixels out of itself.")
-    warn(data.warnings)
     return data if config.held_out is None else hold_out(data, config.held_out)
+
+
+def _leave_out(config: TrainConfig, data: ImageData, listed: TrainingList) -> ImageData:
+    try:
+        return leave_out(data, listed.indices, listed.labels)
+    except DataError as error:
+        held_out = f" less the {config.held_out} of --held-out" if config.held_out else ""
+        name = config.without or files.WITHOUT
+        raise DataError(f"{name} does not fit {config.dataset}{held_out}. {error}") from error
 
 
 def _mean_and_std(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from sightline.image_data import DataError, ImageData, ImageSplit, content_fingerprint, hold_out
+from sightline.image_data import DataError, ImageData, ImageSplit, content_fingerprint, hold_out, leave_out
 from tests.fabricated import ROOT
 
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
@@ -75,6 +75,43 @@ def test_held_out_images_keep_their_files():
 def test_holding_out_nothing_or_everything_is_refused(tiny_data, count):
     with pytest.raises(DataError, match="from 1 to 127"):
         hold_out(tiny_data, count)
+
+
+def test_images_that_are_left_out_leave_the_training_split_alone(tiny_data):
+    data = leave_out(tiny_data, np.array([127, 3, 3, 0]))
+    kept = np.setdiff1d(np.arange(128), [0, 3, 127])
+    assert contents(data.train) == [contents(tiny_data.train)[row] for row in kept]
+    assert np.array_equal(data.train.masks, tiny_data.train.masks[kept])
+    assert data.train.fingerprint == content_fingerprint(data.train.images, data.train.labels, data.train.class_names)
+    assert data.test is tiny_data.test and data.warnings == tiny_data.warnings
+
+
+@pytest.mark.parametrize(
+    ("indices", "labels", "says"),
+    [
+        ([128], None, "Image 128 is not in the training split, whose 128 images are numbered from 0 to 127"),
+        ([5, -1], None, "Image -1 is not in the training split"),
+        ([5], ["Cat"], "Image 5 of the training split is of the class '.*', and 'Cat' in the list"),
+        (range(128), None, "Of 128 training images 0 would be left, and at least 2 are needed"),
+    ],
+)
+def test_images_that_cannot_be_left_out_are_one_sentence(tiny_data, indices, labels, says):
+    with pytest.raises(DataError, match=says):
+        leave_out(tiny_data, np.array(indices), labels)
+
+
+def test_class_names_are_compared_in_one_spelling_and_lost_classes_are_named():
+    split = make_split(
+        images=np.zeros((9, 4, 4, 3), np.uint8), labels=np.arange(9) % 7, class_names=("caf\u00e9", *"bcdefghi")
+    )
+    data = ImageData("x", split, make_split(class_names=split.class_names))
+    left = leave_out(data, np.arange(7), ["cafe\u0301", *[""] * 6])
+    assert left.train.labels.tolist() == [0, 1]
+    assert left.warnings == ("No training image is left of the class c, d, e, f, g.",)
+    assert leave_out(data, np.arange(1, 8)).warnings == ("No training image is left of the class c, d, e, f, g.",)
+    many = make_split(images=np.zeros((9, 4, 4, 3), np.uint8), labels=np.arange(9), class_names=split.class_names)
+    found = leave_out(ImageData("x", many, data.test), np.arange(2, 9)).warnings
+    assert found == ("No training image is left of the class c, d, e, f, g and 2 more.",)
 
 
 def test_fingerprint_is_the_documented_hash():

@@ -2,12 +2,15 @@
 
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from sightline.explain import world
 from sightline.explain.world import World
 from sightline.run_store import files
+from sightline.run_store.history import read_history
+from sightline.run_store.left_out import left_out
 from sightline.run_store.run import Run
 from sightline.training.recipe import TrainingError
 from sightline.training.train import parse, train
@@ -47,15 +50,19 @@ def largest_difference(run, other):
     return max(abs(weights[name] - others[name]).max() for name in weights)
 
 
-def test_without_batch_norm_two_processes_train_what_one_does(options):
+def test_without_batch_norm_two_processes_train_what_one_does(options, tmp_path):
     """Sums in another order, so rounding: float32 has 24 bits, and there are four steps."""
-    one = in_one(options("one", "--mix", "mixup", model=NO_BATCH_NORM))
-    two, said = in_two(options("two", "--mix", "mixup", model=NO_BATCH_NORM))
+    (tmp_path / "list.csv").write_text("".join(f"{index}\n" for index in range(40)))
+    others = ("--mix", "mixup", "--without", str(tmp_path / "list.csv"))
+    one = in_one(options("one", *others, model=NO_BATCH_NORM))
+    two, said = in_two(options("two", *others, model=NO_BATCH_NORM))
     assert largest_difference(one, two) < 1e-5
-    assert said.count("epoch   1/2") == 1 and said.count("Done:") == 1  # only the first process speaks
+    assert said.count("epoch   1/4") == 1 and said.count("Done:") == 1  # only the first process speaks
     for mine, others in zip(two.metrics(), one.metrics(), strict=True):
         assert mine._replace(seconds=0) == pytest.approx(others._replace(seconds=0), rel=1e-4)
     assert (two.predictions().column("predicted") == one.predictions().column("predicted")).all()
+    assert np.array_equal(read_history(two).predicted, read_history(one).predicted)
+    assert len(left_out(two).indices) == two.record.recipe["left_out"] == 40 and two.record.planned_epochs == 4
     assert two.record.recipe["processes"] == 2 and "processes" not in one.record.recipe
 
 

@@ -156,7 +156,7 @@ def _row(row: RunRow, settings: Sequence[str]) -> str:
 def state_words(row: RunRow) -> str:
     """Write “training: epoch 3 of 20, 116 images/s, 12 min 5 s left”."""
     words = STATE_WORDS[row.status.state]
-    planned = row.record.recipe.get("epochs") if row.record else None
+    planned = row.record.planned_epochs if row.record else None
     if row.status.state not in ("running", "interrupted", "failed") or not planned:
         return words
     words = f"{words}: epoch {len(row.metrics)} of {planned}"

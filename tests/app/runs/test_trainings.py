@@ -71,7 +71,7 @@ def test_a_recorded_recipe_is_turned_back_into_the_options_it_came_from(tiny_run
     flags = {"flip": False, "progressive": True, "held_out": 5, "resume": True, "run": "anything", "no_such": 1}
     parsed = parse(trainings.options(flags))
     assert parsed == TrainConfig(flip=False, progressive=True, held_out=5)
-    assert {"run", "resume", *OPTIONS} == {field.name for field in fields(TrainConfig)}
+    assert {"run", "resume", "without", *OPTIONS} == {field.name for field in fields(TrainConfig)}
 
 
 def test_no_value_of_a_recipe_is_taken_for_an_option():
@@ -84,7 +84,9 @@ def test_no_value_of_a_recipe_is_taken_for_an_option():
 def test_a_recipe_of_too_many_epochs_is_not_trained_here(epochs):
     with pytest.raises(NotPermitted, match="1 to 1,000 epochs.*sightline train --epochs N"):
         trainings.options({"epochs": epochs})
-    assert trainings.options({"epochs": 1000}) == ["--epochs=1000"]
+    with pytest.raises(NotPermitted, match="1 to 1,000 epochs"):
+        trainings.options({"epochs": 20, "planned_epochs": epochs})
+    assert trainings.options({"epochs": 1000, "planned_epochs": 1000}) == ["--epochs=1000"]
 
 
 def test_an_interrupted_training_is_really_resumed_to_its_end(interrupted, tiny_run):
@@ -277,7 +279,9 @@ def test_a_running_training_says_how_fast_it_is_and_a_stalled_one_that_it_is_sil
     interrupted, monkeypatch, silence, words
 ):
     """120 training images, 30 seconds an epoch, one of three done; a clock that went backwards makes no difference."""
-    record = replace(interrupted.record, image_counts={"train": 120, "test": 64}, recipe={"epochs": 3})
+    record = replace(
+        interrupted.record, image_counts={"train": 120, "test": 64}, recipe={"epochs": 2, "planned_epochs": 3}
+    )
     with RunWriter.reopen(interrupted.path, record) as writer:
         row = {"epoch": 1, "train_loss": 2, "train_accuracy": 0.5, "test_loss": 2, "test_accuracy": 0.5}
         writer.restart([[*row.values(), 0.1, 30]])
