@@ -6,8 +6,7 @@ COOKIE = "sightline_introduced"
 _SENTENCES = (
     "Sightline shows where an image classifier fails, and where it was looking.",
     "<b>Curves</b> tells how the training went, run by run.",
-    "<b>Mistakes</b> takes you from a cell of the confusion matrix to the images in it, <b>Patterns</b> says what they "
-    "share.",
+    "<b>Mistakes</b> takes you from a cell of the confusion matrix to its images, <b>Patterns</b> to what they share.",
     "<b>Layers</b> maps what counted for the network in one of them, <b>Trust</b> which maps are supported at all.",
     "<b>Compare</b> says what changed between two runs; the address of every page can be sent to somebody.",
 )

@@ -10,6 +10,7 @@ from sightline.app.address.url import handed_on_selection
 from sightline.app.elements.learning_curves import is_known
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import run_list
+from sightline.app.views.curves.cards import draw_cards
 from sightline.app.views.curves.charts import draw_chart
 from sightline.app.views.curves.run_table import RunRow, draw_runs, read_progress
 from sightline.app.views.curves.settings import curve_options, draw_curve_settings, shown_names
@@ -68,6 +69,7 @@ def draw(before: Any) -> None:
     shown = shown_names(listed, selection)
     progress = read_progress({*shown, *chosen})
     rows = [row for row in progress if row.name in shown]
+    draw_cards(rows, selection)
     with st.container(key="panel_curves", border=True, gap="small"):
         draw_curve_settings({name: titles[name] for name in listed}, rows, selection)
         try:

@@ -270,3 +270,35 @@ def test_every_hue_has_a_name_and_no_light_makes_it_another(hue):
 )  # fmt: skip
 def test_a_place_has_a_name_unless_it_is_another_in_every_image(place, spread, words):
     assert place_words(Attended((0, 0, 0), 0.1, place, spread)) == words
+
+
+def test_above_the_curves_a_card_says_the_strongest_pattern_in_figures(run):
+    app = open_page()
+    assert "pattern 1" not in said_by(app)
+    write(run, FIRST, HARD)
+    app.run()
+    said = said_by(app)
+    assert (
+        ":gray[run · pattern 1:] 6 test images, **75 % wrong** (other images: 10 %), most of the wrong ones taken for "
+        "**dog**. Attended: 5 % of the image, top left, on average red. Covered, 2 of 3 mistakes become right; as much "
+        "covered at random, 0."
+    ) in said
+    assert said.count("pattern 1:]") == 1
+
+
+def test_no_card_stands_above_the_curves_without_a_pattern_or_where_it_cannot_be_read(run):
+    write(run)
+    assert "pattern 1" not in said_by(open_page())
+    write(run, replace(HARD, number=1, images=6))
+    assert "pattern 1" not in said_by(open_page())
+    write(run, FIRST)
+    spoil(run, "torn")
+    assert "pattern 1" not in said_by(open_page())
+
+
+def test_three_runs_at_most_have_a_card_and_the_chosen_one_comes_first(run):
+    write(run, FIRST)
+    for name in "abcd":
+        shutil.copytree(run.path, run.path.parent / name)
+    said = said_by(open_page(run="d", runs=["a", "b", "c", "d"]))
+    assert re.findall(r":gray\[(\w+) · pattern 1:\]", said)[0] == "d" and said.count("pattern 1:]") == 3
