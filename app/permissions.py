@@ -41,8 +41,6 @@ def check_training(recipe: Mapping[str, Any]) -> None:
 
     recipe: by name, as in run.json, and so perhaps of a stranger. Raises DataError for an unknown data set.
     """
-    from sightline.image_data.sources import dataset_path, runs_code
-
     planned = [recipe.get(name, 1) for name in ("epochs", "planned_epochs")]
     if not all(isinstance(epochs, int) and 1 <= epochs <= MOST_EPOCHS for epochs in planned):
         raise NotPermitted(
@@ -50,25 +48,43 @@ def check_training(recipe: Mapping[str, Any]) -> None:
             "more of them: sightline train --epochs N."
         )
     dataset, weights = recipe.get("dataset"), recipe.get("pretrained")
-    if dataset is not None and runs_code(str(dataset)):
+    if dataset is not None:
+        check_images(str(dataset))
+    if weights is not None:
+        _check_place(Path(str(weights)))
+
+
+def check_images(dataset: str) -> None:
+    """Raise NotPermitted for a data set that no page may read: a program, or files from elsewhere.
+
+    dataset: as in run.json, and so perhaps of a stranger. Raises DataError for an unknown one.
+    """
+    from sightline.image_data.sources import dataset_path, runs_code
+
+    if runs_code(dataset):
         raise NotPermitted(
-            "A page trains on no data set that is a program of its own (FILE.py:NAME), which would be run here; "
-            "start it yourself: sightline train --dataset FILE.py:NAME."
+            "No page reads a data set that is a program of its own (FILE.py:NAME), which would be run here; start it "
+            "yourself, in a terminal, with --dataset FILE.py:NAME."
         )
-    images = None if dataset is None else dataset_path(str(dataset))
-    for path in (images, weights):
-        if path is not None and not _is_below(Path(str(path)), dataset_folders()):
-            below = ", ".join(map(str, dataset_folders()))
-            raise NotPermitted(
-                f"Images and weights are read below {below} only; other folders are named when the server is started: "
-                "sightline show --datasets DIR."
-            )
+    images = dataset_path(dataset)
+    if images is None:
+        return
+    _check_place(images)
     runs = [runs_root()]
     named = [folder for folder in dataset_folders() if _is_below(folder, runs)]
-    if images is not None and _is_below(images, runs) and not _is_below(images, named):
+    if _is_below(images, runs) and not _is_below(images, named):
         raise NotPermitted(  # links in it are not looked at: there may be a million images
-            "A page trains on no images below the folder of runs: a run may be a stranger's, and bring links to other "
+            "A page reads no images below the folder of runs: a run may be a stranger's, and bring links to other "
             "images with it. Move them to another folder."
+        )
+
+
+def _check_place(path: Path) -> None:
+    if not _is_below(path, dataset_folders()):
+        below = ", ".join(map(str, dataset_folders()))
+        raise NotPermitted(
+            f"Images and weights are read below {below} only; other folders are named when the server is started: "
+            "sightline show --datasets DIR."
         )
 
 

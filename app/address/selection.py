@@ -26,6 +26,7 @@ from sightline.app.maps.settings import CELLS, COLOURS, SCALES, SIGNS
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.comparison import Change
+from sightline.run_store.culprits import MOST_TRAINING_IMAGES
 from sightline.run_store.predictions import ORDERS, Columns, Condition, Filter, Outcome
 
 
@@ -46,6 +47,8 @@ class Selection:
     columns: Columns = conditions()  # what else the set asks of the predictions, ranges first
     order: str = word("order", ORDERS, narrows=True)
     image: int | None = number("image", lambda known: known.images, None)  # None: the first
+    culprit: int | None = number("culprit", MOST_TRAINING_IMAGES, None)  # the training image looked at; None: the first
+    behind: bool = switch("behind", "set")  # whether Mistakes shows the training images behind the set in its place
     with_map: bool = switch("map", "shown")  # whether Mistakes shows where the model looked
     method: str = word("method", METHODS)
     layers: tuple[str, ...] = many("layer")  # the view asks the network which it has

@@ -43,7 +43,15 @@ img {
 .names .arrow { flex: none; min-width: 0; }
 .confidence { flex: none; opacity: .68; font-variant-numeric: tabular-nums; }
 .predicted { font-weight: 600; }
-@container (max-width: 420px) { .names .true, .confidence { display: none; } }
+.mark {
+  width: max-content; max-width: 100%; padding: 0 5px; border-radius: 8px; overflow: hidden; white-space: nowrap;
+  background: light-dark(#fbf0d9, #382d16); color: light-dark(#7a5200, #e5bd6b);
+}
+.mark:empty { display: none; }
+@container (max-width: 420px) {
+  .names .true, .confidence { display: none; }
+  .tile { padding: 2px 2px 1px; }
+}
 .wrong .predicted { color: light-dark(#b5451b, #f0936b); }
 .right .predicted { color: light-dark(#1f7a4d, #6cc79a); }
 """
@@ -71,12 +79,14 @@ function makeTile(item) {
   const confidence = document.createElement("span")
   confidence.className = "confidence"
   caption.append(names, confidence)
-  tile.append(picture, caption)
+  const mark = document.createElement("div")
+  mark.className = "mark"
+  tile.append(picture, caption, mark)
   return tile
 }
 
 function fillTile(tile, item) {
-  tile.className = "tile " + (item.wrong ? "wrong" : "right")
+  tile.className = "tile " + (item.wrong ? "wrong" : item.wrong === false ? "right" : "")
   tile.dataset.index = item.index
   tile.title = item.alt
   const image = tile.querySelector("img")
@@ -94,9 +104,11 @@ function fillTile(tile, item) {
     return made
   }
   const changed = item.true !== item.predicted
-  const before = changed ? [part(item.true, "true"), part(" → ", "arrow")] : item.wrong ? [] : [part("✓ ", "arrow")]
+  const isRight = !changed && item.wrong === false
+  const before = changed ? [part(item.true, "true"), part(" → ", "arrow")] : isRight ? [part("✓ ", "arrow")] : []
   tile.querySelector(".names").replaceChildren(...before, part(item.predicted, "predicted"))
   tile.querySelector(".confidence").textContent = item.confidence
+  tile.querySelector(".mark").textContent = item.mark ?? ""
 }
 
 export default function (component) {
@@ -228,6 +240,7 @@ def draw_gallery(
 ) -> Any:
     """Draw a page of thumbnails; `st.session_state[key]`, which is also returned, says what the visitor does.
 
+    items: as of `gallery_items`. `wrong` None: neither right nor wrong; `mark`: a word of warning below the caption.
     on: what is called for an event. `pick` and `open` are an image's index, `turn` is 1 or -1; `fits` says how many
     images the window has room for, where it is asked for. page: its number, and how many there are. columns: by
     default as many as there is room for.

@@ -23,6 +23,7 @@ from sightline.explain.judging.verdicts import verdicts as judge
 from sightline.run_store.arrays import StoredArray
 from sightline.run_store.commands import command, quoted
 from sightline.run_store.comparison import Comparison, in_classes
+from sightline.run_store.culprits import Culprits, read_culprits, training_thumbnails
 from sightline.run_store.files import Reading, Stamp, is_locked
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.neighbours import nearest, unit_rows
@@ -285,9 +286,23 @@ def verdicts(run: Run) -> list[Verdict]:
     return judge(quality(run))
 
 
-def images_token(run: Run) -> str:
-    """Return a word that changes whenever the images do: part of a thumbnail's URL, which browsers keep for ever."""
-    return "-".join(f"{number:x}" for _, *numbers in run.stamp("images") for number in numbers)
+@kept("culprits", read_once(4))
+def culprits(run: Run) -> Culprits | None:
+    """Return the training images behind test images; None where nobody looked for them. Raises RunError."""
+    return read_culprits(run)
+
+
+@kept("culprits", lru_cache(16))
+def training_images(run: Run) -> StoredArray:
+    """Return the pictures of training images that the run keeps, uint8 T×S×S×3, read when indexed. Raises RunError."""
+    if found := culprits(run):
+        return training_thumbnails(run, found)
+    raise RunError(f"Run {run.name} keeps no training images.")
+
+
+def files_token(run: Run, reading: Reading) -> str:
+    """Return a word that changes whenever these files do: part of a thumbnail's URL, which browsers keep for ever."""
+    return "-".join(f"{number:x}" for _, *numbers in run.stamp(reading) for number in numbers)
 
 
 @st.cache_resource(show_spinner=False)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from sightline.app.address.selection import Selection
+from sightline.app.culprits.panel import draw_culprits
 from sightline.app.elements.current_set import CurrentSet, current_set
 from sightline.app.elements.inspector import draw_inspector
 from sightline.app.elements.no_network import draw_no_network
@@ -32,7 +33,8 @@ def draw(run: Run, selection: Selection) -> None:
     settings, ignored = resolve(run, selection)
     for sentence in ignored:
         st.warning(escape_markdown(sentence), icon=":material/link_off:")
-    left, middle, right = st.columns([250, 720, 240], gap="small")
+    wide, right = st.columns([985, 240], gap="small")
+    left, middle = wide.columns([250, 720], gap="small")
     inspector = left.container(key="panel_inspector", border=True, gap="small")
     with inspector:
         subject = uploaded_subject(run, record) if run.has_network else None
@@ -55,6 +57,9 @@ def draw(run: Run, selection: Selection) -> None:
                 draw_pinned_maps(run, subject.image, selection)
         else:
             st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
+    if subject is not None and subject.image is not None:
+        with wide, st.container(key="panel_culprits", border=True, gap="small"):
+            draw_culprits(run, subject, selection)
     if not run.has_network:
         return
     with right, st.container(key="panel_support", border=True, gap="small"):

@@ -13,8 +13,8 @@ from sightline.app.elements.shell import draw_run
 from sightline.app.maps.pinned import draw_pinned_guess
 from sightline.app.maps.predicted import draw_picture
 from sightline.app.runs import loaders
+from sightline.app.views.mistakes.alike import draw_alike
 from sightline.app.views.mistakes.overview import draw_confusion, draw_tables
-from sightline.app.views.mistakes.similar import draw_similar
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 
@@ -42,7 +42,7 @@ def draw(run: Run, selection: Selection) -> None:
             draw_pinned_guess(run, current.image, selection)
             chosen = selection.change(image=current.image).to_query()
             st.page_link(pages()["Layers"], label="Where did it look? Open Layers →", query_params=chosen)
-            draw_similar(run, predictions, current.image)
+            draw_alike(run, predictions, current.image, selection)
 
 
 def _draw_set(run: Run, predictions: Predictions, current: CurrentSet, selection: Selection) -> None:
