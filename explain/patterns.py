@@ -139,9 +139,15 @@ def _line(one: Pattern, class_names: Sequence[str]) -> tuple[str, ...]:
         f"{one.p_value:.1g}",
         stable,
         class_names[one.taken_for],
-        f"#{bytes(round(value) for value in one.attended.colour).hex()} on {size}",
+        f"{size}, {_colour(one.attended)}",
         f"{tried.right} ({tried.right_at_random}) of {tried.mistakes}" if tried else "–",
     )
+
+
+def _colour(attended: Attended) -> str:
+    if not attended.stands_out:
+        return "no colour stands out"
+    return f"#{bytes(round(value) for value in attended.colour).hex()} stands out (+{attended.excess:.0%})"
 
 
 def summary(found: Patterns, wrong: np.ndarray) -> str:

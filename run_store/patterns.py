@@ -24,20 +24,25 @@ from sightline.run_store.tables import Kinds, read_table, table_bytes
 Kind = Literal["pattern", "hard class"]
 DISCOVERED, TESTED = 0, 1  # the halves: patterns are discovered on the one, and tested on the other
 MOST_PATTERNS = 1000
+STANDS_OUT = 0.05
 
 _ROWS: Kinds = {"index": np.int64, "half": np.int8, "pattern": np.int64}
 
 
 @dataclass(frozen=True)
 class Attended:
-    """What maps call hot, over some images: means weighted by the positive part of each map."""
+    """What maps call hot, over some images, each of which counts alike."""
 
-    colour: tuple[float, float, float]  # red, green, blue, 0–255
+    colour: tuple[float, float, float]  # red, green, blue, 0–255: the one that stands out most from the images
+    excess: float  # how much more of the heat of the maps that colour has than of the images, a share, 0–1
     size: float  # share of the image, 0–1, that is at least half as hot as its hottest place
-    place: tuple[float, float]  # of its centre: from the left and from the top, 0–1
-    spread: float = (
-        math.nan
-    )  # how far from there the centre of an image lies (root mean square), in sides; NaN: unknown
+    place: tuple[float, float]  # of the centre of the heat: from the left and from the top, 0–1
+    spread: float  # how far from there the centre of an image lies (root mean square), in sides
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether the colour is worth a word: where maps follow no colour, some has a little more by chance."""
+        return self.excess >= STANDS_OUT
 
 
 @dataclass(frozen=True)
@@ -165,22 +170,13 @@ def _parse(entry: dict[str, Any], classes: int) -> Pattern:
     attended, tried = known.pop("attended"), known.pop("covered")
     red, green, blue = attended["colour"]
     left, top = attended["place"]
-    seen = Attended((red, green, blue), attended["size"], (left, top), attended["spread"])
+    seen = Attended((red, green, blue), attended["excess"], attended["size"], (left, top), attended["spread"])
     covered = None if tried is None else Covered(**tried)
     found = Pattern(**known, attended=seen, covered=covered)
     counts = [found.number, found.images, found.tested, found.mistakes, found.taken_for]
     rates = [found.error_rate, found.low, found.high, found.rest_rate, found.same_classes_rate, found.stability]
-    rates += [
-        found.p_value,
-        found.p_same_classes,
-        seen.size,
-        left,
-        top,
-        seen.spread,
-        red / 255,
-        green / 255,
-        blue / 255,
-    ]
+    rates += [found.p_value, found.p_same_classes, seen.excess, seen.size, left, top, seen.spread]
+    rates += [red / 255, green / 255, blue / 255]
     if covered:
         counts += [covered.mistakes, covered.right, covered.right_at_random]
         rates += [covered.p_value]

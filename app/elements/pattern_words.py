@@ -54,6 +54,13 @@ def size_words(attended: Attended) -> str:
     return f"{percent(attended.size, 0 if attended.size >= 0.01 else 1)} of the image"
 
 
+def standing_out_words(attended: Attended) -> str:
+    """Say which colour stands out, if any does, and how much more of the heat it has than of the images."""
+    if not attended.stands_out:
+        return "no colour stands out"
+    return f"{colour_words(attended.colour)} stands out (+{percent(attended.excess, 0)})"
+
+
 def covered_words(covered: Covered) -> str:
     """Say what covering what was attended does, beside as much covered at random."""
     return (
@@ -80,7 +87,7 @@ def strongest_sentence(pattern: Pattern, class_names: Sequence[str]) -> str:
     sentence = (
         f"{counted(pattern.images, 'test image')}, **{percent(pattern.error_rate, 0)} wrong** (other images: "
         f"{percent(pattern.rest_rate, 0)}), most of the wrong ones taken for **{taken_for}**. Attended: "
-        f"{size_words(attended)}, {place_words(attended)}, on average {colour_words(attended.colour)}."
+        f"{size_words(attended)}, {place_words(attended)}, {standing_out_words(attended)}."
     )
     if covered := pattern.covered:
         sentence += (

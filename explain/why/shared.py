@@ -7,6 +7,7 @@ import numpy as np
 from sightline.run_store.patterns import Attended
 
 _PIXELS_AT_ONCE = 2**20
+_LEVELS = 6  # of red, green and blue each: colours are told apart in boxes of that many a side
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,13 @@ def find_shared(images: np.ndarray, maps: np.ndarray) -> Shared:
     heat = normalised_heat(maps)
     step = max(1, _PIXELS_AT_ONCE // images[0, :, :, 0].size)
     parts = [slice(start, start + step) for start in range(0, len(images), step)]
-    colours, sizes, places = zip(*(_attended(images[part], heat[part]) for part in parts), strict=True)
-    centres = np.concatenate(places)
-    red, green, blue = np.concatenate(colours).mean(axis=0).clip(0, 255).tolist()
+    found = [_attended(images[part], heat[part]) for part in parts]
+    colour, excess = _standing_out(np.sum([colours for colours, _, _ in found], axis=0) / len(images))
+    size = float(np.concatenate([sizes for _, sizes, _ in found]).mean())
+    centres = np.concatenate([places for _, _, places in found])
     left, top = centres.mean(axis=0).tolist()
     spread = float(np.sqrt(((centres - (left, top)) ** 2).sum(axis=1).mean()))
-    attended = Attended((red, green, blue), float(np.concatenate(sizes).mean()), (left, top), spread)
+    attended = Attended(colour, excess, size, (left, top), spread)
     image = sum(images[part].sum(axis=0, dtype=np.int64) for part in parts) / len(images)
     return Shared(np.rint(image).astype(np.uint8), heat.mean(axis=0), attended)
 
@@ -61,15 +63,35 @@ def normalised_heat(maps: np.ndarray) -> np.ndarray:
 
 
 def _attended(images: np.ndarray, heat: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return of each image the mean colour under its heat, n×3, the size of the hot part, n, and its centre, n×2."""
+    """Return the colours under the heat, see `_colours`, and of each image the size of its hot part, and its centre."""
     height, width = images.shape[1:3]
     large = enlarge(heat, (height, width))
     large /= large.sum(axis=(1, 2), keepdims=True)
-    flat = large.reshape(len(large), 1, -1)
-    colours = (flat @ images.reshape(len(images), -1, 3).astype(np.float32))[:, 0]
-    sizes = (flat >= flat.max(axis=2, keepdims=True) / 2).mean(axis=(1, 2))
+    sizes = (large >= large.max(axis=(1, 2), keepdims=True) / 2).mean(axis=(1, 2))
     across, down = ((np.arange(side) + 0.5) / side for side in (width, height))
-    return colours, sizes, np.stack([large.sum(axis=1) @ across, large.sum(axis=2) @ down], axis=1)
+    centres = np.stack([large.sum(axis=1) @ across, large.sum(axis=2) @ down], axis=1)
+    return _colours(images.reshape(-1, 3), large.ravel(), 1 / (width * height)), sizes, centres
+
+
+def _colours(pixels: np.ndarray, heat: np.ndarray, even: float) -> np.ndarray:
+    """Return of each box of colours its heat, that less an even one, and the sums of red, green and blue under it: 5×B.
+
+    pixels: uint8 P×3. heat: float P. even: what each pixel would have if none were hotter than another.
+    """
+    boxes = (pixels.astype(np.int64) * _LEVELS // 256) @ (_LEVELS**2, _LEVELS, 1)
+    values = (heat, heat - even, *(pixels.T * heat))
+    return np.stack([np.bincount(boxes, value, _LEVELS**3) for value in values])
+
+
+def _standing_out(colours: np.ndarray) -> tuple[tuple[float, float, float], float]:
+    """Return the mean colour of the box that has most more heat than an even one, and how much more.
+
+    The mean of all that is hot would be grey: a map of few cells reaches beyond what it marks.
+    """
+    heat, excess, *sums = colours
+    box = int(np.where(heat > 0, excess, -1).argmax())
+    red, green, blue = (float(total[box] / heat[box]) for total in sums)
+    return (red, green, blue), float(excess[box].clip(0, 1))
 
 
 def enlarge(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:

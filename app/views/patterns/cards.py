@@ -11,11 +11,11 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
 from sightline.app.elements.gallery import draw_gallery, gallery_items
 from sightline.app.elements.pattern_words import (
-    colour_words,
     covered_words,
     place_words,
     rate_words,
     size_words,
+    standing_out_words,
 )
 from sightline.app.elements.text import count, counted, p_words, percent
 from sightline.app.maps.patterns import Means, map_urls, means
@@ -127,11 +127,11 @@ def _figures(pattern: Pattern) -> list[str]:
 
 def _attended(attended: Attended) -> str:
     """Write swatch, size and place, and draw them in a frame."""
-    colour = "rgb({:.0f} {:.0f} {:.0f})".format(*attended.colour)
+    colour = "rgb({:.0f} {:.0f} {:.0f})".format(*attended.colour) if attended.stands_out else "grey"
     side = max(8.0, 100 * attended.size**0.5)
     left, top = (min(max(100 * share - side / 2, 0), 100 - side) for share in attended.place)
     blob = f'<i style="left:{left:.0f}%;top:{top:.0f}%;width:{side:.0f}%;height:{side:.0f}%;background:{colour}"></i>'
-    words = f"{size_words(attended)}, {place_words(attended)}, on average {colour_words(attended.colour)}"
+    words = f"{size_words(attended)}, {place_words(attended)}, {standing_out_words(attended)}"
     return (
         f'<div class="attended"><span class="frame" aria-hidden="true">{blob}</span>'
         f'<span class="swatch" aria-hidden="true" style="background:{colour}"></span>'

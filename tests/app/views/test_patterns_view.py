@@ -22,7 +22,7 @@ from tests.app.test_app import gallery_of, text_of
 from tests.app_pages import edit_record, open_page
 from tests.fabricated import fabricate_run
 
-RED = Attended((200.0, 30.0, 40.0), 0.05, (0.1, 0.2), 0.1)
+RED = Attended((200.0, 30.0, 40.0), 0.12, 0.05, (0.1, 0.2), 0.1)
 FIRST = Pattern(
     number=1, kind="pattern", images=6, tested=4, mistakes=3, error_rate=0.75, low=0.2, high=0.99, rest_rate=0.1,
     same_classes_rate=0.2, p_value=0.0001, p_same_classes=0.01, stability=0.9, taken_for=1, attended=RED,
@@ -31,7 +31,7 @@ FIRST = Pattern(
 HARD = Pattern(
     number=2, kind="hard class", images=3, tested=2, mistakes=2, error_rate=1.0, low=0.2, high=1.0, rest_rate=0.3,
     same_classes_rate=0.9, p_value=0.03, p_same_classes=0.8, stability=0.4, taken_for=2,
-    attended=Attended((20.0, 30.0, 220.0), 0.2, (0.5, 0.5), 0.1),
+    attended=Attended((20.0, 30.0, 220.0), 0.01, 0.2, (0.5, 0.5), 0.1),
 )  # fmt: skip
 OF_IMAGES = (1, 1, 1, -1, 1, 1, 2, 2, -1, -1, 1, 2)  # of which 0, 5 and 10 are mistakes
 
@@ -103,7 +103,7 @@ def test_a_card_has_the_figures_of_its_pattern(run):
         "75 % (20–99 %)",
         "6 images; tested on 4 of them, 3 wrong: p < 0.001 against all others, p = 0.010 against those taken for the ",
         "90 % alike",
-        "5 % of the image, top left, on average red",
+        "5 % of the image, top left, red stands out (+12 %)",
         "Covering what was attended: 2 of 3 mistakes become right; as much covered at random: 0 of 3 (p = 0.500).",
     ):
         assert words in said
@@ -269,7 +269,7 @@ def test_every_hue_has_a_name_and_no_light_makes_it_another(hue):
     ],
 )  # fmt: skip
 def test_a_place_has_a_name_unless_it_is_another_in_every_image(place, spread, words):
-    assert place_words(Attended((0, 0, 0), 0.1, place, spread)) == words
+    assert place_words(Attended((0, 0, 0), 0.1, 0.1, place, spread)) == words
 
 
 def test_above_the_curves_a_card_says_the_strongest_pattern_in_figures(run):
@@ -280,7 +280,8 @@ def test_above_the_curves_a_card_says_the_strongest_pattern_in_figures(run):
     said = said_by(app)
     assert (
         ":gray[run · pattern 1:] 6 test images, **75 % wrong** (other images: 10 %), most of the wrong ones taken for "
-        "**dog**. Attended: 5 % of the image, top left, on average red. Covered, 2 of 3 mistakes become right; as much "
+        "**dog**. Attended: 5 % of the image, top left, red stands out (+12 %). "
+        "Covered, 2 of 3 mistakes become right; as much "
         "covered at random, 0."
     ) in said
     assert said.count("pattern 1:]") == 1

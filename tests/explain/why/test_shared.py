@@ -22,9 +22,18 @@ def patches(places, side=16, patch=4):
 def test_colour_size_and_place_are_those_of_the_marked_patches():
     found = find_shared(*patches([(2, 6), (10, 6)])).attended
     assert found.colour == pytest.approx(RED, abs=1e-3)
+    assert found.excess == pytest.approx(1 - 1 / 16)
     assert found.size == (4 * 4) / (16 * 16)
     assert found.place == pytest.approx((8 / 16, 8 / 16))
     assert found.spread == pytest.approx(4 / 16)
+
+
+def test_the_colour_is_the_one_that_stands_out_where_a_map_is_wider_than_what_it_marks():
+    images, _ = patches([(4, 4)])
+    wide = np.zeros((1, 4, 4))
+    wide[0, :2, :2] = 1  # four cells, and the patch fills one
+    found = find_shared(images, wide).attended
+    assert found.colour == pytest.approx(RED, abs=1e-3) and found.stands_out
 
 
 def test_images_in_one_place_have_no_spread():
@@ -42,7 +51,8 @@ def test_every_image_counts_alike_however_strong_its_map_is():
     images, maps = patches([(0, 0), (8, 8)])
     images[0, :4, :4] = 0
     maps[0] *= 1e30
-    assert find_shared(images, maps).attended.colour == pytest.approx([value / 2 for value in RED], abs=1e-3)
+    found = find_shared(images, maps).attended  # black has the heat of one, red that of the other
+    assert (found.colour, found.excess) == ((0, 0, 0), pytest.approx(1 / 2 - 1 / 32))
 
 
 @pytest.mark.parametrize("nothing", [0.0, -1.0, np.nan, np.inf])
@@ -51,8 +61,8 @@ def test_a_map_that_points_nowhere_counts_evenly(nothing):
     maps[:] = -1
     maps[0, 0, 0] = nothing
     found = find_shared(images, maps).attended
-    assert found.colour == pytest.approx(images.mean(axis=(0, 1, 2)), abs=1e-3)
-    assert (found.size, found.place) == (1, pytest.approx((0.5, 0.5)))
+    assert (found.size, found.place, found.excess) == (1, pytest.approx((0.5, 0.5)), pytest.approx(0, abs=1e-6))
+    assert not found.stands_out
 
 
 def test_many_images_are_looked_at_part_by_part(monkeypatch):
