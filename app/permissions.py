@@ -13,6 +13,7 @@ from sightline.app.runs.folder import runs_root
 READ_ONLY_VARIABLE = "SIGHTLINE_READ_ONLY"  # set, and not 0: visitors only look
 DATASETS_VARIABLE = "SIGHTLINE_DATASETS"  # folders, divided as in PATH
 MOST_EPOCHS = 1000  # of a training that is started on a page
+MOST_KEPT = 20  # epochs whose weights it keeps
 
 
 class NotPermitted(Exception):
@@ -46,6 +47,12 @@ def check_training(recipe: Mapping[str, Any]) -> None:
         raise NotPermitted(
             f"A training that is started here has 1 to {MOST_EPOCHS:,} epochs, since it keeps others waiting; "
             "more of them: sightline train --epochs N."
+        )
+    kept = recipe.get("keep_epochs", 0)
+    if not isinstance(kept, int) or not 0 <= kept <= MOST_KEPT:
+        raise NotPermitted(
+            f"A training that is started here keeps the weights of at most {MOST_KEPT} epochs, since they take room; "
+            "more of them: sightline train --keep-epochs N."
         )
     dataset, weights = recipe.get("dataset"), recipe.get("pretrained")
     if dataset is not None:

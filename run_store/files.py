@@ -111,6 +111,11 @@ _LOCK_ATTEMPTS = 5
 _LOOKING = threading.Lock()  # one look of this process at a time, or two would take each other for a writer
 
 
+def epoch_weights(epoch: int) -> str:
+    """Name the file of the weights that were kept of an epoch."""
+    return f"{EPOCHS}/{epoch}.safetensors"
+
+
 def safe_name(*words: str) -> str:
     """Join words to a file name of letters, digits, dots and dashes: names of runs and files are other people's text.
 
@@ -148,7 +153,7 @@ def open_file(run: Path, name: str) -> BufferedReader:
     home, file = (os.path.realpath(path) for path in (run, run / name))
     if not file.startswith(home + os.sep):
         raise FileError("is a link that leads out of the run")
-    return open_regular(file, MOST_BYTES.get(name))
+    return open_regular(file, MOST_BYTES.get(MODEL if name.startswith(f"{EPOCHS}/") else name))
 
 
 def open_regular(file: str, most: int | None = None) -> BufferedReader:
@@ -200,7 +205,10 @@ def write_atomically(file: Path, content: bytes | Iterable[bytes | memoryview]) 
 
 def leftovers(run: Path) -> list[Path]:
     """List the temporary files of a writer that was killed; whoever holds the lock may remove them."""
-    return [file for name in WRITTEN for file in run.glob(f".{name}.*") if file.suffix[1:].isdigit()]
+    patterns = [f".{name}.*" for name in WRITTEN]
+    if not (run / EPOCHS).is_symlink():  # a stranger's may lead anywhere
+        patterns.append(f"{EPOCHS}/.*.safetensors.*")
+    return [file for pattern in patterns for file in run.glob(pattern) if file.suffix[1:].isdigit()]
 
 
 def take_lock(run: Path) -> IO[str] | None:

@@ -103,20 +103,30 @@ def read_history(run: Run) -> History | None:
     if not os.path.exists(run.path / files.HISTORY):
         return None
     images, classes = len(run.images()), len(run.record.class_names)
-    with run.reading(files.HISTORY, "Remove it: the run then has no history."):
-        with closing(files.open_file(run.path, files.HISTORY)) as stream:
-            _refuse_long_list(stream)
-            with zipfile.ZipFile(stream) as archive:
-                _refuse_odd(archive.infolist(), os.fstat(stream.fileno()).st_size)
-                epochs = _array(archive, "epochs", np.int64)
-                predicted = _array(archive, "predicted", np.int16, images)
-                confidence = _array(archive, "confidence", np.float16, images)
-        if not len(epochs) == len(predicted) == len(confidence):
-            raise FileError("does not hold as many epochs of each array")
-        if epochs[0] < 1 or (epochs[1:] <= epochs[:-1]).any():
-            raise FileError("does not number its epochs from 1, rising")
-        if not 0 <= predicted.min() <= predicted.max() < classes:
-            raise FileError(f"names a class outside 0–{classes - 1}")
+    with (
+        run.reading(files.HISTORY, "Remove it: the run then has no history."),
+        closing(files.open_file(run.path, files.HISTORY)) as stream,
+    ):
+        return parse_history(stream, images, classes)
+
+
+def parse_history(stream: BufferedReader, images: int, classes: int) -> History:
+    """Read the file's content. Raises FileError where it is not of so many images and classes, and others' errors.
+
+    It may be a stranger's: nothing takes more memory than the file is long.
+    """
+    _refuse_long_list(stream)
+    with zipfile.ZipFile(stream) as archive:
+        _refuse_odd(archive.infolist(), os.fstat(stream.fileno()).st_size)
+        epochs = _array(archive, "epochs", np.int64)
+        predicted = _array(archive, "predicted", np.int16, images)
+        confidence = _array(archive, "confidence", np.float16, images)
+    if not len(epochs) == len(predicted) == len(confidence):
+        raise FileError("does not hold as many epochs of each array")
+    if epochs[0] < 1 or (epochs[1:] <= epochs[:-1]).any():
+        raise FileError("does not number its epochs from 1, rising")
+    if not 0 <= predicted.min() <= predicted.max() < classes:
+        raise FileError(f"names a class outside 0–{classes - 1}")
     return History(epochs, predicted, confidence)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 OPTIONS = (
     "dataset", "model", "epochs", "recipe", "seed", "device", "batch_size", "learning_rate", "warmup", "momentum",
     "weight_decay", "label_smoothing", "crop_padding", "flip", "alternating_flip", "cutout", "mix", "progressive",
-    "precision", "compile", "threads", "image_size", "strict", "pretrained", "held_out", "tensorboard", "maps",
+    "precision", "compile", "threads", "image_size", "strict", "pretrained", "held_out", "keep_epochs", "tensorboard",
+    "maps",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from sightline.run_store.names import check_folder_name
 from sightline.run_store.record import MOST_TEXT, RunError, RunRecord, parse_record
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 class RunWriter:
@@ -124,14 +124,18 @@ class RunWriter:
 
     def save_model(self, model: "nn.Module") -> None:
         """Write the weights, each under all of its names where it has several, so that any program can load them."""
-        import torch
-        from safetensors.torch import save
+        files.write_atomically(self.path / files.MODEL, _weights_bytes(model.state_dict()))
 
-        weights = {  # copies, since safetensors refuses tensors that share memory
-            name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-            for name, tensor in model.state_dict().items()
-        }
-        files.write_atomically(self.path / files.MODEL, save(weights))
+    def save_epoch(self, epoch: int, weights: "Mapping[str, Tensor]") -> None:
+        """Write the weights of an epoch that is kept, before the checkpoint that commits it.
+
+        Raises RunError where they would land outside the run, which may come from a stranger.
+        """
+        file = self.path / files.epoch_weights(epoch)
+        if file.parent.is_symlink():
+            raise RunError(f"{file.parent} is a link, and no weights are written through it; remove it.")
+        file.parent.mkdir(exist_ok=True)
+        files.write_atomically(file, _weights_bytes(weights))
 
     def save_network(self, content: bytes) -> None:
         """Write the graph of a network that no name builds, as `export_graph` returns it."""
@@ -170,6 +174,17 @@ class RunWriter:
         self.record = record
         # A folder's name may hold what is no Unicode (a lone surrogate): it becomes its JSON escape.
         files.write_atomically(self.path / files.RECORD, record.to_json().encode("utf-8", "backslashreplace"))
+
+
+def _weights_bytes(weights: "Mapping[str, Tensor]") -> bytes:
+    import torch
+    from safetensors.torch import save
+
+    copies = {  # since safetensors refuses tensors that share memory
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in weights.items()
+    }
+    return save(copies)
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -37,6 +37,7 @@ from sightline.training.inference import predict_together, seal, test_figures
 from sightline.training.recipe import (
     TrainConfig,
     TrainingError,
+    epochs_to_keep,
     make_optimizer,
     resolution,
     steps_per_epoch,
@@ -56,7 +57,7 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
     config, rows = loop.config, _go_on(loop, writer)
     if writer:
         writer.save_images(kept_images(loop.data.test), loop.data.test.masks)
-    history = _history(writer, len(loop.data.test), len(rows))
+    history, kept = _history(writer, len(loop.data.test), len(rows)), epochs_to_keep(config)
     finished, images = len(rows), loop.steps_per_epoch * loop.batch_size
     predicted = loop.predict_test(config.epochs) if finished == config.epochs else None  # resumed after the last epoch
     bar = tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05, disable=writer is None)
@@ -65,6 +66,8 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
     with event_files(folder, rows) as add_event, bar, ThreadPoolExecutor(1) as background:
 
         def commit(writer: RunWriter, history: History, state: dict[str, Any], row: dict[str, float]) -> None:
+            if row["epoch"] in kept:
+                writer.save_epoch(int(row["epoch"]), state["model"])
             if row["epoch"] in history.epochs:
                 writer.save_history(history)
             writer.save_checkpoint(state)

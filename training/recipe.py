@@ -80,6 +80,8 @@ class TrainConfig:
     without: Path | None = None
     """leave these images out of the training split (after --held-out): a CSV with a column train_index, or a number a
     line. The epochs rise so that the steps stay as many; --resume takes the list from the run"""
+    keep_epochs: int = 0
+    """keep the weights of so many epochs, evenly spread, the last among them: to see how maps came about; 0-1000"""
     tensorboard: bool = False
     """also write the metrics as event files, which TensorBoard opens, into the run; needs the package tensorboard"""
     maps: bool = False
@@ -104,6 +106,7 @@ class TrainConfig:
             "cutout": self.cutout < 0,
             "progressive": self.progressive and self.epochs < 3,
             "held-out": self.held_out is not None and self.held_out < 1,
+            "keep-epochs": not 0 <= self.keep_epochs <= 1000,
             "threads": self.threads is not None and not 1 <= self.threads <= 1024,
             "image-size": self.image_size is not None and not IMAGE_SIZES[0] <= self.image_size <= IMAGE_SIZES[1],
         }
@@ -174,6 +177,16 @@ def resolution(config: TrainConfig, epoch: int, full: int) -> int:
     """
     third = 3 * (epoch - 1) // config.epochs
     return full * (third + 2) // 4 if config.progressive and third < 2 else full
+
+
+def epochs_to_keep(config: TrainConfig) -> set[int]:
+    """Return the epochs before the last whose weights are kept: the last one's are the run's own.
+
+    >>> epochs_to_keep(TrainConfig(epochs=20, keep_epochs=4)), epochs_to_keep(TrainConfig(epochs=2, keep_epochs=9))
+    ({10, 5, 15}, {1})
+    """
+    kept = min(config.keep_epochs, config.epochs)
+    return {number * config.epochs // kept for number in range(1, kept)}
 
 
 def full_size_from(config: TrainConfig) -> int:

@@ -45,7 +45,7 @@ NO_SPREAD = (
 )
 
 # A single process applies the run's own thread count again.
-FREE_TO_CHANGE = ("run", "resume", "recipe", "threads", "processes", "tensorboard", "maps", "without")
+FREE_TO_CHANGE = ("run", "resume", "recipe", "threads", "processes", "tensorboard", "maps", "without", "keep_epochs")
 
 
 def parse(arguments: Sequence[str] | None = None) -> TrainConfig:

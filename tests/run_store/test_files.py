@@ -10,10 +10,13 @@ import pytest
 from sightline.run_store import files
 from sightline.run_store.checkpoint import read_checkpoint
 from sightline.run_store.files import FileError, open_file
+from sightline.run_store.history import read_history
+from sightline.run_store.left_out import left_out
 from sightline.run_store.maps import MapsWriter, read_map
 from sightline.run_store.quality import read_quality, read_values
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
+from tests.app_pages import edit_record
 
 READERS = {
     files.METRICS: lambda run: run.metrics(),
@@ -26,6 +29,8 @@ READERS = {
     files.CHECKPOINT: read_checkpoint,
     files.QUALITY: read_quality,
     files.QUALITY_VALUES: read_values,
+    files.HISTORY: read_history,
+    files.WITHOUT: left_out,
     "maps/gradcam/layer4/predicted.npy": lambda run: read_map(run, "gradcam", "layer4", "predicted", 0),
     files.RECORD: lambda run: run.record,
 }
@@ -42,6 +47,7 @@ MADE = {
 def run(fabricated, tmp_path):
     """A run with every file that one can have."""
     path = shutil.copytree(fabricated, tmp_path / "runs" / "run")
+    edit_record(path, recipe={"without": "list.csv"})
     return Run(path)
 
 
@@ -54,7 +60,15 @@ def test_what_is_no_file_of_the_run_is_refused_at_once_and_named(run, name, kind
     MADE[kind](file)
     if name.startswith("maps"):
         shutil.copy(run.path / files.IMAGES, file.with_name("predicted.scale.npy"))
-    may_lack = files.METRICS, files.NOTE, files.MASKS, files.QUALITY, files.QUALITY_VALUES, files.CHECKPOINT
+    may_lack = (
+        files.METRICS,
+        files.NOTE,
+        files.MASKS,
+        files.QUALITY,
+        files.QUALITY_VALUES,
+        files.CHECKPOINT,
+        files.HISTORY,
+    )
     if kind == "loop" and name in may_lack:
         return  # a link to nowhere is no file
     with pytest.raises(RunError, match=name.rpartition("/")[2]):
@@ -82,12 +96,20 @@ def test_a_file_of_another_run_whose_name_begins_alike_is_outside(run):
         open_file(run.path, files.NOTE)
 
 
-@pytest.mark.parametrize("name", [files.RECORD, files.METRICS, files.NOTE, files.QUALITY])
+@pytest.mark.parametrize("name", [files.RECORD, files.METRICS, files.NOTE, files.QUALITY, files.HISTORY, files.WITHOUT])
 def test_a_text_larger_than_any_of_ours_is_not_read(run, name):
     with open(run.path / name, "ab") as stream:
         stream.truncate(files.MOST_BYTES[name] + 1)
     with pytest.raises(RunError, match=f"{name} is larger than"):
         READERS[name](run)
+
+
+def test_the_weights_of_an_epoch_are_bound_as_those_of_the_run_are(run):
+    (run.path / files.EPOCHS).mkdir()
+    with open(run.path / files.epoch_weights(3), "wb") as stream:
+        stream.truncate(files.MOST_BYTES[files.MODEL] + 1)
+    with pytest.raises(FileError, match="is larger than 16,777,216 KiB"):
+        open_file(run.path, files.epoch_weights(3))
 
 
 def test_rows_of_an_array_are_those_of_numpy(run):

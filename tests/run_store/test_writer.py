@@ -308,6 +308,33 @@ def test_a_tensor_under_several_names_is_saved_under_each(tmp_path):
     assert loaded["part"].tolist() == [2, 3, 4, 5] and loaded["spread"].tolist() == [7, 7, 7]
 
 
+def test_the_weights_of_an_epoch_are_the_file_that_the_model_would_be(tmp_path):
+    model = Shared(2)
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        writer.save_model(model)
+        for epoch in (1, 20):
+            writer.save_epoch(epoch, model.state_dict())
+    assert names_in(writer.path / "epochs") == ["1.safetensors", "20.safetensors"]
+    kept = {file.read_bytes() for file in (writer.path / "epochs").iterdir()}
+    assert kept == {(writer.path / "model.safetensors").read_bytes()}
+
+
+def test_no_weights_are_written_or_removed_through_a_link_of_a_stranger(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".1.safetensors.42").write_text("mine")
+    with RunWriter.create(tmp_path / "run", record()) as writer:
+        (writer.path / "epochs").symlink_to(elsewhere)
+        with pytest.raises(RunError, match="epochs is a link, and no weights are written through it; remove it"):
+            writer.save_epoch(1, {})
+    with RunWriter.reopen(writer.path, writer.record):
+        assert names_in(elsewhere) == [".1.safetensors.42"]
+    (writer.path / "epochs").unlink()
+    elsewhere.rename(writer.path / "epochs")
+    with RunWriter.reopen(writer.path, writer.record):
+        assert names_in(writer.path / "epochs") == []
+
+
 def test_features_beyond_float16_keep_their_direction_and_are_counted(tmp_path):
     features = np.array(
         [[3, 4], [300_000, 400_000], [-3e38, 2.25e38], [3e-9, 4e-9], [0, 0], [np.nan, 70_000], [1, -np.inf]]

@@ -8,7 +8,14 @@ import torch
 from torch import nn
 
 from sightline.model_zoo import build_model
-from sightline.training.recipe import TrainConfig, TrainingError, full_size_from, make_optimizer, resolution
+from sightline.training.recipe import (
+    TrainConfig,
+    TrainingError,
+    epochs_to_keep,
+    full_size_from,
+    make_optimizer,
+    resolution,
+)
 from sightline.training.recipe import triangular as learning_rate
 
 
@@ -78,7 +85,7 @@ def test_the_first_epoch_at_full_size_opens_the_last_third():
         ("seed", (-1, 2**63)),
         ("warmup", (-0.1, 1.0, math.nan)), ("momentum", (0.0, 1.0)), ("weight_decay", (-1e-4, math.inf, math.nan)),
         ("label_smoothing", (-0.1, 1.0)), ("crop_padding", (-1,)), ("cutout", (-1,)), ("threads", (0, 10**9)),
-        ("image_size", (7,)),
+        ("image_size", (7,)), ("keep_epochs", (-1, 1001)),
     ],
 )  # fmt: skip
 def test_an_option_out_of_range_is_named(option, values):
@@ -86,6 +93,17 @@ def test_an_option_out_of_range_is_named(option, values):
     for value in values:
         with pytest.raises(TrainingError, match=f"--{option.replace('_', '-')} .* is out of range"):
             replace(TrainConfig(), **{option: value}).check()
+
+
+@pytest.mark.parametrize(
+    ("epochs", "asked", "expected"),
+    [
+        (20, 4, {5, 10, 15}), (110, 4, {27, 55, 82}), (20, 0, set()), (20, 1, set()), (1, 1, set()), (5, 2, {2}),
+        (3, 3, {1, 2}), (3, 1000, {1, 2}),
+    ],
+)  # fmt: skip
+def test_epochs_that_are_kept_are_spread_evenly_and_the_last_is_the_runs_own(epochs, asked, expected):
+    assert epochs_to_keep(TrainConfig(epochs=epochs, keep_epochs=asked)) == expected
 
 
 def test_progressive_resolution_needs_three_epochs():

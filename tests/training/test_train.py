@@ -79,11 +79,11 @@ def content(path, name="model.safetensors"):
     return (path / name).read_bytes()
 
 
-def predictions_by_hand(path):
-    """Logits from model.safetensors and images.npy, normalised with the mean and std of run.json."""
+def predictions_by_hand(path, weights="model.safetensors"):
+    """Logits from these weights and images.npy, normalised with the mean and std of run.json."""
     record = json.loads(content(path, "run.json"))
     model = build_model(record["model"], len(record["class_names"])).eval()
-    model.load_state_dict(load_file(path / "model.safetensors"))
+    model.load_state_dict(load_file(path / weights))
     pixels = (np.load(path / "images.npy") / 255.0 - record["mean"]) / record["std"]
     with torch.no_grad():
         return model(torch.from_numpy(pixels.astype(np.float32)).permute(0, 3, 1, 2))
@@ -163,6 +163,17 @@ def test_a_long_training_keeps_fewer_epochs_in_its_history(shapes, tmp_path, mon
     monkeypatch.setattr("sightline.run_store.history.MOST_KEPT", 4 * 64 * 2)
     run = Run(train(replace(QUICK, epochs=3, run=tmp_path / "run")))
     assert read_history(run).epochs.tolist() == [2, 3] and len(run.metrics()) == 3
+
+
+def test_kept_weights_give_what_the_history_says_of_their_epoch(shapes, tmp_path):
+    config = replace(QUICK, epochs=5, precision="float32", keep_epochs=3, run=tmp_path / "run")
+    run = Run(train(config))
+    assert sorted(file.name for file in (run.path / "epochs").iterdir()) == ["1.safetensors", "3.safetensors"]
+    for epoch in (1, 3):
+        logits = predictions_by_hand(run.path, f"epochs/{epoch}.safetensors")
+        assert read_history(run).predicted[epoch - 1].tolist() == logits.argmax(1).tolist()
+    other = Run(train(replace(config, keep_epochs=0, run=tmp_path / "other")))
+    assert content(run.path) == content(other.path) and not (other.path / "epochs").exists()
 
 
 def test_the_checkpoint_holds_the_last_epoch_and_loads_with_weights_only(tiny_run):
@@ -293,12 +304,13 @@ def test_an_epoch_is_written_while_the_next_one_trains(shapes, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "method", ["save_images", "save_history", "save_checkpoint", "append_metrics", "save_model", "complete"]
+    "method",
+    ["save_images", "save_epoch", "save_history", "save_checkpoint", "append_metrics", "save_model", "complete"],
 )
 def test_a_full_disk_fails_the_run_with_a_sentence(shapes, tmp_path, monkeypatch, method):
     monkeypatch.setattr(RunWriter, method, disk_full)
     with pytest.raises(TrainingError, match="failed: No space left on device"):
-        train(replace(QUICK, run=tmp_path / "run"))
+        train(replace(QUICK, epochs=2, keep_epochs=2, run=tmp_path / "run"))
     run = Run(tmp_path / "run")
     assert (run.state, run.record.reason) == ("failed", "No space left on device.")
 

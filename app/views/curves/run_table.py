@@ -23,7 +23,7 @@ from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 
 # Of a recipe: what has a column, or changes no weight.
-_NO_SETTINGS = ("run", "resume", "maps", "tensorboard", "dataset", "model")
+_NO_SETTINGS = ("run", "resume", "maps", "tensorboard", "keep_epochs", "dataset", "model")
 MOST_ROWS = 50  # of the table: what has more is found by its name, at the top
 STALLED = 5  # times as long as the epoch before, without news
 _COLUMNS = ("run", "state", "test accuracy", "best", "train − test", "epochs", "time", "parameters", "model", "data")

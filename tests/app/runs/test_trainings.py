@@ -89,6 +89,13 @@ def test_a_recipe_of_too_many_epochs_is_not_trained_here(epochs):
     assert trainings.options({"epochs": 1000, "planned_epochs": 1000}) == ["--epochs=1000"]
 
 
+@pytest.mark.parametrize("kept", [21, -1, "5", None])
+def test_a_recipe_that_keeps_too_many_weights_is_not_trained_here(kept):
+    with pytest.raises(NotPermitted, match="at most 20 epochs, since they take room.*sightline train --keep-epochs N"):
+        trainings.options({"keep_epochs": kept})
+    assert trainings.options({"keep_epochs": 20}) == ["--keep-epochs=20"]
+
+
 def test_an_interrupted_training_is_really_resumed_to_its_end(interrupted, tiny_run):
     app = open_page(run="stopped")
     assert "training_stop" not in keys(app)
