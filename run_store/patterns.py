@@ -139,7 +139,9 @@ def write_patterns(run: Run, found: Patterns, space: dict[str, np.ndarray]) -> N
     space: what `read_space` returns.
     """
     columns = {"index": np.arange(len(found.pattern)), "half": found.half, "pattern": found.pattern}
-    files.write_atomically(run.path / files.PATTERN_SPACE, save(space | {"weights": _as_bytes(found.weights)}))
+    # Safetensors writes the bytes of an array as they lie, in whatever order.
+    arrays = {name: np.ascontiguousarray(array) for name, array in space.items()}
+    files.write_atomically(run.path / files.PATTERN_SPACE, save(arrays | {"weights": _as_bytes(found.weights)}))
     files.write_atomically(run.path / files.PATTERN_ROWS, table_bytes(columns, {"weights": found.weights}))
     content = {
         "layer": found.layer,
