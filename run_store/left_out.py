@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,8 @@ import numpy as np
 from sightline.image_data import DataError
 from sightline.run_store import files
 from sightline.run_store.files import FileError
+from sightline.run_store.formulas import without_guard
+from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
 INDEX, LABEL = "train_index", "label"  # columns; all others are for people
@@ -64,6 +67,26 @@ def left_out(run: Run) -> TrainingList | None:
         return _parse(stream)
 
 
+def read_own_list(run: Run, name: str) -> TrainingList | None:
+    """Read a list that lies in the run, perhaps edited; None where there is none. name: with "/". Raises RunError."""
+    if not os.path.lexists(run.path / name):
+        return None
+    with (
+        run.reading(name, "Mend or remove it."),
+        closing(files.open_file(run.path, name)) as stream,
+    ):
+        return _parse(stream)
+
+
+def write_own_list(run: Run, name: str, content: bytes) -> None:
+    """Write a list into the run; the caller holds its lock. Raises RunError where that would lead out of the run."""
+    file = run.path / name
+    if file.parent.is_symlink():
+        raise RunError(f"Run {run.name}: {files.LISTS} is a link, which may lead out of the run; remove it.")
+    file.parent.mkdir(exist_ok=True)
+    files.write_atomically(file, content)
+
+
 def _parse(stream: BinaryIO) -> TrainingList:
     """Read a list. Raises FileError, in words that follow its name."""
     try:
@@ -94,7 +117,7 @@ def _read(rows: Iterator[list[str]]) -> TrainingList:
         if not _NUMBER.fullmatch(cell):
             raise FileError(f"holds {cell[:40]!r} where the number of a training image belongs")
         indices.append(int(cell))
-        labels.append("" if labelled is None or labelled >= len(row) else row[labelled])
+        labels.append("" if labelled is None or labelled >= len(row) else without_guard(row[labelled]))
         writer.writerow([cell, *_others(row, place)])
     if not indices:
         raise FileError("lists no image")

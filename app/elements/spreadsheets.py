@@ -1,15 +1,11 @@
 """Tables to take along, of which no cell is a formula: names in them are other people's text. No Streamlit here."""
 
 from numbers import Number
-from unicodedata import category, normalize
 
 import numpy as np
 
+from sightline.run_store.formulas import no_formula
 from sightline.run_store.predictions import Predictions
-
-_FORMULA = ("=", "+", "-", "@", "\u2212")  # what a formula begins with; also in full width, which becomes the same
-_SEPARATORS = ("\t", "\r", "\n")  # what a spreadsheet may take for the end of a cell
-_QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
 def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
@@ -37,18 +33,3 @@ def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
 def _cell(value: object) -> object:
     """Return what a cell of text, or of anything else that is no number, holds."""
     return value if isinstance(value, Number) else no_formula(str(value))
-
-
-def no_formula(text: str) -> str:
-    """Return text that no spreadsheet runs as a formula, also where it leaves out what stands before the sign.
-
-    >>> no_formula("=1+1"), no_formula(" ＝1"), no_formula("cat")
-    ("'=1+1", "' ＝1", 'cat')
-    """
-    start = next((each for each in normalize("NFKC", text) if not _is_passed_over(each)), "")
-    return f"'{text}" if start in _FORMULA or text[:1] in _SEPARATORS else text
-
-
-def _is_passed_over(character: str) -> bool:
-    """Tell whether a character may go unseen before a formula: spaces, quotes, and what is invisible."""
-    return character in _QUOTES or category(character)[0] in "CZ"

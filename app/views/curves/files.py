@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sightline.app.elements.learning_curves import Metrics, is_known, learning_curves, picture
-from sightline.app.elements.spreadsheets import no_formula
+from sightline.run_store.formulas import no_formula
 from sightline.run_store.metrics import METRICS_COLUMNS
 
 VEGA_LITE = "6.4"  # of those that vl-convert brings, the newest of the schema's generation

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sightline.app.elements.spreadsheets import no_formula
+from sightline.run_store.formulas import no_formula
 from sightline.run_store.hashes import weights_hash
 from sightline.run_store.quality import QualityRow, quality_csv
 from sightline.run_store.record import RunError

@@ -20,11 +20,12 @@ from sightline.app.elements.filters import chips, headline, slider_scale
 from sightline.app.elements.gallery import gallery_items
 from sightline.app.elements.inspector import probability_bars
 from sightline.app.elements.matrix import toggle
-from sightline.app.elements.spreadsheets import no_formula, set_as_csv
+from sightline.app.elements.spreadsheets import set_as_csv
 from sightline.app.elements.subject import split_image
 from sightline.app.elements.text import count, duration, escape_markdown, percent
 from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.app.views.mistakes.overview import class_bars, pair_bars
+from sightline.run_store.formulas import no_formula
 from sightline.run_store.predictions import Range
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
