@@ -19,8 +19,8 @@ def demo_runs(folder: Path, seeds: Sequence[int]) -> Iterator[tuple[int, Run]]:
         runs = folder / f"seed-{seed}"
         train_demo(DemoConfig(runs, seed))
         for variant in VARIANTS:
-            done = [run for run in list_runs(runs) if run.state == "complete" and variant in run.record.dataset]
-            yield seed, done[0]
+            of_variant = [run for run in list_runs(runs) if run.state == "complete" and variant in run.record.dataset]
+            yield seed, next(run for run in of_variant if not run.record.recipe.get("without"))
 
 
 def error_rates(flagged: np.ndarray, holds: np.ndarray) -> tuple[float, float]:
