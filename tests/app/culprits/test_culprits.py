@@ -160,7 +160,7 @@ def test_of_an_image_that_is_no_mistake_they_were_not_looked_for(run):
 def test_where_nobody_looked_a_button_looks_for_them(run, calls):
     app = open_page("layers", image="0")
     assert "keeps the ten behind each mistake" in text_of(app)
-    button = app.button(key="layers_influence")
+    button = app.button(key="layers_influence_button")
     assert button.label == "Find the training images"
     button.click().run()
     assert calls == [(("influence", run.path), "sightline.explain.influence", "--run", str(run.path.absolute()))]
@@ -170,16 +170,16 @@ def test_in_mistakes_what_looks_alike_comes_first_until_they_are_found(run):
     app = open_page("mistakes", image="0")
     assert "Looks alike to the model" in text_of(app) and "Which training images say so?" not in text_of(app)
     app.segmented_control(key="mistakes_alike_False").set_value("Training images").run()
-    assert app.button(key="mistakes_influence").label == "Find the training images"
+    assert app.button(key="mistakes_influence_button").label == "Find the training images"
 
 
 def test_a_search_says_how_far_it_is_and_can_be_stopped(run, calls, monkeypatch):
     key = ("influence", run.path)
     monkeypatch.setattr(processes, "is_running", lambda asked: asked == key)
-    monkeypatch.setattr(processes, "progress", lambda asked: processes.ProgressBar(0.25, "Training images", "00:30"))
+    monkeypatch.setattr(processes, "progress", lambda asked: processes.ProgressBar(0.25, "training images", "00:30"))
     app = open_page("layers", image="0")
     (bar,) = app.get("progress")
-    assert (bar.proto.value, bar.proto.text) == (25, "Training images · about 30 seconds left")
+    assert (bar.proto.value, bar.proto.text) == (25, "Looking for them: training images · about 30 seconds left")
     app.button(key="layers_influence_stop").click().run()
     assert calls == [(key,)]
 
@@ -187,7 +187,7 @@ def test_a_search_says_how_far_it_is_and_can_be_stopped(run, calls, monkeypatch)
 def test_the_reason_of_a_search_that_failed_is_on_the_page(run, monkeypatch):
     monkeypatch.setattr(processes, "failure", lambda key: key[0] == "influence" and "The data set is gone. [x]")
     assert [error.value for error in open_page("layers", image="0").error] == [
-        "They were not found. The data set is gone\\. \\[x\\]"
+        "They could not be found. The data set is gone\\. \\[x\\]"
     ]
 
 
@@ -206,7 +206,9 @@ def test_what_a_page_may_not_look_for_is_a_sentence_and_the_command(run, monkeyp
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     app = open_page("layers", image="0")
-    assert says in text_of(app).replace("\\", "") and not [key for key in app.button if key.key == "layers_influence"]
+    assert says in text_of(app).replace("\\", "") and not [
+        key for key in app.button if key.key == "layers_influence_button"
+    ]
     commands = [code.value for code in app.code if "influence" in code.value]
     named = " --dataset SOURCE" if "trained elsewhere" in says else ""
     assert commands == [f"sightline influence --run {run.path}{named}"]
@@ -222,11 +224,13 @@ def test_nothing_is_read_that_no_page_may_read_whatever_the_page_has_offered(run
 def test_stale_and_damaged_files_are_a_sentence_with_the_button_that_mends_them(run):
     write(run, weights="0" * 64)
     app = open_page("layers", image="0")
-    assert "is stale" in text_of(app) and app.button(key="layers_influence")
+    assert "is stale" in text_of(app) and app.button(key="layers_influence_button")
     (run.path / "training.parquet").write_bytes(b"damaged")
     for view in ("layers", "mistakes"):
         app = open_page(view, image="0")
-        assert "training.parquet is damaged" in text_of(app).replace("\\", "") and app.button(key=f"{view}_influence")
+        assert "training.parquet is damaged" in text_of(app).replace("\\", "") and app.button(
+            key=f"{view}_influence_button"
+        )
 
 
 def test_lost_maps_and_pictures_are_a_sentence(run):
