@@ -90,7 +90,7 @@ def _standing_out(colours: np.ndarray) -> tuple[tuple[float, float, float], floa
     """
     heat, excess, *sums = colours
     box = int(np.where(heat > 0, excess, -1).argmax())
-    red, green, blue = (float(total[box] / heat[box]) for total in sums)
+    red, green, blue = (min(float(total[box] / heat[box]), 255.0) for total in sums)
     return (red, green, blue), float(excess[box].clip(0, 1))
 
 

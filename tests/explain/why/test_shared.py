@@ -36,6 +36,12 @@ def test_the_colour_is_the_one_that_stands_out_where_a_map_is_wider_than_what_it
     assert found.colour == pytest.approx(RED, abs=1e-3) and found.stands_out
 
 
+def test_white_is_no_whiter_than_white(random_numbers):
+    white, maps = np.full((40, 32, 32, 3), 255, np.uint8), random_numbers.random((40, 4, 4))
+    colour = find_shared(white, maps).attended.colour
+    assert colour == pytest.approx((255, 255, 255)) and max(colour) <= 255  # shares may add up to more than 1
+
+
 def test_images_in_one_place_have_no_spread():
     assert find_shared(*patches([(2, 6), (2, 6)])).attended.spread == 0
 
