@@ -68,6 +68,7 @@ def workplace(tmp_path, monkeypatch):
         "from torchvision.models import mnasnet0_5\n\ndef Net():\n    return mnasnet0_5(num_classes=10)\n"
     )
     torch.save(mnasnet0_5(num_classes=10).state_dict(), tmp_path / "net.pt")
+    (tmp_path / "list.csv").write_text("train_index\n3\n5\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", None)  # with a terminal, `run.show()` waits for Ctrl-C
     monkeypatch.setattr("sightline.image_data.planted_shapes.planted_shapes", lambda variant: shapes)
@@ -155,7 +156,7 @@ def test_every_command_and_every_example_works(workplace, monkeypatch, capsys):
         elif line not in LEFT_TO_PEOPLE:
             run_here(line, monkeypatch)
     runs = workplace / "runs"
-    for name in ("photos", "cifar10", "shapes", "shortcut", "net"):
+    for name in ("photos", "without", "cifar10", "shapes", "shortcut", "net"):
         assert len(np.load(runs / name / files.IMAGES)) == 80
     assert (runs / "photos" / files.QUALITY).exists()
     assert {path.name for path in (runs / "photos" / files.MAPS).iterdir()} == {"gradcam", "hirescam"}
