@@ -34,7 +34,7 @@ img {
   border-radius: 4px; background: var(--st-secondary-background-color); overflow: hidden; font-size: 9px;
 }
 .picture { position: relative; }
-.over { position: absolute; inset: 0; height: 100%; opacity: .6; image-rendering: auto; background: none; }
+.over { position: absolute; inset: 0; height: 100%; opacity: .5; image-rendering: auto; background: none; }
 .over:not([src]) { display: none; }
 .tile:is(:hover, :focus-visible) .over { opacity: .15; }
 .caption { display: flex; gap: 4px; margin-top: 3px; white-space: nowrap; }

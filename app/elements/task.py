@@ -14,7 +14,7 @@ from sightline.run_store.run import Run
 LOOK_EVERY, IDLE_EVERY = 1.0, 2.0  # seconds, while it runs, and while somebody else may begin to
 _DRAWN = "task_drawn"  # of the session, by task: what the page last drew
 
-State = tuple[Stamp, bool, bool, bool]
+State = tuple[tuple[Stamp, ...], bool, bool, bool]
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,14 @@ class Task:
     deed: str  # what whoever hosts a server that only shows runs can do: "measure them"
     command: str  # that does it
     failed: str  # "It could not be measured."
+    others: tuple[Run, ...] = ()  # runs that it makes, perhaps from a terminal
 
     @property
     def state(self) -> State:
         """What the page depends on: what is written, and whether it runs here, waits to, or another program writes."""
         runs, waits = processes.is_running(self.key), processes.is_waiting(self.key)
-        return self.run.stamp(self.reading), runs, waits, not (runs or waits) and is_locked(self.run.path)
+        stamps = (self.run.stamp(self.reading), *(run.stamp("predictions") for run in self.others))
+        return stamps, runs, waits, not (runs or waits) and is_locked(self.run.path)
 
     @property
     def is_busy(self) -> bool:
@@ -54,7 +56,8 @@ def draw_task(task: Task, there: str, draw_start: Callable[[bool], None]) -> Non
 
 
 def _draw(task: Task, there: str, draw_start: Callable[[bool], None], drawn: State) -> None:
-    state = replace(task, run=Run(task.run.path)).state  # as it is now
+    now = replace(task, run=Run(task.run.path), others=tuple(Run(other.path) for other in task.others))
+    state = now.state
     if state != drawn:
         st.rerun()
     _, runs, waits, is_elsewhere = state

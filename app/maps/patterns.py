@@ -1,4 +1,4 @@
-"""Pictures of a pattern: the mean of its images, the mean of their maps, and the map of each of some. No Streamlit."""
+"""What is shown of a pattern: mean image and mean map, its most confident mistakes, and their maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +34,15 @@ class Means:
 def means(run: Run, found: Patterns, number: int) -> Means:
     """Return the mean pictures of a pattern. Raises RunError."""
     return _means(run, number, found.method, found.layer, _stamp(run, found))
+
+
+@loaders.kept("columns", loaders.computed_once(max_entries=64))
+def mistakes(run: Run, number: int) -> np.ndarray:
+    """Return the mistakes of a pattern (int64), the most confident first. Raises RunError."""
+    found, predictions = loaders.patterns(run), loaders.predictions(run)
+    is_in = np.zeros(len(predictions), bool)
+    is_in[found.rows(number) if found else []] = True
+    return predictions.in_order(is_in & predictions.wrong, "most confident first")
 
 
 def map_urls(run: Run, found: Patterns, images: Sequence[int]) -> tuple[str, ...]:

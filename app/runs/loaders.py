@@ -30,6 +30,7 @@ from sightline.run_store.neighbours import nearest, unit_rows
 from sightline.run_store.note import RunNote
 from sightline.run_store.patterns import Patterns, patterns_column, read_patterns
 from sightline.run_store.predictions import Predictions
+from sightline.run_store.proofs import Proof, ProofResult, read_proofs, read_result
 from sightline.run_store.quality import QualityRow, read_quality
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run, State
@@ -208,6 +209,18 @@ def _found_out(run: Run) -> dict[str, pa.Array]:
 def patterns(run: Run) -> Patterns | None:
     """Return what mistakes share; None where nobody looked. Raises RunError."""
     return read_patterns(run)
+
+
+@kept("proofs", lru_cache(16))
+def proofs(run: Run) -> list[Proof]:
+    """Return the proofs that were begun, the newest last. Raises RunError."""
+    return read_proofs(run)
+
+
+@kept("columns", lru_cache(16))
+def proof_result(run: Run, without: Run, random: Run, proof: Proof) -> ProofResult | None:
+    """Return what came of a proof, whose two runs are given too; None before both are complete. Raises RunError."""
+    return read_result(run, proof)
 
 
 @kept("columns", read_once(8))

@@ -32,7 +32,7 @@ def draw_control(run: Run) -> None:
         words, name, icon, act = f"{processes.waiting_words()} · cancel", "stop", "close", _stop
     elif can_resume(run):
         words, name, icon, act = "Resume training", "resume", "play_arrow", _resume
-        problem = _why_not(loaders.record(run).recipe)
+        problem = why_not(loaders.record(run).recipe)
     else:
         return
     st.button(
@@ -76,7 +76,7 @@ def draw_new(root: Path) -> None:
         answer = st.empty()
         if st.form_submit_button("Start", type="primary"):
             recipe = {"dataset": dataset.strip(), "model": model, "epochs": int(epochs)}
-            st.session_state[_PROBLEM] = _name_problem(root, name) or _why_not(recipe)
+            st.session_state[_PROBLEM] = _name_problem(root, name) or why_not(recipe)
             if not st.session_state[_PROBLEM]:
                 _start(root / name, recipe)
                 st.rerun()
@@ -99,8 +99,8 @@ def _is_taken(path: Path) -> bool:
     return path.exists() or processes.is_running(_key(path)) or processes.is_waiting(_key(path))
 
 
-def _why_not(recipe: Mapping[str, Any]) -> str:
-    """Say why a training of this recipe may not be started here, else nothing."""
+def why_not(recipe: Mapping[str, Any]) -> str:
+    """Say why a training of this recipe, as in run.json, may not be started here, else nothing."""
     try:
         options(recipe)
     except (NotPermitted, DataError) as error:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
 
 import streamlit as st
 
@@ -11,24 +12,25 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
 from sightline.app.elements.pattern_words import strongest_sentence
 from sightline.app.elements.text import escape_markdown
-from sightline.app.maps.patterns import means
+from sightline.app.elements.thumbnails import thumbnails_url
+from sightline.app.maps.patterns import map_urls, mistakes
 from sightline.app.runs import loaders
 from sightline.app.views.curves.run_table import RunRow
 from sightline.run_store.record import RunError
 
-MOST_CARDS = 3
+MOST_CARDS, TILES = 3, 4
 
 
 @dataclass(frozen=True)
 class Card:
     """sentence: Markdown, with a figure in it. view: where that is seen, with a link of this label and selection.
 
-    picture, map: data URLs; the map lies over the picture; "": there is none. alt: what both show.
+    tiles: pictures, each the address of an image and that of the map that lies over it; "": there is none. alt: what
+    they show.
     """
 
     sentence: str
-    picture: str
-    map: str
+    tiles: tuple[tuple[str, str], ...]
     alt: str
     view: str
     label: str
@@ -40,13 +42,14 @@ def strongest_pattern(row: RunRow, selection: Selection) -> Card | None:
     with suppress(RunError):
         found = loaders.patterns(row.run)
         if found and found.patterns and found.patterns[0].kind == "pattern":
-            pictures = means(row.run, found, 1)
+            shown = mistakes(row.run, 1)[:TILES].tolist()
+            folder = thumbnails_url(row.run, st.get_option("server.baseUrlPath"))
+            urls = (f"{folder}/{image}.png" for image in shown)
             names = loaders.record(row.run).class_names
             return Card(
                 f":gray[{escape_markdown(row.title)} · pattern 1:] {strongest_sentence(found.patterns[0], names)}",
-                pictures.image,
-                pictures.map,
-                f"Mean of {pictures.images} images of pattern 1 of {row.title}, under the mean of their maps",
+                tuple(zip_longest(urls, map_urls(row.run, found, shown), fillvalue="")),
+                f"Pattern 1 of {row.title}: its most confident mistakes under their maps",
                 "Patterns",
                 "What do its mistakes share? Open Patterns →",
                 selection.change(run=row.name),
@@ -69,10 +72,16 @@ def draw_cards(rows: Sequence[RunRow], selection: Selection) -> None:
             column,
             st.container(key=f"panel_card_{number}", border=True, horizontal=True, gap="small", wrap=False),
         ):
-            over = f'<img class="over" src="{card.map}" alt="">' if card.map else ""
-            st.html(
-                f'<div class="thumb"><img src="{card.picture}" alt="{escape(card.alt)}">{over}</div>', width="content"
-            )
+            st.html(tiles_html(card), width="content")
             with st.container(gap="xsmall"):
                 st.markdown(card.sentence)
                 st.page_link(pages()[card.view], label=card.label, query_params=card.selection.to_query())
+
+
+def tiles_html(card: Card) -> str:
+    """Write the pictures of a card, two in a row."""
+    tiles = "".join(
+        f'<span><img src="{image}" alt="">{over and f"""<img class="over" src="{over}" alt="">"""}</span>'
+        for image, over in card.tiles
+    )
+    return f'<div class="tiles" role="img" aria-label="{escape(card.alt)}">{tiles}</div>'

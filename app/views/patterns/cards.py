@@ -11,6 +11,7 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
 from sightline.app.elements.gallery import draw_gallery, gallery_items
 from sightline.app.elements.pattern_words import (
+    SCATTERED,
     covered_words,
     place_words,
     rate_words,
@@ -18,7 +19,7 @@ from sightline.app.elements.pattern_words import (
     standing_out_words,
 )
 from sightline.app.elements.text import count, counted, p_words, percent
-from sightline.app.maps.patterns import Means, map_urls, means
+from sightline.app.maps.patterns import Means, map_urls, means, mistakes
 from sightline.app.runs import loaders
 from sightline.explain.why.differing import Differing, find_differing
 from sightline.run_store.patterns import Attended, Pattern, Patterns
@@ -43,17 +44,13 @@ class Facts:
 @loaders.kept("columns", loaders.computed_once(max_entries=64))
 def facts(run: Run, number: int) -> Facts:
     """Return what the predictions say of a pattern. Raises RunError."""
-    found, predictions = loaders.patterns(run), run.predictions()  # the run's own columns only
-    keep = np.zeros(len(predictions), bool)
-    rows = found.rows(number) if found else np.zeros(0, int)
-    keep[rows] = True
-    mistakes = predictions.in_order(keep & predictions.wrong, "most confident first")
-    pairs = np.stack([predictions.column(name)[mistakes] for name in ("label", "predicted")], axis=1)
+    found, predictions, wrong = loaders.patterns(run), run.predictions(), mistakes(run, number)
+    pairs = np.stack([predictions.column(name)[wrong] for name in ("label", "predicted")], axis=1)
     confused, images = np.unique(pairs, axis=0, return_counts=True)
     order = np.argsort(-images, kind="stable")[:SHOWN_CONFUSIONS]
     confusions = tuple((int(a), int(b), int(n)) for (a, b), n in zip(confused[order], images[order], strict=True))
-    differing = tuple(find_differing(predictions, rows)[:SHOWN_COLUMNS])
-    return Facts(tuple(mistakes[:SHOWN_MISTAKES].tolist()), confusions, differing)
+    differing = find_differing(predictions, found.rows(number)) if found else []  # in the run's own columns only
+    return Facts(tuple(wrong[:SHOWN_MISTAKES].tolist()), confusions, tuple(differing[:SHOWN_COLUMNS]))
 
 
 def draw_card(run: Run, found: Patterns, pattern: Pattern, predictions: Predictions, selection: Selection) -> None:
@@ -132,11 +129,10 @@ def _attended(attended: Attended) -> str:
     left, top = (min(max(100 * share - side / 2, 0), 100 - side) for share in attended.place)
     blob = f'<i style="left:{left:.0f}%;top:{top:.0f}%;width:{side:.0f}%;height:{side:.0f}%;background:{colour}"></i>'
     words = f"{size_words(attended)}, {place_words(attended)}, {standing_out_words(attended)}"
-    return (
-        f'<div class="attended"><span class="frame" aria-hidden="true">{blob}</span>'
-        f'<span class="swatch" aria-hidden="true" style="background:{colour}"></span>'
-        f"<span>Attended: <b>{words}</b></span></div>"
-    )
+    frame = f'<span class="frame" aria-hidden="true">{blob}</span>' if attended.spread <= SCATTERED else ""
+    swatch = f'<span class="swatch" aria-hidden="true" style="background:{colour}"></span>'
+    shown = swatch if attended.stands_out else ""
+    return f'<div class="attended">{frame}{shown}<span>Attended: <b>{words}</b></span></div>'
 
 
 def _confusions(known: Facts, class_names: Sequence[str]) -> str:

@@ -6,12 +6,13 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.elements.finding import draw_finding, finding
+from sightline.app.elements.proof_result import draw_proofs
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.text import count, escape_markdown
-from sightline.app.maps import patterns as pictures
 from sightline.app.runs import loaders
 from sightline.app.views.patterns.cards import draw_card
-from sightline.app.views.patterns.words import HARD_CLASSES, WHAT_IT_DOES, found_words, how_words, nothing_words
+from sightline.app.views.patterns.found import draw_found
+from sightline.app.views.patterns.words import HARD_CLASSES, WHAT_IT_DOES
 from sightline.run_store.patterns import Pattern, Patterns
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunError
@@ -37,9 +38,10 @@ def draw(run: Run, selection: Selection) -> None:
             st.markdown(WHAT_IT_DOES)
             draw_finding(run)
         return
-    _draw_found(run, found, predictions)
-    patterns = [one for one in found.patterns if one.kind == "pattern"]
-    _draw_cards(run, found, patterns, predictions, selection)
+    with st.container(key="panel_found", border=True, gap="small"):
+        draw_found(run, found, predictions)
+    draw_proofs(run, selection, "patterns")
+    _draw_cards(run, found, [one for one in found.patterns if one.kind == "pattern"], predictions, selection)
     if hard := [one for one in found.patterns if one.kind == "hard class"]:
         with st.container(key="patterns_hard"):
             st.markdown("**Hard classes**")
@@ -47,17 +49,6 @@ def draw(run: Run, selection: Selection) -> None:
         _draw_cards(run, found, hard, predictions, selection)
     if not finding(run).is_busy:
         draw_finding(run, again=True)
-
-
-def _draw_found(run: Run, found: Patterns, predictions: Predictions) -> None:
-    with st.container(key="panel_found", border=True, gap="small"):
-        with st.container(key="patterns_sentence"):
-            st.markdown(found_words(found, predictions) if found.patterns else nothing_words(found, predictions))
-        st.caption(how_words(found))
-        if problem := pictures.problem(run, found):
-            st.caption(f"Without maps: {escape_markdown(problem)}")
-        if finding(run).is_busy:
-            draw_finding(run, again=True)
 
 
 def _draw_cards(

@@ -13,13 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from sightline.app.elements.pattern_words import colour_words, place_words
+from sightline.app.elements.proof_result import list_csv
 from sightline.app.runs import processes
 from sightline.run_store.hashes import weights_hash
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.patterns import Attended, Covered, Pattern, Patterns, write_patterns
+from sightline.run_store.proofs import Proof, rows_hash, write_proofs
 from sightline.run_store.run import Run
 from tests.app.test_app import gallery_of, text_of
-from tests.app_pages import edit_record, open_page
+from tests.app_pages import edit_predicted, edit_record, open_page
 from tests.fabricated import fabricate_run
 
 RED = Attended((200.0, 30.0, 40.0), 0.12, 0.05, (0.1, 0.2), 0.1)
@@ -303,3 +305,117 @@ def test_three_runs_at_most_have_a_card_and_the_chosen_one_comes_first(run):
         shutil.copytree(run.path, run.path.parent / name)
     said = said_by(open_page(run="d", runs=["a", "b", "c", "d"]))
     assert re.findall(r":gray\[(\w+) · pattern 1:\]", said)[0] == "d" and said.count("pattern 1:]") == 3
+
+
+PROOF = Proof("pattern 1", (1,), "lists/pattern-1.csv", 5, "run-without-pattern-1", "run-without-5-at-random", "a" * 64)
+
+
+def prove(run, right_without, right_at_random):
+    """Write a proof, and its two runs; in them, of the mistakes 0, 5 and 10 these are right."""
+    for folder, right in ((PROOF.without, right_without), (PROOF.random, right_at_random)):
+        other = shutil.copytree(run.path, run.path.parent / folder)
+        edit_predicted(other, {image: image % 3 for image in right})
+    (run.path / "lists").mkdir()
+    (run.path / PROOF.listed).write_text("train_index,label,pattern,similarity\n3,=cmd,1,-0.5\n4,cat,1,0.25\n")
+    write_proofs(run, [replace(PROOF, rows=rows_hash(run))])
+
+
+def test_training_again_without_the_chosen_patterns_is_started_by_a_button(run, monkeypatch):
+    started = []
+    monkeypatch.setattr(processes, "start", lambda *arguments: started.append(arguments))
+    edit_record(run.path, dataset="planted-shapes:shortcut", recipe={"dataset": "planted-shapes:shortcut", "epochs": 4})
+    write(run, FIRST, replace(HARD, kind="pattern"))
+    app = open_page("patterns")
+    assert app.pills[0].options == ["1 dog", "2 owl"] and app.pills[0].value == [1, 2]
+    assert app.button(key="patterns_prove_button").label == "Train again without them"
+    assert "as many steps as this run's, which took 10 min 0 s" in said_by(app)
+    app.button(key="patterns_prove_button").click().run()
+    app.pills[0].set_value([2]).run()
+    app.button(key="patterns_prove_button").click().run()
+    command = (("proof", run.path), "sightline.training.prove", "--run", str(run.path), "--patterns")
+    assert started == [(*command, "1,2"), (*command, "2")]
+    app.pills[0].set_value([]).run()
+    assert app.button(key="patterns_prove_button").disabled
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"recipe": {"weights": "model.pt"}}, "This run was trained elsewhere"),
+        ({"recipe": {"dataset": "data.py:cats", "epochs": 4}}, "no data set that is a program of its own"),
+        ({"recipe": {"dataset": "folder:/etc", "epochs": 4}}, "Images and weights are read below"),
+        ({"recipe": {"epochs": 100_000}}, "has 1 to 1,000 epochs"),
+    ],
+)
+def test_where_a_page_may_not_train_it_again_it_says_why(run, changes, words):
+    edit_record(run.path, **changes)
+    write(run, FIRST)
+    app = open_page("patterns")
+    assert words in said_by(app) and "patterns_prove_button" not in [button.key for button in app.button]
+
+
+def test_a_hard_class_alone_is_nothing_to_train_without(run):
+    write(run, replace(HARD, number=1, images=6))
+    app = open_page("patterns")
+    assert "Train again without them" not in [button.label for button in app.button] and not app.pills
+
+
+def test_while_it_trains_again_the_page_says_how_far_that_is(run, monkeypatch):
+    monkeypatch.setattr(processes, "is_running", lambda key: key == ("proof", run.path))
+    monkeypatch.setattr(processes, "progress", lambda key: processes.ProgressBar(0.25, "training again", "01:10"))
+    write(run, FIRST)
+    app = open_page("patterns")
+    (bar,) = app.get("progress")
+    assert bar.proto.text == "Training again: training again · about a minute left"
+    assert app.button(key="patterns_prove_stop").label == "Stop"
+
+
+def test_when_it_is_done_the_three_are_compared_with_links_and_the_list(run):
+    write(run, FIRST)
+    prove(run, right_without=(0, 5, 10), right_at_random=(0,))
+    app = open_page("patterns", run="run")
+    said = said_by(app)
+    assert "**Trained again without 5 training images** :gray[(pattern 1)]" in said
+    table = next(one.value for one in app.html if '<div class="proof-table"' in one.value)
+    assert re.findall(r"<td>(.*?)</td>", table) == [
+        "75.0 %", "0 of 3", "100.0 %", "3 of 3", "83.3 %", "1 of 3",
+    ]  # fmt: skip
+    assert (
+        "Not proved: trained without these images, 3 of the 3 mistakes are right, without as many at random 1" in said
+    )
+    links = {element.proto.label: element.proto.query_string for element in app.get("page_link")}
+    assert "run=run-without-pattern-1&beside=run-without-5-at-random" in links["Compare both →"]
+    assert "runs=run&runs=run-without-pattern-1&runs=run-without-5-at-random" in links["Their curves →"]
+    assert list_csv(run, PROOF.listed) == b"train_index,label,pattern,similarity\n3,'=cmd,1,-0.5\n4,cat,1,0.25\n"
+
+
+def test_a_proof_that_was_stopped_says_how_far_its_runs_are(run):
+    write(run, FIRST)
+    prove(run, (0,), (0,))
+    (run.path.parent / PROOF.without / "predictions.parquet").unlink()
+    shutil.rmtree(run.path.parent / PROOF.random)
+    said = said_by(open_page("patterns", run="run"))
+    assert "Not finished: without them: 20 of 20 epochs; without as many at random: not there." in said
+    assert "goes on where it stopped" in said
+
+
+def test_patterns_that_were_found_again_since_are_no_longer_compared(run):
+    write(run, FIRST)
+    prove(run, (0,), (0,))
+    write(run, FIRST, HARD)
+    said = said_by(open_page("patterns", run="run"))
+    assert "its patterns were looked for again since" in said and '<div class="proof-table"' not in said
+
+
+def test_proofs_that_cannot_be_read_are_named(run):
+    write(run, FIRST)
+    (run.path / "proofs.json").write_text("{")
+    assert "proofs.json" in said_by(open_page("patterns", run="run"))
+
+
+def test_a_list_that_leads_out_of_the_run_or_is_none_is_a_sentence(run, tmp_path):
+    (tmp_path / "secret.csv").write_text("secret")
+    (run.path / "lists").mkdir()
+    (run.path / "lists" / "link.csv").symlink_to(tmp_path / "secret.csv")
+    for name in ("lists/link.csv", "../../secret.csv", "lists/none.csv"):
+        assert b"secret\n" not in list_csv(run, name) and b"Mend or remove it." in list_csv(run, name)

@@ -1,0 +1,149 @@
+"""What came of training a run again without some of its training images: the three runs beside each other."""
+
+import csv
+import io
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from sightline.app.address.selection import Selection
+from sightline.app.address.views import pages
+from sightline.app.elements.spreadsheets import no_formula
+from sightline.app.elements.text import count, escape_markdown, percent
+from sightline.app.runs import loaders, run_list
+from sightline.run_store import files
+from sightline.run_store.files import FileError, safe_name
+from sightline.run_store.proofs import Proof, ProofResult, Share
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
+
+SHOWN = 3  # proofs, the newest first
+
+
+def draw_proofs(run: Run, selection: Selection, view: str) -> None:
+    """Draw what came of the last proofs of the run, or how far they are."""
+    try:
+        proofs = loaders.proofs(run)
+    except RunError as error:
+        st.warning(escape_markdown(str(error)), icon=":material/history:")
+        return
+    for number, proof in enumerate(reversed(proofs[-SHOWN:])):
+        with st.container(key=f"panel_{view}_proof_{number}", border=True, gap="small"):
+            _draw_proof(run, proof, selection, f"{view}_proof_{number}")
+
+
+def beside(run: Run, proof: Proof) -> tuple[Run, Run]:
+    """Return the two runs of a proof, which may not be there: without the listed images, and without as many others."""
+    names = [Path(run.name).parent / folder for folder in (proof.without, proof.random)]
+    without, random = (Run(run.path.parent / name.name, name.as_posix()) for name in names)
+    return without, random
+
+
+def _draw_proof(run: Run, proof: Proof, selection: Selection, key: str) -> None:
+    without, random = beside(run, proof)
+    title = f"**Trained again without {count(proof.images)} training images** :gray[({escape_markdown(proof.name)})]"
+    st.markdown(title)
+    try:
+        result = loaders.proof_result(run, without, random, proof)
+    except RunError as error:
+        st.caption(escape_markdown(str(error)))
+        result = None
+    else:
+        if result is None:
+            st.caption(escape_markdown(_how_far(proof, without, random)))
+    if result:
+        st.html(proof_table(result))
+        st.markdown(escape_markdown(result.sentence))
+    _draw_links(run, proof, (without, random), selection, key)
+
+
+def _how_far(proof: Proof, without: Run, random: Run) -> str:
+    """Say of each of the two runs how far it is."""
+    words = []
+    for what, run in (("without them", without), ("without as many at random", random)):
+        try:
+            epochs = loaders.metrics(run)
+            planned = loaders.record(run).recipe.get("epochs") if run.exists else None
+        except RunError as error:
+            words.append(str(error))
+            continue
+        words.append(f"{what}: {count(len(epochs))} of {planned} epochs" if run.exists else f"{what}: not there")
+    return f"Not finished: {'; '.join(words)}. The same command goes on where it stopped."
+
+
+def _draw_links(run: Run, proof: Proof, others: tuple[Run, Run], selection: Selection, key: str) -> None:
+    """Draw links to the runs that are there, and the list to take along."""
+    there = [one.name for one in others if run_list.find_run(one.name)]
+    with st.container(key=f"{key}_links", horizontal=True, vertical_alignment="center", gap="small"):
+        if len(there) == 2:
+            pair = selection.change(run=there[0], beside=there[1], columns=(), image=None)
+            st.page_link(pages()["Compare"], label="Compare both →", query_params=pair.to_query(), width="content")
+        if there:
+            curves = selection.change(shown=(run.name, *there))
+            st.page_link(pages()["Curves"], label="Their curves →", query_params=curves.to_query(), width="content")
+        if (run.path / proof.listed).is_file():
+            st.download_button(
+                "The list",
+                data=partial(list_csv, run, proof.listed),
+                file_name=safe_name(run.name, Path(proof.listed).stem) + ".csv",
+                mime="text/csv",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+                key=f"{key}_list",
+            )
+
+
+def list_csv(run: Run, name: str) -> bytes:
+    """Return a list of training images that lies in the run, of which no cell is a formula; else why it cannot be read.
+
+    name: its path in the run, with "/".
+    """
+    try:
+        with run.reading(name, "Mend or remove it."):
+            if files.file_stamp(run.path / name)[2] > files.MOST_BYTES[files.WITHOUT]:
+                raise FileError("is too large")
+            text = run.read(name).decode("utf-8-sig")
+            rows = [list(map(_cell, row)) for row in csv.reader(io.StringIO(text, newline=""), strict=True)]
+    except RunError as error:
+        rows = [[str(error)]]
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue().encode()
+
+
+def _cell(text: str) -> str:
+    return text if _is_number(text) or text.startswith("'") else no_formula(text)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def proof_table(result: ProofResult) -> str:
+    """Write the accuracy of the three, with its interval, and how many of the counted mistakes each has right."""
+    runs = (
+        ("as it was", result.before),
+        ("without them", result.without),
+        ("without as many at random", result.random),
+    )
+    head = "<th>trained</th><th>accuracy</th><th></th><th>mistakes that are right</th><th></th>"
+    rows = "".join(
+        f"<tr><th>{name}</th>{_share(judged.accuracy, percent(judged.accuracy.value))}"
+        f"{_share(judged.mended, f'{count(judged.mended.right)} of {count(judged.mended.of)}')}</tr>"
+        for name, judged in runs
+    )
+    return f'<div class="proof-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _share(share: Share, words: str) -> str:
+    """Write a bar with the interval, and the figure."""
+    low, high = (100 * end for end in share.interval)
+    value = 100 * share.value if share.of else 0
+    ends = f'<em style="left:{low:.1f}%;right:{100 - high:.1f}%"></em>' if share.of else ""
+    return f'<td class="bar"><i><b style="width:{value:.1f}%"></b>{ends}</i></td><td>{words}</td>'
