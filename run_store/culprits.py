@@ -13,6 +13,7 @@ import numpy as np
 from sightline.run_store import files
 from sightline.run_store.arrays import StoredArray, stored_array
 from sightline.run_store.commands import command
+from sightline.run_store.epochs import refuse_epoch
 from sightline.run_store.files import FileError
 from sightline.run_store.hashes import refuse_stale
 from sightline.run_store.run import Run
@@ -77,6 +78,7 @@ def read_culprits(run: Run) -> Culprits | None:
     """
     if not os.path.exists(run.path / files.CULPRITS):
         return None
+    refuse_epoch(run.name, run.epoch, "the training images behind its mistakes")
     with run.reading(files.TRAINING_ROWS, _hint(run)):
         known, facts = read_table(run, files.TRAINING_ROWS, _TRAINING, MOST_TRAINING_IMAGES)
         training = TrainingImages(**known | {"suspicious": known["suspicious"] != 0})

@@ -92,7 +92,7 @@ DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
     "record": (RECORD,),
     "metrics": (METRICS,),
     "predictions": (RECORD, PREDICTIONS, IMAGES),  # and whether the run is complete
-    "columns": (RECORD, PREDICTIONS, IMAGES, PATTERNS, PATTERN_ROWS, MODEL, NETWORK),  # and what was found out since
+    "columns": (RECORD, PREDICTIONS, IMAGES, HISTORY, PATTERNS, PATTERN_ROWS, MODEL, NETWORK),  # and what was found out
     "images": (IMAGES,),
     "features": (FEATURES, IMAGES),
     "note": (NOTE,),
@@ -114,6 +114,14 @@ _LOOKING = threading.Lock()  # one look of this process at a time, or two would 
 def epoch_weights(epoch: int) -> str:
     """Name the file of the weights that were kept of an epoch."""
     return f"{EPOCHS}/{epoch}.safetensors"
+
+
+def depends_on(reading: Reading, epoch: int | None) -> tuple[str, ...]:
+    """Name the files behind a reading of a run as it was after an epoch; None: as it ended."""
+    more: dict[Reading, tuple[str, ...]] = {}
+    if epoch is not None:
+        more = {"predictions": (HISTORY,), "maps": (HISTORY, epoch_weights(epoch))}
+    return DEPENDS_ON[reading] + more.get(reading, ())
 
 
 def safe_name(*words: str) -> str:

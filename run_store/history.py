@@ -4,7 +4,6 @@ import io
 import os
 import struct
 import zipfile
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from io import BufferedReader
@@ -14,7 +13,6 @@ import numpy as np
 from sightline.run_store import files
 from sightline.run_store.arrays import array_header
 from sightline.run_store.files import FileError
-from sightline.run_store.run import Run
 
 MOST_KEPT = 2**28  # bytes that a training writes: of 50,000 images 1,342 epochs
 
@@ -96,18 +94,6 @@ def history_bytes(history: History) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, epochs=history.epochs, predicted=history.predicted, confidence=history.confidence)
     return buffer.getvalue()
-
-
-def read_history(run: Run) -> History | None:
-    """Return the history of a run, None where none was kept. Raises RunError where the file is damaged."""
-    if not os.path.exists(run.path / files.HISTORY):
-        return None
-    images, classes = len(run.images()), len(run.record.class_names)
-    with (
-        run.reading(files.HISTORY, "Remove it: the run then has no history."),
-        closing(files.open_file(run.path, files.HISTORY)) as stream,
-    ):
-        return parse_history(stream, images, classes)
 
 
 def parse_history(stream: BufferedReader, images: int, classes: int) -> History:

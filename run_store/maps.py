@@ -29,7 +29,8 @@ _COPIED = 4096  # maps in memory while they are copied
 def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.ndarray | None:
     """Return the signed float32 map h×w of one test image (row of the predictions), or None where none was precomputed.
 
-    Raises RunError where the files are damaged or do not belong to the images of the run.
+    They are of the last weights: after an epoch, a run has none. Raises RunError where the files are damaged or do not
+    belong to the images of the run.
     """
     maps = read_maps(run, method, layer, target, [image])
     return None if maps is None else maps[0]
@@ -37,6 +38,8 @@ def read_map(run: Run, method: str, layer: str, target: str, image: int) -> np.n
 
 def read_maps(run: Run, method: str, layer: str, target: str, rows: Sequence[int] | np.ndarray) -> np.ndarray | None:
     """Return the signed float32 maps n×h×w of some test images, as `read_map` does of one."""
+    if run.epoch is not None:
+        return None
     names = _names(run.path, method, layer, target)
     again = command("precompute", "--run", run.path, "--layers", layer, "--targets", target, "--method", method)
     try:
@@ -60,11 +63,11 @@ def maps_stamp(run: Run, method: str, layer: str, target: str) -> files.Stamp:
 def stored_kinds(run: Run) -> dict[str, tuple[str, ...]]:
     """Return method → layers of which the maps of the predicted class lie in the run: the record's order, then by name.
 
-    Raises RunError where the record cannot be read.
+    After an epoch it has none, see `read_map`. Raises RunError where the record cannot be read.
     """
     own = {layer: place for place, layer in enumerate(run.record.layers)}
     found = {}
-    for method in _folders(run.path / files.MAPS):
+    for method in _folders(run.path / files.MAPS) if run.epoch is None else ():
         layers = [
             layer
             for layer in _folders(run.path / files.MAPS / method)

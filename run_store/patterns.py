@@ -16,6 +16,7 @@ from safetensors.numpy import load, save
 
 from sightline.run_store import files
 from sightline.run_store.commands import command
+from sightline.run_store.epochs import refuse_epoch
 from sightline.run_store.files import FileError
 from sightline.run_store.hashes import refuse_stale
 from sightline.run_store.run import Run
@@ -111,6 +112,7 @@ def read_patterns(run: Run) -> Patterns | None:
     """
     if not os.path.exists(run.path / files.PATTERNS):
         return None
+    refuse_epoch(run.name, run.epoch, "the patterns among its mistakes")
     with run.reading(files.PATTERNS, _hint(run)):
         content = json.loads(run.read(files.PATTERNS))
         found = tuple(_parse(entry, len(run.record.class_names)) for entry in content["patterns"])

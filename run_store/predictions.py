@@ -19,12 +19,16 @@ Outcome = Literal["wrong", "right", "all"]
 REQUIRED_COLUMNS = ("index", "label", "predicted", "confidence", "margin", "loss", "entropy")
 MOST_WORDS = 1000  # a column with more different ones is no choice but a description, such as a path
 
+LEARNED_AT, FORGOTTEN, NEVER_LEARNED = "learned at", "forgotten", "never learned"  # columns that a history adds
+
 ORDERS: dict[str, Callable[["Predictions"], np.ndarray]] = {
     "most confident first": lambda predictions: -predictions.column("confidence"),
     "least confident first": lambda predictions: predictions.column("confidence"),
     "highest loss first": lambda predictions: -predictions.column("loss"),
     "smallest margin first": lambda predictions: predictions.column("margin"),
     "highest entropy first": lambda predictions: -predictions.column("entropy"),
+    "learned last first": lambda predictions: -predictions.number(LEARNED_AT),
+    "most often forgotten first": lambda predictions: -predictions.number(FORGOTTEN),
     "test order": lambda predictions: predictions.column("index"),
 }
 
@@ -80,6 +84,10 @@ class Predictions:
     def column(self, name: str) -> np.ndarray:
         """Return a column of `scalars`, converted once; not to be written to."""
         return self._once(("column", name), lambda: to_numpy(self.scalars[name]))
+
+    def number(self, name: str) -> np.ndarray:
+        """Return a column of `numbers` as float64; NaN where there is no such column."""
+        return self.column(name).astype(np.float64) if name in self.numbers else np.full(len(self), np.nan)
 
     def ends(self, name: str) -> np.ndarray:
         """Return the least and the greatest of a column's finite values; empty where it has none."""

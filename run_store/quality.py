@@ -17,6 +17,7 @@ from safetensors.numpy import load, save
 
 from sightline.run_store import files
 from sightline.run_store.commands import command
+from sightline.run_store.epochs import refuse_epoch
 from sightline.run_store.files import FileError
 from sightline.run_store.hashes import file_hash, once, weights_hash
 from sightline.run_store.record import MOST_NUMBER, RunError
@@ -65,6 +66,7 @@ def read_quality(run: Run) -> list[QualityRow]:
     """
     if not os.path.exists(run.path / files.QUALITY):
         return []
+    refuse_epoch(run.name, run.epoch, "the verdicts on its maps")
     with run.reading(files.QUALITY, _hint(run)):
         lines = list(csv.DictReader(io.StringIO(run.read(files.QUALITY).decode(), newline=""), strict=True))
         if len(lines) > MOST_ROWS:

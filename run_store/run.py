@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,9 @@ import numpy as np
 from sightline.run_store import files
 from sightline.run_store.arrays import StoredArray, stored_array
 from sightline.run_store.commands import command, richer_commands
+from sightline.run_store.epochs import predictions_after, refuse_epoch, weights_file
 from sightline.run_store.files import FileError
+from sightline.run_store.history import History, parse_history
 from sightline.run_store.listing import RunFinder, newest_first
 from sightline.run_store.metrics import Epoch, parse_metrics
 from sightline.run_store.network import read_tensors, rebuild, reopen
@@ -24,7 +27,7 @@ from sightline.run_store.note import RunNote, parse_note
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.predictions_file import read_predictions
 from sightline.run_store.record import MOST_FEATURES, MOST_SIDE, RunError, RunRecord, parse_record
-from sightline.run_store.thumbnails import read_original
+from sightline.run_store.thumbnails import read_originals
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,6 +56,8 @@ class Run:
     path: Path
     name: str = field(default="", compare=False)
     """What the run is called in a list of runs: by default as its folder."""
+    epoch: int | None = None
+    """The epoch of the history after which the run is looked at; None: as it ended."""
     kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What its readers found, for as long as this object stands for one look at the folder."""
 
@@ -69,7 +74,7 @@ class Run:
 
         Every file is looked at once: whoever wants to see a later state makes another Run.
         """
-        return tuple(self._file_stamp(name) for name in files.DEPENDS_ON[reading])
+        return tuple(self._file_stamp(name) for name in files.depends_on(reading, self.epoch))
 
     def _file_stamp(self, name: str) -> files.FileStamp:
         if name not in self.kept:
@@ -100,7 +105,7 @@ class Run:
         try:
             recorded = self.record.state
             if os.path.exists(self.path / files.PREDICTIONS):
-                self.predictions()
+                self._last_predictions()
                 return "complete"
         except RunError:
             return "damaged"
@@ -125,17 +130,20 @@ class Run:
             return parse_note(self.read(files.NOTE))
 
     def predictions(self) -> Predictions:
-        """Return the predictions.
+        """Return the predictions; after an epoch what its history says of them. Raises RunError, also for a misfit."""
+        last = self._last_predictions()
+        return last if self.epoch is None else predictions_after(self.name, last, self.history(), self.epoch)
 
-        Raises RunError when they are missing, damaged, or of another length than the images.
-        """
-        self._require(files.PREDICTIONS)
-        images = len(self.images())
-        with (
-            self.reading(files.PREDICTIONS, self._rewrite_hint),
-            closing(files.open_file(self.path, files.PREDICTIONS)) as stream,
-        ):
-            return read_predictions(stream, self.record.class_names, images)
+    def _last_predictions(self) -> Predictions:
+        with self._opened(files.PREDICTIONS, self._rewrite_hint) as stream:
+            return read_predictions(stream, self.record.class_names, len(self.images()))
+
+    def history(self) -> History | None:
+        """Return what each test image was taken for after each epoch; None where nobody kept it. Raises RunError."""
+        if not os.path.exists(self.path / files.HISTORY):
+            return None
+        with self._opened(files.HISTORY, "Remove it: the run then has no history.") as stream:
+            return parse_history(stream, len(self.images()), len(self.record.class_names))
 
     def images(self) -> StoredArray:
         """Return the test split, uint8 N×H×W×3, read when indexed; thumbnails where larger originals are files."""
@@ -159,6 +167,7 @@ class Run:
 
         Raises RunError, also for a run that was made without a network and has none.
         """
+        refuse_epoch(self.name, self.epoch, "the features of its images")
         if not os.path.exists(self.path / files.FEATURES):
             self.require_network()
         features = self._stored_array(files.FEATURES, np.float16, 2)
@@ -173,43 +182,31 @@ class Run:
         kept = self.images()[list(rows)]
         if kept.shape[1] == self.record.input_size:
             return kept
-        predictions = self.predictions()
+        predictions = self._last_predictions()
         if "path" not in predictions.scalars.column_names:
             raise RunError(
                 f"Run {self.name} keeps thumbnails only and names no originals, so there is nothing to explain."
             )
-        paths, found = predictions.column("path"), []
-        for row, image in zip(rows, kept, strict=True):
-            original = read_original(str(paths[row]), image, self.record.input_size, self.record.resize)
-            if original is None:
-                raise RunError(
-                    f"Run {self.name} keeps thumbnails only, and a map needs the original: {paths[row]} is missing, "
-                    "cannot be read, or shows something else. Put the images back in place."
-                )
-            found.append(original)
-        return np.stack(found)
+        paths = [str(path) for path in predictions.column("path")[list(rows)]]
+        try:
+            return read_originals(paths, kept, self.record.input_size, self.record.resize)
+        except FileError as error:
+            what = f"Run {self.name} keeps thumbnails only, and a map needs the original"
+            raise RunError(f"{what}: {error}. Put the images back in place.") from error
 
     def load_model(self) -> "nn.Module":
-        """Return the network with the weights of the last epoch, on the CPU, in eval mode, its parameters frozen.
+        """Return the network with the weights of `epoch`, else the last, on the CPU, in eval mode, frozen.
 
-        Raises RunError, with the run's own sentence, where there is none.
+        Raises RunError, with the run's own sentence, where there is none, or no weights of that epoch.
         """
         self.require_network()
-        record = self.record
-        self._require(files.MODEL)
-        with (
-            self.reading(files.MODEL, "Train the run again."),
-            closing(files.open_file(self.path, files.MODEL)) as stream,
-        ):
-            if record.network == "architecture":
-                return rebuild(self.name, record, stream)
+        weights_name = weights_file(self.path, self.name, self.epoch, self.history)
+        with self._opened(weights_name, "Train the run again.") as stream:
+            if self.record.network == "architecture":
+                return rebuild(self.name, self.record, stream)
             weights = read_tensors(stream)
-        self._require(files.NETWORK)
-        with (
-            self.reading(files.NETWORK, "Make the run again."),
-            closing(files.open_file(self.path, files.NETWORK)) as stream,
-        ):
-            return reopen(record, stream, weights)
+        with self._opened(files.NETWORK, "Make the run again.") as stream:
+            return reopen(self.record, stream, weights)
 
     def to_input(self, images: np.ndarray) -> "Tensor":
         """Turn uint8 N×H×W×3 into the model's input, float32 N×3×H×W, normalised as in training."""
@@ -251,12 +248,10 @@ class Run:
                 return "Make the run again."
         return f"Write them again with: {command('evaluate', '--run', self.path)}"
 
-    def _require(self, name: str) -> None:
+    def _require(self, name: str, remedy: str) -> None:
         if not os.path.isfile(self.path / name):
             self._require_more_than_curves()
             if self.record.state == "complete":
-                remedies = {files.MODEL: "Train the run again.", files.NETWORK: "Make the run again."}
-                remedy = remedies.get(name, self._rewrite_hint)
                 raise RunError(f"Run {self.name} has lost its {name}. {remedy}")
             raise RunError(f"Run {self.name} has no {name} yet; it is written when the training ends.")
 
@@ -265,8 +260,15 @@ class Run:
         with closing(files.open_file(self.path, name)) as stream:
             return stream.read()
 
+    @contextmanager
+    def _opened(self, name: str, remedy: str) -> Iterator[BufferedReader]:
+        """Open a file that has to be there, for `reading`."""
+        self._require(name, remedy)
+        with self.reading(name, remedy), closing(files.open_file(self.path, name)) as stream:
+            yield stream
+
     def _stored_array(self, name: str, dtype: type, dimensions: int) -> StoredArray:
-        self._require(name)
+        self._require(name, self._rewrite_hint)
         with self.reading(name, self._rewrite_hint):
             array = stored_array(self.path, name)
         if array.dtype != dtype or array.ndim != dimensions:

@@ -1,5 +1,6 @@
 """The small pictures that a run keeps of large images, and whether an image is the one that a picture was made of."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -79,3 +80,17 @@ def read_original(file: str, kept: np.ndarray, side: int, resize: "Resize") -> n
     except (OSError, ValueError, DataError, FileError):
         return None
     return image if is_of(kept, image) else None
+
+
+def read_originals(files: Sequence[str], kept: np.ndarray, side: int, resize: "Resize") -> np.ndarray:
+    """Decode the images, uint8 n×side×side×3, that n thumbnails were made of. Raises FileError for the first without.
+
+    The error begins with the file's name.
+    """
+    found = []
+    for file, image in zip(files, kept, strict=True):
+        original = read_original(file, image, side, resize)
+        if original is None:
+            raise FileError(f"{file} is missing, cannot be read, or shows something else")
+        found.append(original)
+    return np.stack(found)

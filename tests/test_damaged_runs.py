@@ -19,7 +19,7 @@ from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.explain.judging.measures import MEASURES
 from sightline.model_zoo.graph import export_graph
 from sightline.run_store import files
-from sightline.run_store.history import no_history, read_history
+from sightline.run_store.history import no_history
 from sightline.run_store.left_out import left_out
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.note import RunNote, write_note
@@ -124,7 +124,7 @@ def test_a_damaged_run_is_shown_or_named_and_leaves_the_others_alone(root, most_
         assert listed.selectbox(key="shell_run").value == "fine"
         with suppress(RunError):
             read_values(Run(hurt))  # which no page does
-        for read in (read_history, left_out):
+        for read in (Run.history, left_out):
             with suppress(RunError):
                 read(Run(hurt))
         with TestClient(Starlette(routes=ROUTES)) as browser:

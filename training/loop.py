@@ -23,7 +23,7 @@ from sightline.model_zoo import normalize
 from sightline.run_store import files
 from sightline.run_store.checkpoint import read_checkpoint
 from sightline.run_store.files import EVENTS
-from sightline.run_store.history import History, keeps, no_history, read_history
+from sightline.run_store.history import History, keeps, no_history
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.predictions import to_numpy
 from sightline.run_store.record import RunRecord
@@ -117,7 +117,7 @@ def _go_on(loop: "Loop", writer: RunWriter | None) -> list[list[float]]:
 
 def _history(writer: RunWriter | None, images: int, finished: int) -> History:
     """Return what the test images were taken for after the finished epochs; one more may be there, uncommitted."""
-    found = read_history(Run(writer.path)) if writer else None
+    found = Run(writer.path).history() if writer else None
     return (found or no_history(images)).first(finished)
 
 

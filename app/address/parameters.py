@@ -18,6 +18,7 @@ class RunFacts:
 
     class_names: tuple[str, ...]
     images: int  # in the test split
+    epochs: Callable[[], Collection[int]] = tuple  # of its history, which is read only where it is asked for
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Known:
     def images(self) -> int | None:
         """How many images the test split of the chosen run has."""
         return self.chosen.images if self.chosen else None
+
+    @property
+    def epochs(self) -> Collection[int] | None:
+        """The epochs after which the chosen run can be looked at."""
+        return self.chosen.epochs() if self.chosen else None
 
     @property
     def targets(self) -> tuple[str, ...] | None:
@@ -117,21 +123,27 @@ def many(key: str, allowed: Allowed = None, default: tuple[str, ...] = ()) -> An
     return _row(key, lambda texts: tuple(texts.of(key, allowed)) or None, list, default, narrows=False)
 
 
-def number(key: str, end: int | Callable[[Known], int | None], default: int | None) -> Any:
-    """Describe a whole number from 0 up to, but without, `end`; None: there is no end."""
+def number(key: str, allowed: Collection[int] | Callable[[Known], Collection[int] | None], default: int | None) -> Any:
+    """Describe a whole number, one of those allowed; None: any from 0 on."""
 
     def read(texts: Texts) -> int | None:
         found = texts.of(key)
         if not found:
             return None
-        text, limit = found[-1], end(texts.known) if callable(end) else end
+        text, numbers = found[-1], allowed(texts.known) if callable(allowed) else allowed
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-        if number is None or (limit is not None and number >= limit):
-            texts.ignore(key, text, "not a number from 0" + (f" to {limit - 1}" if limit else ""))
+        if number is None or (numbers is not None and number not in numbers):
+            texts.ignore(key, text, _why_not(numbers))
             return None
         return number
 
     return _row(key, read, str, default, narrows=False)
+
+
+def _why_not(numbers: Collection[int] | None) -> str:
+    if numbers is None:
+        return "not a number from 0"
+    return f"not a number from 0 to {numbers[-1]}" if isinstance(numbers, range) and numbers else "not found"
 
 
 def switch(key: str, word: str) -> Any:

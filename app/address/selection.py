@@ -30,6 +30,10 @@ from sightline.run_store.culprits import MOST_TRAINING_IMAGES
 from sightline.run_store.predictions import ORDERS, Columns, Condition, Filter, Outcome
 
 
+def _images(known: Known) -> Collection[int] | None:
+    return None if known.images is None else range(known.images)
+
+
 @dataclass(frozen=True)
 class Selection:
     """Classes, runs and layers by name; None and () mean: the view's default."""
@@ -39,15 +43,18 @@ class Selection:
     compared: Change = word("compared", get_args(Change), narrows=True)  # since that one
     shown: tuple[str, ...] = many("runs", lambda known: known.runs)  # the runs in Curves
     quantities: tuple[str, ...] = many("chart", QUANTITIES, ("loss", "accuracy"))  # its charts
-    smoothing: int = number("smoothing", 100, 0)  # weight of the past, percent
+    smoothing: int = number("smoothing", range(100), 0)  # weight of the past, percent
     logarithmic: bool = switch("axis", "log")
     label: str | None = one("true", lambda known: known.classes, narrows=True)
     predicted: str | None = one("predicted", lambda known: known.classes, narrows=True)
     outcome: Outcome = word("show", get_args(Outcome), narrows=True)
     columns: Columns = conditions()  # what else the set asks of the predictions, ranges first
     order: str = word("order", ORDERS, narrows=True)
-    image: int | None = number("image", lambda known: known.images, None)  # None: the first
-    culprit: int | None = number("culprit", MOST_TRAINING_IMAGES, None)  # the training image looked at; None: the first
+    image: int | None = number("image", _images, None)  # None: the first
+    epoch: int | None = number("epoch", lambda known: known.epochs, None)  # after which the run is seen; None: the last
+    culprit: int | None = number(
+        "culprit", range(MOST_TRAINING_IMAGES), None
+    )  # the training image looked at; None: the first
     behind: bool = switch("behind", "set")  # whether Mistakes shows the training images behind the set in its place
     with_map: bool = switch("map", "shown")  # whether Mistakes shows where the model looked
     method: str = word("method", METHODS)
@@ -57,7 +64,7 @@ class Selection:
     sign: str = word("sign", SIGNS)
     cells: str = word("cells", CELLS)
     colours: str | None = one("colours", [name for names in COLOURS.values() for name in names])
-    opacity: int = number("opacity", 101, 60)  # of a map over its image, percent
+    opacity: int = number("opacity", range(101), 60)  # of a map over its image, percent
     hide: str | None = one("hide")  # the layer whose hottest tenth is hidden
     all_classes: bool = switch("classes", "all")  # whether the deepest layer's maps of all classes are shown
     measure: str | None = one("measure", MEASURES)  # by which Trust compares maps
@@ -101,8 +108,10 @@ class Selection:
         return in_order(others if condition is None else others | {name: condition})
 
     def change(self, **changes: Any) -> "Selection":
-        """Return a copy with other values. Another filter or order starts at its first image."""
+        """Return a copy with other values. Another filter or order starts at its first image, a run as it ended."""
         changed = replace(self, **changes)
+        if changed.run != self.run:
+            changed = replace(changed, epoch=changes.get("epoch"))
         if any(row.narrows and getattr(self, name) != getattr(changed, name) for name, row in PARAMETERS.items()):
             changed = replace(changed, image=changes.get("image"))
         return changed

@@ -13,7 +13,7 @@ from sightline.app.address.url import change_selection, read_selection, write_se
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.matrix_chart import MOST_DRAWN
 from sightline.app.elements.spreadsheets import set_as_csv
-from sightline.app.elements.text import count, counted, escape_markdown, percent
+from sightline.app.elements.text import after_words, count, counted, escape_markdown, percent
 from sightline.run_store.files import safe_name
 from sightline.run_store.predictions import REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
 
@@ -22,13 +22,14 @@ _OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
 
 def draw_headline(predictions: Predictions, current: CurrentSet, selection: Selection) -> None:
     """Draw how many images are shown, their order, and the download."""
+    name = safe_name(f"{selection.run or 'run'}{after_words(selection.epoch)}", selection.outcome)
     with st.container(key="headline", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.markdown(headline(predictions, len(current.rows), selection), width="stretch")
         draw_order(predictions, selection, "mistakes")
         st.download_button(
             "CSV",
             data=lambda: set_as_csv(predictions, current.rows),
-            file_name=f"{safe_name(selection.run or 'run', selection.outcome)}.csv",
+            file_name=f"{name}.csv",
             mime="text/csv",
             icon=":material/download:",
             key="mistakes_csv",
@@ -110,6 +111,8 @@ def draw_chips(predictions: Predictions, selection: Selection) -> None:
 def chips(predictions: Predictions, selection: Selection) -> list[tuple[str, dict[str, Any]]]:
     """Return each filter in words, with the change that removes it."""
     found: list[tuple[str, dict[str, Any]]] = []
+    if selection.epoch is not None:
+        found.append((after_words(selection.epoch).strip(), {"epoch": None}))
     if selection.label is not None:
         found.append((f"true: {selection.label}", {"label": None}))
     if selection.predicted is not None:

@@ -8,6 +8,7 @@ import streamlit as st
 from sightline.app.address.url import change_selection
 from sightline.app.elements.bars import Bar, Kind, draw_bars
 from sightline.app.elements.current_set import CurrentSet
+from sightline.app.elements.epoch_strip import draw_epoch_strip
 from sightline.app.elements.subject import Subject, split_image
 from sightline.app.elements.text import count, escape_markdown, percent
 from sightline.app.elements.thumbnails import png
@@ -24,16 +25,20 @@ def draw_inspector(
     current: CurrentSet,
     shown_classes: int = SHOWN_CLASSES,
     picture: Callable[[Subject], None] | None = None,
+    subject: Subject | None = None,
 ) -> None:
-    """Draw the title with previous and next, the image, what it was taken for, class probabilities. Raises RunError.
+    """Draw the title with previous and next, the image, what it was taken for, now and after each epoch.
 
-    picture: draws the image, where that is not all there is to draw.
+    picture: draws the image, where that is not all there is to draw. subject: the primary image, by default as the
+    predictions have it. Raises RunError.
     """
     if current.image is None:
         st.caption("No image is chosen.")
         return
     draw_title(current)
-    draw_subject(split_image(predictions, current.image, loaders.images(run)[current.image]), shown_classes, picture)
+    subject = subject or split_image(predictions, current.image, loaders.images(run)[current.image])
+    draw_subject(subject, shown_classes, picture)
+    draw_epoch_strip(run, predictions, current.image)
 
 
 def draw_subject(

@@ -18,6 +18,8 @@ BARE: dict[str, Any] = {
 }  # the panel around a chart has a colour and margins
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
+CLICKED = "clicked"  # what a chart calls the epoch that was clicked at
+
 EPOCH: dict[str, Any] = {
     "field": "epoch", "type": "quantitative", "title": "epoch", "scale": {"nice": False, "zero": False},
 }  # fmt: skip
@@ -185,7 +187,7 @@ def _legend(shown: bool) -> dict[str, Any] | None:
 
 
 def _hover_rule(lines: Sequence[Line], quantity: str, readings: str) -> dict[str, Any]:
-    """Write a rule at the epoch under the pointer, whose tooltip reads the values of all lines there."""
+    """Write a rule at the epoch under the pointer, whose tooltip reads the values of all lines there, to be clicked."""
     runs = {line.run for line in lines}
     titles = [
         f"{line.run} {line.name}".rstrip() if len(runs) > 1 else f"{line.name} {quantity}".lstrip() for line in lines
@@ -193,10 +195,13 @@ def _hover_rule(lines: Sequence[Line], quantity: str, readings: str) -> dict[str
     tooltip = [{"field": "epoch", "type": "quantitative", "format": "d"}] + [
         {"field": f"v{number}", "type": "nominal", "title": title} for number, title in enumerate(titles)
     ]
-    nearest = {"type": "point", "fields": ["epoch"], "nearest": True, "on": "pointermove", "clear": "pointerout"}
+    nearest = {"type": "point", "fields": ["epoch"], "nearest": True}
     return {
         "data": {"name": readings},
-        "params": [{"name": "epoch", "select": nearest}],
+        "params": [
+            {"name": "epoch", "select": nearest | {"on": "pointermove", "clear": "pointerout"}},
+            {"name": CLICKED, "select": nearest | {"on": "click", "toggle": False}},
+        ],
         "mark": {"type": "rule", "color": "gray"},
         "encoding": {
             "x": EPOCH,

@@ -113,6 +113,8 @@ def _change_run() -> None:
             changes |= {"layers": (), "hide": None}
         classes = {CLASS_TARGET + name for name in facts.class_names}
         changes["targets"] = tuple(target for target in selection.targets if target in classes.union(TARGETS))
+        if selection.epoch in facts.epochs():
+            changes["epoch"] = selection.epoch
     runs = [run for run in map(run_list.find_run, (selection.run, name)) if run]
     if len(runs) == 2 and run_list.are_comparable(*runs):
         changes["image"] = selection.image
@@ -180,10 +182,13 @@ def draw_demo(root: Path) -> None:
         st.error(f"The demo could not be trained. {escape_markdown(words)}", icon=":material/error:")
 
 
-def draw_run(draw: Callable[[Run, Selection], None]) -> None:
-    """Draw a view of the chosen run; where it cannot be read, what is missing instead."""
+def draw_run(draw: Callable[[Run, Selection], None], *, after_epochs: bool = False) -> None:
+    """Draw a view of the chosen run; where it cannot be read, what is missing instead.
+
+    after_epochs: whether the view shows a run as it was after the chosen epoch, or always as it ended.
+    """
     selection = handed_on_selection()
-    run = run_list.find_run(selection.run)
+    run = run_list.find_run(selection.run, selection.epoch if after_epochs else None)
     if run is None:
         return
     try:

@@ -34,6 +34,11 @@ def p_words(p_value: float) -> str:
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
+def after_words(epoch: int | None) -> str:
+    """Write “ after epoch 3”, to be put behind the name of a run; nothing behind that of one as it ended."""
+    return "" if epoch is None else f" after epoch {epoch}"
+
+
 def duration(seconds: float) -> str:
     """Write 3725 as '1 h 2 min', 75 as '1 min 15 s', 4.2 as '4.2 s'."""
     if not math.isfinite(seconds):

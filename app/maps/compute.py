@@ -164,6 +164,14 @@ def probabilities(run: Run, token: str, pixels: np.ndarray) -> np.ndarray:
 
 
 @kept("maps", _of_subjects())
+def probabilities_of(run: Run, subject: Subject) -> np.ndarray:
+    """Return the probabilities, float64 C, that the network gives. Loads torch. Raises RunError."""
+    from sightline.explain.attribution.engine import probabilities
+
+    return probabilities(_model(run), run.to_input(_model_pixels(run, subject)))[0].double().numpy()
+
+
+@kept("maps", _of_subjects())
 def where_not_finite(run: Run, subject: Subject) -> str:
     """Return the first module whose output is not finite; "" where all are. Loads torch. Raises RunError."""
     from sightline.explain.attribution.recording import first_non_finite

@@ -7,7 +7,7 @@ import streamlit as st
 
 from sightline.app.address.url import change_selection
 from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import count, escape_markdown
+from sightline.app.elements.text import after_words, count, escape_markdown
 from sightline.app.maps import compute
 from sightline.app.maps.cells import Cells, class_rows, make_cells, rows_of, scores_to_judge, share_scale
 from sightline.app.maps.compute import Computed
@@ -97,6 +97,7 @@ def _source(stored: Computed, computed: Computed) -> str:
 
 
 def _draw_footer(run: Run, subject: Subject, settings: MapSettings, drawn: Drawn, all_classes: bool) -> None:
+    name = run.name + after_words(run.epoch)
     with st.container(
         key="map_footer", horizontal=True, vertical_alignment="center", horizontal_alignment="right", gap="small"
     ):
@@ -111,8 +112,8 @@ def _draw_footer(run: Run, subject: Subject, settings: MapSettings, drawn: Drawn
         for ending, mime, build, words in _DOWNLOADS:
             st.download_button(
                 f"Download {ending}",
-                data=partial(build, drawn.cells, subject, settings, run.name),
-                file_name=file_name(run.name, subject, settings.method, ending),
+                data=partial(build, drawn.cells, subject, settings, name),
+                file_name=file_name(name, subject, settings.method, ending),
                 mime=mime,
                 on_click="ignore",
                 key=f"layers_download{ending}",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import duration
+from sightline.app.elements.text import after_words, duration
 from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
 from sightline.image_data import Progress
 from sightline.run_store.record import RunError
@@ -16,7 +16,7 @@ from sightline.run_store.run import Run
 _SEEN = 0.02  # share of the work after which it is known how fast it goes
 _STOPPED = "maps_stopped"  # of the session: what its visitor has stopped, and not started again
 
-_Wanted = tuple[str, int | str, str]  # name of the run, key of the subject, method
+_Wanted = tuple[str, int | str, str]  # name of the run, and its epoch, key of the subject, method
 
 
 class Stopped(RunError):
@@ -37,7 +37,7 @@ def waiting(run: Run, subject: Subject, method: str, words: str) -> Iterator[Pro
         with st.spinner(words):
             yield lambda done, total: None
         return
-    wanted = (run.name, subject.key, method)
+    wanted = (run.name + after_words(run.epoch), subject.key, method)
     if wanted in st.session_state.get(_STOPPED, ()):
         raise Stopped(wanted)
     place, bar = st.empty(), None

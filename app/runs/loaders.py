@@ -5,7 +5,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial, wraps
@@ -24,7 +24,9 @@ from sightline.run_store.arrays import StoredArray
 from sightline.run_store.commands import command, quoted
 from sightline.run_store.comparison import Comparison, in_classes
 from sightline.run_store.culprits import Culprits, read_culprits, training_thumbnails
+from sightline.run_store.epochs import learning_columns, predictions_after
 from sightline.run_store.files import Reading, Stamp, is_locked
+from sightline.run_store.history import History
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.neighbours import nearest, unit_rows
 from sightline.run_store.note import RunNote
@@ -71,6 +73,7 @@ class _Key(NamedTuple):
 
     path: str
     name: str
+    epoch: int | None
     stamp: Stamp
 
 
@@ -85,14 +88,14 @@ def kept(
 
     def decorate(read: Read) -> Read:
         def anew(*keys: Any) -> Any:
-            return read(*(Run(Path(key.path), key.name) if isinstance(key, _Key) else key for key in keys))
+            return read(*(Run(Path(key[0]), *key[1:3]) if isinstance(key, _Key) else key for key in keys))
 
         anew.__qualname__, anew.__module__ = read.__qualname__, read.__module__  # st.cache_resource goes by them
         found = keep(anew)
 
         def key_of(argument: Any) -> Any:
             return (
-                _Key(str(argument.path), argument.name, argument.stamp(reading))
+                _Key(str(argument.path), argument.name, argument.epoch, argument.stamp(reading))
                 if isinstance(argument, Run)
                 else argument
             )
@@ -187,13 +190,24 @@ def metrics(run: Run) -> list[Epoch]:
     return run.metrics()
 
 
-@kept("columns", read_once(8))
 def predictions(run: Run) -> Predictions:
     """Return the predictions of the test split, with what else is known of each image. Raises RunError."""
-    return run.predictions().with_columns(_found_out(run))
+    return _predictions(run) if run.epoch is None else _predictions_after(run)
 
 
-def _found_out(run: Run) -> dict[str, pa.Array]:
+@kept("columns", read_once(8))
+def _predictions(run: Run) -> Predictions:
+    found = run.predictions()
+    return found.with_columns(_found_out(run, found))
+
+
+@kept("columns", read_once(8))
+def _predictions_after(run: Run) -> Predictions:
+    """Put an epoch's classes into the predictions that are kept: neither they nor the history are read for each one."""
+    return predictions_after(run.name, _predictions(ended(run)), history(run), run.epoch or 0)
+
+
+def _found_out(run: Run, predictions: Predictions) -> dict[str, pa.Array]:
     """Return what was found out of each test image, a column a name; the files behind it stand under "columns".
 
     What is damaged or stale is left out, and costs nobody the predictions: its own view says what it is.
@@ -202,7 +216,35 @@ def _found_out(run: Run) -> dict[str, pa.Array]:
     with suppress(RunError):
         if (found := patterns(run)) and found.patterns:
             columns["pattern"] = pa.array(patterns_column(found), pa.string())
+    with suppress(RunError):
+        if learned := history(run):
+            columns |= learning_columns(learned, predictions.column("label"))
     return columns
+
+
+def ended(run: Run) -> Run:
+    """Return the run as it ended, of one that is looked at after an epoch."""
+    found: Run = run if run.epoch is None else run.kept.setdefault(ended, Run(run.path, run.name))
+    return found
+
+
+def history(run: Run) -> History | None:
+    """Return what each image was taken for after each epoch; None where nobody kept it. Raises RunError."""
+    return _history(ended(run))  # one for all epochs
+
+
+@kept("history", read_once(4))
+def _history(run: Run) -> History | None:
+    return run.history()
+
+
+def epochs(run: Run) -> Sequence[int]:
+    """Return the epochs of a run's history; none where there is no history, or no sense in it."""
+    try:
+        found = history(run)
+    except RunError:
+        return ()
+    return found.epochs.tolist() if found else ()
 
 
 @kept("patterns", read_once(8))

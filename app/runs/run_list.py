@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -9,6 +10,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from sightline.app.address.parameters import RunFacts
 from sightline.app.elements.learning_curves import RUN_COLOURS
+from sightline.app.elements.text import after_words
+from sightline.app.runs import loaders
 from sightline.app.runs.folder import runs_root
 from sightline.app.runs.loaders import files_and_labels, record
 from sightline.app.runs.look import Listed, Listing, Look, created_and_split
@@ -48,10 +51,16 @@ def listing() -> Listing:
     return look() if seen is None else seen
 
 
-def find_run(name: str | None) -> Run | None:
-    """Look a run up in the list: no path is ever made from a name in a URL."""
+def find_run(name: str | None, epoch: int | None = None) -> Run | None:
+    """Look a run up in the list: no path is ever made from a name in a URL.
+
+    epoch: after which it is to be seen, of its history; as it ended for None, and for the last one.
+    """
     found = listing().by_name.get(name or "")
-    return None if found is None else opened(found)
+    if found is None:
+        return None
+    run = opened(found)
+    return run if epoch is None or epoch in loaders.epochs(run)[-1:] else opened(found, epoch)
 
 
 def find_known_run(name: str) -> Run | None:
@@ -61,12 +70,13 @@ def find_known_run(name: str) -> Run | None:
     return found.run if found else None
 
 
-def opened(listed: Listed) -> Run:
-    """Return the one Run that stands for it until the next look."""
+def opened(listed: Listed, epoch: int | None = None) -> Run:
+    """Return the one Run that stands for it, or for it after an epoch, until the next look."""
+    run = Run(Path(listed.path), listed.name, epoch)
     if not get_script_run_ctx(suppress_warning=True):
-        return listed.run
-    kept: dict[str, Run] = st.session_state[_OPENED]
-    return kept.setdefault(listed.name, listed.run)
+        return run
+    kept: dict[tuple[str, int | None], Run] = st.session_state[_OPENED]
+    return kept.setdefault((listed.name, epoch), run)
 
 
 def titles() -> Mapping[str, str]:
@@ -87,8 +97,8 @@ def colour_at(place: int, runs: int) -> str:
 
 
 def title(run: Run) -> str:
-    """Return what people call the run."""
-    return titles().get(run.name, run.name)
+    """Return what people call the run: “demo after epoch 3” where it is looked at after one."""
+    return titles().get(run.name, run.name) + after_words(run.epoch)
 
 
 def listed_runs(*chosen: str | None) -> Sequence[Listed]:
@@ -128,7 +138,7 @@ def facts(name: str) -> RunFacts | None:
         return None
     try:
         content = record(run)
-        return RunFacts(content.class_names, content.image_counts.get("test", 0))
+        return RunFacts(content.class_names, content.image_counts.get("test", 0), partial(loaders.epochs, run))
     except RunError:
         return None
 

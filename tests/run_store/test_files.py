@@ -10,7 +10,6 @@ import pytest
 from sightline.run_store import files
 from sightline.run_store.checkpoint import read_checkpoint
 from sightline.run_store.files import FileError, open_file
-from sightline.run_store.history import read_history
 from sightline.run_store.left_out import left_out
 from sightline.run_store.maps import MapsWriter, read_map
 from sightline.run_store.quality import read_quality, read_values
@@ -29,7 +28,7 @@ READERS = {
     files.CHECKPOINT: read_checkpoint,
     files.QUALITY: read_quality,
     files.QUALITY_VALUES: read_values,
-    files.HISTORY: read_history,
+    files.HISTORY: Run.history,
     files.WITHOUT: left_out,
     "maps/gradcam/layer4/predicted.npy": lambda run: read_map(run, "gradcam", "layer4", "predicted", 0),
     files.RECORD: lambda run: run.record,

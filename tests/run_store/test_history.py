@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sightline.run_store import files, history
-from sightline.run_store.history import History, Learning, history_bytes, keeps, no_history, read_history
+from sightline.run_store.history import History, Learning, history_bytes, keeps, no_history
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
@@ -32,9 +32,9 @@ def save(run, **changes):
 
 
 def test_a_history_is_read_as_it_was_written(run):
-    assert read_history(run) is None
+    assert run.history() is None
     (run.path / files.HISTORY).write_bytes(history_bytes(History(**FINE)))
-    found = read_history(run)
+    found = run.history()
     assert all(np.array_equal(getattr(found, name), value) for name, value in FINE.items())
     with np.load(run.path / files.HISTORY) as opened:  # as any other program reads it
         assert {name: opened[name].dtype for name in opened} == {
@@ -72,7 +72,7 @@ def test_a_long_training_of_many_images_keeps_every_second_epoch_and_its_last(mo
 
 def test_a_history_that_begins_late_skips_epochs_or_holds_a_confidence_that_is_no_number_is_read(run):
     save(run, epochs=np.array([5, 9, 10]), confidence=CONFIDENCE * np.float16("nan"))
-    found = read_history(run)
+    found = run.history()
     assert found.epochs.tolist() == [5, 9, 10] and np.isnan(found.confidence).all()
 
 
@@ -102,7 +102,7 @@ def test_a_history_that_begins_late_skips_epochs_or_holds_a_confidence_that_is_n
 def test_another_content_is_refused_in_a_sentence(run, changes, says):
     save(run, **changes)
     with pytest.raises(RunError, match=f"history.npz {says}.*Remove it: the run then has no history"):
-        read_history(run)
+        run.history()
 
 
 def entries(shape=(3, 12)):
@@ -160,7 +160,7 @@ def test_an_archive_that_lies_is_refused_before_it_takes_memory(run, content, sa
     tracemalloc.start()
     try:
         with pytest.raises(RunError, match=f"history.npz .*({says}).*Remove it: the run then has no history"):
-            read_history(run)
+            run.history()
         assert tracemalloc.get_traced_memory()[1] < 2**22
     finally:
         tracemalloc.stop()
@@ -168,4 +168,4 @@ def test_an_archive_that_lies_is_refused_before_it_takes_memory(run, content, sa
 
 def test_the_archive_of_these_tests_is_one(run):
     (run.path / files.HISTORY).write_bytes(archive(entries().items()))
-    assert read_history(run).epochs.tolist() == [1, 2, 3]
+    assert run.history().epochs.tolist() == [1, 2, 3]

@@ -8,7 +8,6 @@ import torch
 
 from sightline.model_zoo import MODELS, ModelSpec
 from sightline.run_store import files
-from sightline.run_store.history import read_history
 from sightline.run_store.maps import are_written
 from sightline.run_store.run import Run, list_runs
 from sightline.run_store.writer import RunWriter
@@ -151,11 +150,11 @@ def test_a_training_killed_at_any_of_its_writes_leaves_a_run_that_opens_and_goes
 
 
 def test_a_run_from_before_there_was_a_history_begins_it_where_it_goes_on(config, tmp_path):
-    whole = read_history(Run(train(replace(config, run=tmp_path / "whole"))))
+    whole = Run(train(replace(config, run=tmp_path / "whole"))).history()
     run = interrupted(config, 2)
     (run.path / files.HISTORY).unlink()
     train(replace(config, resume=True))
-    found = read_history(run)
+    found = run.history()
     assert found.epochs.tolist() == [2, 3]
     assert np.array_equal(found.predicted, whole.predicted[1:])
     assert np.array_equal(found.confidence, whole.confidence[1:])

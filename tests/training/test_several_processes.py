@@ -9,7 +9,6 @@ from safetensors.numpy import load_file
 from sightline.explain import world
 from sightline.explain.world import World
 from sightline.run_store import files
-from sightline.run_store.history import read_history
 from sightline.run_store.left_out import left_out
 from sightline.run_store.run import Run
 from sightline.training.recipe import TrainingError
@@ -61,7 +60,7 @@ def test_without_batch_norm_two_processes_train_what_one_does(options, tmp_path)
     for mine, others in zip(two.metrics(), one.metrics(), strict=True):
         assert mine._replace(seconds=0) == pytest.approx(others._replace(seconds=0), rel=1e-4)
     assert (two.predictions().column("predicted") == one.predictions().column("predicted")).all()
-    assert np.array_equal(read_history(two).predicted, read_history(one).predicted)
+    assert np.array_equal(two.history().predicted, one.history().predicted)
     assert len(left_out(two).indices) == two.record.recipe["left_out"] == 40 and two.record.planned_epochs == 4
     assert two.record.recipe["processes"] == 2 and "processes" not in one.record.recipe
 

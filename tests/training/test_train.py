@@ -23,7 +23,6 @@ from sightline.image_data.planted_shapes import planted_shapes
 from sightline.image_data.splits import content_fingerprint
 from sightline.model_zoo import build_model
 from sightline.model_zoo.resnet import ResNet
-from sightline.run_store.history import read_history
 from sightline.run_store.maps import are_written
 from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import RunError
@@ -151,7 +150,7 @@ def test_the_mistakes_shown_are_exactly_the_mistakes_counted(tiny_run):
 
 def test_the_history_holds_each_epoch_and_its_last_is_what_the_predictions_say(tiny_run):
     run = Run(tiny_run)
-    found, predictions = read_history(run), run.predictions()
+    found, predictions = run.history(), run.predictions()
     assert found.epochs.tolist() == [1, 2] and found.predicted.shape == found.confidence.shape == (2, 64)
     assert np.array_equal(found.predicted[-1], predictions.column("predicted"))
     assert np.array_equal(found.confidence[-1], predictions.column("confidence").astype(np.float16))
@@ -162,7 +161,7 @@ def test_the_history_holds_each_epoch_and_its_last_is_what_the_predictions_say(t
 def test_a_long_training_keeps_fewer_epochs_in_its_history(shapes, tmp_path, monkeypatch):
     monkeypatch.setattr("sightline.run_store.history.MOST_KEPT", 4 * 64 * 2)
     run = Run(train(replace(QUICK, epochs=3, run=tmp_path / "run")))
-    assert read_history(run).epochs.tolist() == [2, 3] and len(run.metrics()) == 3
+    assert run.history().epochs.tolist() == [2, 3] and len(run.metrics()) == 3
 
 
 def test_kept_weights_give_what_the_history_says_of_their_epoch(shapes, tmp_path):
@@ -171,7 +170,7 @@ def test_kept_weights_give_what_the_history_says_of_their_epoch(shapes, tmp_path
     assert sorted(file.name for file in (run.path / "epochs").iterdir()) == ["1.safetensors", "3.safetensors"]
     for epoch in (1, 3):
         logits = predictions_by_hand(run.path, f"epochs/{epoch}.safetensors")
-        assert read_history(run).predicted[epoch - 1].tolist() == logits.argmax(1).tolist()
+        assert run.history().predicted[epoch - 1].tolist() == logits.argmax(1).tolist()
     other = Run(train(replace(config, keep_epochs=0, run=tmp_path / "other")))
     assert content(run.path) == content(other.path) and not (other.path / "epochs").exists()
 

@@ -15,6 +15,7 @@ from sightline.app.maps.panel import draw_maps
 from sightline.app.maps.pinned import draw_pinned_maps
 from sightline.app.maps.resolve import resolve, stored_methods
 from sightline.app.runs import loaders
+from sightline.app.views.layers.epochs import after_epoch, draw_epochs
 from sightline.app.views.layers.hide import draw_hiding
 from sightline.app.views.layers.settings import draw_settings
 from sightline.app.views.layers.upload import draw_uploaded, draw_uploader, uploaded_subject
@@ -41,14 +42,15 @@ def draw(run: Run, selection: Selection) -> None:
         if subject is not None:
             draw_uploaded(subject)
         else:
-            draw_inspector(run, predictions, current)
             if current.image is not None:
-                subject = split_image(predictions, current.image, images[current.image])
+                subject = after_epoch(run, split_image(predictions, current.image, images[current.image]))
+            draw_inspector(run, predictions, current, subject=subject)
     if subject is not None:
         settings = settings_for(subject, settings, is_stored=not run.has_network)
     with right, st.container(key="panel_map", border=True, gap="small"):
         draw_settings(run, record, settings)
     with middle, st.container(key="panel_grid", border=True, gap="small"):
+        draw_epochs(run, predictions, selection, current.image)
         if not run.has_network:
             draw_no_network(run)
         if subject is not None:
@@ -81,4 +83,4 @@ def _draw_without_maps(run: Run, predictions: Predictions, current: CurrentSet, 
             draw_pinned_maps(run, current.image, selection)
 
 
-draw_run(draw)
+draw_run(draw, after_epochs=True)

@@ -52,4 +52,4 @@ def _draw_set(run: Run, predictions: Predictions, current: CurrentSet, selection
     draw_image_set(gallery_items(run, predictions, current.page_rows), current, selection, key=_GALLERY)
 
 
-draw_run(draw)
+draw_run(draw, after_epochs=True)
