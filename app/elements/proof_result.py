@@ -9,11 +9,11 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
-from sightline.app.elements.spreadsheets import no_formula
 from sightline.app.elements.text import count, escape_markdown, percent
 from sightline.app.runs import loaders, run_list
 from sightline.run_store import files
 from sightline.run_store.files import FileError, safe_name
+from sightline.run_store.formulas import no_formula
 from sightline.run_store.proofs import Proof, ProofResult, Share
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
