@@ -1,4 +1,6 @@
-"""Train the two demo runs side by side: the same model on planted shapes, once without and once with the shortcut.
+"""Make the two demo runs side by side: the same model on planted shapes, trained without and with the shortcut.
+
+In the end, what their mistakes share is looked for, and which training images taught them.
 
 python -m sightline.training.demo
 """
@@ -15,13 +17,15 @@ import tyro
 from sightline.explain.command_line import ending_in_a_sentence
 from sightline.image_data.planted_shapes import VARIANTS
 from sightline.run_store.run import Run
-from sightline.training.side_by_side import train_side_by_side
+from sightline.training.side_by_side import run_side_by_side
 
 # Chosen so that both runs fit into 100 seconds on two cores; benchmarks/RESULTS.md has the times and accuracies.
 RECIPE = (
     "--model", "resnet18_narrow", "--epochs", "4", "--batch-size", "32", "--learning-rate", "0.04", "--progressive",
     "--keep-epochs", "4",
 )  # fmt: skip
+TRAIN = "sightline.training.train"
+ASKED = {"sightline.explain.patterns": "what mistakes share", "sightline.explain.influence": "what taught them"}
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,12 @@ def train_demo(config: DemoConfig) -> list[Path]:
         run = _free_path(config.runs / f"demo-{variant}")
         if run is not None:
             data = ("--dataset", f"planted-shapes:{variant}", "--run", str(run))
-            trainings[run] = (*data, *RECIPE, "--seed", str(config.seed), "--threads", str(threads))
+            trainings[run] = (TRAIN, *data, *RECIPE, "--seed", str(config.seed), "--threads", str(threads))
     if trainings:
         print(f"Training {' and '.join(map(str, trainings))}; watch the curves grow in the dashboard.", flush=True)
-    train_side_by_side(trainings, at_once=len(VARIANTS), what="training")
+    run_side_by_side(trainings, at_once=len(VARIANTS), what="training")
+    for module, what in ASKED.items():
+        run_side_by_side({run: (module, "--run", str(run)) for run in trainings}, at_once=len(VARIANTS), what=what)
     return list(trainings)
 
 

@@ -51,7 +51,7 @@ from sightline.training.choosing import (
     training_split,
 )
 from sightline.training.recipe import TrainConfig, TrainingError
-from sightline.training.side_by_side import train_side_by_side
+from sightline.training.side_by_side import run_side_by_side
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ def prove(config: ProveConfig) -> str:
     with RunWriter.reopen(run.path, run.record):
         proof = begin(run, config, options)
     trainings = {
-        path: [*options, f"--without={run.path / listed}", f"--run={path}", "--resume"]
+        path: ["sightline.training.train", *options, f"--without={run.path / listed}", f"--run={path}", "--resume"]
         for folder, listed in ((proof.without, proof.listed), (proof.random, random_list(proof.images)))
         if Run(path := run.path.parent / folder).state != "complete"
     }
     fit_together = run.record.device == "cpu" and 2 * run.record.threads <= (os.cpu_count() or 1)
-    train_side_by_side(trainings, 2 if fit_together else 1, "training again")
+    run_side_by_side(trainings, 2 if fit_together else 1, "training again")
     result = read_result(Run(run.path), proof)
     if result is None:
         raise TrainingError(f"Of the runs {proof.without} and {proof.random}, one is not complete.")

@@ -1,4 +1,4 @@
-"""Trainings that one command starts, side by side, and waits for."""
+"""Commands that another command starts, side by side, and waits for."""
 
 import os
 import subprocess
@@ -19,15 +19,14 @@ _TAIL = 4096  # bytes of what one has said that are looked at
 
 
 @dataclass
-class _Training:
+class _Command:
     process: "subprocess.Popen[bytes]"
     said: Path  # a pipe would fill and stop it
 
     @classmethod
-    def start(cls, options: Sequence[str], said: Path) -> "_Training":
-        words = [sys.executable, "-m", "sightline.training.train", *options]
+    def start(cls, words: Sequence[str], said: Path) -> "_Command":
         with said.open("wb") as stream:
-            return cls(subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=stream), said)
+            return cls(subprocess.Popen([sys.executable, "-m", *words], stdout=subprocess.DEVNULL, stderr=stream), said)
 
     @property
     def last_lines(self) -> list[str]:
@@ -37,41 +36,42 @@ class _Training:
 
     @property
     def share(self) -> float:
-        """How far its own bar is, 0–1: before it there are others, of decoding images."""
+        """How far its main bar is, 0–1, which has no name: before it there are others, of decoding images."""
         bar = last_bar(self.last_lines)
         return 0.0 if bar.what else bar.share
 
 
-def train_side_by_side(trainings: Mapping[Path, Sequence[str]], at_once: int, what: str) -> None:
-    """Run sightline.training.train with these options for each run, so many at once, and wait for all.
+def run_side_by_side(commands: Mapping[Path, Sequence[str]], at_once: int, what: str) -> None:
+    """Run a command for each run, so many at once, and wait for all.
 
-    what: said by the bar that shows how far they are. Raises TrainingError, with their last words, where some failed.
-    Whatever ends this ends them politely, as Ctrl-C does: the runs keep their finished epochs.
+    commands: by run the module and its options. what: said by the bar that shows how far they are.
+    Raises TrainingError, with their last words, where some failed. Whatever ends this ends them politely, as Ctrl-C
+    does: a training keeps its finished epochs.
     """
-    if not trainings:
+    if not commands:
         return
-    waiting = list(trainings)
-    running: dict[Path, _Training] = {}
+    waiting = list(commands)
+    running: dict[Path, _Command] = {}
     failed: dict[Path, str] = {}
     with TemporaryDirectory(prefix="sightline-") as folder, tqdm(desc=what, total=100 * len(waiting), unit="%") as bar:
         try:
             while waiting or running:
                 while waiting and len(running) < at_once:
                     run = waiting.pop(0)
-                    running[run] = _Training.start(trainings[run], Path(folder, f"{len(waiting)}.log"))
+                    running[run] = _Command.start(commands[run], Path(folder, f"{len(waiting)}.log"))
                 time.sleep(_LOOK)
-                for run, training in list(running.items()):
-                    code = training.process.poll()
+                for run, command in list(running.items()):
+                    code = command.process.poll()
                     if code is not None:
                         del running[run]
                     if code:
-                        failed[run] = last_words(code, training.last_lines)
-                shares = len(trainings) - len(waiting) - len(running) + sum(one.share for one in running.values())
+                        failed[run] = last_words(code, command.last_lines)
+                shares = len(commands) - len(waiting) - len(running) + sum(one.share for one in running.values())
                 bar.update(max(0, round(100 * shares) - bar.n))
         finally:
-            for training in running.values():
-                training.process.terminate()
-            for training in running.values():
-                training.process.wait()
+            for command in running.values():
+                command.process.terminate()
+            for command in running.values():
+                command.process.wait()
     if failed:
         raise TrainingError("; ".join(f"{run}: {words}" for run, words in failed.items()))

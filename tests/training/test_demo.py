@@ -5,7 +5,7 @@ import tyro
 
 from sightline.run_store.run import Run
 from sightline.training import side_by_side
-from sightline.training.demo import DemoConfig, train_demo
+from sightline.training.demo import TRAIN, DemoConfig, train_demo
 from sightline.training.recipe import TrainConfig, TrainingError
 
 
@@ -13,9 +13,13 @@ class FakeTraining:
     """Stands in for subprocess.Popen: makes the run directory and ends at once."""
 
     started: list[TrainConfig] = []
+    asked: list[list[str]] = []
     returncode = 0
 
     def __init__(self, command, *, stdout, stderr):
+        if command[2] != TRAIN:
+            self.asked.append(command[2:])
+            return
         config = tyro.cli(TrainConfig, args=command[3:])
         config.check()
         config.run.mkdir(parents=True)
@@ -30,6 +34,7 @@ class FakeTraining:
 @pytest.fixture
 def trainings(monkeypatch):
     monkeypatch.setattr(FakeTraining, "started", [])
+    monkeypatch.setattr(FakeTraining, "asked", [])
     monkeypatch.setattr(side_by_side.subprocess, "Popen", FakeTraining)
     monkeypatch.setattr(side_by_side, "_LOOK", 0)
     return FakeTraining.started
@@ -40,6 +45,8 @@ def test_the_demo_trains_the_same_recipe_with_and_without_the_shortcut(tmp_path,
     assert runs == [tmp_path / "demo-honest", tmp_path / "demo-shortcut"]
     assert [config.dataset for config in trainings] == ["planted-shapes:honest", "planted-shapes:shortcut"]
     assert {(config.model, config.epochs, config.seed) for config in trainings} == {("resnet18_narrow", 4, 3)}
+    commands = ("sightline.explain.patterns", "sightline.explain.influence")
+    assert FakeTraining.asked == [[command, "--run", str(run)] for command in commands for run in runs]
 
 
 @pytest.mark.parametrize("state", ["complete", "running"])

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from sightline.training import side_by_side
 from sightline.training.recipe import TrainingError
-from sightline.training.side_by_side import train_side_by_side
+from sightline.training.side_by_side import run_side_by_side
 
 
 class Fake:
@@ -58,20 +58,20 @@ def runs(*options):
 
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_as_many_run_at_once_as_may(at_once):
-    train_side_by_side(runs("half", "half", "half"), at_once, "training")
+    run_side_by_side(runs("half", "half", "half"), at_once, "training")
     assert Fake.most == at_once and Fake.ended == []
 
 
 def test_the_bar_counts_the_epochs_and_not_the_decoding(capsys, monkeypatch):
     monkeypatch.setattr(side_by_side, "tqdm", partial(tqdm, mininterval=0))
-    train_side_by_side(runs("half", "decoding"), 2, "training again")
+    run_side_by_side(runs("half", "decoding"), 2, "training again")
     shares = [int(found) for found in re.findall(r"training again: +(\d+)%\|", capsys.readouterr().err)]
     assert sorted({*shares}) == [0, 25, 100]
 
 
 def test_one_that_fails_is_told_in_its_own_words_when_the_others_have_ended():
     with pytest.raises(TrainingError, match=r"^run-0: Error: the loss is not finite\.$"):
-        train_side_by_side(runs("fails", "half"), 2, "training")
+        run_side_by_side(runs("fails", "half"), 2, "training")
     assert Fake.living == 0
 
 
@@ -81,5 +81,5 @@ def test_ctrl_c_ends_those_that_run(monkeypatch):
 
     monkeypatch.setattr(side_by_side.time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train_side_by_side(runs("half", "half", "half"), 2, "training")
+        run_side_by_side(runs("half", "half", "half"), 2, "training")
     assert Fake.ended == ["half", "half"]
