@@ -19,6 +19,7 @@ from sightline.run_store.commands import command
 from sightline.run_store.epochs import refuse_epoch
 from sightline.run_store.files import FileError
 from sightline.run_store.hashes import refuse_stale
+from sightline.run_store.record import MOST_TEXT
 from sightline.run_store.run import Run
 from sightline.run_store.tables import Kinds, read_table, table_bytes
 
@@ -118,21 +119,26 @@ def read_patterns(run: Run) -> Patterns | None:
         found = tuple(_parse(entry, len(run.record.class_names)) for entry in content["patterns"])
         if len(found) > MOST_PATTERNS or [one.number for one in found] != list(range(1, len(found) + 1)):
             raise FileError("does not number its patterns from 1")
-        words = [content[name] for name in ("layer", "method", "weights")]
-        if not all(isinstance(word, str) for word in words) or not isinstance(content["groups"], int):
+        layer, method, weights, groups = (content[name] for name in ("layer", "method", "weights", "groups"))
+        if not all(
+            isinstance(word, str) and word.isprintable() and len(word) <= MOST_TEXT for word in (layer, method, weights)
+        ):
             raise FileError("does not say how the patterns were found")
+        if type(groups) is not int or not 0 < groups < 2**53:
+            raise FileError("does not say how many groups were tried")
     with run.reading(files.PATTERN_ROWS, _hint(run)):
         images = len(run.images())
         columns, facts = read_table(run, files.PATTERN_ROWS, _ROWS, images)
-        if not np.array_equal(columns["index"], np.arange(images)) or facts.get("weights") != content["weights"]:
+        if not np.array_equal(columns["index"], np.arange(images)) or facts.get("weights") != weights:
             raise FileError(f"does not belong to {files.PATTERNS} and {files.IMAGES}")
         if set(np.unique(columns["pattern"]).tolist()) - {-1, *range(1, len(found) + 1)}:
             raise FileError("names patterns that there are not")
         if any(not one.images == np.count_nonzero(columns["pattern"] == one.number) > 0 for one in found):
             raise FileError("does not hold the images of every pattern")
-    refuse_stale(run, files.PATTERNS, content["weights"], _hint(run))
-    layer, method, weights = words
-    return Patterns(layer, method, content["groups"], weights, found, columns["pattern"], columns["half"])
+        if set(np.unique(columns["half"]).tolist()) - {DISCOVERED, TESTED}:
+            raise FileError("names halves that there are not")
+    refuse_stale(run, files.PATTERNS, weights, _hint(run))
+    return Patterns(layer, method, groups, weights, found, columns["pattern"], columns["half"])
 
 
 def write_patterns(run: Run, found: Patterns, space: dict[str, np.ndarray]) -> None:
@@ -156,12 +162,25 @@ def write_patterns(run: Run, found: Patterns, space: dict[str, np.ndarray]) -> N
 
 
 def read_space(run: Run, found: Patterns) -> dict[str, np.ndarray]:
-    """Return the arrays of the space in which the patterns lie. Raises RunError where it is not that of `found`."""
+    """Return the arrays of the space in which the patterns lie. Raises RunError where it is not that of `found`.
+
+    mean: float32 K. components: float32 D×K. centres: float32 G×D, of the groups. numbers: int64 G, of the pattern
+    that each group is; 0: of none.
+    """
     with run.reading(files.PATTERN_SPACE, _hint(run)):
         arrays = load(run.read(files.PATTERN_SPACE))
         if arrays.pop("weights").tobytes() != _as_bytes(found.weights).tobytes():
             raise FileError(f"does not belong to {files.PATTERNS}")
-    return arrays
+        mean, components, centres, numbers = (arrays[name] for name in ("mean", "components", "centres", "numbers"))
+        features, dimensions, groups = *mean.shape, len(components), found.groups
+        shapes = (dimensions, features), (groups, dimensions), (groups,)
+        if (components.shape, centres.shape, numbers.shape) != shapes or numbers.dtype != np.int64:
+            raise FileError("holds no space of these groups")
+        if any(one.dtype != np.float32 or not np.isfinite(one).all() for one in (mean, components, centres)):
+            raise FileError("holds what is no finite number")
+        if sorted(numbers[numbers != 0].tolist()) != [one.number for one in found.patterns]:
+            raise FileError("names other patterns than there are")
+    return {"mean": mean, "components": components, "centres": centres, "numbers": numbers}
 
 
 def _as_bytes(weights: str) -> np.ndarray:
@@ -178,19 +197,28 @@ def _parse(entry: dict[str, Any], classes: int) -> Pattern:
     covered = None if tried is None else Covered(**tried)
     found = Pattern(**known, attended=seen, covered=covered)
     counts = [found.number, found.images, found.tested, found.mistakes, found.taken_for]
-    rates = [found.error_rate, found.low, found.high, found.rest_rate, found.same_classes_rate, found.stability]
-    rates += [found.p_value, found.p_same_classes, seen.excess, seen.size, left, top, seen.spread]
-    rates += [red / 255, green / 255, blue / 255]
+    rates = [found.error_rate, found.low, found.high, found.rest_rate, found.stability, found.p_value]
+    rates += [found.p_same_classes, seen.excess, seen.size, left, top, seen.spread, red / 255, green / 255, blue / 255]
     if covered:
         counts += [covered.mistakes, covered.right, covered.right_at_random]
         rates += [covered.p_value]
-    if not all(isinstance(count, int) and 0 <= count < 2**53 for count in counts) or found.taken_for >= classes:
+    if not _is_nan(found.same_classes_rate):  # which no image may be left to know
+        rates += [found.same_classes_rate]
+    if not all(type(count) is int and 0 <= count < 2**53 for count in counts) or found.taken_for >= classes:
         raise FileError("holds a count that is none")
-    if not all(isinstance(rate, (int, float)) and (0 <= rate <= 1 or math.isnan(rate)) for rate in rates):
+    if not 0 < found.mistakes <= found.tested <= found.images:
+        raise FileError("counts more mistakes than images, or none")
+    if covered and not max(covered.right, covered.right_at_random, 1) <= covered.mistakes:
+        raise FileError("counts more images that become right than were tried")
+    if not all(type(rate) in (int, float) and 0 <= rate <= 1 for rate in rates):
         raise FileError("holds a rate, a colour or a place that is none")
     if found.kind not in get_args(Kind):
         raise FileError("holds a pattern of another kind than there is")
     return found
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def patterns_column(found: Patterns) -> Sequence[str | None]:

@@ -34,6 +34,8 @@ def read_table(run: Run, name: str, kinds: Kinds, most_rows: int) -> tuple[dict[
         with pq.ParquetFile(stream, page_checksum_verification=True) as opened:
             _refuse_odd(opened, kinds, most_rows)
             table = opened.read(list(kinds))
+        if any(table[column].null_count for column in kinds):
+            raise FileError("lacks a value")
         facts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     return {column: np.asarray(to_numpy(table[column])) for column in kinds}, facts
 
@@ -59,5 +61,3 @@ def _refuse_odd(opened: pq.ParquetFile, kinds: Kinds, most_rows: int) -> None:
         part.num_values > found.num_rows or part.total_uncompressed_size > 32 * found.num_rows + 2**16 for part in parts
     ):
         raise FileError("holds more values than it has rows")
-    if any(part.statistics is not None and part.statistics.null_count for part in parts):
-        raise FileError("lacks a value")

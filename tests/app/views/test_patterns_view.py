@@ -230,7 +230,11 @@ def test_a_run_without_a_network_says_so(run):
 def test_of_very_many_patterns_the_strongest_are_drawn_and_all_can_be_filtered(run):
     shutil.rmtree(run.path)
     fabricate_run(run.path, 30, ("cat", "dog", "owl"), with_model=True)
-    write(run, *(replace(FIRST, number=number, images=1) for number in range(1, 31)), of_images=range(1, 31))
+    write(
+        run,
+        *(replace(FIRST, number=number, images=1, tested=1, mistakes=1) for number in range(1, 31)),
+        of_images=range(1, 31),
+    )
     app = open_page("patterns")
     assert "5 more: the filter “pattern” in Mistakes has them all." in said_by(app)
 
