@@ -84,8 +84,6 @@ def _checked(run: Run, layer: str) -> str:
     refuse_few(len(predictions))
     if not predictions.wrong.any():
         raise ExplainError(f"Run {run.name} makes no mistake on its test images, so there is nothing that they share.")
-    if not layer and not run.record.layers:
-        raise ExplainError(f"Run {run.name} names no layers; choose one: --layer NAME.")
     return layer or run.record.layers[-1]
 
 

@@ -61,7 +61,8 @@ def divide(features: np.ndarray, groups: int) -> Space:
     """
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     directions = _directions(features, mean)
-    with threadpool_limits(1):  # sums of several threads come out in any order
+    # One thread: sums of several come out in any order. Where all images are the same, nothing varies to be explained.
+    with threadpool_limits(1), np.errstate(invalid="ignore"):
         pca = PCA(min(DIMENSIONS, *features.shape), random_state=SEED).fit(directions)
         components = pca.components_.astype(np.float32)
     points = directions @ components.T
