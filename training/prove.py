@@ -133,7 +133,7 @@ def begin(run: Run, config: ProveConfig, options: list[str]) -> Proof:
     weights, rows = weights_hash(run), rows_hash(run) if choice.patterns else ""
     proofs = read_proofs(run)
     made = [(one.weights, one.rows) for one in proofs if one.listed == choice.listed]
-    if made and made[-1] != (weights, rows) and (run.path / choice.listed).exists():
+    if not config.without and made and made[-1] != (weights, rows) and (run.path / choice.listed).exists():
         raise RunError(
             f"Run {run.name}: {choice.listed} was made before this was looked for again. Remove it to have it made "
             "anew; or move it away, and name it with --without."
