@@ -27,7 +27,7 @@ from sightline.explain.precompute import MOST_IMAGES
 from sightline.explain.why.attended import METHOD, attended_features
 from sightline.explain.why.covering import confirm
 from sightline.explain.why.patterns import divide_images, judge_groups, refuse_few
-from sightline.explain.why.shared import find_shared
+from sightline.explain.why.shared import find_shared, usual_colours
 from sightline.explain.world import ALONE, together
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
 from sightline.run_store.hashes import weights_hash
@@ -61,10 +61,11 @@ def find_patterns(run: Run, layer: str = "", device: torch.device | None = None)
     features, maps = _look(run, model, layer)
     division = divide_images(features)
     predictions, images = run.predictions(), run.images()
+    usual = usual_colours(images[_few(np.arange(len(images)))])
 
     def attended(rows: np.ndarray) -> Attended:
-        few = np.sort(np.random.default_rng(0).permutation(rows)[:MOST_LOOKED_AT])
-        return find_shared(images[few], maps[few]).attended
+        few = _few(rows)
+        return find_shared(images[few], maps[few], usual).attended
 
     predicted = predictions.column("predicted").astype(np.int64)
     patterns, space = judge_groups(division, predicted, predictions.wrong, attended)
@@ -73,6 +74,11 @@ def find_patterns(run: Run, layer: str = "", device: torch.device | None = None)
     found = confirm(run, model, found, maps)
     write_patterns(run, found, vars(space))
     return f"{patterns_table(found, predictions.class_names)}{run.name}: {summary(found, predictions.wrong)}"
+
+
+def _few(rows: np.ndarray) -> np.ndarray:
+    """Return MOST_LOOKED_AT of the rows at most, drawn at random, always the same."""
+    return np.sort(np.random.default_rng(0).permutation(rows)[:MOST_LOOKED_AT])
 
 
 def _checked(run: Run, layer: str) -> str:

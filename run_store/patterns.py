@@ -26,7 +26,7 @@ from sightline.run_store.tables import Kinds, read_table, table_bytes
 Kind = Literal["pattern", "hard class"]
 DISCOVERED, TESTED = 0, 1  # the halves: patterns are discovered on the one, and tested on the other
 MOST_PATTERNS = 1000
-STANDS_OUT = 0.05
+STANDS_OUT = 0.1
 
 _ROWS: Kinds = {"index": np.int64, "half": np.int8, "pattern": np.int64}
 
@@ -35,7 +35,7 @@ _ROWS: Kinds = {"index": np.int64, "half": np.int8, "pattern": np.int64}
 class Attended:
     """What maps call hot, over some images, each of which counts alike."""
 
-    colour: tuple[float, float, float]  # red, green, blue, 0–255: the one that stands out most from the images
+    colour: tuple[float, float, float]  # red, green, blue, 0–255: the one that stands out most from all images
     excess: float  # how much more of the heat of the maps that colour has than of the images, a share, 0–1
     size: float  # share of the image, 0–1, that is at least half as hot as its hottest place
     place: tuple[float, float]  # of the centre of the heat: from the left and from the top, 0–1

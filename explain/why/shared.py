@@ -1,5 +1,6 @@
 """What some images share: what they look like on average, and what their maps call hot. Torch-free."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +23,11 @@ class Shared:
     attended: Attended
 
 
-def find_shared(images: np.ndarray, maps: np.ndarray) -> Shared:
+def find_shared(images: np.ndarray, maps: np.ndarray, usual: np.ndarray | None = None) -> Shared:
     """Return what images (uint8 n×H×W×3) and their signed maps (float n×h×w) have in common.
 
-    A map that is nowhere positive, or not finite, points nowhere, and counts evenly. Raises ValueError for no images.
+    usual: the `usual_colours` from which one stands out; by default those of these images. A map that is nowhere
+    positive, or not finite, points nowhere, and counts evenly. Raises ValueError for no images.
 
     >>> images, maps = np.zeros((1, 4, 4, 3), np.uint8), np.array([[[2.0, -1], [0, 0]]])
     >>> images[0, :2, :2] = (240, 40, 80)
@@ -39,7 +41,8 @@ def find_shared(images: np.ndarray, maps: np.ndarray) -> Shared:
     step = max(1, _PIXELS_AT_ONCE // images[0, :, :, 0].size)
     parts = [slice(start, start + step) for start in range(0, len(images), step)]
     found = [_attended(images[part], heat[part]) for part in parts]
-    colour, excess = _standing_out(np.sum([colours for colours, _, _ in found], axis=0) / len(images))
+    heat_of, *sums = np.sum([colours for colours, _, _ in found], axis=0)
+    colour, excess = _standing_out(heat_of, sums, usual_colours(images) if usual is None else usual)
     size = float(np.concatenate([sizes for _, sizes, _ in found]).mean())
     centres = np.concatenate([places for _, _, places in found])
     left, top = centres.mean(axis=0).tolist()
@@ -47,6 +50,12 @@ def find_shared(images: np.ndarray, maps: np.ndarray) -> Shared:
     attended = Attended(colour, excess, size, (left, top), spread)
     image = sum(images[part].sum(axis=0, dtype=np.int64) for part in parts) / len(images)
     return Shared(np.rint(image).astype(np.uint8), heat.mean(axis=0), attended)
+
+
+def usual_colours(images: np.ndarray) -> np.ndarray:
+    """Return how many of the pixels of images, uint8 n×H×W×3, lie in each box of colours: shares, float B."""
+    boxes = _boxes(images.reshape(-1, 3))
+    return np.bincount(boxes, minlength=_LEVELS**3) / len(boxes)
 
 
 def normalised_heat(maps: np.ndarray) -> np.ndarray:
@@ -70,25 +79,32 @@ def _attended(images: np.ndarray, heat: np.ndarray) -> tuple[np.ndarray, np.ndar
     sizes = (large >= large.max(axis=(1, 2), keepdims=True) / 2).mean(axis=(1, 2))
     across, down = ((np.arange(side) + 0.5) / side for side in (width, height))
     centres = np.stack([large.sum(axis=1) @ across, large.sum(axis=2) @ down], axis=1)
-    return _colours(images.reshape(-1, 3), large.ravel(), 1 / (width * height)), sizes, centres
+    return _colours(images.reshape(-1, 3), large.ravel()), sizes, centres
 
 
-def _colours(pixels: np.ndarray, heat: np.ndarray, even: float) -> np.ndarray:
-    """Return of each box of colours its heat, that less an even one, and the sums of red, green and blue under it: 5×B.
+def _boxes(pixels: np.ndarray) -> np.ndarray:
+    """Return in which box of colours each pixel lies, uint8 P×3 → int P."""
+    red, green, blue = (pixels.T.astype(np.uint16) * _LEVELS) >> 8
+    return (red * _LEVELS + green) * _LEVELS + blue
 
-    pixels: uint8 P×3. heat: float P. even: what each pixel would have if none were hotter than another.
+
+def _colours(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Return the heat of each box of colours, and the sums of red, green and blue under it: float 4×B.
+
+    pixels: uint8 P×3. heat: float P.
     """
-    boxes = (pixels.astype(np.int64) * _LEVELS // 256) @ (_LEVELS**2, _LEVELS, 1)
-    values = (heat, heat - even, *(pixels.T * heat))
-    return np.stack([np.bincount(boxes, value, _LEVELS**3) for value in values])
+    boxes = _boxes(pixels)
+    return np.stack([np.bincount(boxes, values, _LEVELS**3) for values in (heat, *(pixels.T * heat))])
 
 
-def _standing_out(colours: np.ndarray) -> tuple[tuple[float, float, float], float]:
-    """Return the mean colour of the box that has most more heat than an even one, and how much more.
+def _standing_out(
+    heat: np.ndarray, sums: Sequence[np.ndarray], usual: np.ndarray
+) -> tuple[tuple[float, float, float], float]:
+    """Return the mean colour of the box whose share of the heat is farthest above its usual share, and how far.
 
     The mean of all that is hot would be grey: a map of few cells reaches beyond what it marks.
     """
-    heat, excess, *sums = colours
+    excess = heat / heat.sum() - usual
     box = int(np.where(heat > 0, excess, -1).argmax())
     red, green, blue = (min(float(total[box] / heat[box]), 255.0) for total in sums)
     return (red, green, blue), float(excess[box].clip(0, 1))

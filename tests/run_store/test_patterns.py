@@ -26,11 +26,11 @@ from sightline.run_store.run import Run
 FIRST = Pattern(
     number=1, kind="pattern", images=5, tested=3, mistakes=2, error_rate=2 / 3, low=0.2, high=0.9, rest_rate=0.1,
     same_classes_rate=0.2, p_value=0.001, p_same_classes=0.01, stability=0.9, taken_for=2,
-    attended=Attended((200.5, 30.0, 40.0), 0.05, (0.1, 0.2), 0.3), covered=Covered(2, 1, 0, 1.0),
+    attended=Attended((200.5, 30.0, 40.0), 0.2, 0.05, (0.1, 0.2), 0.3), covered=Covered(2, 1, 0, 1.0),
 )  # fmt: skip
 SECOND = replace(
     FIRST, number=2, kind="hard class", images=3, tested=2, same_classes_rate=float("nan"), covered=None,
-    attended=Attended((0.0, 0.0, 255.0), 1.0, (0.5, 0.5)),
+    attended=Attended((0.0, 0.0, 255.0), 0.0, 1.0, (0.5, 0.5), 0.0),
 )  # fmt: skip
 OF_IMAGES = np.array([1, 1, 1, -1, 1, 1, 2, 2, -1, -1, -1, 2])
 SPACE = {

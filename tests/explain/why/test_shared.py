@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.explain.why.shared import enlarge, find_shared, normalised_heat
+from sightline.explain.why.shared import enlarge, find_shared, normalised_heat, usual_colours
 
 RED, GREY = (220, 30, 60), (100, 100, 100)
 
@@ -34,6 +34,14 @@ def test_the_colour_is_the_one_that_stands_out_where_a_map_is_wider_than_what_it
     wide[0, :2, :2] = 1  # four cells, and the patch fills one
     found = find_shared(images, wide).attended
     assert found.colour == pytest.approx(RED, abs=1e-3) and found.stands_out
+
+
+def test_a_colour_of_whole_images_stands_out_from_those_of_others():
+    grey, maps = patches([(2, 6)])
+    red = np.full_like(grey, RED)
+    assert find_shared(red, maps).attended.excess == 0
+    found = find_shared(red, maps, usual_colours(np.concatenate([red, grey]))).attended
+    assert (found.colour, found.excess) == (pytest.approx(RED), pytest.approx(1 - (1 + 1 / 16) / 2))
 
 
 def test_white_is_no_whiter_than_white(random_numbers):
