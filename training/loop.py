@@ -23,21 +23,19 @@ from sightline.model_zoo import normalize
 from sightline.run_store import files
 from sightline.run_store.checkpoint import read_checkpoint
 from sightline.run_store.files import EVENTS
-from sightline.run_store.history import History, keeps, no_history
 from sightline.run_store.metrics import METRICS_COLUMNS
-from sightline.run_store.predictions import to_numpy
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.thumbnails import kept_images
 from sightline.run_store.writer import RunWriter
 from sightline.training.augment import augment, mix
+from sightline.training.commits import Commits
 from sightline.training.event_files import event_files
 from sightline.training.im2col import Im2col
 from sightline.training.inference import predict_together, seal, test_figures
 from sightline.training.recipe import (
     TrainConfig,
     TrainingError,
-    epochs_to_keep,
     make_optimizer,
     resolution,
     steps_per_epoch,
@@ -55,9 +53,9 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
     An epoch is written while the next one trains, and the line that says so is printed when it has been.
     """
     config, rows = loop.config, _go_on(loop, writer)
+    commits = Commits(writer, config, len(rows), len(loop.data.test)) if writer else None
     if writer:
         writer.save_images(kept_images(loop.data.test), loop.data.test.masks)
-    history, kept = _history(writer, len(loop.data.test), len(rows)), epochs_to_keep(config)
     finished, images = len(rows), loop.steps_per_epoch * loop.batch_size
     predicted = loop.predict_test(config.epochs) if finished == config.epochs else None  # resumed after the last epoch
     bar = tqdm(total=config.epochs * images, unit="image", unit_scale=True, smoothing=0.05, disable=writer is None)
@@ -65,13 +63,8 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
     folder = writer.path / EVENTS if writer and config.tensorboard else None
     with event_files(folder, rows) as add_event, bar, ThreadPoolExecutor(1) as background:
 
-        def commit(writer: RunWriter, history: History, state: dict[str, Any], row: dict[str, float]) -> None:
-            if row["epoch"] in kept:
-                writer.save_epoch(int(row["epoch"]), state["model"])
-            if row["epoch"] in history.epochs:
-                writer.save_history(history)
-            writer.save_checkpoint(state)
-            writer.append_metrics(row)
+        def commit(commits: Commits, state: dict[str, Any], row: dict[str, float], predictions: pa.Table) -> None:
+            commits.write(state, row, predictions)
             add_event(row)
             bar.write(_epoch_line(row, config.epochs, images))
 
@@ -80,17 +73,15 @@ def fit(loop: "Loop", writer: RunWriter | None) -> None:
             start = time.perf_counter()
             row = {"epoch": epoch, **loop.train_epoch(epoch, bar)}
             predicted = loop.predict_test(epoch)
-            if writer is None or predicted is None:  # another process than the first
+            if commits is None or predicted is None:  # another process than the first
                 continue
             state = loop.state()
             row |= test_figures(predicted[0]) | {"seconds": time.perf_counter() - start}
             if not math.isfinite(row["test_loss"]):  # the last update of an epoch is seen by no training loss
                 raise loop.diverged(epoch * loop.steps_per_epoch - 1)
             rows.append([row[name] for name in METRICS_COLUMNS])
-            if keeps(epoch, config.epochs, len(predicted[0])):
-                history = history.after(epoch, *(to_numpy(predicted[0][name]) for name in ("predicted", "confidence")))
             committed.result()
-            committed = background.submit(commit, writer, history, state | {"metrics": rows[:]}, row)
+            committed = background.submit(commit, commits, state | {"metrics": rows[:]}, row, predicted[0])
         committed.result()
     if writer and predicted:
         writer.save_model(loop.model)
@@ -113,12 +104,6 @@ def _go_on(loop: "Loop", writer: RunWriter | None) -> list[list[float]]:
     if not writer:
         loop.restore(state)
     return rows
-
-
-def _history(writer: RunWriter | None, images: int, finished: int) -> History:
-    """Return what the test images were taken for after the finished epochs; one more may be there, uncommitted."""
-    found = Run(writer.path).history() if writer else None
-    return (found or no_history(images)).first(finished)
 
 
 def _epoch_line(row: Mapping[str, float], epochs: int, images: int) -> str:
