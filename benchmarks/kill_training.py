@@ -3,8 +3,9 @@
 python -m benchmarks.kill_training [--kills 30 --seed 0]
 
 Every kill (SIGKILL, at a moment drawn from the whole length of an undisturbed training) hits a run of its own. What is
-right: the run opens, and the same command then ends with the weights, byte for byte, the predictions and the metrics
-(but for the seconds) of the undisturbed run, and with no other files.
+right: the run opens, and the same command then ends with the weights, also those of the epochs that are kept, and the
+history, byte for byte, the predictions and the metrics (but for the seconds) of the undisturbed run, and with no other
+files.
 """
 
 import subprocess
@@ -20,7 +21,7 @@ import tyro
 from sightline.run_store import files
 from sightline.run_store.run import Run
 
-OPTIONS = "--dataset planted-shapes --model resnet18_narrow --resume"
+OPTIONS = "--dataset planted-shapes --model resnet18_narrow --keep-epochs 3 --resume"
 
 
 def training(path: Path, epochs: int) -> subprocess.Popen[bytes]:
@@ -59,7 +60,8 @@ def outcome(run: Run) -> tuple[object, ...]:
     metrics = [epoch._replace(seconds=0) for epoch in run.metrics()]
     # Killed while it wrote its last file, a complete run keeps half of it, until something else is written.
     names = {file.name for file in run.path.iterdir() if not file.name.startswith(f".{files.RECORD}.")}
-    return run.state, (run.path / files.MODEL).read_bytes(), metrics, names
+    written = [run.path / files.MODEL, run.path / files.HISTORY, *sorted((run.path / files.EPOCHS).iterdir())]
+    return run.state, {file.name: file.read_bytes() for file in written}, metrics, names
 
 
 def main(kills: int = 30, epochs: int = 3, seed: int = 0) -> None:
