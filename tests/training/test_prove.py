@@ -53,9 +53,9 @@ def trained(monkeypatch):
     def side_by_side(trainings, at_once, what):
         for path, options in trainings.items():
             begun.append(path.name)
-            train(parse(options))
+            train(parse(options[1:]))
 
-    monkeypatch.setattr(prove_module, "train_side_by_side", side_by_side)
+    monkeypatch.setattr(prove_module, "run_side_by_side", side_by_side)
     return begun
 
 
@@ -67,13 +67,13 @@ def copied(run, monkeypatch):
     def side_by_side(trainings, at_once, what):
         for path, options in trainings.items():
             begun.append(path.name)
-            config = parse(options)
+            config = parse(options[1:])
             shutil.copytree(run.path, path)
             shutil.copy(config.without, path / files.WITHOUT)
             listed = len(read_list(config.without).indices)
             edit_record(path, recipe=asdict(config) | {"left_out": listed, "run": "", "without": "a list"})
 
-    monkeypatch.setattr(prove_module, "train_side_by_side", side_by_side)
+    monkeypatch.setattr(prove_module, "run_side_by_side", side_by_side)
     return begun
 
 
@@ -298,7 +298,7 @@ def test_a_failed_training_and_a_run_that_is_written_are_said(run, monkeypatch):
     def fail(trainings, at_once, what):
         raise TrainingError(f"{next(iter(trainings))}: the loss is not finite")
 
-    monkeypatch.setattr(prove_module, "train_side_by_side", fail)
+    monkeypatch.setattr(prove_module, "run_side_by_side", fail)
     with pytest.raises(TrainingError, match=f"{ARROWS}: the loss"):
         prove(ProveConfig(run.path, ("1",)))
     with RunWriter.reopen(run.path, run.record), pytest.raises(RunError, match="Another process is writing"):

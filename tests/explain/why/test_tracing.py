@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 def pattern(number, taken_for, kind="pattern"):
-    seen = Attended((200.0, 10.0, 10.0), 0.1, (0.5, 0.5), 0.1)
+    seen = Attended(colour=(200.0, 10.0, 10.0), excess=0.1, size=0.1, place=(0.5, 0.5), spread=0.1)
     return Pattern(number, kind, 4, 2, 2, 1.0, 0.3, 1.0, 0.1, 0.1, 0.01, 0.01, 0.9, taken_for, seen)
 
 
