@@ -346,7 +346,7 @@ def test_training_again_without_the_chosen_patterns_is_started_by_a_button(run, 
     ("changes", "words"),
     [
         ({"recipe": {"weights": "model.pt"}}, "This run was trained elsewhere"),
-        ({"recipe": {"dataset": "data.py:cats", "epochs": 4}}, "no data set that is a program of its own"),
+        ({"recipe": {"dataset": "data.py:cats", "epochs": 4}}, "No page reads a data set that is a program of its own"),
         ({"recipe": {"dataset": "folder:/etc", "epochs": 4}}, "Images and weights are read below"),
         ({"recipe": {"epochs": 100_000}}, "has 1 to 1,000 epochs"),
     ],
