@@ -58,7 +58,7 @@ def find_patterns(run: Run, layer: str = "", device: torch.device | None = None)
     """
     layer = _checked(run, layer)
     model = run.load_model().to(device or torch.device("cpu"))
-    features, maps = _look(run, model, layer)
+    features, maps = go_over_images(run, model, layer)
     division = divide_images(features)
     predictions, images = run.predictions(), run.images()
     usual = usual_colours(images[_few(np.arange(len(images)))])
@@ -93,7 +93,7 @@ def _checked(run: Run, layer: str) -> str:
     return layer or run.record.layers[-1]
 
 
-def _look(run: Run, model: nn.Module, layer: str) -> tuple[np.ndarray, np.ndarray]:
+def go_over_images(run: Run, model: nn.Module, layer: str) -> tuple[np.ndarray, np.ndarray]:
     """Go once over the test images: attended features, float32 N×K, and maps of the predicted class, float32 N×h×w.
 
     The maps are written into the run too, unless it has them.

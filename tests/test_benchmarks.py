@@ -13,8 +13,11 @@ from benchmarks.calibration import error_rates
 from benchmarks.check_calibration import guided_backpropagation
 from benchmarks.shortcut_methods import permutation_p
 from benchmarks.trust_verdicts import WAYS, images_of, replay, share_held
+from benchmarks.why import most_frequent_share, tag_hues
 from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.sample import Sample
+from sightline.image_data.planted_shapes import GREY, patch_colours
+from sightline.image_data.splits import DECOY, TAG
 
 
 @pytest.mark.parametrize(
@@ -81,3 +84,16 @@ def test_intervals_that_miss_the_mean_at_the_first_look_do_not_hold(way):
     rare[0] = 500  # not among the first 25 in 95 % of the orders: the interval is from 0 to 0, and the mean is 1
     assert share_held(rare, 1, way, repeats=100, seed=0) < 0.15
     assert share_held(np.linspace(0, 1, 500), 1, way, repeats=100, seed=0) > 0.9
+
+
+def test_the_hue_of_a_tag_is_read_from_its_pixels_alone():
+    images, masks = np.full((11, 4, 4, 3), 255, np.uint8), np.full((11, 4, 4), DECOY, np.uint8)
+    masks[:, 1:3, 1:3] = TAG
+    images[:, 1:3, 1:3] = np.rint(255 * patch_colours()[0])[:, None, None]
+    images[:, 1, 1] -= 9  # texture
+    assert tag_hues(images, masks).tolist() == [*range(GREY), GREY]
+
+
+def test_the_most_frequent_hue_is_counted_among_all_images_also_those_with_a_grey_tag():
+    assert most_frequent_share(np.array([3, 3, 1, GREY, GREY, GREY])) == 2 / 6
+    assert most_frequent_share(np.array([GREY])) == 0
