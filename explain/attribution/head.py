@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node, get_gradient_edge
 
 # What autograd may have recorded between the layer and the linear layer: all of it linear.
-_POOLING = re.compile("(Mean|AdaptiveAvgPool2D|View|UnsafeView|ReshapeAlias|Squeeze|Clone)Backward[0-9]")
+_POOLING = re.compile("(Mean|AdaptiveAvgPool2D|View|UnsafeView|AsStrided|ReshapeAlias|Squeeze|Clone)Backward[0-9]")
 _TOLERANCE = 1e-4  # of the logits, relative to their largest magnitude: rounding of float32
 
 

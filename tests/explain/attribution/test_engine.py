@@ -135,10 +135,11 @@ POOLINGS = {
 }
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])  # a run's images have the latter
 @pytest.mark.parametrize("pool, is_closed", POOLINGS.values(), ids=POOLINGS)
-def test_any_other_head_falls_back_to_the_backward(pool, is_closed, images, backwards):
+def test_any_other_head_falls_back_to_the_backward(pool, is_closed, layout, images, backwards):
     model, targets = HeadOf(pool), torch.tensor([[0, 3], [1, 2], [2, 2]])
-    images = images[:, :, :10, :10]
+    images = images[:, :, :10, :10].contiguous(memory_format=layout)
     maps = layer_attributions(model, images, ["conv"], targets)["conv"]
     assert (len(backwards) == 0) == is_closed
     for column in range(2):
