@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 IMAGE_MEMORY = 64 * 2**20  # bytes of images at once; the engine divides them further, by what their activations take
+FORWARD_PIXELS = 2**21  # of images that go forward at once: 41 of 224×224, whose activations take some 100 megabytes
 BYTES_A_VALUE = 5  # of an image: uint8 and float32
 
 

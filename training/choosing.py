@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sightline.explain.command_line import UsageError
+from sightline.explain.progress import progress_bar, warn
 from sightline.explain.why.tracing import list_bytes, ringleaders, trace
 from sightline.explain.why.training_images import load_training_split
 from sightline.image_data import ImageSplit
@@ -20,7 +21,6 @@ from sightline.run_store.left_out import TrainingList, read_list, read_own_list,
 from sightline.run_store.patterns import Patterns, read_patterns
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
-from sightline.training.command_line import progress_bar, warn
 
 Split = Callable[[], ImageSplit]  # loads the training split, when it is needed
 

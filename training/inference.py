@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor, nn
 
-from sightline.explain.batches import batches
+from sightline.explain.batches import FORWARD_PIXELS, batches
+from sightline.explain.progress import progress_bar, warn
 from sightline.explain.reading import read_ahead
 from sightline.explain.world import World
 from sightline.image_data import ImageSplit, Progress
@@ -20,10 +21,8 @@ from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
 from sightline.run_store.thumbnails import kept_images
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import progress_bar, warn
 from sightline.training.im2col import Im2col
 
-BATCH_PIXELS = 2**21  # of a batch: 41 images of 224×224, whose activations take a few hundred megabytes
 MOST_IMAGES = {"cpu": 500, "cuda": 2000}  # of a batch, however small they are
 
 
@@ -47,7 +46,7 @@ def infer(
     """
     device = device_of(model)
     most = batch_size or MOST_IMAGES[device.type]
-    parts = list(batches(len(images), images.shape[1] * images.shape[2], BATCH_PIXELS, most))
+    parts = list(batches(len(images), images.shape[1] * images.shape[2], FORWARD_PIXELS, most))
     # All rows at once: what is kept of each batch would lie among its large blocks, which then could not be used again.
     found: tuple[Tensor, ...] = ()
     seen: list[Tensor] = []

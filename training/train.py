@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from sightline.explain.command_line import ending_in_a_sentence, one_line, sentence
 from sightline.explain.precompute import precompute
+from sightline.explain.progress import progress_bar, warn
 from sightline.explain.world import World
 from sightline.image_data import DataError, ImageData, hold_out, leave_out, load_image_data
 from sightline.image_data.images import Images, in_chunks
@@ -33,7 +34,6 @@ from sightline.run_store.left_out import TrainingList, left_out, read_list
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import progress_bar, warn
 from sightline.training.loop import Loop, fit
 from sightline.training.new_run import choose_layers, default_run, describe, first_look
 from sightline.training.recipe import RECIPES, TrainConfig, TrainingError, full_size_from, resolution, same_steps

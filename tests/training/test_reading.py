@@ -129,7 +129,7 @@ def test_an_error_of_the_reading_thread_is_raised_where_the_batch_is_taken():
 def small(monkeypatch):
     """Eight images at a time, wherever all are looked at in turn."""
     monkeypatch.setattr(images, "CHUNK_BYTES", 8 * 100 * 100 * 3)
-    monkeypatch.setattr(inference, "BATCH_PIXELS", 8 * 100 * 100)
+    monkeypatch.setattr(inference, "FORWARD_PIXELS", 8 * 100 * 100)
 
 
 @pytest.mark.parametrize("held_out", [None, 24])

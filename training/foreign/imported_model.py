@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from sightline.explain.command_line import UsageError
+from sightline.explain.progress import progress_bar, tell, warn
 from sightline.image_data import ImageSplit, load_test_split, read_class_names, training_classes, with_classes
 from sightline.image_data.preprocessing import Channels, Preprocessing
 from sightline.image_data.resize import CROP, NAMED
@@ -18,7 +19,6 @@ from sightline.run_store import files
 from sightline.run_store.commands import command
 from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter, check_place
-from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign.class_order import in_order_of_outputs
 from sightline.training.foreign.model_run import ForeignModel, check_numbers, make_ready, published, write_run
 from sightline.training.logs.read_log import read_log

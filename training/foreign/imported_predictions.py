@@ -6,11 +6,11 @@ from typing import Literal
 
 import pyarrow as pa
 
+from sightline.explain.progress import progress_bar, tell, warn
 from sightline.image_data import ImageSplit, Progress, load_test_split, read_class_names
 from sightline.image_data.preprocessing import Preprocessing
 from sightline.image_data.resize import CROP, NAMED, Resize
 from sightline.run_store.writer import check_place
-from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign.images import MOST_SIDE, images_by_path, joined, likely_side
 from sightline.training.foreign.model_run import check_numbers, doubts
 from sightline.training.foreign.predictions import read_foreign_predictions

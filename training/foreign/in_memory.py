@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from sightline.explain.command_line import UsageError
+from sightline.explain.progress import progress_bar, tell, warn
 from sightline.image_data import ImageSplit, load_test_split, read_class_names, with_classes
 from sightline.image_data.objects.split import split_of
 from sightline.image_data.preprocessing import Channels, Preprocessing
@@ -22,7 +23,6 @@ from sightline.model_zoo.saved_folder import output_names
 from sightline.model_zoo.spec import some
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.record import IN_MEMORY
-from sightline.training.command_line import progress_bar, tell, warn
 from sightline.training.foreign.class_order import in_order_of_outputs
 from sightline.training.foreign.model_run import ForeignModel, Ready, check_numbers, make_ready, published
 from sightline.training.logs.read_log import read_log

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sightline.explain.command_line import UsageError, sentence
 from sightline.explain.precompute import precompute
+from sightline.explain.progress import warn
 from sightline.image_data import ImageSplit
 from sightline.image_data.preprocessing import Channels, Preprocessing
 from sightline.image_data.resize import CROP, Resize
@@ -25,7 +26,6 @@ from sightline.run_store.metrics import Epoch
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from sightline.training.command_line import warn
 from sightline.training.foreign.class_order import better_order, compare_claim
 from sightline.training.inference import test_figures, write_predictions
 from sightline.training.new_run import choose_layers, describe, first_look

@@ -13,6 +13,7 @@ import numpy as np
 from torch import nn
 
 from sightline.explain.command_line import UsageError, sentence
+from sightline.explain.progress import tell, warn
 from sightline.image_data import ImageSplit
 from sightline.image_data.preprocessing import Preprocessing
 from sightline.image_data.resize import CROP
@@ -20,7 +21,6 @@ from sightline.run_store.metrics import METRICS_COLUMNS
 from sightline.run_store.record import IN_MEMORY, RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter, check_place
-from sightline.training.command_line import tell, warn
 from sightline.training.foreign.in_memory import (
     Location,
     Options,

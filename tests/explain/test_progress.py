@@ -1,6 +1,6 @@
 """What the commands of training/ have in common."""
 
-from sightline.training.command_line import progress_bar, warn
+from sightline.explain.progress import progress_bar, warn
 
 
 def test_a_bar_that_never_moves_is_never_seen(capsys):

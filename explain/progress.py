@@ -1,4 +1,4 @@
-"""What the commands of this package say while they work: warnings, and a bar that shows how far they are."""
+"""What commands say while they work: warnings, and a bar that shows how far they are."""
 
 import sys
 from collections.abc import Iterable, Iterator
