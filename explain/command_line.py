@@ -88,6 +88,25 @@ def names(*allowed: str) -> PrimitiveConstructorSpec[tuple[str, ...]]:
     )
 
 
+def numbers() -> PrimitiveConstructorSpec[tuple[int, ...]]:
+    """Return the type of an option of several whole numbers from 0 on, separated by commas."""
+
+    def read(words: list[str]) -> tuple[int, ...]:
+        found = [word.strip() for word in words[0].split(",")]
+        for word in found:
+            if not word.isdecimal():
+                raise ValueError(f"{word!r} is no number; write numbers from 0 on, separated by commas: 3,17.")
+        return tuple(dict.fromkeys(map(int, found)))
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NUMBER,NUMBER",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda found: [",".join(map(str, found))],
+    )
+
+
 def name_of(allowed: Iterable[str]) -> PrimitiveConstructorSpec[str]:
     """Return the type of an option of one name, of those in `allowed`, which the help lists."""
     return PrimitiveConstructorSpec(

@@ -5,8 +5,11 @@ that the rows name, and culprit_maps.npy a pair of maps a row of culprits.parque
 data set.
 """
 
+import math
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +22,9 @@ from sightline.run_store.hashes import refuse_stale
 from sightline.run_store.run import Run
 from sightline.run_store.tables import Kinds, read_table, table_bytes
 from sightline.run_store.writer import npy
+
+if TYPE_CHECKING:
+    from sightline.image_data.images import Images
 
 COUNT = 10  # training images behind a mistake
 MOST_TRAINING_IMAGES = 20_000_000
@@ -49,6 +55,8 @@ class Culprits:
     train_index: np.ndarray  # int64 M
     similarity: np.ndarray  # float32 M, −1 to 1
     train_label: np.ndarray  # int16 M, codes
+    fingerprint: str  # of the training images; those of a run that was trained elsewhere were named by its user
+    scale: float  # the power of two by which features were multiplied in train_features.npy
 
     def of(self, image: int) -> slice:
         """Return the rows of a test image; an empty slice where its training images were not looked for."""
@@ -83,44 +91,67 @@ def read_culprits(run: Run) -> Culprits | None:
         known, facts = read_table(run, files.TRAINING_ROWS, _TRAINING, MOST_TRAINING_IMAGES)
         training = TrainingImages(**known | {"suspicious": known["suspicious"] != 0})
         _refuse_codes(run, training.label, training.predicted)
+        if training.thumbnail.min(initial=0) < -1 or not len(training.label):
+            raise FileError("names pictures that there are not")
     with run.reading(files.CULPRITS, _hint(run)):
         rows, said = read_table(run, files.CULPRITS, _ROWS, MOST_ROWS)
-        if said.get("weights") != facts.get("weights") or said.get("exact") not in ("yes", "no"):
+        if said["weights"] != facts["weights"] or said["exact"] not in ("yes", "no"):
             raise FileError(f"does not belong to {files.TRAINING_ROWS}")
-        _refuse_codes(run, rows["train_label"])
         for name, end in (("index", len(run.images())), ("train_index", len(training.label))):
             if len(rows[name]) and not 0 <= rows[name].min() <= rows[name].max() < end:
                 raise FileError("names images that there are not")
-        if (np.diff(rows["index"]) < 0).any():
+        if (np.diff(rows["index"]) < 0).any() or (rows["rank"] < 1).any():
             raise FileError("is not in the order of the test images")
-    refuse_stale(run, files.CULPRITS, said["weights"], _hint(run))
-    return Culprits(said.get("layer", ""), said["exact"] == "yes", said["weights"], training, **rows)
+        if (training.label[rows["train_index"]] != rows["train_label"]).any():
+            raise FileError(f"does not belong to {files.TRAINING_ROWS}")
+        fingerprint, scale = said["training"], float(said["scale"])
+        if fingerprint != run.record.fingerprints.get("train", fingerprint):
+            raise FileError("is of other training images than the run's")
+        if not 0 < scale < math.inf:
+            raise FileError("holds a scale that is none")
+        layer, exact, weights = said["layer"], said["exact"] == "yes", said["weights"]
+    refuse_stale(run, files.CULPRITS, weights, _hint(run))
+    return Culprits(layer, exact, weights, training, fingerprint=fingerprint, scale=scale, **rows)
 
 
-def write_culprits(run: Run, found: Culprits, features: np.ndarray, thumbnails: np.ndarray, maps: np.ndarray) -> None:
-    """Replace the files; the caller holds the run's lock. culprits.parquet comes last: with it they are there.
+def write_culprits(
+    run: Run,
+    found: Culprits,
+    features: np.ndarray | None,
+    thumbnails: "Images | None",
+    maps: np.ndarray,
+) -> None:
+    """Replace the files; the caller holds the run's lock. What ends this early leaves those of before.
 
-    features: float16 N×K, of all training images. thumbnails: uint8 T×S×S×3. maps: float16 M×2×h×w, of each row what
-    of the test image resembles the training image, and what of the training image resembles the test image; the cells
-    of either add up to the similarity.
+    culprits.parquet goes first and comes last: with it all are there.
+    features: float16 N×K, of all training images, times `scale`. thumbnails: uint8 T×S×S×3. Of both None: those that
+    are there stay. maps: float16 M×2×h×w, of each row what of the test image resembles the training image, and what of
+    the training image resembles the test image; the cells of either add up to the similarity.
     """
-    facts = {"weights": found.weights, "layer": found.layer, "exact": "yes" if found.exact else "no"}
+    facts = {
+        "weights": found.weights,
+        "layer": found.layer,
+        "exact": "yes" if found.exact else "no",
+        "training": found.fingerprint,
+        "scale": repr(found.scale),
+    }
     training = {name: getattr(found.training, name) for name in _TRAINING} | {
         "suspicious": found.training.suspicious.astype(np.int8)
     }
-    (run.path / files.CULPRITS).unlink(missing_ok=True)
-    for name, array in (
-        (files.TRAINING_FEATURES, features), (files.TRAINING_THUMBNAILS, thumbnails), (files.CULPRIT_MAPS, maps),
-    ):  # fmt: skip
-        files.write_atomically(run.path / name, npy(array))
-    files.write_atomically(run.path / files.TRAINING_ROWS, table_bytes(training, facts))
-    files.write_atomically(
-        run.path / files.CULPRITS, table_bytes({name: getattr(found, name) for name in _ROWS}, facts)
-    )
+    arrays = {files.TRAINING_FEATURES: features, files.TRAINING_THUMBNAILS: thumbnails, files.CULPRIT_MAPS: maps}
+    content = {name: npy(array) for name, array in arrays.items() if array is not None} | {
+        files.TRAINING_ROWS: table_bytes(training, facts),
+        files.CULPRITS: table_bytes({name: getattr(found, name) for name in _ROWS}, facts),
+    }
+    with ExitStack() as stack:
+        staged = {name: stack.enter_context(files.staged(run.path / name, new)) for name, new in content.items()}
+        (run.path / files.CULPRITS).unlink(missing_ok=True)
+        for name, temporary in staged.items():
+            os.replace(temporary, run.path / name)
 
 
 def training_features(run: Run, found: Culprits) -> StoredArray:
-    """Return the features of all training images, float16 N×K. Raises RunError."""
+    """Return the features of all training images, times `scale`, float16 N×K. Raises RunError."""
     return _beside(run, files.TRAINING_FEATURES, np.float16, (len(found.training.label), None))
 
 

@@ -8,8 +8,8 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Literal
@@ -199,6 +199,16 @@ def write_atomically(file: Path, content: bytes | Iterable[bytes | memoryview]) 
 
     content: what it is to hold, or pieces of it, which are never in memory together.
     """
+    with staged(file, content) as temporary:
+        os.replace(temporary, file)
+
+
+@contextmanager
+def staged(file: Path, content: bytes | Iterable[bytes | memoryview]) -> Iterator[Path]:
+    """Write what is to replace a file, as `write_atomically` does, and give its path; it does not outlive the block.
+
+    So several files are replaced at once, when all that takes long is done.
+    """
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         temporary.unlink(missing_ok=True)  # a stranger may have put a link of this name there
@@ -206,7 +216,7 @@ def write_atomically(file: Path, content: bytes | Iterable[bytes | memoryview]) 
             stream.writelines([content] if isinstance(content, bytes) else content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, file)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "precompute": Command("sightline.explain.precompute", "compute the maps of a run ahead of time"),
     "quality": Command("sightline.explain.quality", "measure how far the maps of a run may be believed"),
     "patterns": Command("sightline.explain.patterns", "find what the mistakes of a run share"),
+    "influence": Command("sightline.explain.influence", "find the training images behind the mistakes of a run"),
     "prove": Command(
         "sightline.training.prove", "train a run again without what taught its mistakes, and compare the two"
     ),

@@ -108,16 +108,10 @@ def _batch_by_batch(
     model = eager(model)
     targets = class_columns(targets, images)
     minus = None if minus is None else class_columns(minus, images)
-    modules = dict(model.named_modules())
     parts = []
     with exclusive(model):
-        places = places_of(model, images, layers)
-        for layer in layers:
-            if layer not in modules:
-                raise _no_map(places, f"The model has no layer {layer!r}")
-            if layer not in places:
-                raise _no_map(places, f"The output of layer {layer!r} is no map of height and width")
-        for rows in _batches(model, images):
+        check_layers(model, images, layers)
+        for rows in fitting_batches(model, images):
             parts.append(compute(model, images[rows], layers, targets[rows], None if minus is None else minus[rows]))
     return {name: {layer: torch.cat([part[name][layer] for part in parts]) for layer in layers} for name in parts[0]}
 
@@ -126,7 +120,7 @@ def probabilities(model: nn.Module, images: Tensor) -> Tensor:
     """Return the softmax of the logits: float32 N×C. images: float N×C×H×W, normalised, on the model's device."""
     model = eager(model)
     with exclusive(model), torch.no_grad():
-        return torch.cat([model(images[rows]).softmax(dim=1) for rows in _batches(model, images)])
+        return torch.cat([model(images[rows]).softmax(dim=1) for rows in fitting_batches(model, images)])
 
 
 def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -197,7 +191,7 @@ def _pooled_gradient(weights: Tensor, activation: Tensor) -> Tensor:
     return (weights / activation[0, 0].numel())[:, :, None, None].expand_as(activation)
 
 
-def _batches(model: nn.Module, images: Tensor) -> Iterator[slice]:
+def fitting_batches(model: nn.Module, images: Tensor) -> Iterator[slice]:
     """Return the slices of `images` whose activations fit MEMORY; called inside `exclusive`."""
     if len(images) <= ALWAYS_FITS:
         return iter([slice(len(images))])
@@ -206,6 +200,16 @@ def _batches(model: nn.Module, images: Tensor) -> Iterator[slice]:
         known[images.shape[1:]] = bytes_of_an_image(model, images)
     bytes_each = 2 * known[images.shape[1:]] + 1
     return batches(len(images), bytes_each, MEMORY.get(images.device.type, MEMORY["cpu"]))
+
+
+def check_layers(model: nn.Module, images: Tensor, layers: Sequence[str]) -> None:
+    """Raise ExplainError where the model has no such layer, or one has no map; called inside `exclusive`."""
+    modules, places = dict(model.named_modules()), places_of(model, images, layers)
+    for layer in layers:
+        if layer not in modules:
+            raise _no_map(places, f"The model has no layer {layer!r}")
+        if layer not in places:
+            raise _no_map(places, f"The output of layer {layer!r} is no map of height and width")
 
 
 def _no_map(names: Collection[str], problem: str) -> ExplainError:

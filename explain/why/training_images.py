@@ -1,36 +1,31 @@
 """The training images of a run: loaded again, known to be the same by their fingerprint, and shown to its network."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from sightline.explain.batches import image_batches
+from sightline.explain.batches import FORWARD_PIXELS, batches
 from sightline.explain.reading import read_ahead
 from sightline.image_data import (
     ImageData,
     ImageSplit,
     Progress,
-    content_fingerprint,
     hold_out,
+    leave_out,
     load_image_data,
     load_test_split,
     with_classes,
 )
-from sightline.image_data.images import Images, Rows
+from sightline.image_data.images import Images
 from sightline.image_data.sources import runs_code
 from sightline.model_zoo import normalize
-from sightline.run_store import files
-from sightline.run_store.files import FileError
+from sightline.run_store.left_out import left_out
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
 MOST_IMAGES = {"cpu": 256, "cuda": 2048}  # of a batch
-LEFT_OUT = "train_index"  # the column of files.WITHOUT
 
 
 def load_training_split(
@@ -98,35 +93,22 @@ def _chosen_size(run: Run) -> int | None:
 
 def _trained_on(run: Run, data: ImageData) -> ImageSplit:
     """Return the training split less what was held out, and then less what was left out."""
-    held_out = run.record.recipe.get("held_out")
-    split = (hold_out(data, held_out) if isinstance(held_out, int) else data).train
-    if not run.record.recipe.get("without"):
-        return split
-    with run.reading(files.WITHOUT, "Restore it."):
-        rows = csv.DictReader(io.StringIO(run.read(files.WITHOUT).decode("utf-8-sig")))
-        left_out = np.array([int(row[LEFT_OUT]) for row in rows], np.int64)
-        if len(left_out) and not 0 <= left_out.min() <= left_out.max() < len(split):
-            raise FileError("names images that there are not")
-    rest = np.setdiff1d(np.arange(len(split)), left_out)
-    images, labels = Rows(split.images, rest), split.labels[rest]
-    return ImageSplit(
-        images,
-        labels,
-        split.class_names,
-        content_fingerprint(images, labels, split.class_names),
-        None if split.masks is None else split.masks[rest],
-        None if split.paths is None else tuple(split.paths[row] for row in rest),
-    )
+    held_out, without = run.record.recipe.get("held_out"), left_out(run)
+    if isinstance(held_out, int):
+        data = hold_out(data, held_out)
+    return (leave_out(data, without.indices) if without else data).train
 
 
 def input_batches(run: Run, images: Images, device: torch.device, what: str) -> Iterator[tuple[slice, Tensor]]:
     """Yield the images, a batch at a time, as the network of the run sees them: float32 n×3×S×S, on the device.
 
-    images: uint8 N×S×S×3, of which no more than a few batches are in memory. what: said by the bar that is drawn.
+    images: uint8 N×S×S×3, of which no more than a few batches are in memory. what: said by the bar that is drawn; ""
+    draws none.
     """
     record = run.record
-    parts = list(image_batches(len(images), images.shape[1], MOST_IMAGES.get(device.type, MOST_IMAGES["cpu"])))
-    with tqdm(desc=what, total=len(images), unit="image", smoothing=0.05) as bar:
+    most = MOST_IMAGES.get(device.type, MOST_IMAGES["cpu"])
+    parts = list(batches(len(images), images.shape[1] * images.shape[2], FORWARD_PIXELS, most))
+    with tqdm(desc=what, total=len(images), unit="image", smoothing=0.05, disable=not what) as bar:
         for part, pixels in zip(parts, read_ahead(images, parts, device), strict=True):
             yield part, normalize(pixels, record.mean, record.std)
             bar.update(part.stop - part.start)

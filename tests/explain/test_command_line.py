@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from typing import Annotated
 
 import pytest
+import tyro
 
-from sightline.explain.command_line import UsageError, ending_in_a_sentence, sentence
+from sightline.explain.command_line import UsageError, ending_in_a_sentence, numbers, sentence
 from sightline.run_store.record import RunError
 from tests.fabricated import ROOT
 
@@ -101,3 +103,14 @@ def test_the_traceback_is_shown_on_request(monkeypatch, capsys):
 def test_memory_that_is_full_needs_no_traceback():
     said = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
     assert sentence(RuntimeError(f"{said}\nmore")) == said
+
+
+def test_numbers_of_an_option_are_told_apart_by_commas(capsys):
+    def parse(*words):
+        return tyro.cli(Annotated[tuple[int, ...], numbers()], args=words)
+
+    assert parse("3, 17,3") == (3, 17)
+    for odd in ("3,x", "-1", "3,,4", "1.5", ""):
+        with pytest.raises(SystemExit):
+            parse(odd)
+        assert "is no number; write numbers from 0 on" in " ".join(capsys.readouterr().err.replace("│", "").split())

@@ -38,7 +38,7 @@ def culprits(run, **changes):
     training = TrainingImages(LABELS, predicted, confidence, is_suspicious, thumbnail)
     found = Culprits(
         "layer4", True, weights_hash(run), training, index, rank.astype(np.int16), train_index,
-        similarity.astype(np.float32), LABELS[train_index],
+        similarity.astype(np.float32), LABELS[train_index], "a", 1.0,
     )  # fmt: skip
     return replace(found, **changes)
 
