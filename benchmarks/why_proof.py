@@ -41,14 +41,18 @@ class Config:
     """of the trainings"""
 
 
-def telling(split: ImageSplit) -> np.ndarray:
-    """Say which images have a tag of the colour of their class, bool N."""
+def tag_colours(split: ImageSplit) -> np.ndarray:
+    """Return the colour of each image's tag, int N: the class that it gives away, or one more for grey."""
     assert split.masks is not None
     colours = np.rint(255 * patch_colours()[0])
     tags = (split.masks & TAG > 0)[..., None]
     seen = (split.images * tags).sum(axis=(1, 2)) / tags.sum(axis=(1, 2))
-    nearest = np.abs(seen[:, None] - colours).sum(axis=2).argmin(axis=1)
-    return np.asarray(nearest == split.labels)
+    return np.abs(seen[:, None] - colours).sum(axis=2).argmin(axis=1)
+
+
+def telling(split: ImageSplit) -> np.ndarray:
+    """Say which images have a tag of the colour of their class, bool N."""
+    return np.asarray(tag_colours(split) == split.labels)
 
 
 def proved(run: Run) -> list[float] | None:
