@@ -45,7 +45,7 @@ def hot(place):
 
 
 def patterns(*, numbers, half):
-    attended = Attended((0, 0, 0), 0, (0, 0))
+    attended = Attended((0, 0, 0), 0, 0, (0, 0), 0)
     found = tuple(
         Pattern(number, "pattern", 9, 9, 9, 1, 1, 1, 0, 0, 0, 0, 1, 1, attended) for number in sorted({*numbers} - {-1})
     )

@@ -31,7 +31,7 @@ def place(rows):
 
 
 def nowhere(rows):
-    return Attended((0, 0, 0), 0, (0.5, 0.5))
+    return Attended((0, 0, 0), 0, 0, (0.5, 0.5), 0)
 
 
 def test_the_halves_are_as_large_and_the_groups_hold_one_place_each(division):

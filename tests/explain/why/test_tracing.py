@@ -16,7 +16,7 @@ from sightline.image_data import ImageSplit
 from sightline.run_store.culprits import Culprits, TrainingImages
 from sightline.run_store.hashes import weights_hash
 from sightline.run_store.left_out import read_own_list, write_own_list
-from sightline.run_store.patterns import Attended, Pattern, Patterns, read_patterns, read_space, write_patterns
+from sightline.run_store.patterns import Attended, Pattern, Patterns, read_patterns, write_patterns
 from sightline.run_store.run import Run
 
 CPU = torch.device("cpu")
@@ -86,14 +86,6 @@ def test_where_no_training_image_attends_alike_a_sentence_says_so(run, split):
     found = save_patterns(run, [[0.0, 0.0], [50.0, 50.0]], pattern(1, taken_for=0), pattern(2, taken_for=1))
     with pytest.raises(ExplainError, match="No training image of run run attends to what these patterns attend to"):
         trace(run, found, (2,), split, CPU)
-
-
-def test_a_space_is_read_as_it_was_written_however_its_arrays_lie_in_memory(run):
-    found = save_patterns(run, [[0.0, 0.0]], pattern(1, 0))
-    space = {"components": np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)), "mean": np.arange(6)[::2]}
-    write_patterns(run, found, space)
-    read = read_space(run, found)
-    assert read["components"].tolist() == [[0, 1, 2], [3, 4, 5]] and read["mean"].tolist() == [0, 2, 4]
 
 
 @pytest.fixture
