@@ -53,7 +53,11 @@ def most_frequent_share(hues: np.ndarray) -> float:
 def false_patterns(run: Run, layer: str, repeats: int) -> int:
     """Return how many groups are significant, in all repeats together, when mistakes fall on any images."""
     features, _ = go_over_images(run, run.load_model(), layer)
-    division, predictions, rng = divide_images(features), run.predictions(), np.random.default_rng(0)
+    division, predictions, rng = (
+        divide_images(features, len(run.record.class_names)),
+        run.predictions(),
+        np.random.default_rng(0),
+    )
     predicted, seen = predictions.column("predicted").astype(int), Attended((0, 0, 0), 0, 0, (0, 0), 0)
     shuffles = (rng.permutation(predictions.wrong) for _ in range(repeats))
     return sum(len(judge_groups(division, predicted, wrong, lambda _: seen)[0]) for wrong in shuffles)

@@ -59,8 +59,8 @@ def find_patterns(run: Run, layer: str = "", device: torch.device | None = None)
     layer = _checked(run, layer)
     model = run.load_model().to(device or torch.device("cpu"))
     features, maps = go_over_images(run, model, layer)
-    division = divide_images(features)
     predictions, images = run.predictions(), run.images()
+    division = divide_images(features, len(predictions.class_names))
     usual = usual_colours(images[_few(np.arange(len(images)))])
 
     def attended(rows: np.ndarray) -> Attended:

@@ -18,20 +18,21 @@ from sightline.run_store.run import Run
 
 MOST_MISTAKES = 50  # of a pattern
 FEWEST_MISTAKES = 10  # of large images
-_PIXELS = 2**20  # of a pattern's mistakes, but for the fewest: to fill in large images takes long
+_PIXELS = 2**23  # of all mistakes that are tried, but for the fewest: to fill in large images takes long
 _AT_ONCE = 64  # images
 
 
 def confirm(run: Run, model: nn.Module, found: Patterns, maps: np.ndarray) -> Patterns:
     """Return the patterns with how many mistakes of their tested half become right when what was attended is covered.
 
-    Up to 50 of each are tried, drawn at random, always the same; of images of more than 144 pixels a side fewer.
+    Up to 50 of each are tried, drawn at random, always the same; of large images fewer, but 10 at least.
     maps: float N×h×w, signed, of all test images and the predicted class. Raises RunError where originals are missing.
     """
     if not found.patterns:
         return found
     may_be_tried = run.predictions().wrong & (found.half == TESTED)
-    most = int(np.clip(_PIXELS // run.record.input_size**2, FEWEST_MISTAKES, MOST_MISTAKES))
+    most = _PIXELS // run.record.input_size**2 // len(found.patterns)
+    most = int(np.clip(most, FEWEST_MISTAKES, MOST_MISTAKES))
     tried = [_draw(np.flatnonzero(may_be_tried & (found.pattern == one.number)), most) for one in found.patterns]
     rows = np.concatenate(tried)
     right = _cover(run, model, rows, maps[rows])

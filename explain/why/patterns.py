@@ -16,7 +16,8 @@ from sightline.explain.why.space import Space, cluster, divide, nearest, overlap
 from sightline.run_store.comparison import holm
 from sightline.run_store.patterns import DISCOVERED, TESTED, Attended, Pattern
 
-GROUPS = 25
+GROUPS_A_CLASS = 2.5  # a pattern is a part of what is taken for a class; with fewer groups it drowns in one of several
+FEWEST_GROUPS, MOST_GROUPS = 25, 250  # where there are images enough; more take minutes
 IMAGES_A_GROUP = 20  # at least, on average, of the half that makes the groups
 LEAST_IMAGES = 2 * 2 * IMAGES_A_GROUP  # two groups of either half
 OTHER_SEEDS = range(1, 6)
@@ -33,10 +34,11 @@ class Division:
     stability: np.ndarray
 
 
-def divide_images(features: np.ndarray) -> Division:
-    """Divide N images by their attended features, float N×K, into groups that one half of them makes.
+def divide_images(features: np.ndarray, classes: int) -> Division:
+    """Divide N images of so many classes by their attended features, float N×K, into groups that one half makes.
 
-    Always the same. Raises ExplainError for fewer than 80 images, or features that are not finite.
+    There are 2.5 groups a class, but 25 to 250, and on average 20 images or more of that half in each. Always the same.
+    Raises ExplainError for fewer than 80 images, or features that are not finite.
     """
     refuse_few(len(features))
     if odd := int((~np.isfinite(features).all(axis=1)).sum()):
@@ -48,7 +50,8 @@ def divide_images(features: np.ndarray) -> Division:
     half[np.random.default_rng(0).permutation(len(half))[: len(half) // 2]] = TESTED
     discovered = features[half == DISCOVERED]
     with tqdm(total=1 + len(OTHER_SEEDS), desc="clustering", unit="time") as progress:
-        space = divide(discovered, min(GROUPS, len(discovered) // IMAGES_A_GROUP))
+        wanted = int(np.clip(GROUPS_A_CLASS * classes, FEWEST_GROUPS, MOST_GROUPS))
+        space = divide(discovered, min(wanted, len(discovered) // IMAGES_A_GROUP))
         progress.update()
         points = space.points(features)
         group, groups = nearest(points, space.centres), len(space.centres)

@@ -23,7 +23,7 @@ def features():
 
 @pytest.fixture(scope="module")
 def division(features):
-    return divide_images(features)
+    return divide_images(features, 10)
 
 
 def place(rows):
@@ -43,11 +43,11 @@ def test_the_halves_are_as_large_and_the_groups_hold_one_place_each(division):
 def test_the_other_half_has_no_say_in_the_groups(features, division):
     changed = features.copy()
     changed[division.half == TESTED] = 1e3
-    assert np.array_equal(divide_images(changed).space.centres, division.space.centres)
+    assert np.array_equal(divide_images(changed, 10).space.centres, division.space.centres)
 
 
 def test_the_division_is_always_the_same(features, division):
-    again = divide_images(features)
+    again = divide_images(features, 10)
     assert np.array_equal(again.group, division.group) and np.array_equal(again.stability, division.stability)
 
 
@@ -129,24 +129,31 @@ def test_an_image_falls_into_the_pattern_in_which_it_lies(features, division):
 @pytest.mark.parametrize("images", [80, 130])
 def test_a_small_split_has_few_groups(images):
     features = np.random.default_rng(0).normal(size=(images, 3)).astype(np.float32)
-    division = divide_images(features)
+    division = divide_images(features, 10)
     assert len(division.space.centres) == images // 2 // 20
     assert division.space.components.shape == (3, 3)  # as many as there are
 
 
+@pytest.mark.parametrize("classes, groups", [(2, 25), (10, 25), (20, 50), (100, 75), (1000, 75)])
+def test_many_classes_have_more_groups_as_far_as_there_are_images(classes, groups, monkeypatch):
+    monkeypatch.setattr("sightline.explain.why.patterns.MOST_GROUPS", 75)
+    features = np.random.default_rng(0).normal(size=(3200, 3)).astype(np.float32)
+    assert len(divide_images(features, classes).space.centres) == groups
+
+
 def test_images_that_are_all_the_same_are_one_group():
-    division = divide_images(np.ones((100, 5), np.float32))
+    division = divide_images(np.ones((100, 5), np.float32), 10)
     patterns, _ = judge_groups(division, np.zeros(100, int), np.arange(100) % 2 == 0, nowhere)
     assert {*division.group} == {0} and patterns == ()
 
 
 def test_too_few_images_are_refused():
     with pytest.raises(ExplainError, match="79 test images, and patterns need 80 or more"):
-        divide_images(np.zeros((79, 5), np.float32))
+        divide_images(np.zeros((79, 5), np.float32), 10)
 
 
 def test_features_that_are_not_finite_are_refused(features):
     broken = features.copy()
     broken[[4, 7], 0] = np.nan, np.inf
     with pytest.raises(ExplainError, match="Of 2 test images the layer returns numbers that are not finite"):
-        divide_images(broken)
+        divide_images(broken, 10)
