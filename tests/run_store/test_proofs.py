@@ -54,28 +54,32 @@ def test_only_mistakes_in_the_patterns_are_counted_and_all_images_are_tested():
     assert found.p_value == pytest.approx(2 * (comb(5, 0) + comb(5, 1)) / 2**5)
     # On the tested half in 0, 1 and 3, against 2.
     assert found.p_tested == pytest.approx(2 * (comb(4, 0) + comb(4, 1)) / 2**4)
+    # Of the counted mistakes 0, 1 and 8, without has all right: of three coins, all alike.
+    assert found.p_mended == pytest.approx(2 / 2**3)
     assert not found.is_proved
 
 
 @pytest.mark.parametrize(
     "without, random, is_proved",
     [
-        ("111111" + "1111", "000000" + "1111", True),  # p = 2/64
+        ("111111" + "1111", "000000" + "1111", True),  # p = 2/64 of either test
         ("111110" + "1111", "000000" + "1111", False),  # p = 2/32: that may be chance
         ("000000" + "1111", "111111" + "1111", False),  # better at random
-        ("001111" + "1111", "100000" + "0000", True),  # p = 2 · (1 + 9)/512
+        ("111111" + "1000", "000000" + "1111", False),  # mended, and for that others are wrong
+        ("000011" + "1111", "100000" + "0000", False),  # p = 2 · (1 + 7)/128 = 0.125 of all, 1 of the mistakes
     ],
 )
-def test_it_is_proved_where_more_is_mended_than_at_random_and_more_than_chance_is_right(without, random, is_proved):
+def test_it_is_proved_where_more_is_mended_and_more_is_right_either_by_more_than_chance(without, random, is_proved):
     found = compare(answers("000000" + "1111"), answers(without), answers(random))
     assert found.is_proved == is_proved
     assert found.sentence.startswith("Proved: " if is_proved else "Not proved: ")
     assert f"{found.without.mended.right} of the 6 mistakes" in found.sentence
 
 
-def test_a_better_model_proves_nothing_where_the_counted_mistakes_are_no_more_mended():
-    better, random = answers("0" + "1" * 9), answers("1" + "0" * 9)
-    assert not compare(answers("0" * 10), better, random, rows=np.array([0])).is_proved
+def test_a_better_model_proves_nothing_where_hardly_more_of_the_counted_mistakes_are_mended():
+    better, random = answers("1" * 20), answers("0" * 20)
+    for counted, is_proved in ((5, False), (6, True)):  # p = 2/32 and 2/64
+        assert compare(answers("0" * 20), better, random, rows=np.arange(counted)).is_proved == is_proved
 
 
 def test_proofs_are_read_as_they_were_written_and_odd_ones_are_refused(fabricated, tmp_path):
