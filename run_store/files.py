@@ -72,6 +72,7 @@ MOST_BYTES = {
     MODEL: 16 * 2**30,
     CHECKPOINT: 64 * 2**30,
 }
+_LIKE = {EPOCHS: MODEL, LISTS: WITHOUT}  # a folder → the file whose bound those in it have
 
 Reading = Literal[
     "record",
@@ -161,7 +162,7 @@ def open_file(run: Path, name: str) -> BufferedReader:
     home, file = (os.path.realpath(path) for path in (run, run / name))
     if not file.startswith(home + os.sep):
         raise FileError("is a link that leads out of the run")
-    return open_regular(file, MOST_BYTES.get(MODEL if name.startswith(f"{EPOCHS}/") else name))
+    return open_regular(file, MOST_BYTES.get(_LIKE.get(name.partition("/")[0], name)))
 
 
 def open_regular(file: str, most: int | None = None) -> BufferedReader:

@@ -283,6 +283,18 @@ def test_a_list_of_patterns_that_were_looked_for_again_since_is_not_used(run, co
     assert left_out(beside(run, f"{ARROWS}-2")).indices.tolist() == circles
 
 
+def test_a_damaged_or_endless_list_is_a_sentence(run, copied):
+    prove(ProveConfig(run.path, ("1",)))
+    file = run.path / files.LISTS / "pattern-1.csv"
+    file.write_text("label\narrow\n")
+    with pytest.raises(RunError, match="lists/pattern-1.csv has no column train_index .*Mend or remove it"):
+        prove(ProveConfig(run.path, ("1",)))
+    with file.open("wb") as stream:
+        stream.truncate(2**40)  # takes no room on the disk
+    with pytest.raises(RunError, match="lists/pattern-1.csv is larger than 65,536 KiB"):
+        prove(ProveConfig(run.path, ("1",)))
+
+
 def test_stale_patterns_and_a_folder_that_leads_out_of_the_run_are_a_sentence(run, copied, tmp_path):
     (run.path / files.LISTS).symlink_to(tmp_path)
     with pytest.raises(RunError, match="lists is a link"):
