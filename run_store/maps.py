@@ -57,7 +57,7 @@ def read_maps(run: Run, method: str, layer: str, target: str, rows: Sequence[int
 
 def maps_stamp(run: Run, method: str, layer: str, target: str) -> files.Stamp:
     """Return the key under which what is made of these maps may be kept. Raises RunError."""
-    return tuple(files.file_stamp(run.path / name) for name in _names(run.path, method, layer, target))
+    return tuple(run.file_stamp(name) for name in _names(run.path, method, layer, target))
 
 
 def stored_kinds(run: Run) -> dict[str, tuple[str, ...]]:

@@ -74,9 +74,10 @@ class Run:
 
         Every file is looked at once: whoever wants to see a later state makes another Run.
         """
-        return tuple(self._file_stamp(name) for name in files.depends_on(reading, self.epoch))
+        return tuple(self.file_stamp(name) for name in files.depends_on(reading, self.epoch))
 
-    def _file_stamp(self, name: str) -> files.FileStamp:
+    def file_stamp(self, name: str) -> files.FileStamp:
+        """Return the stamp of a file of the run, which is looked at once. name: its path in the run, with "/"."""
         if name not in self.kept:
             self.kept[name] = files.file_stamp(self.path / name)
         found: files.FileStamp = self.kept[name]

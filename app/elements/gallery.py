@@ -20,7 +20,7 @@ _CSS = """
 :host { display: block; }
 .grid { container-type: inline-size; display: block; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(94px, 1fr)); gap: 4px; }
-@container (max-width: 420px) { .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
+@container (max-width: 420px) { .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; } }
 .tile {
   box-sizing: border-box; min-width: 0; padding: 4px 4px 3px; border: 2px solid transparent;
   border-radius: var(--st-base-radius); cursor: pointer; color: var(--st-text-color);

@@ -11,8 +11,8 @@ SCATTERED = 0.17  # of a side: where the centres lie farther from their mean tha
 
 # Up to this hue, in degrees, a colour is called so.
 _HUES = (
-    (15, "red"), (40, "orange"), (70, "yellow"), (165, "green"), (195, "turquoise"), (255, "blue"), (290, "purple"),
-    (345, "pink"), (360, "red"),
+    (15, "red"), (40, "orange"), (65, "yellow"), (95, "yellow-green"), (165, "green"), (195, "turquoise"),
+    (255, "blue"), (290, "purple"), (345, "pink"), (360, "red"),
 )  # fmt: skip
 _GREYS = ((48, "black"), (100, "dark grey"), (165, "grey"), (220, "light grey"), (256, "white"))  # up to this lightness
 _NO_HUE, _LITTLE_HUE = 20, 60  # the difference between the largest and the least of red, green and blue

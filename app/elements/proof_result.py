@@ -42,23 +42,23 @@ def beside(run: Run, proof: Proof) -> tuple[Run, Run]:
 
 def _draw_proof(run: Run, proof: Proof, selection: Selection, key: str) -> None:
     without, random = beside(run, proof)
-    title = f"**Trained again without {count(proof.images)} training images** :gray[({escape_markdown(proof.name)})]"
-    st.markdown(title)
+    with st.container(key=f"{key}_head", horizontal=True, vertical_alignment="center", gap="small"):
+        title = f"**Trained again without {count(proof.images)} training images**"
+        st.markdown(f"{title} :gray[({escape_markdown(proof.name)})]", width="stretch")
+        _draw_links(run, proof, (without, random), selection, key)
     try:
         result = loaders.proof_result(run, without, random, proof)
     except RunError as error:
         st.caption(escape_markdown(str(error)))
-        result = None
-    else:
-        if result is None:
-            st.caption(escape_markdown(_how_far(proof, without, random)))
-    if result:
-        st.html(proof_table(result))
-        st.markdown(escape_markdown(result.sentence))
-    _draw_links(run, proof, (without, random), selection, key)
+        return
+    if result is None:
+        st.caption(escape_markdown(_how_far(without, random)))
+        return
+    st.html(proof_table(result))
+    st.markdown(escape_markdown(result.sentence))
 
 
-def _how_far(proof: Proof, without: Run, random: Run) -> str:
+def _how_far(without: Run, random: Run) -> str:
     """Say of each of the two runs how far it is."""
     words = []
     for what, run in (("without them", without), ("without as many at random", random)):
@@ -75,24 +75,23 @@ def _how_far(proof: Proof, without: Run, random: Run) -> str:
 def _draw_links(run: Run, proof: Proof, others: tuple[Run, Run], selection: Selection, key: str) -> None:
     """Draw links to the runs that are there, and the list to take along."""
     there = [one.name for one in others if run_list.find_run(one.name)]
-    with st.container(key=f"{key}_links", horizontal=True, vertical_alignment="center", gap="small"):
-        if len(there) == 2:
-            pair = selection.change(run=there[0], beside=there[1], columns=(), image=None)
-            st.page_link(pages()["Compare"], label="Compare both →", query_params=pair.to_query(), width="content")
-        if there:
-            curves = selection.change(shown=(run.name, *there))
-            st.page_link(pages()["Curves"], label="Their curves →", query_params=curves.to_query(), width="content")
-        if (run.path / proof.listed).is_file():
-            st.download_button(
-                "The list",
-                data=partial(list_csv, run, proof.listed),
-                file_name=safe_name(run.name, Path(proof.listed).stem) + ".csv",
-                mime="text/csv",
-                icon=":material/download:",
-                type="tertiary",
-                on_click="ignore",
-                key=f"{key}_list",
-            )
+    if len(there) == 2:
+        pair = selection.change(run=there[0], beside=there[1], columns=(), image=None)
+        st.page_link(pages()["Compare"], label="Compare both →", query_params=pair.to_query(), width="content")
+    if there:
+        curves = selection.change(shown=(run.name, *there))
+        st.page_link(pages()["Curves"], label="Their curves →", query_params=curves.to_query(), width="content")
+    if (run.path / proof.listed).is_file():
+        st.download_button(
+            "The list",
+            data=partial(list_csv, run, proof.listed),
+            file_name=safe_name(run.name, Path(proof.listed).stem) + ".csv",
+            mime="text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            key=f"{key}_list",
+        )
 
 
 def list_csv(run: Run, name: str) -> bytes:

@@ -18,7 +18,7 @@ from sightline.run_store.run import Run
 from sightline.run_store.thumbnails import thumbnail
 
 MOST_AVERAGED = 500  # images of a pattern, evenly spaced: the mean of more looks the same
-_SIDE = 64  # pixels of a map: the browser enlarges it smoothly
+_SIDES = 32, 64  # pixels of a map, at least and at most: the browser enlarges it smoothly
 _TARGET = "predicted"
 
 
@@ -36,7 +36,7 @@ def means(run: Run, found: Patterns, number: int) -> Means:
     return _means(run, number, found.method, found.layer, _stamp(run, found))
 
 
-@loaders.kept("columns", loaders.computed_once(max_entries=64))
+@loaders.kept("columns", loaders.read_once(64))
 def mistakes(run: Run, number: int) -> np.ndarray:
     """Return the mistakes of a pattern (int64), the most confident first. Raises RunError."""
     found, predictions = loaders.patterns(run), loaders.predictions(run)
@@ -66,7 +66,7 @@ def _stamp(run: Run, found: Patterns) -> Stamp:
         return ()
 
 
-@loaders.kept("columns", loaders.computed_once(max_entries=64))
+@loaders.kept("columns", loaders.read_once(64))
 def _means(run: Run, number: int, method: str, layer: str, stamp: Stamp) -> Means:
     found = loaders.patterns(run)
     rows = found.rows(number) if found else np.zeros(0, int)
@@ -80,7 +80,7 @@ def _means(run: Run, number: int, method: str, layer: str, stamp: Stamp) -> Mean
     return Means(data_url(thumbnail(shared.image)), _painted(shared.map), len(rows))
 
 
-@loaders.kept("columns", loaders.computed_once(max_entries=64))
+@loaders.kept("columns", loaders.read_once(64))
 def _map_urls(run: Run, images: tuple[int, ...], method: str, layer: str, stamp: Stamp) -> tuple[str, ...]:
     maps = _read(run, method, layer, np.array(images, int))
     return () if maps is None else tuple(map(_painted, maps))
@@ -97,5 +97,5 @@ def _painted(values: np.ndarray) -> str:
     if not np.isfinite(values).all():
         return ""
     sign = "positive"
-    colours, largest = colours_for(sign, None), strongest(values, sign)
-    return data_url(paint(values, sign=sign, cells="smooth", colours=colours, largest=largest, size=(_SIDE, _SIDE)))
+    colours, largest, side = colours_for(sign, None), strongest(values, sign), int(np.clip(max(values.shape), *_SIDES))
+    return data_url(paint(values, sign=sign, cells="smooth", colours=colours, largest=largest, size=(side, side)))

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from sightline.run_store.proofs import Proof, rows_hash, write_proofs
 from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
 from tests.e2e.browser_page import MAP, READY, TILE, TRUST_ROW, open_address, pixels_of, prepared
 from tests.fabricated import LAUNCHER, LINES, MARKDOWN, fabricate_run, serve, speak_against
+from tests.written_patterns import FIRST, HARD, write, write_maps
 
 IMAGES = 60  # of ten classes; 0, 5, 10 … are wrong
 TALL = {"width": 1280, "height": 1600}  # nothing has to be scrolled to, so that two screenshots can be compared
@@ -61,6 +63,8 @@ VIEWS = {
     "layers of two runs": View("/layers?run=two&beside=one&image=0", MAP),
     "layers of all classes": View("/layers?run=two&image=0&hide=layer4&classes=all", ".map-classes"),
     "the choice of layers": View("/layers?run=two&image=0", MAP, ".st-key-layers_popover button"),
+    "patterns": View("/patterns?run=one", ".st-key-panel_pattern_2"),
+    "patterns that nobody looked for": View("/patterns?run=two", ".st-key-patterns_find_button button"),
     "trust": View("/trust?run=one", TRUST_ROW),
     "trust of two runs": View("/trust?run=one&beside=three", TRUST_ROW),
     "the rule in trust": View("/trust?run=one", TRUST_ROW, "button:has-text('The rule')"),
@@ -107,6 +111,10 @@ def address(browser, tmp_path_factory):
         for method, layer, gap, control in figures
     ]
     write_quality(Run(runs / "one"), rows)
+    write(Run(runs / "one"), FIRST, HARD)
+    write_maps(Run(runs / "one"))
+    proof = Proof("pattern 1", (1,), "lists/1.csv", 5, "two", "three", "a" * 64, rows_hash(Run(runs / "one")))
+    write_proofs(Run(runs / "one"), [proof])
     write_quality(Run(runs / "three"), [replace(row, final=False, images=500) for row in rows])
     with serve(LAUNCHER, runs) as url:
         yield url
@@ -202,6 +210,11 @@ REACHED = {
         ("layers_show", "overlay"), ("layers_opacity", "Opacity"), ("layers_colours", "Colours"),
         ("layers_measure_images", "Test images"), ("layers_measure_button", "straighten"),
         ("layers_measure_start", "In a terminal"),
+    ],
+    "patterns": [
+        *PICKERS, ("patterns_left_out_1", "1 car"), ("patterns_prove_button", ""), ("patterns_proof_0_head", "Compare"),
+        ("patterns_proof_0_head", "Their curves"), ("pattern_head_1", "Show in Mistakes"), ("patterns_mistakes_1", ""),
+        ("pattern_head_2", "Show in Mistakes"), ("patterns_find_button", ""),
     ],
     "trust": [
         *PICKERS, ("trust_explained", "gavel"), ("trust_explained", "info"), ("trust_again", "straighten"),

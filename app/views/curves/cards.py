@@ -1,10 +1,10 @@
 """What stands out, above the curves: cards of a picture, a sentence made of figures, and a link."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 import streamlit as st
 
@@ -61,10 +61,13 @@ def strongest_pattern(row: RunRow, selection: Selection) -> Card | None:
 KINDS: tuple[Callable[[RunRow, Selection], Card | None], ...] = (strongest_pattern,)
 
 
-def draw_cards(rows: Sequence[RunRow], selection: Selection) -> None:
-    """Draw what stands out of the runs that are drawn, the chosen one first."""
-    ordered = sorted(rows, key=lambda row: (row.name != selection.run, row.name != selection.beside))
-    cards = [card for kind in KINDS for row in ordered if (card := kind(row, selection))][:MOST_CARDS]
+def draw_cards(rows: Sequence[RunRow], drawn: Container[str], selection: Selection) -> None:
+    """Draw what stands out of the chosen run, the pinned one, those that are drawn, and all others, in this order."""
+    ordered = sorted(
+        rows, key=lambda row: (row.name != selection.run, row.name != selection.beside, row.name not in drawn)
+    )
+    found = (card for kind in KINDS for row in ordered if (card := kind(row, selection)))
+    cards = list(islice(found, MOST_CARDS))
     if not cards:
         return
     for number, (column, card) in enumerate(zip(st.columns(len(cards), gap="small"), cards, strict=True)):

@@ -92,7 +92,7 @@ def draw(before: Any) -> None:
     shown = shown_names(listed, selection)
     progress = read_progress({*shown, *chosen})
     rows = [row for row in progress if row.name in shown]
-    draw_cards(rows, selection)
+    draw_cards(progress, shown, selection)
     with st.container(key="panel_curves", border=True, gap="small"):
         draw_curve_settings({name: titles[name] for name in listed}, rows, selection)
         try:

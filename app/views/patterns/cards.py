@@ -41,7 +41,7 @@ class Facts:
     differing: tuple[Differing, ...]
 
 
-@loaders.kept("columns", loaders.computed_once(max_entries=64))
+@loaders.kept("columns", loaders.read_once(64))
 def facts(run: Run, number: int) -> Facts:
     """Return what the predictions say of a pattern. Raises RunError."""
     found, predictions, wrong = loaders.patterns(run), run.predictions(), mistakes(run, number)
@@ -63,7 +63,7 @@ def draw_card(run: Run, found: Patterns, pattern: Pattern, predictions: Predicti
         left, right = st.columns([620, 560], gap="medium")
         with left:
             st.html(card_html(pattern, known, means(run, found, pattern.number), predictions.class_names))
-        with right.container(gap="xsmall"):
+        with right.container(key=f"pattern_images_{pattern.number}", gap="xsmall"):
             with st.container(key=f"pattern_head_{pattern.number}", horizontal=True, vertical_alignment="center"):
                 st.caption("Its most confident mistakes; point at one to see it without its map", width="stretch")
                 link = pages()["Mistakes"]
@@ -71,7 +71,7 @@ def draw_card(run: Run, found: Patterns, pattern: Pattern, predictions: Predicti
             items = gallery_items(run, predictions, np.array(known.mistakes, int))
             for item, over in zip(items, map_urls(run, found, known.mistakes), strict=False):
                 item["over"] = over
-            picked = draw_gallery(items, key=key, label=f"Mistakes of pattern {pattern.number}", on={})
+            picked = draw_gallery(items, key=key, label=f"Mistakes of pattern {pattern.number}", on={}, columns=5)
     image = picked.pick if picked.pick is not None else picked.open
     if image is not None:
         st.switch_page(pages()["Mistakes"], query_params=shown.change(image=int(image)).to_query())

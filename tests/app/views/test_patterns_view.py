@@ -7,7 +7,6 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,40 +14,19 @@ import pytest
 from sightline.app.elements.pattern_words import colour_words, place_words
 from sightline.app.elements.proof_result import list_csv
 from sightline.app.runs import processes
-from sightline.run_store.hashes import weights_hash
-from sightline.run_store.maps import MapsWriter
-from sightline.run_store.patterns import Attended, Covered, Pattern, Patterns, write_patterns
+from sightline.run_store.patterns import Attended
 from sightline.run_store.proofs import Proof, rows_hash, write_proofs
 from sightline.run_store.run import Run
 from tests.app.test_app import gallery_of, text_of
 from tests.app_pages import edit_predicted, edit_record, open_page
 from tests.fabricated import fabricate_run
-
-RED = Attended((200.0, 30.0, 40.0), 0.12, 0.05, (0.1, 0.2), 0.1)
-FIRST = Pattern(
-    number=1, kind="pattern", images=6, tested=4, mistakes=3, error_rate=0.75, low=0.2, high=0.99, rest_rate=0.1,
-    same_classes_rate=0.2, p_value=0.0001, p_same_classes=0.01, stability=0.9, taken_for=1, attended=RED,
-    covered=Covered(mistakes=3, right=2, right_at_random=0, p_value=0.5),
-)  # fmt: skip
-HARD = Pattern(
-    number=2, kind="hard class", images=3, tested=2, mistakes=2, error_rate=1.0, low=0.2, high=1.0, rest_rate=0.3,
-    same_classes_rate=0.9, p_value=0.03, p_same_classes=0.8, stability=0.4, taken_for=2,
-    attended=Attended((20.0, 30.0, 220.0), 0.01, 0.2, (0.5, 0.5), 0.1),
-)  # fmt: skip
-OF_IMAGES = (1, 1, 1, -1, 1, 1, 2, 2, -1, -1, 1, 2)  # of which 0, 5 and 10 are mistakes
+from tests.written_patterns import FIRST, HARD, OF_IMAGES, write, write_maps
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, fabricated):
     monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
     return Run(Path(shutil.copytree(fabricated, tmp_path / "runs" / "run")))
-
-
-def write(run, *patterns, of_images=OF_IMAGES):
-    kept = [number if number <= len(patterns) else -1 for number in of_images]
-    halves = np.arange(len(kept), dtype=np.int8) % 2
-    found = Patterns("layer4", "gradcam", 25, weights_hash(run), patterns, np.array(kept), halves)
-    write_patterns(run, found, {})
 
 
 def test_a_pattern_is_a_set_in_mistakes(run):
@@ -127,11 +105,7 @@ def test_their_maps_lie_over_them_where_they_are_stored(run):
     write(run, FIRST)
     app = open_page("patterns")
     assert "over" not in gallery_of(app)["items"][0] and "Without maps: The maps are gone" in said_by(app)
-    maps = np.zeros((12, 4, 4), np.float32)
-    maps[:, 0, 0] = 1
-    writer = MapsWriter(run, "gradcam", "layer4", "predicted", (4, 4))
-    writer.write(np.arange(12), maps)
-    writer.finish()
+    write_maps(run)
     app.run()
     assert all(item["over"].startswith("data:image/png") for item in gallery_of(app)["items"])
     assert "Without maps" not in said_by(app) and "Mean map of 6 images, hottest: top left" in said_by(app)
