@@ -178,13 +178,22 @@ def _draw_words(place: DeltaGenerator, name: str, predictions: Predictions, want
     st.session_state[key] = asked if asked in images else None
     place.selectbox(
         escape_markdown(name),
-        sorted(words),
+        in_natural_order(words),
         format_func=lambda word: f"{word} · {count(images[word])}",
         index=None,
         placeholder="any",
         key=key,
         on_change=lambda: _ask(name, st.session_state[key]),
     )
+
+
+def in_natural_order(words: Sequence[str]) -> list[str]:
+    """Sort words; numbers among them come first, by what they count.
+
+    >>> in_natural_order(["b", "10", "9", "a"])
+    ['9', '10', 'a', 'b']
+    """
+    return sorted(words, key=lambda word: (not word.isdecimal(), len(word) * word.isdecimal(), word))
 
 
 def _draw_range(place: DeltaGenerator, name: str, predictions: Predictions, selection: Selection) -> None:

@@ -81,8 +81,10 @@ def _draw_start(run: Run, left_out: LeftOut, view: str, is_looked_at_again: bool
         on_click=_start,
         args=(run, left_out),
     )
-    seconds = sum(epoch.seconds for epoch in loaders.metrics(run) if isfinite(epoch.seconds))
-    took = f", which took {duration(seconds)}" if seconds else ""
+    took = ""
+    with suppress(RunError):  # of damaged curves, which the training itself does not need
+        seconds = sum(epoch.seconds for epoch in loaders.metrics(run) if isfinite(epoch.seconds))
+        took = f", which took {duration(seconds)}" if seconds else ""
     st.caption(
         f"Two trainings of as many steps as this run's{took}: one without the training images that belong to them, one "
         "without as many at random. What was stopped goes on."

@@ -63,13 +63,16 @@ def _how_far(without: Run, random: Run) -> str:
     words = []
     for what, run in (("without them", without), ("without as many at random", random)):
         try:
-            epochs = loaders.metrics(run)
             planned = loaders.record(run).recipe.get("epochs") if run.exists else None
+            words.append(
+                f"{what} {count(len(loaders.metrics(run)))} of {planned} epochs" if planned else f"{what} none"
+            )
         except RunError as error:
             words.append(str(error))
-            continue
-        words.append(f"{what}: {count(len(epochs))} of {planned} epochs" if run.exists else f"{what}: not there")
-    return f"Not finished: {'; '.join(words)}. The same command goes on where it stopped."
+    how_far = "; ".join(words)
+    if any(run.exists and loaders.status(run).state == "running" for run in (without, random)):
+        return f"Being trained: {how_far}."
+    return f"Not finished: {how_far}. The same button goes on where it stopped."
 
 
 def _draw_links(run: Run, proof: Proof, others: tuple[Run, Run], selection: Selection, key: str) -> None:

@@ -91,6 +91,8 @@ def test_a_view_shows_an_odd_run_without_a_complaint(runs, odd_runs, name, view)
         assert len(images_of(app)) == min(24, ODD_RUNS[name][0])
     elif view == "layers":
         assert has_maps(app)
+    elif view == "patterns":
+        assert "What do the mistakes share?" in said_by(app)
     elif view == "trust":
         assert "Not measured yet" in said_by(app)
     elif name in ("one class", "no mistakes"):

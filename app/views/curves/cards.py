@@ -41,15 +41,17 @@ def strongest_pattern(row: RunRow, selection: Selection) -> Card | None:
     """Return what is said of a run's strongest pattern; None where it has none, or it cannot be read."""
     with suppress(RunError):
         found = loaders.patterns(row.run)
-        if found and found.patterns and found.patterns[0].kind == "pattern":
-            shown = mistakes(row.run, 1)[:TILES].tolist()
+        strongest = next((one for one in found.patterns if one.kind == "pattern"), None) if found else None
+        if found and strongest:
+            shown = mistakes(row.run, strongest.number)[:TILES].tolist()
             folder = thumbnails_url(row.run, st.get_option("server.baseUrlPath"))
             urls = (f"{folder}/{image}.png" for image in shown)
             names = loaders.record(row.run).class_names
+            title = f"{row.title} · pattern {strongest.number}"
             return Card(
-                f":gray[{escape_markdown(row.title)} · pattern 1:] {strongest_sentence(found.patterns[0], names)}",
+                f":gray[{escape_markdown(title)}:] {strongest_sentence(strongest, names)}",
                 tuple(zip_longest(urls, map_urls(row.run, found, shown), fillvalue="")),
-                f"Pattern 1 of {row.title}: its most confident mistakes under their maps",
+                f"{title}: its most confident mistakes under their maps",
                 "Patterns",
                 "What do its mistakes share? Open Patterns →",
                 selection.change(run=row.name),

@@ -56,8 +56,9 @@ def facts(run: Run, number: int) -> Facts:
 def draw_card(run: Run, found: Patterns, pattern: Pattern, predictions: Predictions, selection: Selection) -> None:
     """Draw a pattern, with a link that makes it the current set in Mistakes. Raises RunError."""
     known, key = facts(run, pattern.number), f"patterns_mistakes_{pattern.number}"
+    of_pattern = (("pattern", str(pattern.number)),)
     shown = selection.change(
-        label=None, predicted=None, outcome="wrong", columns=(("pattern", str(pattern.number)),), image=None
+        label=None, predicted=None, outcome="wrong", columns=of_pattern, image=None, epoch=None, behind=False
     )
     with st.container(key=f"panel_pattern_{pattern.number}", border=True):
         left, right = st.columns([620, 560], gap="medium")

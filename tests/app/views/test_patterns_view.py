@@ -17,7 +17,7 @@ from sightline.app.runs import processes
 from sightline.run_store.patterns import Attended
 from sightline.run_store.proofs import Proof, rows_hash, write_proofs
 from sightline.run_store.run import Run
-from tests.app.test_app import gallery_of, text_of
+from tests.app.test_app import gallery_of, html_of, markdown_of, text_of
 from tests.app_pages import edit_predicted, edit_record, open_page
 from tests.fabricated import fabricate_run
 from tests.written_patterns import FIRST, HARD, OF_IMAGES, write, write_maps
@@ -134,6 +134,15 @@ def test_where_nothing_is_found_the_page_says_what_was_tried(run):
 def test_where_only_a_hard_class_is_found_no_pattern_is_claimed(run):
     write(run, replace(HARD, number=1, images=6))
     assert "**No pattern was found**, only 1 hard class." in said_by(open_page("patterns"))
+
+
+def test_names_of_other_people_are_words_and_nothing_else(run):
+    edit_record(run.path, class_names=["<img src=x onerror=alert(1)>", ":red[x]", "![x](http://a.b/c.png)"])
+    write(run, FIRST, replace(HARD, kind="pattern"))
+    for view in ("curves", "patterns"):
+        app = open_page(view)
+        assert ":red[x]" not in markdown_of(app) and "<img src=x" not in html_of(app)
+    assert app.pills[0].options[0] == r"1 \:red\[x\]" and "<b dir='auto'>:red[x]</b>" in html_of(app)
 
 
 def test_a_further_column_that_differs_stands_on_the_card(run):
@@ -373,7 +382,7 @@ def test_a_proof_that_was_stopped_says_how_far_its_runs_are(run):
     (run.path.parent / PROOF.without / "predictions.parquet").unlink()
     shutil.rmtree(run.path.parent / PROOF.random)
     said = said_by(open_page("patterns", run="run"))
-    assert "Not finished: without them: 20 of 20 epochs; without as many at random: not there." in said
+    assert "Not finished: without them 20 of 20 epochs; without as many at random none." in said
     assert "goes on where it stopped" in said
 
 
