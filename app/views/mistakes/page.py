@@ -15,6 +15,7 @@ from sightline.app.maps.predicted import draw_picture
 from sightline.app.runs import loaders
 from sightline.app.views.mistakes.alike import draw_alike
 from sightline.app.views.mistakes.overview import draw_confusion, draw_tables
+from sightline.app.views.mistakes.shared import draw_shared
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 
@@ -35,6 +36,7 @@ def draw(run: Run, selection: Selection) -> None:
     with middle, st.container(key="panel_set", border=True, gap="small"):
         draw_headline(predictions, current, selection)
         draw_filters(predictions, selection)
+        draw_shared(run, predictions, current.rows, selection)
         _draw_set(run, predictions, current, selection)
     with right, st.container(key="panel_inspector", border=True, gap="small"):
         draw_inspector(run, predictions, current, picture=lambda subject: draw_picture(run, subject, selection))

@@ -9,20 +9,15 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
+from sightline.app.elements.attended import attended_html
 from sightline.app.elements.gallery import draw_gallery, gallery_items
-from sightline.app.elements.pattern_words import (
-    SCATTERED,
-    covered_words,
-    place_words,
-    rate_words,
-    size_words,
-    standing_out_words,
-)
+from sightline.app.elements.pattern_words import covered_words, place_words, rate_words
 from sightline.app.elements.text import count, counted, p_words, percent
-from sightline.app.maps.patterns import Means, map_urls, means, mistakes
+from sightline.app.maps.patterns import map_urls, means, mistakes
+from sightline.app.maps.shared import Means
 from sightline.app.runs import loaders
 from sightline.explain.why.differing import Differing, find_differing
-from sightline.run_store.patterns import Attended, Pattern, Patterns
+from sightline.run_store.patterns import Pattern, Patterns
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 
@@ -82,7 +77,7 @@ def card_html(pattern: Pattern, known: Facts, pictures: Means, class_names: Sequ
     """Write pictures and figures of a pattern."""
     name = "Pattern" if pattern.kind == "pattern" else "Group"
     title = f"<b>{name} {pattern.number}</b> taken for <b dir='auto'>{escape(class_names[pattern.taken_for])}</b>"
-    lines = [*_figures(pattern), _attended(pattern.attended)]
+    lines = [*_figures(pattern), attended_html(pattern.attended)]
     if pattern.covered:
         lines.append(f"<p>{escape(covered_words(pattern.covered))}</p>")
     lines.append(f'<p class="confusions">{_confusions(known, class_names)}</p>')
@@ -121,19 +116,6 @@ def _figures(pattern: Pattern) -> list[str]:
         f"for the same. Found again from other starts: {percent(pattern.stability, 0)} alike."
     )
     return [f'<div class="rates">{bars}</div>', f'<p class="soft">{escape(tests)}</p>']
-
-
-def _attended(attended: Attended) -> str:
-    """Write swatch, size and place, and draw them in a frame."""
-    colour = "rgb({:.0f} {:.0f} {:.0f})".format(*attended.colour) if attended.stands_out else "grey"
-    side = max(8.0, 100 * attended.size**0.5)
-    left, top = (min(max(100 * share - side / 2, 0), 100 - side) for share in attended.place)
-    blob = f'<i style="left:{left:.0f}%;top:{top:.0f}%;width:{side:.0f}%;height:{side:.0f}%;background:{colour}"></i>'
-    words = f"{size_words(attended)}, {place_words(attended)}, {standing_out_words(attended)}"
-    frame = f'<span class="frame" aria-hidden="true">{blob}</span>' if attended.spread <= SCATTERED else ""
-    swatch = f'<span class="swatch" aria-hidden="true" style="background:{colour}"></span>'
-    shown = swatch if attended.stands_out else ""
-    return f'<div class="attended">{frame}{shown}<span>Attended: <b>{words}</b></span></div>'
 
 
 def _confusions(known: Facts, class_names: Sequence[str]) -> str:

@@ -1,0 +1,83 @@
+"""What any set of test images shares, from stored maps: mean image, mean map, what was attended. No Streamlit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sightline.app.elements.thumbnails import data_url
+from sightline.app.maps.paint import paint, strongest
+from sightline.app.maps.settings import colours_for
+from sightline.app.runs import loaders
+from sightline.explain.why.shared import find_shared, usual_colours
+from sightline.run_store.files import Stamp
+from sightline.run_store.maps import maps_stamp, read_maps
+from sightline.run_store.patterns import Attended
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
+from sightline.run_store.thumbnails import thumbnail
+
+MOST_AVERAGED = 500  # images of a set, evenly spaced: the mean of more looks the same
+TARGET = "predicted"
+_SIDES = 32, 64  # pixels of a map, at least and at most: the browser enlarges it smoothly
+
+
+@dataclass(frozen=True)
+class Means:
+    """Mean image and mean map as data URLs, of how many images, and what was attended in them.
+
+    map: "" and attended: None where no maps are stored, or not to be read, as problem says.
+    """
+
+    image: str
+    map: str
+    images: int
+    attended: Attended | None = None
+    problem: str = ""
+
+
+def means_of(run: Run, rows: np.ndarray, method: str, layer: str) -> Means:
+    """Return what test images (int n, at least one) share, by their stored maps of that kind. Raises RunError."""
+    return _means(run, _few(rows).tobytes(), method, layer, stamp_of(run, method, layer))
+
+
+def _few(rows: np.ndarray) -> np.ndarray:
+    """Return MOST_AVERAGED of the rows at most, int64, whatever their order."""
+    return np.sort(rows)[:: -(-len(rows) // MOST_AVERAGED)].astype(np.int64)
+
+
+def stamp_of(run: Run, method: str, layer: str) -> Stamp:
+    """Return the key under which what is made of these maps may be kept; where they have no name, an empty one."""
+    try:
+        return maps_stamp(run, method, layer, TARGET)
+    except RunError:
+        return ()
+
+
+@loaders.kept("images", loaders.computed_once(max_entries=16))
+def _usual_colours(run: Run) -> np.ndarray:
+    images = loaders.images(run)
+    return usual_colours(images[_few(np.arange(len(images)))])
+
+
+@loaders.kept("maps", loaders.computed_once(max_entries=128))
+def _means(run: Run, rows: bytes, method: str, layer: str, stamp: Stamp) -> Means:
+    numbers = np.frombuffer(rows, np.int64)
+    images = loaders.images(run)[numbers]
+    try:
+        maps, problem = read_maps(run, method, layer, TARGET, numbers), ""
+    except RunError as error:
+        maps, problem = None, str(error)
+    if maps is None:
+        mean = np.rint(images.mean(axis=0)).astype(np.uint8)
+        return Means(data_url(thumbnail(mean)), "", len(numbers), None, problem)
+    found = find_shared(images, maps, _usual_colours(run))
+    return Means(data_url(thumbnail(found.image)), painted(found.map), len(numbers), found.attended)
+
+
+def painted(values: np.ndarray) -> str:
+    """Return a map as a data URL, "" where it is not finite."""
+    if not np.isfinite(values).all():
+        return ""
+    sign = "positive"
+    colours, largest, side = colours_for(sign, None), strongest(values, sign), int(np.clip(max(values.shape), *_SIDES))
+    return data_url(paint(values, sign=sign, cells="smooth", colours=colours, largest=largest, size=(side, side)))
