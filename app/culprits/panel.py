@@ -61,7 +61,8 @@ def _draw_tiles(run: Run, subject: Subject, selection: Selection, view: str) -> 
         behind = stored_behind(run, found, subject.image or 0) if found else None
     except RunError as error:
         st.caption(escape_markdown(str(error)))
-        draw_search(run, view)
+        if run.epoch is None:
+            draw_search(run, view)
         return None
     if found is None or is_searched(run):
         draw_search(run, view)

@@ -1,7 +1,7 @@
 """The current set's headline, filters as removable chips, order and download."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -61,8 +61,8 @@ def headline(predictions: Predictions, shown: int, selection: Selection) -> str:
     return f"**{count(shown)}** :gray[{of}]"
 
 
-def draw_filters(predictions: Predictions, selection: Selection) -> None:
-    """Draw the outcome, the chips, and the form with every other filter."""
+def draw_filters(predictions: Predictions, selection: Selection, more: Callable[[], None] | None = None) -> None:
+    """Draw the outcome, the chips, and the form with every other filter. more: draws what stands behind it."""
     wanted = selection.filter(predictions.class_names)
     images = predictions.outcome_counts(wanted)
     with st.container(key="filters", horizontal=True, vertical_alignment="center", gap="small"):
@@ -84,6 +84,8 @@ def draw_filters(predictions: Predictions, selection: Selection) -> None:
         if form.open:  # drawing it takes longer than all other filters
             with form:
                 _draw_filter_form(predictions, wanted, selection)
+        if more:
+            more()
 
 
 def explain_nothing(selection: Selection) -> str:

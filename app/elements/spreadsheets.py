@@ -4,6 +4,7 @@ from numbers import Number
 
 import numpy as np
 
+from sightline.run_store.culprits import Culprits
 from sightline.run_store.formulas import no_formula
 from sightline.run_store.predictions import Predictions
 
@@ -28,6 +29,30 @@ def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
         table = pd.concat([table, shares], axis=1)
     whole = table.rename(columns=no_formula)
     return whole.to_csv(index=False, float_format="%.6g").encode("utf-8", "replace")
+
+
+def ringleaders_as_csv(predictions: Predictions, found: Culprits, images: np.ndarray) -> bytes:
+    """Write the training images behind these test images, behind most of them first, as `sightline prove` reads a list.
+
+    Columns: train_index, label (name), pattern (that of most of the images it is behind, where patterns are known),
+    similarity (the largest), mistakes (of the images, how many it is behind), suspicious (yes, or empty).
+    """
+    import pandas as pd
+
+    behind = np.isin(found.index, images)
+    rows = pd.DataFrame({"train_index": found.train_index[behind], "similarity": found.similarity[behind]})
+    words = predictions.words.get("pattern")
+    if words is not None:
+        rows["pattern"] = np.array([*words.words, None], dtype=object)[words.codes[found.index[behind]]]
+    known = rows.groupby("train_index")
+    train_index, counts = found.behind(images)
+    table = pd.DataFrame({"train_index": train_index, "mistakes": counts}).set_index("train_index")
+    table["label"] = [no_formula(predictions.class_names[code]) for code in found.training.label[train_index]]
+    table["pattern"] = known["pattern"].agg(lambda of: next(iter(of.mode()), "")) if words is not None else ""
+    table["similarity"] = known["similarity"].max().round(4)
+    table["suspicious"] = np.where(found.training.suspicious[train_index], "yes", "")
+    columns = ["label", "pattern", "similarity", "mistakes", "suspicious"]
+    return table[columns].to_csv().encode("utf-8", "replace")
 
 
 def _cell(value: object) -> object:

@@ -1,5 +1,7 @@
 """Where does it fail? Confusion on the left, the current set in the middle, the primary image on the right."""
 
+from functools import partial
+
 import streamlit as st
 
 from sightline.app.address.selection import Selection
@@ -15,6 +17,7 @@ from sightline.app.maps.predicted import draw_picture
 from sightline.app.runs import loaders
 from sightline.app.views.mistakes.alike import draw_alike
 from sightline.app.views.mistakes.overview import draw_confusion, draw_tables
+from sightline.app.views.mistakes.ringleaders import draw_ringleaders, draw_switch, known_culprits
 from sightline.app.views.mistakes.shared import draw_shared
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
@@ -35,9 +38,13 @@ def draw(run: Run, selection: Selection) -> None:
             draw_tables(predictions, selection)
     with middle, st.container(key="panel_set", border=True, gap="small"):
         draw_headline(predictions, current, selection)
-        draw_filters(predictions, selection)
+        known = known_culprits(run)
+        draw_filters(predictions, selection, more=partial(draw_switch, selection) if known else None)
         draw_shared(run, predictions, current.rows, selection)
-        _draw_set(run, predictions, current, selection)
+        if known and selection.behind and len(current.rows):
+            draw_ringleaders(run, known, predictions, current, selection, page_size(_GALLERY))
+        else:
+            _draw_set(run, predictions, current, selection)
     with right, st.container(key="panel_inspector", border=True, gap="small"):
         draw_inspector(run, predictions, current, picture=lambda subject: draw_picture(run, subject, selection))
         if current.image is not None:

@@ -1,8 +1,6 @@
 """Which training images say so? In Mistakes and Layers, through AppTest: the training images are written by hand."""
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,15 +46,6 @@ def write(run, **changes):
     pictures = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.full((3, 32, 32, 3), 100, np.uint8)
     maps = np.stack([np.stack([MAP, MAP[::-1]])] * len(found.index))
     write_culprits(run, found, np.zeros((len(LABELS), 4), np.float16), pictures, maps)
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, fabricated):
-    monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("SIGHTLINE_DATASETS", str(tmp_path / "images"))
-    run = Run(Path(shutil.copytree(fabricated, tmp_path / "runs" / "run")))
-    edit_record(run.path, fingerprints={"train": "a", "test": "b"}, dataset="planted-shapes:honest")
-    return Run(run.path)
 
 
 @pytest.fixture
