@@ -74,12 +74,6 @@ def _means(run: Run, rows: bytes, method: str, layer: str, stamp: Stamp) -> Mean
     return Means(data_url(thumbnail(found.image)), painted(found.map), len(numbers), found.attended)
 
 
-@loaders.kept("images", loaders.read_once(8))
-def _usual_colours(run: Run) -> np.ndarray:
-    images = loaders.images(run)
-    return usual_colours(images[:: len(images) // MOST_AVERAGED + 1])
-
-
 def painted(values: np.ndarray) -> str:
     """Return a map as a data URL, "" where it is not finite."""
     if not np.isfinite(values).all():
