@@ -4,7 +4,7 @@ import csv
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from sightline.run_store import files
+from sightline.run_store.patterns import Attended, Pattern
 
 MAP = "maps/gradcam/layer4/predicted.npy"
 NAMES = (*files.WRITTEN, files.NOTE, files.LOCK, MAP, MAP.replace(".npy", ".scale.npy"))
@@ -129,15 +130,26 @@ _FIELDS = (
 )  # fmt: skip
 
 
+_PATTERN_FIELDS = (*(field.name for field in fields(Pattern)), *(field.name for field in fields(Attended)))
+_FIELDS_OF = {
+    files.RECORD: _FIELDS,
+    files.NOTE: ("name", "text", "hidden"),
+    files.PATTERNS: ("layer", "method", "groups", "weights", "patterns", *_PATTERN_FIELDS),
+}
+
+
 @st.composite
 def value_in_json(draw: st.DrawFn) -> Damage:
-    name = draw(st.sampled_from((files.RECORD, files.RECORD, files.NOTE)))
-    field = draw(st.sampled_from(_FIELDS if name == files.RECORD else ("name", "text", "hidden")))
+    name = draw(st.sampled_from((files.RECORD, files.RECORD, files.NOTE, files.PATTERNS)))
+    field = draw(st.sampled_from(_FIELDS_OF[name]))
     value = draw(_json)
     inside = draw(st.booleans())
 
     def do(run: Path) -> None:
-        content = json.loads(undamaged(run / name).read_text())
+        whole = content = json.loads(undamaged(run / name).read_text())
+        if name == files.PATTERNS and field in _PATTERN_FIELDS:
+            content = whole["patterns"][0]
+            content = content if field in content else content["attended"]
         old = content.get(field)
         if inside and isinstance(old, list):
             content[field] = [value, *old[1:]]
@@ -145,7 +157,7 @@ def value_in_json(draw: st.DrawFn) -> Damage:
             content[field] = {key: value for key in old} | {"odd": value}
         else:
             content[field] = value
-        (run / name).write_text(json.dumps(content))
+        (run / name).write_text(json.dumps(whole))
 
     return Damage(f"{name}: {field} = {value!r}{' inside' if inside else ''}", do)
 

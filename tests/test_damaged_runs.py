@@ -19,10 +19,12 @@ from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.explain.judging.measures import MEASURES
 from sightline.model_zoo.graph import export_graph
 from sightline.run_store import files
+from sightline.run_store.hashes import weights_hash
 from sightline.run_store.history import no_history
 from sightline.run_store.left_out import left_out
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.note import RunNote, write_note
+from sightline.run_store.patterns import Attended, Covered, Pattern, Patterns, read_patterns, read_space, write_patterns
 from sightline.run_store.quality import INPUT, QualityRow, read_values, write_quality, write_values
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -67,12 +69,31 @@ def root(tmp_path_factory):
         ],
     )
     write_values(run, {(method, layer): {"road_gap": np.linspace(0, 1, 12)} for method, layer, _ in kinds})
+    _save_patterns(run)
     shutil.copytree(whole, runs / "fine")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIGHTLINE_RUNS", str(runs))
         for view in VIEWS:  # what the first page imports and keeps is no run's fault
             open_page(view, run="fine", map="shown")
         yield runs
+
+
+def _save_patterns(run):
+    """A pattern and a hard class, of six images each, that were covered, and not."""
+    attended = Attended((200.0, 30.0, 40.0), 0.2, 0.05, (0.1, 0.2), 0.3)
+    of_both = {"images": 6, "tested": 3, "mistakes": 2, "error_rate": 0.7, "low": 0.2, "high": 0.9, "rest_rate": 0.1}
+    of_both |= {"same_classes_rate": 0.2, "p_value": 0.01, "p_same_classes": 0.1, "stability": 0.9, "taken_for": 2}
+    kinds = (("pattern", Covered(2, 1, 0, 1.0)), ("hard class", None))
+    patterns = tuple(
+        Pattern(number, kind, **of_both, attended=attended, covered=covered)
+        for number, (kind, covered) in enumerate(kinds, 1)
+    )
+    halves = np.arange(12, dtype=np.int8) % 2
+    found = Patterns("layer4", "gradcam", 3, weights_hash(run), patterns, np.repeat([1, 2], 6), halves)
+    values = {
+        name: np.zeros(shape, np.float32) for name, shape in (("mean", 4), ("components", (2, 4)), ("centres", (3, 2)))
+    }
+    write_patterns(run, found, values | {"numbers": np.array([1, 0, 2])})
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +145,7 @@ def test_a_damaged_run_is_shown_or_named_and_leaves_the_others_alone(root, most_
         assert listed.selectbox(key="shell_run").value == "fine"
         with suppress(RunError):
             read_values(Run(hurt))  # which no page does
-        for read in (Run.history, left_out):
+        for read in (Run.history, left_out, lambda run: read_space(run, read_patterns(run))):
             with suppress(RunError):
                 read(Run(hurt))
         with TestClient(Starlette(routes=ROUTES)) as browser:
