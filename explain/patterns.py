@@ -165,11 +165,9 @@ def summary(found: Patterns, wrong: np.ndarray) -> str:
     tested = wrong & (found.half == TESTED)
     kinds = [one.kind for one in found.patterns]
     held = int((tested & (found.pattern > 0)).sum())
-    counts = " and ".join(
-        f"{kinds.count(kind)} {names[kinds.count(kind) != 1]}"
-        for kind, names in (("pattern", ("pattern", "patterns")), ("hard class", ("hard class", "hard classes")))
-        if kind in kinds
-    )
+    several = {"pattern": "patterns", "hard class": "hard classes"}
+    numbers = {kind: kinds.count(kind) for kind in several if kind in kinds}
+    counts = " and ".join(f"{number} {kind if number == 1 else several[kind]}" for kind, number in numbers.items())
     share = f"{held:,} of the {int(tested.sum()):,} mistakes ({held / tested.sum():.0%})"
     return f"{counts} among {how}, with {share} that are made there."
 
@@ -178,7 +176,7 @@ def main() -> None:
     """Run the command `sightline patterns`."""
     config = tyro.cli(PatternsConfig, prog="sightline patterns")
     signal.signal(signal.SIGTERM, ALONE.interrupt)
-    with ending_in_a_sentence(interrupted="nothing was written; the same command begins again."):
+    with ending_in_a_sentence(interrupted="what was found before is kept; the same command begins again."):
         keep_freed_memory()
         run, device = Run(config.run), choose_device(config.device)
         with together(ALONE, run, device):
