@@ -19,9 +19,11 @@ from sightline.run_store import files
 from sightline.run_store.culprits import culprit_maps, read_culprits, training_features, training_thumbnails
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
+from sightline.training.foreign.recorded import record
 from tests.app_pages import edit_record
 from tests.fabricated import fabricate_run
 from tests.odd_runs import make_odd_run
+from tests.tiny_networks import convnext, token_network
 
 pytestmark = pytest.mark.usefixtures("data_dir")
 WRITTEN = (
@@ -240,3 +242,21 @@ def test_classes_without_training_images_have_none_behind_them(tmp_path):
     assert "behind 1 of 2 mistakes stand 3 of the 3 training images" in influence(run, dataset=dataset)
     found = read_culprits(run)
     assert sorted(found.train_index[found.of(1)]) == [0, 1, 2] and found.of(0) == slice(0, 0)
+
+
+@pytest.mark.parametrize("build", [lambda: token_network(10, 32), lambda: convnext(10)], ids=["tokens", "another head"])
+def test_behind_another_head_all_is_of_first_order(build, tiny_data, tmp_path):
+    torch.manual_seed(0)
+    test, train = tiny_data.test, tiny_data.train
+    data = list(zip(test.images[:20], test.labels[:20], strict=True))
+    options = {"classes": test.class_names, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    run = record(tmp_path / "run", build().eval(), data, **options)
+    assert run.record.network == "graph"
+    names = list(train.class_names)
+    np.savez(tmp_path / "own.npz", train_images=train.images, train_labels=train.labels, class_names=names)
+    said = influence(run, [0, 1], dataset=f"npz:{tmp_path / 'own.npz'}")
+    assert f"({run.record.layers[-1]}; of first order)" in said
+    found = read_culprits(run)
+    assert not found.exact and {0, 1} <= set(found.index) and found.similarity.max() > 0.3
+    sums = culprit_maps(run, found)[:].astype(np.float64).sum(axis=(2, 3))
+    np.testing.assert_allclose(sums, np.repeat(found.similarity[:, None], 2, axis=1), atol=2e-3)
