@@ -17,7 +17,8 @@ from sightline.run_store import files
 from sightline.run_store.patterns import Attended, Pattern
 
 MAP = "maps/gradcam/layer4/predicted.npy"
-NAMES = (*files.WRITTEN, files.NOTE, files.LOCK, MAP, MAP.replace(".npy", ".scale.npy"))
+EPOCH = 1  # whose weights are kept
+NAMES = (*files.WRITTEN, files.epoch_weights(EPOCH), files.NOTE, files.LOCK, MAP, MAP.replace(".npy", ".scale.npy"))
 ARRAYS = (files.IMAGES, files.MASKS, files.FEATURES, *NAMES[-2:])
 TABLES = (files.METRICS, files.QUALITY, files.WITHOUT)
 

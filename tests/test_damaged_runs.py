@@ -30,7 +30,7 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from tests.app_pages import edit_record, open_page
-from tests.damages import damages
+from tests.damages import EPOCH, damages
 from tests.fabricated import LAYERS, fabricate_run
 
 WAYS = int(os.environ.get("SIGHTLINE_DAMAGES", 500))
@@ -50,7 +50,11 @@ def root(tmp_path_factory):
     graph = export_graph(Run(whole).load_model(), torch.zeros(1, 3, 32, 32))
     with RunWriter.reopen(whole, Run(whole).record) as writer:
         writer.save_network(graph)
-        writer.save_history(no_history(12).after(1, np.zeros(12), np.ones(12)))
+        writer.save_epoch(EPOCH, Run(whole).load_model().state_dict())
+        history = no_history(12)
+        for epoch in (EPOCH, 20):
+            history = history.after(epoch, np.arange(12) % 2, np.ones(12))
+        writer.save_history(history)
     recipe = {"epochs": 20, "flip": True, "dataset": "folder:x", "without": "list.csv", "planned_epochs": 21}
     edit_record(whole, recipe=recipe, reason="")
     (whole / files.WITHOUT).write_text("train_index,label\n3,cat\n")
@@ -140,12 +144,15 @@ def test_a_damaged_run_is_shown_or_named_and_leaves_the_others_alone(root, most_
                 damage.do(hurt)
         view = VIEWS[tried % len(VIEWS)]
         # A page that waits for ever is ended by its own time-out, and is then an error.
-        open_page(view, run=hurt.name, beside="fine", image="5", show="all", map="shown", compared="both-wrong")
+        place = {"image": "5", "show": "all", "map": "shown", "compared": "both-wrong"}
+        if tried // (2 * len(VIEWS)) % 2:
+            place["epoch"] = str(EPOCH)
+        open_page(view, run=hurt.name, beside="fine", **place)
         listed = open_page("curves", run="fine", beside=hurt.name)
         assert listed.selectbox(key="shell_run").value == "fine"
         with suppress(RunError):
             read_values(Run(hurt))  # which no page does
-        for read in (Run.history, left_out, lambda run: read_space(run, read_patterns(run))):
+        for read in (left_out, lambda run: read_space(run, read_patterns(run))):
             with suppress(RunError):
                 read(Run(hurt))
         with TestClient(Starlette(routes=ROUTES)) as browser:
