@@ -145,8 +145,8 @@ def read_result(run: Run, proof: Proof) -> ProofResult | None:
         return None
     if proof.rows != (rows_hash(run) if proof.patterns else ""):
         raise RunError(
-            f"Run {run.name}: its patterns were looked for again since {proof.name} were left out, and its mistakes "
-            "can no longer be counted; compare the runs in Compare."
+            f"Run {run.name}: its patterns were looked for again since the proof of {proof.name} began, and their "
+            "mistakes can no longer be counted; open the two runs in Compare."
         )
     for other in others:
         if (other.record.fingerprints.get("test"), other.record.class_names) != (

@@ -135,8 +135,8 @@ def begin(run: Run, config: ProveConfig, options: list[str]) -> Proof:
     made = [(one.weights, one.rows) for one in proofs if one.listed == choice.listed]
     if not config.without and made and made[-1] != (weights, rows) and (run.path / choice.listed).exists():
         raise RunError(
-            f"Run {run.name}: {choice.listed} was made before this was looked for again. Remove it to have it made "
-            "anew; or move it away, and name it with --without."
+            f"Run {run.name}: {choice.listed} is of what was found before it was looked for again. Remove it "
+            "to have it made anew; or move it away, and name it with --without."
         )
     chosen = list_of(run, choice.listed, choice.make)
     images, total = len(chosen.indices), run.record.image_counts["train"]

@@ -271,9 +271,9 @@ def test_a_list_of_patterns_that_were_looked_for_again_since_is_not_used(run, co
     prove(ProveConfig(run.path, ("1",)))
     save_patterns(run, [[0.0, 0.0]], pattern(1, 1), rows=np.where(np.arange(64) < 9, 1, -1))
     (proof,) = read_proofs(run)
-    with pytest.raises(RunError, match="its patterns were looked for again since pattern 1 were left out"):
+    with pytest.raises(RunError, match="its patterns were looked for again since the proof of pattern 1 began"):
         read_result(run, proof)
-    with pytest.raises(RunError, match="lists/pattern-1.csv was made before this was looked for again. Remove it"):
+    with pytest.raises(RunError, match="lists/pattern-1.csv is of what was found before it"):
         prove(ProveConfig(run.path, ("1",)))
     (run.path / proof.listed).unlink()
     for _ in range(2):
