@@ -84,9 +84,9 @@ def read_culprits(run: Run) -> Culprits | None:
 
     Raises RunError where the files are damaged, do not belong together, or are of other weights than the run has now.
     """
+    refuse_epoch(run.name, run.epoch, "the training images behind its mistakes")
     if not os.path.exists(run.path / files.CULPRITS):
         return None
-    refuse_epoch(run.name, run.epoch, "the training images behind its mistakes")
     with run.reading(files.TRAINING_ROWS, _hint(run)):
         known, facts = read_table(run, files.TRAINING_ROWS, _TRAINING, MOST_TRAINING_IMAGES)
         training = TrainingImages(**known | {"suspicious": known["suspicious"] != 0})

@@ -81,7 +81,7 @@ def weights_file(run: Path, name: str, epoch: int | None, history: Callable[[], 
     """
     if epoch is None:
         return files.MODEL
-    if (run / files.epoch_weights(epoch)).exists():
+    if os.path.lexists(run / files.epoch_weights(epoch)):  # what is odd is named when it is read
         return files.epoch_weights(epoch)
     if epoch == last_epoch(history()):
         return files.MODEL

@@ -111,9 +111,9 @@ def read_patterns(run: Run) -> Patterns | None:
 
     Raises RunError where the files are damaged, do not belong together, or are of other weights than the run has now.
     """
+    refuse_epoch(run.name, run.epoch, "the patterns among its mistakes")
     if not os.path.exists(run.path / files.PATTERNS):
         return None
-    refuse_epoch(run.name, run.epoch, "the patterns among its mistakes")
     with run.reading(files.PATTERNS, _hint(run)):
         content = json.loads(run.read(files.PATTERNS))
         found = tuple(_parse(entry, len(run.record.class_names)) for entry in content["patterns"])

@@ -64,9 +64,9 @@ def read_quality(run: Run) -> list[QualityRow]:
 
     Raises RunError where the file is damaged, or stale: of other weights than the run has now, if it has any.
     """
+    refuse_epoch(run.name, run.epoch, "the verdicts on its maps")
     if not os.path.exists(run.path / files.QUALITY):
         return []
-    refuse_epoch(run.name, run.epoch, "the verdicts on its maps")
     with run.reading(files.QUALITY, _hint(run)):
         lines = list(csv.DictReader(io.StringIO(run.read(files.QUALITY).decode(), newline=""), strict=True))
         if len(lines) > MOST_ROWS:

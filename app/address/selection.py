@@ -52,9 +52,7 @@ class Selection:
     order: str = word("order", ORDERS, narrows=True)
     image: int | None = number("image", _images, None)  # None: the first
     epoch: int | None = number("epoch", lambda known: known.epochs, None)  # after which the run is seen; None: the last
-    culprit: int | None = number(
-        "culprit", range(MOST_TRAINING_IMAGES), None
-    )  # the training image looked at; None: the first
+    culprit: int | None = number("culprit", range(MOST_TRAINING_IMAGES), None)  # the training image; None: the first
     behind: bool = switch("behind", "set")  # whether Mistakes shows the training images behind the set in its place
     with_map: bool = switch("map", "shown")  # whether Mistakes shows where the model looked
     method: str = word("method", METHODS)

@@ -25,8 +25,10 @@ _CSS = """
 .epochs { font: 400 12px/1.35 var(--st-font); color: var(--st-text-color); }
 .head { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 8px; }
 .head > :first-child { opacity: .72; }
+.row { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 5px; margin: 3px 0; }
+.signs { display: grid; align-items: center; font-size: 11px; }
 .strip {
-  position: relative; display: flex; height: 38px; margin: 3px 0; cursor: pointer; border-radius: 4px;
+  position: relative; display: flex; height: 32px; cursor: pointer; border-radius: 4px;
   background: linear-gradient(var(--st-border-color), var(--st-border-color)) center / 100% 1px no-repeat,
     var(--st-secondary-background-color);
 }
@@ -40,8 +42,8 @@ _CSS = """
   box-sizing: border-box; border: 1.5px solid var(--st-text-color); border-radius: 3px; pointer-events: none;
 }
 .now { min-height: 1.35em; }
-.now.wrong { color: light-dark(#b5451b, #f0936b); }
-.now.right { color: light-dark(#1f7a4d, #6cc79a); }
+.now.wrong, .signs .wrong { color: light-dark(#b5451b, #f0936b); }
+.now.right, .signs .right { color: light-dark(#1f7a4d, #6cc79a); }
 .told { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 """
 
@@ -57,18 +59,22 @@ export default function (component) {
   }
   if (!root.firstChild) {
     const head = make("div", "head", "")
-    head.append(make("span", "title", ""), make("span", "learned", ""))
+    head.append(make("span", "", "After each epoch"), make("span", "learned", ""))
     const strip = make("div", "strip", "")
     strip.tabIndex = 0
     strip.setAttribute("role", "slider")
     strip.setAttribute("aria-describedby", "told")
+    const signs = make("span", "signs", "")
+    signs.append(make("span", "right", "✓"), make("span", "wrong", "✕"))
+    signs.setAttribute("aria-hidden", "true")
+    const row = make("div", "row", "")
+    row.append(signs, strip)
     const told = make("p", "told", "")
     told.id = "told"
-    root.append(head, strip, make("div", "now", ""), told)
+    root.append(head, row, make("div", "now", ""), told)
   }
   const part = (name) => root.querySelector("." + name)
   const strip = part("strip"), now = part("now"), epochs = data.epochs
-  part("title").textContent = data.title
   part("learned").textContent = data.learned
   part("told").textContent = data.told
   strip.style.setProperty("--count", epochs.length)
@@ -88,8 +94,8 @@ export default function (component) {
     strip.place = place
     mark.style.left = 100 * (place + .5) / epochs.length + "%"
     const values = {
-      label: data.title, valuemin: epochs[0].epoch, valuemax: epochs.at(-1).epoch, valuenow: epochs[place].epoch,
-      valuetext: epochs[place].text,
+      label: "What it was taken for after each epoch", valuetext: epochs[place].text,
+      valuemin: epochs[0].epoch, valuemax: epochs.at(-1).epoch, valuenow: epochs[place].epoch,
     }
     Object.entries(values).forEach(([name, value]) => strip.setAttribute("aria-" + name, String(value)))
     say(place)
@@ -155,7 +161,6 @@ def strip_data(history: History, predictions: Predictions, image: int, epoch: in
     epochs, codes = history.epochs.tolist(), history.predicted[:, image].tolist()
     shares = history.confidence[:, image].astype(float).tolist()
     return {
-        "title": "After each epoch: right above, wrong below",
         "learned": learned_words(Learning(history.epochs, np.equal(history.predicted[:, [image]], label))),
         "told": f"Taken for {'; '.join(_stretches(epochs, [names[code] for code in codes], names[label]))}.",
         "chosen": len(epochs) - 1 if epoch is None else epochs.index(epoch),

@@ -1,6 +1,7 @@
 """In a real browser, light and dark: axe finds nothing serious that is ours, and the Tab key reaches all there is."""
 
 import re
+import shutil
 from dataclasses import replace
 from itertools import cycle
 from typing import NamedTuple
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from sightline.run_store import files
 from sightline.run_store.proofs import Proof, rows_hash, write_proofs
 from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
 from tests.e2e.browser_page import MAP, READY, TILE, TRUST_ROW, open_address, pixels_of, prepared
 from tests.fabricated import LAUNCHER, LINES, MARKDOWN, fabricate_run, serve, speak_against
+from tests.histories import keep_history
 from tests.written_patterns import FIRST, HARD, write, write_maps
 
 IMAGES = 60  # of ten classes; 0, 5, 10 … are wrong
@@ -57,9 +60,12 @@ VIEWS = {
     "mistakes of a filter with a map": View("/mistakes?run=two&true=dog&show=all&map=shown", MAP),
     "the classes in mistakes": View("/mistakes?run=two", TILE, "button:has-text('By class')"),
     "the filters of mistakes": View("/mistakes?run=two", TILE, "button:has-text('Filter')"),
+    "mistakes after an epoch": View("/mistakes?run=two&epoch=1", TILE),
     "no image in mistakes": View("/mistakes?run=two&true=cat&predicted=cat", ".st-key-chip_1"),
     "an address with stale values": View("/mistakes?run=gone&image=9999", "[data-testid=stAlert]"),
     "layers": View("/layers?run=two&image=0", MAP),
+    "layers after an epoch": View("/layers?run=two&image=0&epoch=1", MAP),
+    "layers after an epoch without weights": View("/layers?run=two&image=0&epoch=2", "[data-testid=stAlert]"),
     "layers of two runs": View("/layers?run=two&beside=one&image=0", MAP),
     "layers of all classes": View("/layers?run=two&image=0&hide=layer4&classes=all", ".map-classes"),
     "the choice of layers": View("/layers?run=two&image=0", MAP, ".st-key-layers_popover button"),
@@ -100,7 +106,10 @@ def page(contexts, theme):
 
 @pytest.fixture(scope="module")
 def address(browser, tmp_path_factory):
-    """Of a server with three runs on the same test split, which predict the same; the last one is being measured."""
+    """Of a server with three runs on the same test split, which predict the same.
+
+    Of the second, a history and the weights of an epoch were kept; the last one is being measured.
+    """
     runs = tmp_path_factory.mktemp("alike")
     for name in ("one", "two", "three"):
         fabricate_run(runs / name, IMAGES, with_model=True)
@@ -115,6 +124,10 @@ def address(browser, tmp_path_factory):
     write_maps(Run(runs / "one"))
     proof = Proof("pattern 1", (1,), "lists/1.csv", 5, "two", "three", "a" * 64, rows_hash(Run(runs / "one")))
     write_proofs(Run(runs / "one"), [proof])
+    codes = np.random.default_rng(0).integers(0, 10, (3, IMAGES))
+    keep_history(runs / "two", codes, np.full((3, IMAGES), 0.5), epochs=(1, 2, 3))
+    (runs / "two" / files.EPOCHS).mkdir()
+    shutil.copy(runs / "two" / files.MODEL, runs / "two" / files.epoch_weights(1))
     write_quality(Run(runs / "three"), [replace(row, final=False, images=500) for row in rows])
     with serve(LAUNCHER, runs) as url:
         yield url
@@ -199,10 +212,12 @@ REACHED = {
         ("mistakes_table", "Most confused"), ("mistakes_pairs", ""), ("mistakes_order", "Order"),
         ("mistakes_csv", ""), ("mistakes_outcome", ""), ("chip_0", "true: dog"), ("filter_form", "filter_alt"),
         ("mistakes_gallery", ""), ("inspector_step_1", ""), ("panel_inspector", ""),
-        ("mistakes_map", "Where it looked"), ("panel_inspector", "Where did it look?"), ("mistakes_similar", ""),
+        ("mistakes_map", "Where it looked"), ("inspector_epochs", "What it was taken for"),
+        ("panel_inspector", "Where did it look?"), ("mistakes_similar", ""),
     ],
     "layers": [
-        *PICKERS, ("inspector_step_1", ""), ("layers_hide", "Hide"), ("layers_file_0", ""),
+        *PICKERS, ("inspector_step_1", ""), ("inspector_epochs", "What it was taken for"), ("layers_hide", "Hide"),
+        ("layers_file_0", ""), ("layers_epoch", "Weights after epoch"),
         ("panel_grid", "– not measured"), ("panel_grid", "blank"),
         ("layers_all_classes", "All classes"), ("layers_download-png", ""), ("layers_download-npz", ""),
         ("layers_method", "Method"), ("layers_popover", "4 shown"), ("layers_targets", "Classes"),

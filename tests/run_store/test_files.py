@@ -29,6 +29,7 @@ READERS = {
     files.QUALITY: read_quality,
     files.QUALITY_VALUES: read_values,
     files.HISTORY: Run.history,
+    files.epoch_weights(1): lambda run: Run(run.path, epoch=1).load_model(),
     files.WITHOUT: left_out,
     "maps/gradcam/layer4/predicted.npy": lambda run: read_map(run, "gradcam", "layer4", "predicted", 0),
     files.RECORD: lambda run: run.record,

@@ -8,18 +8,16 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import handed_on_selection
-from sightline.app.address.views import pages
 from sightline.app.elements.learning_curves import is_known
 from sightline.app.elements.text import escape_markdown
-from sightline.app.runs import loaders, run_list
+from sightline.app.runs import run_list
 from sightline.app.views.curves.cards import draw_cards
 from sightline.app.views.curves.charts import draw_chart
+from sightline.app.views.curves.clicks import follow_click, note_click, with_history
 from sightline.app.views.curves.run_table import RunRow, draw_runs, read_progress
 from sightline.app.views.curves.settings import curve_options, draw_curve_settings, shown_names
 from sightline.run_store.record import RunError
-from sightline.run_store.run import Run
 
-_CLICKED = "curves_clicked"
 FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; pandas would read a text
 
 
@@ -30,7 +28,7 @@ def draw_charts(rows: Sequence[RunRow], selection: Selection) -> None:
     chosen = [name for name, having in with_it.items() if having]
     runs, colours = {row.title: row.run for row in drawn}, {row.title: row.colour for row in drawn}
     options, clickable = curve_options(drawn, selection), with_history(drawn, selection)
-    on_epoch = partial(_note_click, clickable.run) if clickable else None
+    on_epoch = partial(note_click, clickable.run) if clickable else None
     for pair in (chosen[start : start + 2] for start in range(0, len(chosen), 2)):
         for column, quantity in zip(st.columns(min(2, len(chosen)), gap="medium"), pair, strict=False):
             with column:
@@ -43,19 +41,6 @@ def draw_charts(rows: Sequence[RunRow], selection: Selection) -> None:
         st.caption(
             "Dotted: from there on a run sees images of full size. Until then it is trained and tested on smaller ones."
         )
-
-
-def with_history(drawn: Sequence[RunRow], selection: Selection) -> RunRow | None:
-    """Return the run whose mistakes a click shows: the chosen one, else the first whose history was kept."""
-    chosen_first = sorted(drawn, key=lambda row: row.name != selection.run)
-    return next((row for row in chosen_first if row.status.state == "complete" and loaders.epochs(row.run)), None)
-
-
-def _note_click(run: Run, clicked: int) -> None:
-    """Note which epoch is to be shown: a callback cannot switch the page. A long history has not every epoch."""
-    epochs = loaders.epochs(run)
-    nearest = min(epochs, key=lambda epoch: abs(epoch - clicked))
-    st.session_state[_CLICKED] = {"run": run.name, "epoch": None if nearest == epochs[-1] else nearest}
 
 
 def unknown_words(with_it: Mapping[str, Sequence[RunRow]], drawn: Sequence[RunRow]) -> list[str]:
@@ -82,9 +67,7 @@ def draw(before: Any) -> None:
     """Draw again and again: the charts follow a run that trains, and the whole page what changes around it."""
     run_list.look_again()
     selection = handed_on_selection()
-    if clicked := st.session_state.pop(_CLICKED, None):
-        wanted = selection.change(**clicked, outcome="wrong", image=None)
-        st.switch_page(pages()["Mistakes"], query_params=wanted.to_query())
+    follow_click(selection)
     if page_state(selection) != before:
         st.rerun()
     chosen, titles = (selection.run, selection.beside, *selection.shown), run_list.titles()

@@ -50,6 +50,7 @@ def draw_epochs(run: Run, predictions: Predictions, selection: Selection, image:
         "Weights after epoch",
         sorted({*kept, chosen, epochs[-1]}),
         key=_KEY,
+        format_func=lambda epoch: f"{epoch} (last)" if epoch == epochs[-1] else str(epoch),
         on_change=take,
         help="The maps, the prediction and the probabilities are of the network as it was after this epoch.",
     )

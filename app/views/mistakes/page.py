@@ -51,7 +51,10 @@ def draw(run: Run, selection: Selection) -> None:
             draw_pinned_guess(run, current.image, selection)
             chosen = selection.change(image=current.image).to_query()
             st.page_link(pages()["Layers"], label="Where did it look? Open Layers →", query_params=chosen)
-            draw_alike(run, predictions, current.image, selection)
+            if run.epoch is None:
+                draw_alike(run, predictions, current.image, selection)
+            else:
+                st.caption("What is alike to the model is known of its last epoch only.")
 
 
 def _draw_set(run: Run, predictions: Predictions, current: CurrentSet, selection: Selection) -> None:

@@ -4,7 +4,7 @@ from sightline.app.address.parameters import RunFacts
 from sightline.app.address.selection import Selection
 from sightline.run_store.predictions import Filter, Range
 
-CATS = RunFacts(class_names=("cat", "dog", "a,b&c=d"), images=100)
+CATS = RunFacts(class_names=("cat", "dog", "a,b&c=d"), images=100, epochs=lambda: [2, 5])
 FACTS = {"new": CATS, "old run": CATS, "torn": None}
 
 
@@ -55,7 +55,8 @@ def test_a_column_is_asked_one_thing():
         Selection(run="new", layers=("layer1", "layer4"), targets=("predicted", "class:a,b&c=d"), image=99),
         Selection(run="new", method="gradcam++", targets=("runner-up", "difference"), scale="row", opacity=0),
         Selection(run="new", layers=("layer1.0.conv2",), hide="layer1.0.conv2", all_classes=True),
-        Selection(run="torn", label="anything", image=12345),
+        Selection(run="new", epoch=5, image=3),
+        Selection(run="torn", label="anything", image=12345, epoch=7),
     ],
 )
 def test_a_selection_survives_the_address(selection):
@@ -80,6 +81,8 @@ def test_a_selection_survives_the_address(selection):
         ({"image": ["99999999"]}, "image “99999999”"),
         ({"image": ["1e3"]}, "image “1e3”"),
         ({"image": ["9" * 5000]}, "image “999"),
+        ({"epoch": ["3"]}, "epoch “3” (not found)"),
+        ({"epoch": ["last"]}, "epoch “last” (not found)"),
         ({"range": ["loss:nan..1"]}, "range “loss:nan..1”"),
         ({"range": ["loss:2..1"]}, "range “loss:2..1”"),
         ({"range": ["loss:1"]}, "range “loss:1”"),
@@ -109,6 +112,22 @@ def test_foreign_parameters_are_left_alone():
 def test_the_index_after_the_last_image_does_not_exist():
     assert read({"image": ["99"]})[0].image == 99
     assert read({"image": ["100"]})[0].image is None
+
+
+def test_a_history_is_read_only_where_an_epoch_is_asked_for():
+    asked = []
+    facts = RunFacts(CATS.class_names, CATS.images, lambda: asked.append("read") or [2, 5])
+    for query, times in (({"image": ["3"]}, 0), ({"epoch": ["2"]}, 1)):
+        Selection.from_query(query, FACTS.keys(), lambda _: facts, lambda: "new")
+        assert len(asked) == times
+
+
+def test_another_run_is_seen_as_it_ended_and_another_epoch_keeps_the_image():
+    selection = Selection(run="new", epoch=2, image=80)
+    assert selection.change(run="old run") == Selection(run="old run")
+    assert selection.change(run="old run", epoch=2) == Selection(run="old run", epoch=2)
+    assert selection.change(epoch=5) == Selection(run="new", epoch=5, image=80)
+    assert selection.change(label="cat") == Selection(run="new", epoch=2, label="cat")
 
 
 def test_another_filter_starts_at_its_first_image():
