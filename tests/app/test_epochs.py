@@ -15,7 +15,7 @@ from sightline.app.views.curves.clicks import CLICK, nearest_epoch
 from sightline.run_store import files
 from sightline.run_store.run import Run
 from tests.app.test_app import address_of, gallery_of, text_of
-from tests.app_pages import open_page
+from tests.app_pages import edit_record, open_page
 from tests.fabricated import LAYERS
 from tests.histories import CONFIDENCE, PREDICTED, WRONG_AFTER, keep_history, keep_weights
 
@@ -145,6 +145,17 @@ def test_a_slider_goes_over_the_kept_epochs_and_changes_the_network(run):
     assert shown == pytest.approx(dict(zip(("cat", "dog", "owl"), p, strict=True)))
     app.select_slider(key="layers_epoch").set_value(4).run()
     assert "epoch" not in address_of(app) and grid_of(app) == last
+
+
+@pytest.mark.parametrize(("full_size_from", "why"), [(1, "with other rounding"), (3, "from smaller images")])
+def test_where_the_weights_give_another_answer_than_the_history_layers_says_so(run, full_size_from, why):
+    network, opened = keep_weights(run, 2), Run(run)
+    edit_record(run, full_size_from=full_size_from)
+    codes = network(opened.to_input(opened.images()[:])).argmax(1).numpy()
+    other, same = (int(np.flatnonzero(found)[0]) for found in (codes != PREDICTED[1], codes == PREDICTED[1]))
+    said = text_of(open_page("layers", epoch="2", image=str(other)))
+    assert f"Computed now, these weights take it for **{('cat', 'dog', 'owl')[codes[other]]}**" in said and why in said
+    assert "Computed now" not in text_of(open_page("layers", epoch="2", image=str(same)))
 
 
 def test_the_slider_shows_the_chosen_epoch_also_where_its_weights_were_not_kept(run):

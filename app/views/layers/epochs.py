@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 
+import numpy as np
 import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.filters import draw_chips
 from sightline.app.elements.subject import Subject
+from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
 from sightline.app.runs import loaders
 from sightline.run_store.epochs import kept_epochs
 from sightline.run_store.predictions import Predictions
-from sightline.run_store.record import RunError
+from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 
 _KEY = "layers_epoch"
@@ -30,6 +32,16 @@ def after_epoch(run: Run, subject: Subject) -> Subject:
             return replace(subject, probabilities=compute.probabilities_of(run, subject))
     except RunError:  # which stands in the place of the maps
         return subject
+
+
+def draw_other_answer(run: Run, record: RunRecord, subject: Subject) -> None:
+    """Say what the weights of an epoch take the image for, where its history says something else."""
+    p = subject.probabilities
+    if run.epoch is None or np.isnan(p).any() or p.argmax() == subject.predicted:
+        return
+    how = "from smaller images" if run.epoch < record.full_size_from else "with other rounding"
+    name = escape_markdown(subject.name(int(p.argmax())))
+    st.caption(f"Computed now, these weights take it for **{name}**: the history of that epoch was computed {how}.")
 
 
 def draw_epochs(run: Run, predictions: Predictions, selection: Selection, image: int | None) -> None:

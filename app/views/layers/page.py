@@ -15,7 +15,7 @@ from sightline.app.maps.panel import draw_maps
 from sightline.app.maps.pinned import draw_pinned_maps
 from sightline.app.maps.resolve import resolve, stored_methods
 from sightline.app.runs import loaders
-from sightline.app.views.layers.epochs import after_epoch, draw_epochs
+from sightline.app.views.layers.epochs import after_epoch, draw_epochs, draw_other_answer
 from sightline.app.views.layers.hide import draw_hiding
 from sightline.app.views.layers.settings import draw_settings
 from sightline.app.views.layers.upload import draw_uploaded, draw_uploader, uploaded_subject
@@ -45,6 +45,8 @@ def draw(run: Run, selection: Selection) -> None:
             if current.image is not None:
                 subject = after_epoch(run, split_image(predictions, current.image, images[current.image]))
             draw_inspector(run, predictions, current, subject=subject)
+            if subject is not None:
+                draw_other_answer(run, record, subject)
     if subject is not None:
         settings = settings_for(subject, settings, is_stored=not run.has_network)
     with right, st.container(key="panel_map", border=True, gap="small"):
