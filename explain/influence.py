@@ -32,8 +32,17 @@ from sightline.explain.world import ALONE, together
 from sightline.image_data import ImageSplit
 from sightline.image_data.images import Images, Rows
 from sightline.model_zoo.device import choose_device, device_of, keep_freed_memory
-from sightline.run_store.culprits import COUNT, Culprits, TrainingImages, culprit_maps, read_culprits, write_culprits
+from sightline.run_store.culprits import (
+    COUNT,
+    Culprits,
+    TrainingImages,
+    culprit_maps,
+    read_culprits,
+    training_features,
+    write_culprits,
+)
 from sightline.run_store.hashes import weights_hash
+from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.thumbnails import thumbnails
@@ -73,7 +82,8 @@ def influence(
     The caller holds the lock of the run, and its user has named `dataset`, if any: a program may be run for it.
     device: by default the CPU. Raises DataError, ExplainError, ModelError or RunError.
     """
-    mistakes, device = _check(run, images), device or torch.device("cpu")
+    predictions, device = _check(run, images), device or torch.device("cpu")
+    mistakes = np.flatnonzero(predictions.wrong)
     found = _current(run, layer)
     missing = np.union1d(mistakes, np.array(images, np.int64))
     if found:
@@ -88,15 +98,15 @@ def influence(
     else:
         features, known = None, known_features(run, found, device)
         pictures = kept_pictures(run, found) or _load(run, dataset, split, found).images
-    behind = look_behind(run, model, found.layer, known, missing, pictures, show=True)
+    behind = look_behind(run, model, found.layer, known, predictions, missing, pictures, show=True)
     found, maps = _with_rows(run, found, behind)
     found, kept = _with_thumbnails(found, pictures)
     write_culprits(run, found, features, kept, maps)
     return _summary(run, found, mistakes)
 
 
-def _check(run: Run, images: Sequence[int]) -> np.ndarray:
-    """Return the mistakes, int64. Raises RunError or ExplainError where there is nothing to look behind."""
+def _check(run: Run, images: Sequence[int]) -> Predictions:
+    """Return the predictions. Raises RunError or ExplainError where there is nothing to look behind."""
     run.require_network()
     predictions = run.predictions()
     if len(run.record.class_names) < 2:
@@ -104,12 +114,11 @@ def _check(run: Run, images: Sequence[int]) -> np.ndarray:
     outside = [image for image in images if not 0 <= image < len(predictions)]
     if outside:
         raise ExplainError(f"Run {run.name} has no test image {outside[0]}; its last one is {len(predictions) - 1}.")
-    mistakes = np.flatnonzero(predictions.wrong)
-    if not len(mistakes) and not len(images):
+    if not predictions.wrong.any() and not len(images):
         raise ExplainError(
             f"Run {run.name} makes no mistake on its test images; name images to look behind: --images 3,17."
         )
-    return mistakes
+    return predictions
 
 
 def _current(run: Run, layer: str | None) -> Culprits | None:
@@ -117,7 +126,7 @@ def _current(run: Run, layer: str | None) -> Culprits | None:
     try:
         found = read_culprits(run)
         if found:
-            known_features(run, found), kept_pictures(run, found), culprit_maps(run, found)
+            training_features(run, found), kept_pictures(run, found), culprit_maps(run, found)
     except RunError:
         return None
     return found if found and layer in (None, found.layer) else None

@@ -26,6 +26,7 @@ from sightline.explain.why.training_images import input_batches
 from sightline.image_data.images import Images, Rows
 from sightline.model_zoo.device import device_of
 from sightline.run_store.culprits import COUNT, Culprits, training_features, training_thumbnails
+from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 
 AT_ONCE = 32  # test images
@@ -44,16 +45,22 @@ class Behind:
 
 
 def culprits_of(
-    run: Run, model: nn.Module, found: Culprits, image: int, training: TrainingFeatures | None = None
+    run: Run,
+    model: nn.Module,
+    found: Culprits,
+    image: int,
+    training: TrainingFeatures | None = None,
+    predictions: Predictions | None = None,
 ) -> Behind:
     """Return the training images behind any one test image of a run whose culprits are known, without its data set.
 
-    model: of `Run.load_model`. training: `known_features` of `found`, where the caller keeps it. There are no maps
-    where the pictures that the run keeps are smaller than what the network sees, or not all are kept.
-    Raises RunError or ExplainError.
+    model: of `Run.load_model`. training: `known_features` of `found`, and predictions: of the run, where the caller
+    keeps them. There are no maps where the pictures that the run keeps are smaller than what the network sees, or not
+    all are kept. Raises RunError or ExplainError.
     """
-    training = training or known_features(run, found)
-    return look_behind(run, model, found.layer, training, np.array([image]), kept_pictures(run, found))
+    training, predictions = training or known_features(run, found), predictions or run.predictions()
+    images = np.array([image])
+    return look_behind(run, model, found.layer, training, predictions, images, kept_pictures(run, found))
 
 
 def known_features(run: Run, found: Culprits, device: torch.device | None = None) -> TrainingFeatures:
@@ -64,8 +71,8 @@ def known_features(run: Run, found: Culprits, device: torch.device | None = None
 def kept_pictures(run: Run, found: Culprits) -> Images | None:
     """Return all training images as the network sees them; None where the run does not keep them. Raises RunError."""
     pictures = training_thumbnails(run, found)
-    is_whole = np.array_equal(found.training.thumbnail, np.arange(len(pictures)))
-    return pictures if is_whole and pictures.shape[1] == run.record.input_size else None
+    is_whole, side = np.array_equal(found.training.thumbnail, np.arange(len(pictures))), run.record.input_size
+    return pictures if is_whole and pictures.shape[1:3] == (side, side) else None
 
 
 def look_behind(
@@ -73,6 +80,7 @@ def look_behind(
     model: nn.Module,
     layer: str,
     training: TrainingFeatures,
+    predictions: Predictions,
     images: np.ndarray,
     pictures: Images | None,
     show: bool = False,
@@ -84,10 +92,12 @@ def look_behind(
     there are no maps. show: draw a bar. Raises RunError or ExplainError.
     """
     images = np.unique(images)
+    predicted, label = (predictions.column(name).astype(np.int64) for name in ("predicted", "label"))
+    rivals = np.where(predicted == label, RUNNER_UP, label)
     with tqdm(desc="test images", total=len(images), unit="image", smoothing=0.05, disable=not show) as bar:
         parts = []
-        for rows in _batches(run, images):
-            parts.append(_compared(run, model, layer, training, rows))
+        for rows in _batches(images, predicted):
+            parts.append(_compared(run, model, layer, training, rows, predicted[rows], rivals[rows]))
             bar.update(len(rows))
     maps = None
     if pictures is not None:
@@ -120,19 +130,23 @@ class _Compared:
         return self.similar.train_index.shape[1]
 
 
-def _batches(run: Run, images: np.ndarray) -> Iterator[np.ndarray]:
+def _batches(images: np.ndarray, predicted: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the images, a few at a time, all of which are taken for the same class."""
-    predicted = run.predictions().column("predicted")[images]
-    for code in np.unique(predicted):
-        rows = images[predicted == code]
+    for code in np.unique(predicted[images]):
+        rows = images[predicted[images] == code]
         yield from (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
 
 
-def _compared(run: Run, model: nn.Module, layer: str, training: TrainingFeatures, rows: np.ndarray) -> _Compared:
-    predictions, device = run.predictions(), device_of(model)
-    predicted, label = (predictions.column(name)[rows].astype(np.int64) for name in ("predicted", "label"))
-    rivals = np.where(predicted == label, RUNNER_UP, label)
-    inputs = run.to_input(run.model_images(rows.tolist())).to(device)
+def _compared(
+    run: Run,
+    model: nn.Module,
+    layer: str,
+    training: TrainingFeatures,
+    rows: np.ndarray,
+    predicted: np.ndarray,
+    rivals: np.ndarray,
+) -> _Compared:
+    inputs = run.to_input(run.model_images(rows.tolist())).to(device_of(model))
     of = margins(model, inputs, layer, torch.from_numpy(predicted), torch.from_numpy(rivals))
     similar = training.similar(of, int(predicted[0]), COUNT)
     maps = place_maps(of.activations, similar.test_weights, similar.similarity)

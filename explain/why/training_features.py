@@ -14,6 +14,7 @@ MEMORY = 512 * 2**20  # bytes of centred features that are kept for the next que
 PRODUCTS = 2**24  # similarities that are computed at once
 DECIMALS = 6  # of a similarity by which images are ordered: beyond, rounding decides, even between two equal images
 LARGEST, LIMIT = 14, 2.0**15  # the first features are brought below 2 to the power of LARGEST, and all below LIMIT
+LEAST = 100  # features below 2 to the power of −LEAST are nothing
 
 
 class Halves:
@@ -35,17 +36,17 @@ class Halves:
             raise ExplainError(
                 "The network answers some training images with NaN or infinity: its weights are damaged."
             )
+        fitting = 2.0 ** (LARGEST - max(int(np.frexp(largest)[1]), -LEAST))
         if not self._done:
-            self.rows = np.empty((self._images, features.shape[1]), np.float16)
-            self.scale = 2.0 ** (LARGEST - int(np.frexp(largest)[1]))
-        if largest * self.scale > LIMIT:
-            before, self.scale = self.scale, 2.0 ** (LARGEST - int(np.frexp(largest)[1]))
-            self.rows[: self._done] *= np.float16(self.scale / before)
+            self.rows, self.scale = np.empty((self._images, features.shape[1]), np.float16), fitting
+        elif largest * self.scale > LIMIT:
+            self.rows[: self._done] *= np.float16(fitting / self.scale)
+            self.scale = fitting
         self.rows[self._done : self._done + len(features)] = features * np.float32(self.scale)
         self._done += len(features)
 
 
-class Rows(Protocol):
+class FeatureRows(Protocol):
     """An array N×K of float16, or what reads its rows when they are asked for."""
 
     @property
@@ -88,7 +89,9 @@ class TrainingFeatures:
     The app keeps it from one click to the next: the first question about a class reads and centres its images.
     """
 
-    def __init__(self, features: Rows, scale: float, labels: np.ndarray, device: torch.device | None = None) -> None:
+    def __init__(
+        self, features: FeatureRows, scale: float, labels: np.ndarray, device: torch.device | None = None
+    ) -> None:
         """features, scale: as of `Halves`. labels: int N, codes. device: where to compute, by default the CPU."""
         self._features, self._scale, self._labels = features, scale, labels
         self._device = device or torch.device("cpu")

@@ -55,7 +55,7 @@ def test_similarities_are_cosines_of_input_times_gradient(trained):
         gradients_at_the_head(model, run.to_input(split.images[:]), code.repeat(128), rival.repeat(128))
         for code, rival in zip(predicted, label, strict=True)
     ]
-    behind = look_behind(run, model, "layer4", training, mistakes, None)
+    behind = look_behind(run, model, "layer4", training, run.predictions(), mistakes, None)
     assert behind.exact and behind.maps is None
     for place, image in enumerate(mistakes):
         features, slopes = every[place]
@@ -98,7 +98,7 @@ def test_features_and_logits_give_captums_influence_of_the_last_layer(trained):
 def test_the_pair_of_maps_adds_up_to_the_similarity_also_of_right_answers(trained):
     run, model, split, training = trained
     images = np.array([5, 0, 63, 5])
-    behind = look_behind(run, model, "layer4", training, images, split.images)
+    behind = look_behind(run, model, "layer4", training, run.predictions(), images, split.images)
     assert sorted(set(behind.index)) == [0, 5, 63] and (np.diff(behind.index) >= 0).all()
     assert behind.maps.shape == (len(behind.index), 2, 4, 4)
     for half in (0, 1):
@@ -108,7 +108,7 @@ def test_the_pair_of_maps_adds_up_to_the_similarity_also_of_right_answers(traine
 def test_each_map_belongs_to_its_image(trained):
     """Place p adds ⟨(a(p) − μ) ∘ d, φ′⟩ / (P |φ| |φ′|), of either image: written out with what the network shows."""
     run, model, split, training = trained
-    behind = look_behind(run, model, "layer4", training, np.array([9]), split.images)
+    behind = look_behind(run, model, "layer4", training, run.predictions(), np.array([9]), split.images)
     predicted, label = (int(run.predictions().column(name)[9]) for name in ("predicted", "label"))
     of = margins(
         model, run.to_input(run.images()[[9]]), "layer4", torch.tensor([predicted]),
@@ -131,12 +131,12 @@ def test_each_map_belongs_to_its_image(trained):
 def test_images_of_many_batches_are_found_as_one_by_one(trained, monkeypatch):
     run, model, split, training = trained
     images = np.arange(0, 64, 7)
-    together = look_behind(run, model, "layer4", training, images, split.images)
+    together = look_behind(run, model, "layer4", training, run.predictions(), images, split.images)
     monkeypatch.setattr("sightline.explain.why.influence.AT_ONCE", 2)
     monkeypatch.setitem(training_images.MOST_IMAGES, "cpu", 5)
     for image in images:
         alone, rows = (
-            look_behind(run, model, "layer4", training, np.array([image]), split.images),
+            look_behind(run, model, "layer4", training, run.predictions(), np.array([image]), split.images),
             together.index == image,
         )
         assert np.array_equal(alone.train_index, together.train_index[rows])

@@ -89,6 +89,13 @@ def test_features_that_grow_on_the_way_are_kept_with_one_scale(random_numbers):
     np.testing.assert_allclose(back, features, rtol=2e-3, atol=np.abs(features).max() * 2.0**-24)
 
 
+def test_features_of_next_to_nothing_are_kept(random_numbers):
+    halves = Halves(2)
+    for size in (1e-42, 1.0):
+        halves.put(np.full((1, 3), size, np.float32))
+    assert (halves.rows == [[0], [halves.scale]]).all() and halves.scale == 2.0**13
+
+
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
 def test_features_that_are_not_finite_are_refused(odd):
     with pytest.raises(ExplainError, match="NaN or infinity"):
