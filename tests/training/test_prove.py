@@ -187,6 +187,7 @@ def test_ringleaders_are_left_out(run, copied):
     rows = dict(
         index=np.full(3, mistake), rank=np.array([1, 2, 3], np.int16), train_index=np.array([9, 4, 6]),
         similarity=np.array([0.9, 0.8, 0.7], np.float32), train_label=np.zeros(3, np.int16),
+        fingerprint=run.record.fingerprints["train"], scale=1.0,
     )  # fmt: skip
     found = Culprits("layer4", True, weights_hash(run), training, **rows)
     empty = np.zeros((128, 4), np.float16), np.zeros((0, 8, 8, 3), np.uint8), np.zeros((3, 2, 4, 4), np.float16)

@@ -94,7 +94,7 @@ def culprits():
     rows = [(0, 7, 0.5), (0, 2, 0.4), (1, 9, 0.9), (5, 7, 0.7), (5, 3, 0.6), (10, 3, 0.2)]
     index, train_index, similarity = map(np.array, zip(*rows, strict=True))
     training = TrainingImages(*[np.zeros(12, np.int16)] * 2, np.zeros(12), np.zeros(12, bool), np.full(12, -1))
-    return Culprits("layer4", True, "", training, index, index * 0, train_index, similarity, train_index * 0)
+    return Culprits("layer4", True, "", training, index, index * 0, train_index, similarity, train_index * 0, "", 1.0)
 
 
 def test_ringleaders_are_those_behind_most_mistakes(culprits):
