@@ -1,7 +1,6 @@
 """Patterns in words: plain texts, and sentences in Markdown that Patterns and Curves share. No Streamlit here."""
 
 import colorsys
-import math
 from collections.abc import Sequence
 
 from sightline.app.elements.text import count, counted, escape_markdown, p_words, percent
@@ -28,7 +27,7 @@ def colour_words(colour: tuple[float, float, float]) -> str:
     if most - least < _NO_HUE:
         return next(name for end, name in _GREYS if (most + least) / 2 < end)
     hue = 360 * colorsys.rgb_to_hsv(*colour)[0]
-    name = next((name for end, name in _HUES if hue <= end), "unknown")
+    name = next(name for end, name in _HUES if hue <= end)
     if name == "orange" and most < 170:
         name = "brown"
     return f"greyish {name}" if most - least < _LITTLE_HUE else name
@@ -39,8 +38,6 @@ def place_words(attended: Attended) -> str:
     if attended.spread > SCATTERED:  # NaN: nobody knows
         return "in many places"
     left, top = attended.place
-    if math.isnan(left + top):
-        return "nobody knows where"
     words = (_third(top, "top", "bottom"), _third(left, "left", "right"))
     return " ".join(filter(None, words)) or "in the middle"
 
@@ -62,22 +59,17 @@ def standing_out_words(attended: Attended) -> str:
 
 
 def covered_words(covered: Covered) -> str:
-    """Say what covering what was attended does, beside as much covered at random."""
+    """Say what covering the hottest places does, beside as much covered at random."""
     return (
-        f"Covering what was attended: {covered.right} of {counted(covered.mistakes, 'mistake')} "
-        f"become{'s' * (covered.mistakes == 1)} right; as much covered at random: {covered.right_at_random} of "
-        f"{covered.mistakes} ({p_words(covered.p_value)})."
+        f"With the hottest tenth covered, {count(covered.right)} of {counted(covered.mistakes, 'mistake')} "
+        f"become{'s' * (covered.mistakes == 1)} right; with as much covered at random, "
+        f"{count(covered.right_at_random)} ({p_words(covered.p_value)})."
     )
 
 
 def rate_words(pattern: Pattern) -> str:
     """Write the error rate with its interval: '92 % (87–95 %)'."""
-    ends = f"{100 * pattern.low:.0f}–{percent(pattern.high, 0)}"
-    return (
-        percent(pattern.error_rate, 0)
-        if math.isnan(pattern.low + pattern.high)
-        else (f"{percent(pattern.error_rate, 0)} ({ends})")
-    )
+    return f"{percent(pattern.error_rate, 0)} ({100 * pattern.low:.0f}–{percent(pattern.high, 0)})"
 
 
 def strongest_sentence(pattern: Pattern, class_names: Sequence[str]) -> str:
@@ -86,12 +78,7 @@ def strongest_sentence(pattern: Pattern, class_names: Sequence[str]) -> str:
     attended = pattern.attended
     sentence = (
         f"{counted(pattern.images, 'test image')}, **{percent(pattern.error_rate, 0)} wrong** (other images: "
-        f"{percent(pattern.rest_rate, 0)}), most of the wrong ones taken for **{taken_for}**. Attended: "
-        f"{size_words(attended)}, {place_words(attended)}, {standing_out_words(attended)}."
+        f"{percent(pattern.rest_rate, 0)}), most often taken for **{taken_for}**. Attended: {size_words(attended)}, "
+        f"{place_words(attended)}, {standing_out_words(attended)}."
     )
-    if covered := pattern.covered:
-        sentence += (
-            f" Covered, {count(covered.right)} of {counted(covered.mistakes, 'mistake')} become right; as much covered "
-            f"at random, {count(covered.right_at_random)}."
-        )
-    return sentence
+    return f"{sentence} {covered_words(pattern.covered)}" if pattern.covered else sentence

@@ -1,5 +1,6 @@
-"""The card of a pattern: how often wrong, what was attended, its images and confusions. The one element is HTML."""
+"""The card of a pattern: how often wrong beside others, what was attended, its mistakes and confusions."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -76,7 +77,8 @@ def draw_card(run: Run, found: Patterns, pattern: Pattern, predictions: Predicti
 def card_html(pattern: Pattern, known: Facts, pictures: Means, class_names: Sequence[str]) -> str:
     """Write pictures and figures of a pattern."""
     name = "Pattern" if pattern.kind == "pattern" else "Group"
-    title = f"<b>{name} {pattern.number}</b> taken for <b dir='auto'>{escape(class_names[pattern.taken_for])}</b>"
+    taken_for = f"<b dir='auto'>{escape(class_names[pattern.taken_for])}</b>"
+    title = f"<b>{name} {pattern.number}</b> most often taken for {taken_for}"
     lines = [*_figures(pattern), attended_html(pattern.attended)]
     if pattern.covered:
         lines.append(f"<p>{escape(covered_words(pattern.covered))}</p>")
@@ -99,16 +101,11 @@ def _pictures(pattern: Pattern, pictures: Means) -> str:
 
 def _figures(pattern: Pattern) -> list[str]:
     """Write how many, and how often wrong beside others: bars with the interval."""
-    rates = (
-        ("wrong here", pattern.error_rate, rate_words(pattern)),
-        ("others taken for the same", pattern.same_classes_rate, percent(pattern.same_classes_rate, 0)),
-        ("all others", pattern.rest_rate, percent(pattern.rest_rate, 0)),
-    )
     ends = f'<em style="left:{100 * pattern.low:.1f}%;right:{100 - 100 * pattern.high:.1f}%"></em>'
-    bars = "".join(
-        f'<span>{name}</span><i class="{"" if place else "here"}"><b style="width:{100 * min(1, rate or 0):.1f}%"></b>'
-        f"{ends if not place else ''}</i><span>{words}</span>"
-        for place, (name, rate, words) in enumerate(rates)
+    bars = (
+        _rate("wrong here", pattern.error_rate, rate_words(pattern), ends)
+        + _rate("others taken for the same", pattern.same_classes_rate, percent(pattern.same_classes_rate, 0))
+        + _rate("all others", pattern.rest_rate, percent(pattern.rest_rate, 0))
     )
     tests = (
         f"{counted(pattern.images, 'image')}; tested on {count(pattern.tested)} of them, {count(pattern.mistakes)} "
@@ -116,6 +113,12 @@ def _figures(pattern: Pattern) -> list[str]:
         f"for the same. Found again from other starts: {percent(pattern.stability, 0)} alike."
     )
     return [f'<div class="rates">{bars}</div>', f'<p class="soft">{escape(tests)}</p>']
+
+
+def _rate(name: str, rate: float, words: str, ends: str = "") -> str:
+    """Write a bar; ends: the interval, of the pattern's own. A rate that nobody knows has none."""
+    share, kind = 0 if math.isnan(rate) else 100 * rate, "here" if ends else ""
+    return f'<span>{name}</span><i class="{kind}"><b style="width:{share:.1f}%"></b>{ends}</i><span>{words}</span>'
 
 
 def _confusions(known: Facts, class_names: Sequence[str]) -> str:

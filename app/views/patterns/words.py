@@ -10,7 +10,7 @@ from sightline.run_store.predictions import Predictions
 WHAT_IT_DOES = (
     "Test images are grouped by what the model attended to in them, on one half of the test split; on the other half "
     "each group is tested: does the model err in it more often than elsewhere? What is found is shown with its images, "
-    "its maps and what was attended, and says how many mistakes become right when that is covered."
+    "its maps and what was attended, and how many mistakes become right when the hottest places are covered."
 )
 HARD_CLASSES = (
     "In these groups the model errs more often than elsewhere, but no more often than on other images that it takes "
@@ -50,5 +50,5 @@ def how_words(found: Patterns) -> str:
     maps = escape_markdown(map_words(found.method, found.layer))
     return (
         f"Looked for in {counted(found.groups, 'group')} of images that are attended alike: {maps}, predicted class. "
-        "Error rates are of the half that had no part in it; p-values of Fisher's exact test, corrected for all groups."
+        "Error rates are of the half that had no part in it; p-values of exact tests, corrected for all groups."
     )
