@@ -1,20 +1,32 @@
-"""The training images behind one test image, from what the run keeps."""
+"""The training images behind one test image: from what the run keeps, else asked of the network."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sightline.app.maps import compute
+from sightline.app.runs import loaders
 from sightline.run_store.culprits import Culprits, culprit_maps
+from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
+
+if TYPE_CHECKING:
+    from sightline.explain.why.training_features import TrainingFeatures
 
 
 @dataclass(frozen=True)
 class Behind:
-    """n training images, most similar first. maps: the pairs, float32 n×2×h×w, as `write_culprits` says."""
+    """n training images, most similar first.
 
+    exact: whether the head is pooling and one linear layer. maps: the pairs, float32 n×2×h×w, as `write_culprits` says;
+    None where the run keeps too little to compute them.
+    """
+
+    exact: bool
     train_index: np.ndarray  # int64 n
     similarity: np.ndarray  # float32 n, −1 to 1
-    maps: np.ndarray
+    maps: np.ndarray | None
 
     def place_of(self, train_index: int | None) -> int:
         """Return where a training image stands among these; 0 where it does not."""
@@ -23,9 +35,34 @@ class Behind:
 
 
 def stored_behind(run: Run, found: Culprits, image: int) -> Behind | None:
-    """Return the training images behind a test image; None where they were not looked for. Raises RunError."""
+    """Return the training images behind a test image; None where nobody looked for them. Raises RunError."""
     rows = found.of(image)
     if rows.start == rows.stop:
         return None
     maps = culprit_maps(run, found)[rows].astype(np.float32)
-    return Behind(found.train_index[rows], found.similarity[rows], maps)
+    return Behind(found.exact, found.train_index[rows], found.similarity[rows], maps)
+
+
+@loaders.kept("culprits", loaders.computed_once(max_entries=256))
+def asked_behind(run: Run, image: int) -> Behind:
+    """Look for the training images behind a test image of a run that knows its training images. Loads torch.
+
+    Raises RunError.
+    """
+    from sightline.explain.why.influence import culprits_of
+
+    found = loaders.culprits(run)
+    if found is None:
+        raise RunError(f"Run {run.name} keeps no training images.")
+    with compute.explaining(run):
+        seen = culprits_of(run, compute.network(run), found, image, _known_features(run))
+    return Behind(seen.exact, seen.train_index, seen.similarity, seen.maps)
+
+
+@loaders.kept("culprits", loaders.computed_once(max_entries=2))
+def _known_features(run: Run) -> "TrainingFeatures":
+    from sightline.explain.why.influence import known_features
+
+    found = loaders.culprits(run)
+    assert found is not None  # `asked_behind` has seen it
+    return known_features(run, found)

@@ -1,12 +1,13 @@
 """Which training images say so? The ten behind the primary image, and of the chosen one what is alike, and where."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
-from sightline.app.culprits.behind import Behind, stored_behind
+from sightline.app.culprits.behind import Behind, asked_behind, stored_behind
 from sightline.app.culprits.pair import Half, pair_html
 from sightline.app.culprits.search import draw_search, is_searched
 from sightline.app.culprits.tiles import culprit_tiles, suspicion
@@ -14,6 +15,7 @@ from sightline.app.elements.gallery import draw_gallery
 from sightline.app.elements.subject import Subject
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders
+from sightline.run_store.commands import command
 from sightline.run_store.culprits import Culprits
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -22,6 +24,20 @@ COLUMNS = 5
 TITLE = "**Which training images say so?**"
 EXACT = "Exact: the network ends in pooling and one linear layer."
 FIRST_ORDER = "First order: this network's head is not pooling and one linear layer."
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The training images behind one test image, and which of them is chosen."""
+
+    found: Culprits
+    behind: Behind
+    place: int
+
+    @property
+    def row(self) -> int:
+        """The chosen training image."""
+        return int(self.behind.train_index[self.place])
 
 
 def draw_culprits(run: Run, subject: Subject, selection: Selection) -> None:
@@ -35,20 +51,16 @@ def draw_culprits(run: Run, subject: Subject, selection: Selection) -> None:
         shown = _draw_tiles(run, subject, selection, "layers")
     if shown:
         with right:
-            _draw_pair(run, subject, selection, *shown)
-            found, _, _ = shown
-            st.caption(f"{_meaning(subject)} {EXACT if found.exact else FIRST_ORDER}")
+            _draw_pair(run, subject, selection, shown)
+            st.caption(f"{_meaning(subject)} {EXACT if shown.behind.exact else FIRST_ORDER}")
 
 
 def draw_few_culprits(run: Run, subject: Subject, selection: Selection) -> None:
     """Draw the same in a narrow column: the pair of maps only once a training image is chosen."""
     st.caption("Which training images say so?")
     shown = _draw_tiles(run, subject, selection, "mistakes")
-    if shown and shown[1].train_index[shown[2]] == selection.culprit:
-        _draw_pair(run, subject, selection, *shown)
-
-
-Shown = tuple[Culprits, Behind, int]  # what is known of the run, of this image, and the place of the chosen one
+    if shown and shown.row == selection.culprit:
+        _draw_pair(run, subject, selection, shown)
 
 
 def _draw_tiles(run: Run, subject: Subject, selection: Selection, view: str) -> Shown | None:
@@ -58,7 +70,6 @@ def _draw_tiles(run: Run, subject: Subject, selection: Selection, view: str) -> 
         return None
     try:
         found = loaders.culprits(run)
-        behind = stored_behind(run, found, subject.image or 0) if found else None
     except RunError as error:
         st.caption(escape_markdown(str(error)))
         if run.epoch is None:
@@ -68,20 +79,29 @@ def _draw_tiles(run: Run, subject: Subject, selection: Selection, view: str) -> 
         draw_search(run, view)
     if found is None:
         return None
-    if behind is None:
-        st.caption("They were looked for behind mistakes only.")
+    try:
+        behind = _behind(run, found, subject.image or 0)
+    except RunError as error:
+        st.caption(escape_markdown(str(error)))
         return None
-    key, place = f"{view}_culprits", behind.place_of(selection.culprit)
+    key, shown = f"{view}_culprits", Shown(found, behind, behind.place_of(selection.culprit))
     choose = _choosing(key)
     draw_gallery(
         culprit_tiles(run, found.training, behind.train_index.tolist(), behind.similarity.tolist()),
         key=key,
         label="Training images behind this one",
-        selected=int(behind.train_index[place]),
+        selected=shown.row,
         columns=COLUMNS,
         on={"pick": choose, "open": choose},
     )
-    return found, behind, place
+    return shown
+
+
+def _behind(run: Run, found: Culprits, image: int) -> Behind:
+    if behind := stored_behind(run, found, image):
+        return behind
+    with st.spinner("Looking for its training images …"):  # of a right answer: they are kept of mistakes
+        return asked_behind(run, image)
 
 
 def _choosing(key: str) -> Callable[[], None]:
@@ -92,23 +112,27 @@ def _choosing(key: str) -> Callable[[], None]:
     return choose
 
 
-def _draw_pair(run: Run, subject: Subject, selection: Selection, found: Culprits, behind: Behind, place: int) -> None:
-    row = int(behind.train_index[place])
-    training, names = found.training, subject.class_names
-    picture = int(training.thumbnail[row])
-    try:
-        pixels = loaders.training_images(run)[picture]
-    except RunError as error:
-        st.caption(escape_markdown(str(error)))
-        return
-    of_test, of_training = behind.maps[place]
-    title = f"Training image {count(row)} · {names[training.label[row]]}"
-    halves = (
-        Half(subject.title, "what resembles the training image", subject.pixels, of_test),
-        Half(title, f"what resembles image {count(subject.image or 0)}", pixels, of_training),
-    )
-    st.html(pair_html(halves, selection))
-    if doubt := suspicion(run, training, row):
+def _draw_pair(run: Run, subject: Subject, selection: Selection, shown: Shown) -> None:
+    training, row, image = shown.found.training, shown.row, subject.image or 0
+    picture, doubt = int(training.thumbnail[row]), suspicion(run, training, row)
+    if shown.behind.maps is None or picture < 0:
+        again = command("influence", "--run", run.path, "--images", str(image))
+        st.caption("The run keeps too little of its training images to say what of them is alike. This writes it:")
+        st.code(again, language=None, wrap_lines=True)
+    else:
+        try:
+            pixels = loaders.training_images(run)[picture]
+        except RunError as error:
+            st.caption(escape_markdown(str(error)))
+            return
+        of_test, of_training = shown.behind.maps[shown.place]
+        title = f"Training image {count(row)} · {subject.name(int(training.label[row]))}"
+        halves = (
+            Half(subject.title, "what resembles the training image", subject.pixels, of_test),
+            Half(title, f"what resembles image {count(image)}", pixels, of_training),
+        )
+        st.html(pair_html(halves, selection))
+    if doubt:
         st.caption(escape_markdown(doubt))
 
 
@@ -117,6 +141,7 @@ def _meaning(subject: Subject) -> str:
     predicted = escape_markdown(subject.name(subject.predicted))
     than = "" if subject.rival is None else f" rather than {escape_markdown(subject.name(subject.rival))}"
     return (
-        f"Of the training images labelled {predicted}, these are most alike in what speaks for {predicted}{than}. "
+        f"Of the training images labelled {predicted}, these are most like this one in what speaks for "
+        f"{predicted}{than}. "
         "The cells of either map add up to the similarity."
     )

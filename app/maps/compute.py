@@ -130,8 +130,8 @@ def map_layers(run: Run) -> dict[str, tuple[int, int]]:
     from sightline.explain.attribution.grids import map_layers
 
     side = run.record.input_size
-    with _explaining(run):
-        return map_layers(_model(run), run.to_input(np.zeros((1, side, side, 3), np.uint8)))
+    with explaining(run):
+        return map_layers(network(run), run.to_input(np.zeros((1, side, side, 3), np.uint8)))
 
 
 def hidden(run: Run, subject: Subject, method: str, layer: str, look: Progress) -> "Hidden":
@@ -148,8 +148,8 @@ def hidden(run: Run, subject: Subject, method: str, layer: str, look: Progress) 
 def _hidden(run: Run, subject: Subject, method: str, layer: str, values: np.ndarray) -> "Hidden":
     from sightline.explain.judging.hiding import hide_hottest
 
-    with _explaining(run):
-        return hide_hottest(_model(run), _model_pixels(run, subject)[0], values, run.to_input)
+    with explaining(run):
+        return hide_hottest(network(run), _model_pixels(run, subject)[0], values, run.to_input)
 
 
 @kept("maps", computed_once(max_entries=128))
@@ -160,7 +160,7 @@ def probabilities(run: Run, token: str, pixels: np.ndarray) -> np.ndarray:
     """
     from sightline.explain.attribution.engine import probabilities
 
-    return probabilities(_model(run), run.to_input(pixels[None]))[0].double().numpy()
+    return probabilities(network(run), run.to_input(pixels[None]))[0].double().numpy()
 
 
 @kept("maps", _of_subjects())
@@ -168,7 +168,7 @@ def probabilities_of(run: Run, subject: Subject) -> np.ndarray:
     """Return the probabilities, float64 C, that the network gives. Loads torch. Raises RunError."""
     from sightline.explain.attribution.engine import probabilities
 
-    return probabilities(_model(run), run.to_input(_model_pixels(run, subject)))[0].double().numpy()
+    return probabilities(network(run), run.to_input(_model_pixels(run, subject)))[0].double().numpy()
 
 
 @kept("maps", _of_subjects())
@@ -176,11 +176,11 @@ def where_not_finite(run: Run, subject: Subject) -> str:
     """Return the first module whose output is not finite; "" where all are. Loads torch. Raises RunError."""
     from sightline.explain.attribution.recording import first_non_finite
 
-    return first_non_finite(_model(run), run.to_input(_model_pixels(run, subject)))
+    return first_non_finite(network(run), run.to_input(_model_pixels(run, subject)))
 
 
 @contextmanager
-def _explaining(run: Run) -> Iterator[None]:
+def explaining(run: Run) -> Iterator[None]:
     """Turn every ExplainError into a RunError that names the run."""
     from sightline.explain.attribution.errors import ExplainError
 
@@ -196,7 +196,7 @@ def _model_pixels(run: Run, subject: Subject) -> np.ndarray:
 
 
 @kept("maps", computed_once(max_entries=3))
-def _model(run: Run) -> "nn.Module":
+def network(run: Run) -> "nn.Module":
     """Load the network, in eval mode on the CPU; all sessions share it, so explain/ locks it."""
     return run.load_model()
 
@@ -210,7 +210,7 @@ def _layer_maps(
 
     from sightline.explain.attribution.engine import layer_attributions
 
-    model, images = _model(run), run.to_input(_model_pixels(run, subject))
+    model, images = network(run), run.to_input(_model_pixels(run, subject))
     start = time.perf_counter()
     singles = [score for score in scores if score[1] is None]
     differences = [score for score in scores if score[1] is not None]
@@ -218,7 +218,7 @@ def _layer_maps(
     for group in filter(None, (singles, differences)):
         plus = tensor([[score[0] for score in group]])
         minus = None if group[0][1] is None else tensor([[score[1] for score in group]])
-        with _explaining(run):
+        with explaining(run):
             values = layer_attributions(model, images, layers, plus, method, minus)
         for layer, stack in values.items():
             found |= {(layer, score): one for score, one in zip(group, stack[0].float().numpy(), strict=True)}
@@ -252,8 +252,8 @@ def _pixel_map(run: Run, subject: Subject, method: str, code: int, report: _Repo
 
     from sightline.explain.attribution.pixels import pixel_attributions
 
-    model, images = _model(run), run.to_input(_model_pixels(run, subject))
+    model, images = network(run), run.to_input(_model_pixels(run, subject))
     start = time.perf_counter()
-    with _explaining(run):
+    with explaining(run):
         values = pixel_attributions(model, images, tensor([code]), method, report.progress)
     return values[0, 0].numpy(), time.perf_counter() - start

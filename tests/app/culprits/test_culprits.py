@@ -141,11 +141,6 @@ def test_pictures_of_training_images_have_an_address_that_goes_with_the_files(ru
     assert browser.get(url).status_code == 404
 
 
-def test_of_an_image_that_is_no_mistake_they_were_not_looked_for(run):
-    write(run)
-    assert "behind mistakes only" in text_of(open_page("layers", image="1"))
-
-
 def test_where_nobody_looked_a_button_looks_for_them(run, calls):
     app = open_page("layers", image="0")
     assert "keeps the ten behind each mistake" in text_of(app)
