@@ -14,6 +14,7 @@ from sightline.run_store import files
 from sightline.run_store.proofs import Proof, rows_hash, write_proofs
 from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
+from tests.app.culprits.test_culprits import write as write_culprits
 from tests.e2e.browser_page import MAP, READY, TILE, TRUST_ROW, open_address, pixels_of, prepared
 from tests.fabricated import LAUNCHER, LINES, MARKDOWN, fabricate_run, serve, speak_against
 from tests.histories import keep_history
@@ -66,6 +67,9 @@ VIEWS = {
     "layers": View("/layers?run=two&image=0", MAP),
     "layers after an epoch": View("/layers?run=two&image=0&epoch=1", MAP),
     "layers after an epoch without weights": View("/layers?run=two&image=0&epoch=2", "[data-testid=stAlert]"),
+    "training images in mistakes": View("/mistakes?run=one&image=0&culprit=3", ".map-pair"),
+    "training images behind mistakes": View("/mistakes?run=one&behind=set", ".st-key-mistakes_ringleaders .tile"),
+    "training images in layers": View("/layers?run=one&image=0&culprit=3", ".map-pair"),
     "layers of two runs": View("/layers?run=two&beside=one&image=0", MAP),
     "layers of all classes": View("/layers?run=two&image=0&hide=layer4&classes=all", ".map-classes"),
     "the choice of layers": View("/layers?run=two&image=0", MAP, ".st-key-layers_popover button"),
@@ -128,6 +132,7 @@ def address(browser, tmp_path_factory):
     keep_history(runs / "two", codes, np.full((3, IMAGES), 0.5), epochs=(1, 2, 3))
     (runs / "two" / files.EPOCHS).mkdir()
     shutil.copy(runs / "two" / files.MODEL, runs / "two" / files.epoch_weights(1))
+    write_culprits(Run(runs / "one"))
     write_quality(Run(runs / "three"), [replace(row, final=False, images=500) for row in rows])
     with serve(LAUNCHER, runs) as url:
         yield url
