@@ -70,10 +70,7 @@ class Run:
         return os.path.isfile(self.path / files.RECORD)
 
     def stamp(self, reading: files.Reading) -> files.Stamp:
-        """Return the key under which what is read may be kept: another one as soon as a file behind it changes.
-
-        Every file is looked at once: whoever wants to see a later state makes another Run.
-        """
+        """Return the key under which what is read may be kept: a later Run has another once a file has changed."""
         return tuple(self.file_stamp(name) for name in files.depends_on(reading, self.epoch))
 
     def file_stamp(self, name: str) -> files.FileStamp:

@@ -228,7 +228,7 @@ def _draw_range(place: DeltaGenerator, name: str, predictions: Predictions, sele
 
 
 def slider_scale(values: np.ndarray) -> tuple[float, float, float] | None:
-    """Return the ends, moved out to whole steps, and the step: a power of ten, 10 to 100 of them.
+    """Return the ends, moved out to whole steps, and the step: a power of ten, 10 to 100 of them; of whole numbers, 1.
 
     None where there is nothing to choose, or no number for the span.
     """
@@ -237,6 +237,8 @@ def slider_scale(values: np.ndarray) -> tuple[float, float, float] | None:
     if not 1e-300 < span < math.inf:
         return None
     exponent = math.floor(math.log10(span)) - 1
+    if exponent < 0 and (finite == np.round(finite)).all():
+        exponent = 0
     step = 10.0**exponent
     low, high = (
         round(side(end / step) * step, -exponent)

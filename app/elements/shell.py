@@ -185,10 +185,11 @@ def draw_demo(root: Path) -> None:
 def draw_run(draw: Callable[[Run, Selection], None], *, after_epochs: bool = False) -> None:
     """Draw a view of the chosen run; where it cannot be read, what is missing instead.
 
-    after_epochs: whether the view shows a run as it was after the chosen epoch, or always as it ended.
+    after_epochs: whether the view shows a run as it was after the chosen epoch. Any other shows it as it ended, and its
+    links lead to that.
     """
-    selection = handed_on_selection()
-    run = run_list.find_run(selection.run, selection.epoch if after_epochs else None)
+    selection = handed_on_selection() if after_epochs else replace(handed_on_selection(), epoch=None)
+    run = run_list.find_run(selection.run, selection.epoch)
     if run is None:
         return
     try:

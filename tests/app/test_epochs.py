@@ -1,7 +1,6 @@
 """A run as it was after an epoch, through AppTest: Mistakes and Layers follow it, the other views do not."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -176,11 +175,15 @@ def test_the_maps_and_the_files_of_an_epoch_are_of_its_network(run):
 
 
 @pytest.mark.parametrize("view", ["trust", "compare", "patterns"])
-def test_other_views_are_of_the_run_as_it_ended(run, view):
+def test_other_views_show_the_run_as_it_ended_and_lead_to_it(run, view):
     shutil.copytree(run, run.with_name("other"))
-    plain, after = (text_of(open_page(view, run="run", beside="other", **query)) for query in ({}, {"epoch": "2"}))
-    assert re.sub(r"epoch=2&?", "", after) == plain
-    assert not [button for button in open_page(view, run="run", epoch="2").button if "after epoch" in button.label]
+    at = {"run": "run", "beside": "other", "compared": "both-wrong"}
+    plain, after = (open_page(view, **at, **query) for query in ({}, {"epoch": "2"}))
+    assert text_of(plain) == text_of(after) and "after epoch 2" not in text_of(after)
+    in_header = [link.proto.query_string for link in after.get("page_link")[:6]]
+    assert all("epoch=2" in query for query in in_header)  # the way back to Mistakes after that epoch
+    assert not [link for link in after.get("page_link")[6:] if "epoch=" in link.proto.query_string]
+    assert not [button for button in after.button if "after epoch" in button.label]
 
 
 def test_another_run_is_shown_as_it_ended_unless_it_has_that_epoch(run):

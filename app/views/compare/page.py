@@ -130,7 +130,7 @@ def _draw_set(before: Run, after: Run, comparison: Comparison, current: CurrentS
         )
         draw_order(comparison.after, selection, "compare")
     st.caption("What {} predicted → what {} predicts.".format(*map(escape_markdown, names)))
-    asked = selection.change(columns=(), epoch=None)  # of one run's predictions only
+    asked = selection.change(columns=())  # of one run's predictions only
     if selection.label or selection.predicted:
         with st.container(key="filters", horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{count(len(current.rows))}** :gray[of them]", width="content")
