@@ -19,6 +19,7 @@ from sightline.run_store import files
 from sightline.run_store.culprits import culprit_maps, read_culprits, training_features, training_thumbnails
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
+from sightline.run_store.thumbnails import thumbnail
 from sightline.training.foreign.recorded import record
 from tests.app_pages import edit_record
 from tests.fabricated import fabricate_run
@@ -140,6 +141,23 @@ def test_where_pictures_would_take_much_room_the_culprits_have_one(run, monkeypa
     edit_record(run.path, dataset="folder:gone")
     with pytest.raises(DataError, match="There is no folder gone"):
         influence(Run(run.path), [int(right_answers(run)[1])])
+
+
+def test_of_large_images_thumbnails_are_kept_and_more_maps_need_the_images(tmp_path, random_numbers):
+    fabricate_run(tmp_path / "made", 6, side=112, input_size=112, with_model=True, wrong=slice(1))
+    run, images = Run(tmp_path / "made"), random_numbers.integers(0, 256, (4, 112, 112, 3), dtype=np.uint8)
+    names = list(run.record.class_names[:2])
+    np.savez(tmp_path / "own.npz", train_images=images, train_labels=np.array([0, 1, 1, 0]), class_names=names)
+    influence(run, dataset=f"npz:{tmp_path / 'own.npz'}")
+    found = read_culprits(run)
+    assert sorted(found.train_index) == [1, 2]  # image 0, a plane, is taken for a car
+    assert np.array_equal(training_thumbnails(run, found)[:], [thumbnail(image) for image in images])
+    seen = culprits_of(run, run.load_model(), found, 1)
+    assert sorted(seen.train_index) == [1, 2] and seen.maps is None
+    with pytest.raises(RunError, match="does not say on which images; name them"):
+        influence(run, [1])
+    influence(run, [1], dataset=f"npz:{tmp_path / 'own.npz'}")
+    assert set(read_culprits(run).index) == {0, 1}
 
 
 @pytest.mark.parametrize("harm", ["stale", "damaged", "another layer"])
