@@ -19,8 +19,10 @@ from sightline.run_store.commands import command
 from sightline.run_store.epochs import refuse_epoch
 from sightline.run_store.files import FileError
 from sightline.run_store.hashes import refuse_stale
+from sightline.run_store.record import MOST_FEATURES, MOST_SIDE
 from sightline.run_store.run import Run
 from sightline.run_store.tables import Kinds, read_table, table_bytes
+from sightline.run_store.thumbnails import THUMBNAIL_SIZE
 from sightline.run_store.writer import npy
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 COUNT = 10  # training images behind a mistake
 MOST_TRAINING_IMAGES = 20_000_000
-MOST_ROWS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,11 @@ def read_culprits(run: Run) -> Culprits | None:
         if training.thumbnail.min(initial=0) < -1 or not len(training.label):
             raise FileError("names pictures that there are not")
     with run.reading(files.CULPRITS, _hint(run)):
-        rows, said = read_table(run, files.CULPRITS, _ROWS, MOST_ROWS)
+        images = len(run.images())
+        rows, said = read_table(run, files.CULPRITS, _ROWS, COUNT * images)
         if said["weights"] != facts["weights"] or said["exact"] not in ("yes", "no"):
             raise FileError(f"does not belong to {files.TRAINING_ROWS}")
-        for name, end in (("index", len(run.images())), ("train_index", len(training.label))):
+        for name, end in (("index", images), ("train_index", len(training.label))):
             if len(rows[name]) and not 0 <= rows[name].min() <= rows[name].max() < end:
                 raise FileError("names images that there are not")
         if (np.diff(rows["index"]) < 0).any() or (rows["rank"] < 1).any():
@@ -152,12 +154,12 @@ def write_culprits(
 
 def training_features(run: Run, found: Culprits) -> StoredArray:
     """Return the features of all training images, times `scale`, float16 N×K. Raises RunError."""
-    return _beside(run, files.TRAINING_FEATURES, np.float16, (len(found.training.label), None))
+    return _beside(run, files.TRAINING_FEATURES, np.float16, (len(found.training.label), None), MOST_FEATURES)
 
 
 def training_thumbnails(run: Run, found: Culprits) -> StoredArray:
     """Return the pictures that `TrainingImages.thumbnail` counts into, uint8 T×S×S×3. Raises RunError."""
-    array = _beside(run, files.TRAINING_THUMBNAILS, np.uint8, (None, None, None, 3))
+    array = _beside(run, files.TRAINING_THUMBNAILS, np.uint8, (None, None, None, 3), THUMBNAIL_SIZE)
     with run.reading(files.TRAINING_THUMBNAILS, _hint(run)):
         if found.training.thumbnail.max(initial=-1) >= len(array):
             raise FileError("lacks pictures")
@@ -166,16 +168,17 @@ def training_thumbnails(run: Run, found: Culprits) -> StoredArray:
 
 def culprit_maps(run: Run, found: Culprits) -> StoredArray:
     """Return the pairs of maps, float16 M×2×h×w, as `write_culprits` says. Raises RunError."""
-    return _beside(run, files.CULPRIT_MAPS, np.float16, (len(found.index), 2, None, None))
+    return _beside(run, files.CULPRIT_MAPS, np.float16, (len(found.index), 2, None, None), MOST_SIDE)
 
 
-def _beside(run: Run, name: str, dtype: type, shape: tuple[int | None, ...]) -> StoredArray:
+def _beside(run: Run, name: str, dtype: type, shape: tuple[int | None, ...], most: int) -> StoredArray:
+    """Return an array of this shape, of which None may be any number up to `most`, but for the first."""
     with run.reading(name, _hint(run)):
         array = stored_array(run.path, name)
         fits = len(shape) == array.ndim and all(
             want in (None, has) for want, has in zip(shape, array.shape, strict=True)
         )
-        if array.dtype != dtype or not fits:
+        if array.dtype != dtype or not fits or max(array.shape[1:]) > most:
             raise FileError(f"does not belong to {files.CULPRITS}")
     return array
 

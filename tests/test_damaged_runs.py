@@ -16,9 +16,20 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
+from sightline.explain.attribution.errors import ExplainError
 from sightline.explain.judging.measures import MEASURES
+from sightline.explain.why.influence import known_features
+from sightline.explain.why.margins import Margins
 from sightline.model_zoo.graph import export_graph
 from sightline.run_store import files
+from sightline.run_store.culprits import (
+    Culprits,
+    TrainingImages,
+    culprit_maps,
+    read_culprits,
+    training_thumbnails,
+    write_culprits,
+)
 from sightline.run_store.hashes import weights_hash
 from sightline.run_store.history import no_history
 from sightline.run_store.left_out import left_out
@@ -74,6 +85,7 @@ def root(tmp_path_factory):
     )
     write_values(run, {(method, layer): {"road_gap": np.linspace(0, 1, 12)} for method, layer, _ in kinds})
     _save_patterns(run)
+    _save_culprits(run)
     shutil.copytree(whole, runs / "fine")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIGHTLINE_RUNS", str(runs))
@@ -98,6 +110,26 @@ def _save_patterns(run):
         name: np.zeros(shape, np.float32) for name, shape in (("mean", 4), ("components", (2, 4)), ("centres", (3, 2)))
     }
     write_patterns(run, found, values | {"numbers": np.array([1, 0, 2])})
+
+
+def _save_culprits(run):
+    """Two training images behind each of the mistakes 0, 5 and 10, of six that all have a picture."""
+    labels = np.arange(6, dtype=np.int16) % 3
+    training = TrainingImages(labels, labels, np.ones(6, np.float32), labels == 1, np.arange(6))
+    train_index = np.array([1, 4, 0, 3, 2, 5])
+    found = Culprits(
+        "layer4", True, weights_hash(run), training, np.repeat([0, 5, 10], 2), np.tile(np.int16([1, 2]), 3),
+        train_index, np.linspace(1, 0, 6, dtype=np.float32), labels[train_index], "f" * 64, 1.0,
+    )  # fmt: skip
+    features, pictures = np.ones((6, 128), np.float16), np.zeros((6, 32, 32, 3), np.uint8)
+    write_culprits(run, found, features, pictures, np.ones((6, 2, 4, 4), np.float16))
+
+
+def _look_behind(run):
+    if found := read_culprits(run):
+        training_thumbnails(run, found)[:1], culprit_maps(run, found)[:1]
+        with suppress(ExplainError):  # features of another layer
+            known_features(run, found).similar(Margins(torch.ones(1, 128, 4, 4), torch.ones(1, 128), True), 1, 3)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +184,7 @@ def test_a_damaged_run_is_shown_or_named_and_leaves_the_others_alone(root, most_
         assert listed.selectbox(key="shell_run").value == "fine"
         with suppress(RunError):
             read_values(Run(hurt))  # which no page does
-        for read in (left_out, lambda run: read_space(run, read_patterns(run))):
+        for read in (left_out, lambda run: read_space(run, read_patterns(run)), _look_behind):
             with suppress(RunError):
                 read(Run(hurt))
         with TestClient(Starlette(routes=ROUTES)) as browser:

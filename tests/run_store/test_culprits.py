@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -130,6 +131,9 @@ DAMAGES = {
     "a test image that is none": damaged_rows(ROWS, index=[0, 0, 5, 10, 12]),
     "a negative test image": damaged_rows(ROWS, index=[-1, 0, 5, 10, 10]),
     "a training image that is none": damaged_rows(ROWS, train_index=[1, 3, 0, 2, 5]),
+    "more rows than there can be": lambda run: pq.write_table(
+        pa.concat_tables([pq.read_table(run.path / ROWS)] * 25), run.path / ROWS
+    ),
     "another order": damaged_rows(ROWS, index=[5, 0, 0, 10, 10]),
     "a rank of 0": damaged_rows(ROWS, rank=[0, 1, 1, 1, 2]),
     "other labels": damaged_rows(ROWS, train_label=[0, 0, 0, 0, 0]),
@@ -162,6 +166,7 @@ def test_damaged_tables_are_a_sentence(run, damage):
         (files.TRAINING_FEATURES, training_features, FEATURES.astype(np.float32)),
         (files.TRAINING_THUMBNAILS, training_thumbnails, PICTURES[:3]),
         (files.TRAINING_THUMBNAILS, training_thumbnails, PICTURES[..., :1]),
+        (files.TRAINING_THUMBNAILS, training_thumbnails, np.zeros((4, 97, 97, 3), np.uint8)),
         (files.CULPRIT_MAPS, culprit_maps, MAPS[:4]),
         (files.CULPRIT_MAPS, culprit_maps, MAPS[:, :1]),
         (files.CULPRIT_MAPS, culprit_maps, np.array([{}] * 5, object)),
