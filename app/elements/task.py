@@ -40,6 +40,11 @@ class Task:
         return stamps, runs, waits, not (runs or waits) and is_locked(self.run.path)
 
     @property
+    def is_started(self) -> bool:
+        """Whether this server does it, or will."""
+        return processes.is_running(self.key) or processes.is_waiting(self.key)
+
+    @property
     def is_busy(self) -> bool:
         """Whether the run is written at this moment, or will be."""
         return any(self.state[1:])

@@ -34,7 +34,7 @@ def _draw_sentence(run: Run, found: Patterns, predictions: Predictions) -> None:
     st.caption(how_words(found))
     if problem := pictures.problem(run, found):
         st.caption(f"Without maps: {escape_markdown(problem)}")
-    if finding(run).is_busy:
+    if finding(run).is_started:
         draw_finding(run, again=True)
 
 

@@ -47,7 +47,7 @@ def draw(run: Run, selection: Selection) -> None:
             st.markdown("**Hard classes**")
             st.caption(HARD_CLASSES)
         _draw_cards(run, found, hard, predictions, selection)
-    if not finding(run).is_busy:
+    if not finding(run).is_started:
         draw_finding(run, again=True)
 
 

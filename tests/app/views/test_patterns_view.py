@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sightline.app.elements import task
 from sightline.app.elements.pattern_words import colour_words, place_words
 from sightline.app.elements.proof_result import list_csv
 from sightline.app.runs import processes
@@ -406,3 +407,13 @@ def test_a_list_that_leads_out_of_the_run_or_is_none_is_a_sentence(run, tmp_path
     (run.path / "lists" / "link.csv").symlink_to(tmp_path / "secret.csv")
     for name in ("lists/link.csv", "../../secret.csv", "lists/none.csv"):
         assert b"secret\n" not in list_csv(run, name) and b"Mend or remove it." in list_csv(run, name)
+
+
+def test_while_it_trains_again_nothing_is_said_to_find_patterns(run, monkeypatch):
+    write(run, FIRST)
+    monkeypatch.setattr(processes, "is_running", lambda key: key == ("proof", run.path))
+    monkeypatch.setattr(task, "is_locked", lambda path: True)
+    app = open_page("patterns", run="run")
+    texts = [element.value for element in app.caption]
+    elsewhere = "Another program writes this run at the moment. Patterns that it finds appear here."
+    assert texts[-1] == elsewhere and texts.count(elsewhere) == 1  # at the foot, where the button would be
