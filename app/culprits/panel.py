@@ -39,6 +39,11 @@ class Shown:
         """The chosen training image."""
         return int(self.behind.train_index[self.place])
 
+    @property
+    def how(self) -> str:
+        """How far the similarities may be taken at their word."""
+        return EXACT if self.behind.exact else FIRST_ORDER
+
 
 def draw_culprits(run: Run, subject: Subject, selection: Selection) -> None:
     """Draw the training images behind an image of the test split, and the pair of maps of one; or how they are found.
@@ -52,7 +57,7 @@ def draw_culprits(run: Run, subject: Subject, selection: Selection) -> None:
     if shown:
         with right:
             _draw_pair(run, subject, selection, shown)
-            st.caption(f"{_meaning(subject)} {EXACT if shown.behind.exact else FIRST_ORDER}")
+            st.caption(f"{_meaning(subject)} {shown.how}")
 
 
 def draw_few_culprits(run: Run, subject: Subject, selection: Selection) -> None:
@@ -61,6 +66,7 @@ def draw_few_culprits(run: Run, subject: Subject, selection: Selection) -> None:
     shown = _draw_tiles(run, subject, selection, "mistakes")
     if shown and shown.row == selection.culprit:
         _draw_pair(run, subject, selection, shown)
+        st.caption(shown.how)
 
 
 def _draw_tiles(run: Run, subject: Subject, selection: Selection, view: str) -> Shown | None:
@@ -92,6 +98,7 @@ def _draw_tiles(run: Run, subject: Subject, selection: Selection, view: str) -> 
         label="Training images behind this one",
         selected=shown.row,
         columns=COLUMNS,
+        narrow=COLUMNS,
         on={"pick": choose, "open": choose},
     )
     return shown
@@ -142,6 +149,5 @@ def _meaning(subject: Subject) -> str:
     than = "" if subject.rival is None else f" rather than {escape_markdown(subject.name(subject.rival))}"
     return (
         f"Of the training images labelled {predicted}, these are most like this one in what speaks for "
-        f"{predicted}{than}. "
-        "The cells of either map add up to the similarity."
+        f"{predicted}{than}. The cells of either map add up to the similarity."
     )

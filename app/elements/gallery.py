@@ -20,7 +20,7 @@ _CSS = """
 :host { display: block; }
 .grid { container-type: inline-size; display: block; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(94px, 1fr)); gap: 4px; }
-@container (max-width: 420px) { .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; } }
+@container (max-width: 420px) { .tiles { grid-template-columns: repeat(var(--narrow), minmax(0, 1fr)) !important; } }
 .tile {
   box-sizing: border-box; min-width: 0; padding: 4px 4px 3px; border: 2px solid transparent;
   border-radius: var(--st-base-radius); cursor: pointer; color: var(--st-text-color);
@@ -126,6 +126,7 @@ export default function (component) {
   const all = () => Array.from(tiles.children)
   while (tiles.children.length > data.items.length) tiles.lastChild.remove()
   while (tiles.children.length < data.items.length) tiles.append(makeTile())
+  tiles.style.setProperty("--narrow", data.narrow)
   tiles.style.gridTemplateColumns = data.columns ? `repeat(${data.columns}, minmax(0, 1fr))` : ""
   all().forEach((tile, place) => fillTile(tile, data.items[place]))
 
@@ -237,20 +238,21 @@ def draw_gallery(
     selected: int | None = None,
     page: tuple[int, int] = (1, 1),
     columns: int | None = None,
+    narrow: int = 4,
 ) -> Any:
     """Draw a page of thumbnails; `st.session_state[key]`, which is also returned, says what the visitor does.
 
     items: as of `gallery_items`. `wrong` None: neither right nor wrong; `mark`: a word of warning below the caption.
     on: what is called for an event. `pick` and `open` are an image's index, `turn` is 1 or -1; `fits` says how many
     images the window has room for, where it is asked for. page: its number, and how many there are. columns: by
-    default as many as there is room for.
+    default as many as there is room for. narrow: columns in a narrow place, whatever else is asked for.
     """
     number, pages = page
     below = PAGER_HEIGHT if "fits" in on else None
     shown = {
         "items": tuple(items),  # no list: Streamlit looks whether one is a table, which takes longer than all the rest
         "selected": selected, "page": number, "pages": pages, "label": label, "below": below,
-        "columns": columns,
+        "columns": columns, "narrow": narrow,
     }  # fmt: skip
     callbacks: dict[str, Any] = {f"on_{event}_change": on.get(event, _nothing) for event in get_args(Event)}
     return _COMPONENT(key=key, data=shown, **callbacks)

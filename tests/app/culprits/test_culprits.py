@@ -126,7 +126,7 @@ def test_mistakes_shows_the_maps_only_once_one_is_chosen(run):
     write(run)
     assert "map-pair" not in html_of(open_page("mistakes", image="0"))
     app = open_page("mistakes", image="0", culprit="7")
-    assert "map-pair" in html_of(app) and address_of(app)["culprit"] == "7"
+    assert "map-pair" in html_of(app) and address_of(app)["culprit"] == "7" and "Exact:" in text_of(app)
 
 
 def test_pictures_of_training_images_have_an_address_that_goes_with_the_files(run):
