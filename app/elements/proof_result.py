@@ -134,7 +134,8 @@ def proof_table(result: ProofResult) -> str:
         ("without them", result.without),
         ("without as many at random", result.random),
     )
-    head = "<th>trained</th><th>accuracy</th><th></th><th>mistakes that are right</th><th></th>"
+    bar = '<td class="bar"></td>'
+    head = f"<th>trained</th>{bar}<th>accuracy</th>{bar}<th>mistakes that are right</th>"
     rows = "".join(
         f"<tr><th>{name}</th>{_share(judged.accuracy, percent(judged.accuracy.value))}"
         f"{_share(judged.mended, f'{count(judged.mended.right)} of {count(judged.mended.of)}')}</tr>"

@@ -53,7 +53,7 @@ def strongest_pattern(row: RunRow, selection: Selection) -> Card | None:
                 tuple(zip_longest(urls, map_urls(row.run, found, shown), fillvalue="")),
                 f"{title}: its most confident mistakes under their maps",
                 "Patterns",
-                "What do its mistakes share? Open Patterns →",
+                "Open Patterns →",
                 selection.change(run=row.name),
             )
     return None
