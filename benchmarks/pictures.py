@@ -2,7 +2,8 @@
 
 python -m benchmarks.pictures --runs DIR     (made by python -m training.demo --runs DIR)
 
-Trust and the titles of layers show what `sightline quality` has measured: run it on both first.
+Trust and the titles of layers show what `sightline quality` has measured: run it on both first. Patterns shows a proof:
+run `sightline prove` on demo-shortcut.
 """
 
 import io
@@ -21,6 +22,8 @@ INTRODUCED = {"name": "sightline_introduced", "value": "yes"}  # the cookie of s
 BOTH = {"run": "demo-shortcut", "beside": "demo-honest"}
 CELL = {"true": "square", "predicted": "circle"}  # of the confusion matrix: mistakes that a red tag explains
 PICTURES: dict[str, tuple[str, dict[str, Any], str]] = {  # file → page, address, what has to be seen on it
+    "pattern": ("mistakes", {"run": "demo-shortcut", "value": "pattern:1"}, ".st-key-mistakes_culprits .tile img"),
+    "patterns": ("patterns", {"run": "demo-shortcut"}, ".tile img"),
     "two_runs": ("layers", BOTH | CELL | {"target": "predicted"}, ".map-grid img"),
     "curves": ("", {"runs": ["demo-honest", "demo-shortcut"]}, ".mark-line path"),
     "mistakes": ("mistakes", BOTH | CELL | {"map": "shown"}, ".tile img"),

@@ -98,7 +98,7 @@ class ProofResult:
         """The verdict, with the figures on which it rests."""
         judged = (self.without, self.random)
         mended, at_random = (f"{one.mended.right:,}" for one in judged)
-        accuracy, other = (f"{one.accuracy.value:.1%}" for one in judged)
+        accuracy, other = (f"{100 * one.accuracy.value:.1f} %" for one in judged)
         return (
             f"{'Proved' if self.is_proved else 'Not proved'}: trained without these images, {mended} of the "
             f"{self.before.mended.of:,} mistakes are right, without as many at random {at_random} "
