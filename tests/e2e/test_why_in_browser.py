@@ -46,6 +46,7 @@ def test_three_clicks_from_the_curves_to_the_patch_the_training_images_and_the_p
         colour = swatch_colour(card)
         assert np.ptp(colour) > 200  # a colour, as none of the shapes has
         page.get_by_role("button", name="Train again without them").click()  # the second
+        page.get_by_role("button", name="Stop").wait_for()  # what is clicked while the page is drawn anew is lost
         page.wait_for_selector(READY)
         card.get_by_role("link", name="Show in Mistakes").click()  # the third, while it trains
         await_view(page, "Mistakes")
