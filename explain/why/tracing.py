@@ -75,9 +75,9 @@ def ringleaders(found: Culprits, mistakes: np.ndarray, count: int) -> Traced:
     return Traced(index, np.full(len(index), -1), nearest[index])
 
 
-def at_random(count: int, images: int) -> Traced:
+def at_random(count: int, images: int, seed: int = SEED) -> Traced:
     """Return so many of a number of training images, drawn at random, always the same, in their order."""
-    index = np.sort(np.random.default_rng(SEED).choice(images, count, replace=False))
+    index = np.sort(np.random.default_rng(seed).choice(images, count, replace=False))
     return Traced(index, np.full(count, -1), np.full(count, np.nan, np.float32))
 
 
