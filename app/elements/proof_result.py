@@ -63,7 +63,7 @@ def _how_far(without: Run, random: Run) -> str:
     words = []
     for what, run in (("without them", without), ("without as many at random", random)):
         try:
-            planned = loaders.record(run).recipe.get("epochs") if run.exists else None
+            planned = loaders.record(run).planned_epochs if run.exists else None
             words.append(
                 f"{what} {count(len(loaders.metrics(run)))} of {planned} epochs" if planned else f"{what} none"
             )
