@@ -15,7 +15,7 @@ from tests.fabricated import LAUNCHER, ROOT, serve
 
 TRAINED = 15 * 60_000  # milliseconds that the two trainings of a proof may take, on a machine under load
 CARD = ".st-key-panel_card_0"
-CULPRITS = ".st-key-mistakes_culprits .tile img"
+CULPRITS = ".st-key-mistakes_culprits .tile img:not(.over)"
 PATCH = 40  # pixels of its colour, of the 64 of a tag, so that a part of it may be hidden
 
 
