@@ -51,7 +51,8 @@ def train_demo(config: DemoConfig) -> list[Path]:
         print(f"Training {' and '.join(map(str, trainings))}; watch the curves grow in the dashboard.", flush=True)
     run_side_by_side(trainings, at_once=len(VARIANTS), what="training")
     for module, what in ASKED.items():
-        run_side_by_side({run: (module, "--run", str(run)) for run in trainings}, at_once=len(VARIANTS), what=what)
+        asked = {run: (module, "--run", str(run)) for run in trainings}
+        run_side_by_side(asked, at_once=len(VARIANTS), what=what, threads=threads)
     return list(trainings)
 
 

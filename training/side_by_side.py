@@ -24,9 +24,15 @@ class _Command:
     said: Path  # a pipe would fill and stop it
 
     @classmethod
-    def start(cls, words: Sequence[str], said: Path) -> "_Command":
+    def start(cls, words: Sequence[str], said: Path, threads: int | None) -> "_Command":
+        environment = os.environ | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
         with said.open("wb") as stream:
-            return cls(subprocess.Popen([sys.executable, "-m", *words], stdout=subprocess.DEVNULL, stderr=stream), said)
+            return cls(
+                subprocess.Popen(
+                    [sys.executable, "-m", *words], env=environment, stdout=subprocess.DEVNULL, stderr=stream
+                ),
+                said,
+            )
 
     @property
     def last_lines(self) -> list[str]:
@@ -41,10 +47,13 @@ class _Command:
         return 0.0 if bar.what else bar.share
 
 
-def run_side_by_side(commands: Mapping[Path, Sequence[str]], at_once: int, what: str) -> None:
+def run_side_by_side(
+    commands: Mapping[Path, Sequence[str]], at_once: int, what: str, threads: int | None = None
+) -> None:
     """Run a command for each run, so many at once, and wait for all.
 
-    commands: by run the module and its options. what: said by the bar that shows how far they are.
+    commands: by run the module and its options. what: said by the bar that shows how far they are. threads: that each
+    may compute with, where it has no option for it.
     Raises TrainingError, with their last words, where some failed. Whatever ends this ends them politely, as Ctrl-C
     does: a training keeps its finished epochs.
     """
@@ -58,7 +67,7 @@ def run_side_by_side(commands: Mapping[Path, Sequence[str]], at_once: int, what:
             while waiting or running:
                 while waiting and len(running) < at_once:
                     run = waiting.pop(0)
-                    running[run] = _Command.start(commands[run], Path(folder, f"{len(waiting)}.log"))
+                    running[run] = _Command.start(commands[run], Path(folder, f"{len(waiting)}.log"), threads)
                 time.sleep(_LOOK)
                 for run, command in list(running.items()):
                     code = command.process.poll()

@@ -16,7 +16,7 @@ class FakeTraining:
     asked: list[list[str]] = []
     returncode = 0
 
-    def __init__(self, command, *, stdout, stderr):
+    def __init__(self, command, *, env, stdout, stderr):
         if command[2] != TRAIN:
             self.asked.append(command[2:])
             return

@@ -23,7 +23,7 @@ class Fake:
     living = most = 0
     ended: list[str] = []
 
-    def __init__(self, command, *, stdout, stderr):
+    def __init__(self, command, *, env, stdout, stderr):
         self.option, self.polls = command[-1], 0
         stderr.write(self.SAYS[self.option])
         stderr.flush()
