@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
+from typing import Any
 
 import streamlit as st
 
@@ -12,7 +13,7 @@ from sightline.app.elements.task import Task, draw_task
 from sightline.app.elements.text import duration, escape_markdown
 from sightline.app.runs import loaders, processes, trainings
 from sightline.run_store.commands import command
-from sightline.run_store.record import RunError
+from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 
 
@@ -50,7 +51,12 @@ def _why_not(run: Run) -> str:
             "This run was trained elsewhere, so that nothing here can train it again: leave the images out there, and "
             "make a run of the new model."
         )
-    return trainings.why_not(record.recipe)
+    return trainings.why_not(_repeated(record))
+
+
+def _repeated(record: RunRecord) -> dict[str, Any]:
+    """Return the recipe that `sightline prove` follows: on the data set of the record, which a recipe may misname."""
+    return {**record.recipe, "dataset": record.dataset}
 
 
 def _task(run: Run, left_out: LeftOut, view: str) -> Task:
@@ -93,6 +99,6 @@ def _draw_start(run: Run, left_out: LeftOut, view: str, is_looked_at_again: bool
 
 def _start(run: Run, left_out: LeftOut) -> None:
     """Start it, where such a training may be started here, whatever the page has offered. Raises NotPermitted."""
-    trainings.options(loaders.record(run).recipe)
+    trainings.options(_repeated(loaders.record(run)))
     words = ("--run", str(run.path.absolute()), *left_out.options)
     processes.start(("proof", run.path), "sightline.training.prove", *words)
