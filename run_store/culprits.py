@@ -102,8 +102,9 @@ def read_culprits(run: Run) -> Culprits | None:
         for name, end in (("index", images), ("train_index", len(training.label))):
             if len(rows[name]) and not 0 <= rows[name].min() <= rows[name].max() < end:
                 raise FileError("names images that there are not")
-        if (np.diff(rows["index"]) < 0).any() or (rows["rank"] < 1).any():
-            raise FileError("is not in the order of the test images")
+        order = np.arange(len(rows["index"])) - np.searchsorted(rows["index"], rows["index"])
+        if (np.diff(rows["index"]) < 0).any() or (rows["rank"] != order + 1).any() or order.max(initial=0) >= COUNT:
+            raise FileError(f"is not in the order of the test images, with at most {COUNT} ranks of each")
         if (training.label[rows["train_index"]] != rows["train_label"]).any():
             raise FileError(f"does not belong to {files.TRAINING_ROWS}")
         fingerprint, scale = said["training"], float(said["scale"])

@@ -124,6 +124,12 @@ def without_facts(name, **facts):
     return do
 
 
+def many_of_one_image(file):
+    table = pq.read_table(file)
+    rows = table.take([0] * 11)
+    pq.write_table(rows.set_column(1, "rank", [np.arange(1, 12, dtype=np.int16)]), file)
+
+
 ROWS, TRAINING = files.CULPRITS, files.TRAINING_ROWS
 DAMAGES = {
     "no table": lambda run: (run.path / ROWS).write_bytes(b"PAR1"),
@@ -136,6 +142,8 @@ DAMAGES = {
     ),
     "another order": damaged_rows(ROWS, index=[5, 0, 0, 10, 10]),
     "a rank of 0": damaged_rows(ROWS, rank=[0, 1, 1, 1, 2]),
+    "a rank twice": damaged_rows(ROWS, rank=[1, 1, 1, 1, 2]),
+    "more than ten of one test image": lambda run: many_of_one_image(run.path / ROWS),
     "other labels": damaged_rows(ROWS, train_label=[0, 0, 0, 0, 0]),
     "a class that is none": damaged_rows(TRAINING, label=[0, 1, 2, 1, 3]),
     "a prediction that is none": damaged_rows(TRAINING, predicted=[0, 1, 2, 1, -1]),
