@@ -42,7 +42,7 @@ def draw_switch(selection: Selection) -> None:
         "Test images" if selection.behind else "Training images",
         icon=":material/arrow_back:" if selection.behind else ":material/school:",
         key="mistakes_behind",
-        help="Show the set again" if selection.behind else "Show the training images behind most of these images",
+        help="Show the set again" if selection.behind else "Show the training images behind most of these mistakes",
         type="tertiary",
         on_click=change_selection,
         kwargs={"behind": not selection.behind, "image": selection.image},
@@ -52,11 +52,12 @@ def draw_switch(selection: Selection) -> None:
 def draw_ringleaders(
     run: Run, found: Culprits, predictions: Predictions, current: CurrentSet, selection: Selection, most: int
 ) -> None:
-    """Draw the training images behind the set, those behind most of its images first. most: tiles."""
-    mistakes = current.rows[np.isin(current.rows, found.index)]
+    """Draw the training images behind the mistakes of the set, those behind most of them first. most: tiles."""
+    is_counted = predictions.wrong & np.isin(np.arange(len(predictions)), found.index)  # right answers may be known too
+    mistakes = current.rows[is_counted[current.rows]]
     behind, counts = found.behind(mistakes)
     if not len(behind):
-        st.info("Behind none of these images were training images looked for.", icon=":material/school:")
+        st.info("Among these images is no mistake behind which training images were found.", icon=":material/school:")
         return
     with st.container(key="ringleaders_head", horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(ringleader_words(found, behind, len(mistakes), len(current.rows)), width="stretch")

@@ -32,7 +32,14 @@ def test_a_filter_narrows_them_to_those_behind_its_mistakes(run):
     app = open_page("mistakes", behind="set", true="dog", show="all")
     assert tiles_of(app) == [(1, "dog", "1", ""), (3, "dog", "1", "label?")]
     assert "training images behind 1 mistake of 4 images, 1 with" in text_of(app)
-    assert "were training images looked for" in text_of(open_page("mistakes", behind="set", show="right"))
+    assert "Among these images is no mistake behind" in text_of(open_page("mistakes", behind="set", show="right"))
+
+
+def test_those_behind_right_answers_that_were_asked_for_are_not_counted(run):
+    write(run, index=np.array([0, 0, 5, 11, 11]))  # 11 is right
+    app = open_page("mistakes", behind="set", show="all")
+    assert tiles_of(app) == [(3, "dog", "2", "label?"), (7, "dog", "1", "")]
+    assert "training images behind 2 mistakes of 12 images" in text_of(app)
 
 
 def test_a_button_leads_there_and_back_and_keeps_the_image(run):
