@@ -105,6 +105,12 @@ class ProofResult:
             f"({_p_words(self.p_mended)}); accuracy {accuracy} against {other} ({_p_words(self.p_value)})."
         )
 
+    @property
+    def tested_sentence(self) -> str:
+        """The accuracies on the tested half alone, of which no image formed a group."""
+        accuracy, other = (f"{100 * one.tested.value:.1f} %" for one in (self.without, self.random))
+        return f"On the half that tested the patterns: accuracy {accuracy} against {other} ({_p_words(self.p_tested)})."
+
 
 def _p_words(p_value: float) -> str:
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"

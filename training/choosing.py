@@ -102,7 +102,7 @@ def chosen_patterns(run: Run, wanted: Sequence[str]) -> tuple[Patterns, tuple[in
         if number not in proper:
             what = f"{number} is a hard class" if number in kinds else f"there is no pattern {number}"
             raise RunError(f"Run {run.name}: {what}; choose from its patterns: {', '.join(proper)}.")
-    return found, tuple(sorted(map(int, wanted or proper)))
+    return found, tuple(sorted(set(map(int, wanted or proper))))
 
 
 def training_split(run: Run, dataset: str | None) -> Split:

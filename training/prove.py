@@ -208,7 +208,8 @@ def report(run: Run, proof: Proof, result: ProofResult) -> str:
         figures = (f"{mended.right:,} of {mended.of:,}", f"{accuracy.value:.1%}", ends, f"{judged.tested.value:.1%}")
         lines.append((name, f"{images:,}", *figures))
     table = in_columns(lines if proof.patterns else [line[:-1] for line in lines])
-    return f"{table}\n{result.sentence}\nThe list: {run.path / proof.listed}"
+    tested = f" {result.tested_sentence}" if proof.patterns else ""
+    return f"{table}\n{result.sentence}{tested}\nThe list: {run.path / proof.listed}"
 
 
 def main() -> None:

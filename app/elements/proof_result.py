@@ -56,6 +56,8 @@ def _draw_proof(run: Run, proof: Proof, selection: Selection, key: str) -> None:
         return
     st.html(proof_table(result))
     st.markdown(escape_markdown(result.sentence))
+    if proof.patterns:
+        st.caption(escape_markdown(result.tested_sentence))
 
 
 def _how_far(without: Run, random: Run) -> str:
@@ -112,7 +114,7 @@ def list_csv(run: Run, name: str) -> bytes:
         rows = [[str(error)]]
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue().encode()
+    return stream.getvalue().encode("utf-8", "replace")
 
 
 def _cell(text: str) -> str:

@@ -21,6 +21,7 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training import prove as prove_module
+from sightline.training.choosing import chosen_patterns
 from sightline.training.loop import Loop
 from sightline.training.prove import ProveConfig, prove
 from sightline.training.recipe import TrainingError
@@ -114,7 +115,8 @@ def test_the_run_is_trained_again_without_the_images_of_a_pattern_and_without_as
     assert [re.split("  +", line)[:2] for line in table.splitlines()] == [
         ["run", "training images"], ["tiny", "128"], [ARROWS, "116"], [RANDOM, "116"],
     ]  # fmt: skip
-    assert verdict == result.sentence and listed == f"The list: {run.path / proof.listed}"
+    assert verdict == f"{result.sentence} {result.tested_sentence}"
+    assert listed == f"The list: {run.path / proof.listed}"
 
 
 def test_the_same_command_trains_nothing_twice_and_goes_on_where_it_was_interrupted(run, trained, monkeypatch):
@@ -227,6 +229,10 @@ def test_a_run_that_cannot_be_repeated_is_a_sentence(run, copied, edits, sentenc
     with pytest.raises((RunError, DataError), match=sentence):
         prove(ProveConfig(run.path, ("1",)))
     assert copied == [] and read_proofs(run) == []
+
+
+def test_a_pattern_that_is_named_twice_counts_once(run):
+    assert chosen_patterns(run, ("2", "1", "2"))[1] == (1, 2)
 
 
 def test_what_there_is_not_is_a_sentence(run, copied, tmp_path):
