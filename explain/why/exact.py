@@ -1,7 +1,6 @@
 """Exact tests of counts: does one group of images err more often than others?"""
 
 from collections.abc import Iterable
-from statistics import NormalDist
 
 import numpy as np
 
@@ -27,17 +26,3 @@ def more_mistakes_p(strata: Iterable[Stratum]) -> float:
         chances = np.convolve(chances, hypergeom.pmf(np.arange(low, high + 1), every, wrong, images))
         least, found = least + low, found + mistakes
     return float(min(1.0, chances[found - least :].sum()))
-
-
-def wilson(hits: int, images: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the ends of Wilson's score interval of a share (Wilson 1927), 0–1.
-
-    >>> low, high = wilson(8, 10)
-    >>> print(f"{low:.3f} {high:.3f}")
-    0.490 0.943
-    """
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    share, width = hits / images, z * z / images
-    middle = share + width / 2
-    half = (width * (share * (1 - share) + width / 4)) ** 0.5
-    return max(0.0, (middle - half) / (1 + width)), min(1.0, (middle + half) / (1 + width))

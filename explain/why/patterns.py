@@ -11,9 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from sightline.explain.attribution.errors import ExplainError
-from sightline.explain.why.exact import Stratum, more_mistakes_p, wilson
+from sightline.explain.why.exact import Stratum, more_mistakes_p
 from sightline.explain.why.space import Space, cluster, divide, nearest, overlap
-from sightline.run_store.comparison import holm
+from sightline.run_store.comparison import holm, wilson
 from sightline.run_store.patterns import DISCOVERED, TESTED, Attended, Pattern
 
 GROUPS_A_CLASS = 2.5  # a pattern is a part of what is taken for a class; with fewer groups it drowns in one of several

@@ -36,11 +36,6 @@ class Space:
         )
 
 
-def assign(space: Space, features: np.ndarray) -> np.ndarray:
-    """Return the group, int64 n, whose centre is nearest to each of some attended features, float n×K."""
-    return nearest(space.points(features), space.centres)
-
-
 def nearest_pattern(space: Space, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return of attended features, float n×K, the number of the pattern they fall into, int64 n, −1: into none;
 
