@@ -36,6 +36,7 @@ from sightline.run_store.patterns import TESTED, Attended, Pattern, Patterns, wr
 from sightline.run_store.run import Run
 
 MOST_LOOKED_AT = 1000  # images of a pattern, for the colour, size and place of what is attended
+MOST_PIXELS = 2**26  # of them: of images of more than 256 pixels a side fewer are looked at
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,12 @@ def find_patterns(run: Run, layer: str = "", device: torch.device | None = None)
     model = run.load_model().to(device or torch.device("cpu"))
     features, maps = go_over_images(run, model, layer)
     predictions, images = run.predictions(), run.images()
+    side = images.shape[1]
     division = divide_images(features, len(predictions.class_names))
-    usual = usual_colours(images[_few(np.arange(len(images)))])
+    usual = usual_colours(images[_few(np.arange(len(images)), side)])
 
     def attended(rows: np.ndarray) -> Attended:
-        few = _few(rows)
+        few = _few(rows, side)
         return find_shared(images[few], maps[few], usual).attended
 
     predicted = predictions.column("predicted").astype(np.int64)
@@ -76,9 +78,10 @@ def find_patterns(run: Run, layer: str = "", device: torch.device | None = None)
     return f"{patterns_table(found, predictions.class_names)}{run.name}: {summary(found, predictions.wrong)}"
 
 
-def _few(rows: np.ndarray) -> np.ndarray:
-    """Return MOST_LOOKED_AT of the rows at most, drawn at random, always the same."""
-    return np.sort(np.random.default_rng(0).permutation(rows)[:MOST_LOOKED_AT])
+def _few(rows: np.ndarray, side: int) -> np.ndarray:
+    """Return as many of the rows as are looked at, drawn at random, always the same. side: of the images, in pixels."""
+    most = min(MOST_LOOKED_AT, max(1, MOST_PIXELS // side**2))
+    return np.sort(np.random.default_rng(0).permutation(rows)[:most])
 
 
 def _checked(run: Run, layer: str) -> str:

@@ -1,5 +1,6 @@
 """What any set of test images shares, from stored maps: mean image, mean map, what was attended. No Streamlit."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from sightline.run_store.run import Run
 from sightline.run_store.thumbnails import thumbnail
 
 MOST_AVERAGED = 500  # images of a set, evenly spaced: the mean of more looks the same
+MOST_PIXELS = 2**25  # of them, or of their maps: of images of more than 256 pixels a side fewer are averaged
 TARGET = "predicted"
 _SIDES = 32, 64  # pixels of a map, at least and at most: the browser enlarges it smoothly
 
@@ -37,12 +39,25 @@ class Means:
 
 def means_of(run: Run, rows: np.ndarray, method: str, layer: str) -> Means:
     """Return what test images (int n, at least one) share, by their stored maps of that kind. Raises RunError."""
-    return _means(run, _few(rows).tobytes(), method, layer, stamp_of(run, method, layer))
+    stamp = stamp_of(run, method, layer)
+    cells = _cells(run, method, layer, stamp)
+    return _means(run, _few(run, rows, cells).tobytes(), method, layer, stamp)
 
 
-def _few(rows: np.ndarray) -> np.ndarray:
-    """Return MOST_AVERAGED of the rows at most, int64, whatever their order."""
-    return np.sort(rows)[:: -(-len(rows) // MOST_AVERAGED)].astype(np.int64)
+def _few(run: Run, rows: np.ndarray, cells: int = 0) -> np.ndarray:
+    """Return as many of the rows as are averaged, int64, whatever their order. cells: of a map of each."""
+    _, height, width, _ = loaders.images(run).shape
+    most = min(MOST_AVERAGED, max(1, MOST_PIXELS // max(height * width, cells)))
+    return np.sort(rows)[:: -(-len(rows) // most)].astype(np.int64)
+
+
+@loaders.kept("maps", loaders.read_once(64))
+def _cells(run: Run, method: str, layer: str, stamp: Stamp) -> int:
+    """Return how many cells a stored map has; 0 where there are none."""
+    with suppress(RunError):
+        one = read_maps(run, method, layer, TARGET, [0])
+        return 0 if one is None else one.size
+    return 0
 
 
 def stamp_of(run: Run, method: str, layer: str) -> Stamp:
@@ -56,7 +71,7 @@ def stamp_of(run: Run, method: str, layer: str) -> Stamp:
 @loaders.kept("images", loaders.computed_once(max_entries=16))
 def _usual_colours(run: Run) -> np.ndarray:
     images = loaders.images(run)
-    return usual_colours(images[_few(np.arange(len(images)))])
+    return usual_colours(images[_few(run, np.arange(len(images)))])
 
 
 @loaders.kept("maps", loaders.computed_once(max_entries=128))

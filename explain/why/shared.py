@@ -38,8 +38,7 @@ def find_shared(images: np.ndarray, maps: np.ndarray, usual: np.ndarray | None =
     if not len(images):
         raise ValueError("No images share anything.")
     heat = normalised_heat(maps)
-    step = max(1, _PIXELS_AT_ONCE // images[0, :, :, 0].size)
-    parts = [slice(start, start + step) for start in range(0, len(images), step)]
+    parts = _parts(images)
     found = [_attended(images[part], heat[part]) for part in parts]
     heat_of, *sums = np.sum([colours for colours, _, _ in found], axis=0)
     colour, excess = _standing_out(heat_of, sums, usual_colours(images) if usual is None else usual)
@@ -54,8 +53,16 @@ def find_shared(images: np.ndarray, maps: np.ndarray, usual: np.ndarray | None =
 
 def usual_colours(images: np.ndarray) -> np.ndarray:
     """Return how many of the pixels of images, uint8 n×H×W×3, lie in each box of colours: shares, float B."""
-    boxes = _boxes(images.reshape(-1, 3))
-    return np.bincount(boxes, minlength=_LEVELS**3) / len(boxes)
+    counts = np.zeros(_LEVELS**3, np.int64)
+    for part in _parts(images):
+        counts += np.bincount(_boxes(images[part].reshape(-1, 3)), minlength=len(counts))
+    return counts / counts.sum()
+
+
+def _parts(images: np.ndarray) -> list[slice]:
+    """Return the slices of images that are looked at together, since what is made of a pixel takes far more room."""
+    step = max(1, _PIXELS_AT_ONCE // images[0, :, :, 0].size)
+    return [slice(start, start + step) for start in range(0, len(images), step)]
 
 
 def normalised_heat(maps: np.ndarray) -> np.ndarray:

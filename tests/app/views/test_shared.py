@@ -70,6 +70,16 @@ def test_of_many_images_some_are_averaged_and_their_number_is_said(tmp_path, mon
     assert "434 of 1\u202f300" in said
 
 
+@pytest.mark.parametrize(("pixels", "of_images", "with_maps"), [(2**20, 12, 12), (12 * 32**2, 12, 3), (1, 1, 1)])
+def test_of_large_images_or_maps_fewer_are_averaged(run, monkeypatch, pixels, of_images, with_maps):
+    monkeypatch.setattr("sightline.app.maps.shared.MOST_PIXELS", pixels)
+    assert means_of(run, np.arange(12), "gradcam", "layer4").images == of_images
+    writer = MapsWriter(run, "gradcam", "layer4", "predicted", (64, 64))  # twice the side of the images
+    writer.write(np.arange(12), np.ones((12, 64, 64), np.float32))
+    writer.finish()
+    assert means_of(Run(run.path), np.arange(12), "gradcam", "layer4").images == with_maps
+
+
 def test_without_maps_the_mean_image_stands_alone_with_a_sentence_how_maps_come(run):
     said = shared_of(open_page("mistakes", true="owl", show="all"))
     assert said.count("<img") == 1 and "Mean image of all of them." in said

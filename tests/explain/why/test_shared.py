@@ -44,6 +44,13 @@ def test_a_colour_of_whole_images_stands_out_from_those_of_others():
     assert (found.colour, found.excess) == (pytest.approx(RED), pytest.approx(1 - (1 + 1 / 16) / 2))
 
 
+def test_colours_of_many_images_are_counted_a_part_at_a_time(random_numbers, monkeypatch):
+    images = random_numbers.integers(0, 256, (7, 8, 8, 3)).astype(np.uint8)
+    at_once = usual_colours(images)
+    monkeypatch.setattr("sightline.explain.why.shared._PIXELS_AT_ONCE", 2 * 8 * 8)
+    assert np.array_equal(usual_colours(images), at_once) and at_once.sum() == pytest.approx(1)
+
+
 def test_white_is_no_whiter_than_white(random_numbers):
     white, maps = np.full((40, 32, 32, 3), 255, np.uint8), random_numbers.random((40, 4, 4))
     colour = find_shared(white, maps).attended.colour
