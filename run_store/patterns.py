@@ -61,7 +61,7 @@ class Covered:
 class Pattern:
     """One of the groups in which the model errs more often than elsewhere. Rates are 0–1, of the tested half.
 
-    kind: a "hard class" errs no more than other images of the classes that it is taken for.
+    kind: a "hard class" errs no more, but for chance, than other images of the classes that it is taken for.
     """
 
     number: int  # from 1, the strongest first

@@ -13,8 +13,8 @@ WHAT_IT_DOES = (
     "its maps and what was attended, and how many mistakes become right when the hottest places are covered."
 )
 HARD_CLASSES = (
-    "In these groups the model errs more often than elsewhere, but no more often than on other images that it takes "
-    "for the same classes: they say which classes are hard, and not why."
+    "In these groups the model errs more often than elsewhere, but not, by more than chance, than on other images "
+    "that it takes for the same classes: they say which classes are hard, and not why."
 )
 
 
@@ -23,7 +23,7 @@ def found_words(found: Patterns, predictions: Predictions) -> str:
     numbers = [one.number for one in found.patterns if one.kind == "pattern"]
     hard = len(found.patterns) - len(numbers)
     if not numbers:
-        return f"**No pattern was found**, only {counted(hard, 'hard class').replace('classs', 'classes')}."
+        return f"**No pattern was found**, only {count(hard)} hard class{'es' * (hard != 1)}."
     is_tested = predictions.wrong & (found.half == TESTED)
     mistakes, held = int(is_tested.sum()), int((is_tested & np.isin(found.pattern, numbers)).sum())
     share = f" ({percent(held / mistakes, 0)})" if mistakes else ""
