@@ -7,6 +7,7 @@ import numpy as np
 
 from sightline.app.maps import compute
 from sightline.app.runs import loaders
+from sightline.app.runs.kept import computed_once, kept
 from sightline.run_store.culprits import Culprits, culprit_maps
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -43,7 +44,7 @@ def stored_behind(run: Run, found: Culprits, image: int) -> Behind | None:
     return Behind(found.exact, found.train_index[rows], found.similarity[rows], maps)
 
 
-@loaders.kept("culprits", loaders.computed_once(max_entries=256))
+@kept("culprits", computed_once(max_entries=256))
 def asked_behind(run: Run, image: int) -> Behind:
     """Look for the training images behind a test image of a run that knows its training images. Loads torch.
 
@@ -59,7 +60,7 @@ def asked_behind(run: Run, image: int) -> Behind:
     return Behind(seen.exact, seen.train_index, seen.similarity, seen.maps)
 
 
-@loaders.kept("culprits", loaders.computed_once(max_entries=2))
+@kept("culprits", computed_once(max_entries=2))
 def _known_features(run: Run) -> "TrainingFeatures":
     from sightline.explain.why.influence import known_features
 

@@ -10,6 +10,7 @@ from sightline.app.elements.no_network import draw_no_network
 from sightline.app.elements.task import Task, draw_task
 from sightline.app.elements.text import about, count, escape_markdown
 from sightline.app.runs import loaders, processes
+from sightline.app.runs.kept import kept, read_once
 from sightline.explain.attribution.methods import METHODS
 from sightline.run_store.commands import command
 from sightline.run_store.quality import INPUT, QualityRow
@@ -120,7 +121,7 @@ def _estimate_words(run: Run, images: int) -> str:
     return escape_markdown(estimate.result()) if estimate.done() else _ESTIMATING
 
 
-@loaders.kept("maps", loaders.read_once(64))
+@kept("maps", read_once(64))
 def _estimate(run: Run, images: int) -> "Future[str]":
     """Begin to find out how long it takes, aside: it loads torch and the network."""
     return _estimator.submit(_estimated_words, run, images)

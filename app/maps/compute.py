@@ -11,7 +11,7 @@ import numpy as np
 
 from sightline.app.elements.subject import Subject
 from sightline.app.maps.watched import watch
-from sightline.app.runs.loaders import computed_once, kept
+from sightline.app.runs.kept import computed_once, kept
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS, Method
 from sightline.image_data import Progress
 from sightline.run_store.commands import command

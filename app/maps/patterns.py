@@ -6,6 +6,7 @@ import numpy as np
 
 from sightline.app.maps.shared import TARGET, Means, means_of, painted, stamp_of
 from sightline.app.runs import loaders
+from sightline.app.runs.kept import kept, read_once
 from sightline.run_store.files import Stamp
 from sightline.run_store.maps import read_maps
 from sightline.run_store.patterns import Patterns
@@ -18,7 +19,7 @@ def means(run: Run, found: Patterns, number: int) -> Means:
     return means_of(run, found.rows(number), found.method, found.layer)
 
 
-@loaders.kept("columns", loaders.read_once(64))
+@kept("columns", read_once(64))
 def mistakes(run: Run, number: int) -> np.ndarray:
     """Return the mistakes of a pattern (int64), the most confident first. Raises RunError."""
     found, predictions = loaders.patterns(run), loaders.predictions(run)
@@ -41,7 +42,7 @@ def problem(run: Run, found: Patterns) -> str:
     return "" if maps is not None else "The maps are gone: finding the patterns again writes them."
 
 
-@loaders.kept("columns", loaders.read_once(64))
+@kept("columns", read_once(64))
 def _map_urls(run: Run, images: tuple[int, ...], method: str, layer: str, stamp: Stamp) -> tuple[str, ...]:
     try:
         maps = read_maps(run, method, layer, TARGET, np.array(images, int))

@@ -9,6 +9,7 @@ from sightline.app.elements.thumbnails import data_url
 from sightline.app.maps.paint import paint, strongest
 from sightline.app.maps.settings import colours_for
 from sightline.app.runs import loaders
+from sightline.app.runs.kept import computed_once, kept, read_once
 from sightline.explain.why.shared import find_shared, usual_colours
 from sightline.run_store.files import Stamp
 from sightline.run_store.maps import maps_stamp, read_maps
@@ -51,7 +52,7 @@ def _few(run: Run, rows: np.ndarray, cells: int = 0) -> np.ndarray:
     return np.sort(rows)[:: -(-len(rows) // most)].astype(np.int64)
 
 
-@loaders.kept("maps", loaders.read_once(64))
+@kept("maps", read_once(64))
 def _cells(run: Run, method: str, layer: str, stamp: Stamp) -> int:
     """Return how many cells a stored map has; 0 where there are none."""
     with suppress(RunError):
@@ -68,13 +69,13 @@ def stamp_of(run: Run, method: str, layer: str) -> Stamp:
         return ()
 
 
-@loaders.kept("images", loaders.computed_once(max_entries=16))
+@kept("images", computed_once(max_entries=16))
 def _usual_colours(run: Run) -> np.ndarray:
     images = loaders.images(run)
     return usual_colours(images[_few(run, np.arange(len(images)))])
 
 
-@loaders.kept("maps", loaders.computed_once(max_entries=128))
+@kept("maps", computed_once(max_entries=128))
 def _means(run: Run, rows: bytes, method: str, layer: str, stamp: Stamp) -> Means:
     numbers = np.frombuffer(rows, np.int64)
     images = loaders.images(run)[numbers]

@@ -12,7 +12,7 @@ from sightline.app.elements.matrix import draw_matrix, draw_pairs, take_pair
 from sightline.app.elements.matrix_chart import MOST_DRAWN, confusion_cells
 from sightline.app.elements.text import count, percent
 from sightline.app.runs import loaders
-from sightline.app.runs.loaders import kept
+from sightline.app.runs.kept import kept
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 

@@ -17,6 +17,7 @@ from sightline.app.elements.text import count, counted, p_words, percent
 from sightline.app.maps.patterns import map_urls, means, mistakes
 from sightline.app.maps.shared import Means
 from sightline.app.runs import loaders
+from sightline.app.runs.kept import kept, read_once
 from sightline.explain.why.differing import Differing, find_differing
 from sightline.run_store.patterns import Pattern, Patterns
 from sightline.run_store.predictions import Predictions
@@ -37,7 +38,7 @@ class Facts:
     differing: tuple[Differing, ...]
 
 
-@loaders.kept("columns", loaders.read_once(64))
+@kept("columns", read_once(64))
 def facts(run: Run, number: int) -> Facts:
     """Return what the predictions say of a pattern. Raises RunError."""
     found, predictions, wrong = loaders.patterns(run), run.predictions(), mistakes(run, number)

@@ -19,6 +19,7 @@ from sightline.app.maps.paint import overlay
 from sightline.app.maps.resolve import resolve
 from sightline.app.maps.waiting import draw_restart, waiting
 from sightline.app.runs import loaders
+from sightline.app.runs.kept import kept, read_once
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.quality import INPUT, QualityRow
 from sightline.run_store.record import RunError
@@ -85,7 +86,7 @@ def examples_of(run: Run, images: Sequence[int], is_mosaic: bool) -> list[Exampl
     return [Example(subject, code, place) for place, code in enumerate(classes)]
 
 
-@loaders.kept("maps", loaders.read_once(16))
+@kept("maps", read_once(16))
 def _mosaic(run: Run, images: tuple[int, ...]) -> np.ndarray:
     """Read four images, perhaps from their files, and lay them side by side."""
     return as_mosaic(run.model_images(images))
