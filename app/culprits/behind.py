@@ -8,12 +8,15 @@ import numpy as np
 from sightline.app.maps import compute
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import computed_once, kept
-from sightline.run_store.culprits import Culprits, culprit_maps
+from sightline.run_store.commands import command
+from sightline.run_store.culprits import Culprits, culprit_maps, training_features
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
 if TYPE_CHECKING:
     from sightline.explain.why.training_features import TrainingFeatures
+
+MOST_VALUES = 2**28  # of the features of all training images, a class of which is compared in 4 bytes each, twice
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,12 @@ def asked_behind(run: Run, image: int) -> Behind:
     found = loaders.culprits(run)
     if found is None:
         raise RunError(f"Run {run.name} keeps no training images.")
+    images, values = training_features(run, found).shape
+    if images * values > MOST_VALUES:
+        raise RunError(
+            f"Run {run.name} has {images:,} training images of {values:,} features, too many to be compared on a page; "
+            f"look behind this one with: {command('influence', '--run', run.path, '--images', str(image))}"
+        )
     with compute.explaining(run):
         seen = culprits_of(run, compute.network(run), found, image, _known_features(run))
     return Behind(seen.exact, seen.train_index, seen.similarity, seen.maps)

@@ -73,3 +73,11 @@ def test_lost_features_are_a_sentence(run):
     (run.path / "train_features.npy").unlink()
     app = open_page("layers", image=str(right_answer(run)), show="all")
     assert "train_features.npy is missing" in text_of(app).replace("\\", "")
+
+
+def test_more_features_than_a_page_may_read_are_a_sentence(run, monkeypatch):
+    monkeypatch.setattr("sightline.app.culprits.behind.MOST_VALUES", 1000)
+    image = right_answer(run)
+    app = open_page("layers", image=str(image), show="all")
+    said = text_of(app).replace("\\", "")
+    assert "too many to be compared on a page" in said and f"--images {image}" in said
