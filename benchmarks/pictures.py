@@ -1,4 +1,4 @@
-"""The pictures of README.md and docs/: every view of the demo's two runs, in a window of 1280×720.
+"""The pictures of README.md and docs/: every view of the demo's two runs, in a window of 1280×720 or taller.
 
 python -m benchmarks.pictures --runs DIR     (made by python -m training.demo --runs DIR)
 
@@ -24,13 +24,13 @@ CELL = {"true": "square", "predicted": "circle"}  # of the confusion matrix: mis
 PICTURES: dict[str, tuple[str, dict[str, Any], str]] = {  # file → page, address, what has to be seen on it
     "pattern": ("mistakes", {"run": "demo-shortcut", "value": "pattern:1"}, ".st-key-mistakes_culprits .tile img"),
     "patterns": ("patterns", {"run": "demo-shortcut"}, ".tile img"),
-    "two_runs": ("layers", BOTH | CELL | {"target": "predicted"}, ".map-grid img"),
-    "curves": ("", {"runs": ["demo-honest", "demo-shortcut"]}, ".mark-line path"),
+    "curves": ("", {"run": "demo-shortcut", "runs": ["demo-honest", "demo-shortcut"]}, ".mark-line path"),
     "mistakes": ("mistakes", BOTH | CELL | {"map": "shown"}, ".tile img"),
     "layers": ("layers", {"run": "demo-shortcut"} | CELL, ".map-grid img"),
     "trust": ("trust", BOTH, ".mark-symbol path"),
     "compare": ("compare", BOTH, ".map-grid img"),
 }
+HEIGHTS = {"pattern": 940}  # pixels, where the usual window would cut off what is told
 STILL = """
 () => {
   const isReady = document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]")
@@ -55,6 +55,7 @@ def main(runs: Path, folder: Path = ROOT / "docs" / "pictures") -> None:
         context.add_cookies([INTRODUCED | {"url": address}])
         for name, (view, query, shows) in PICTURES.items():
             page = context.new_page()
+            page.set_viewport_size(WINDOW | {"height": HEIGHTS.get(name, WINDOW["height"])})
             page.goto(f"{address}/{view}?{urlencode(query, doseq=True)}")
             page.wait_for_selector(shows, timeout=60_000)
             page.wait_for_function(STILL, polling=200, timeout=60_000)
