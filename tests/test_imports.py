@@ -131,6 +131,16 @@ def test_reading_runs_and_images_does_not_load_torch():
     assert run(program).stdout == "[]\n"
 
 
+def test_scikit_learn_is_loaded_where_it_is_used():  # beside it, a command that ends at once may crash in its end
+    program = (
+        "import sys\n"
+        "from sightline.explain import patterns\n"
+        "from sightline.training import prove\n"
+        "print('sklearn' in sys.modules)"
+    )
+    assert run(program).stdout == "False\n"
+
+
 def test_the_public_names_are_imported_when_they_are_used():
     program = (
         "import sys, sightline\n"

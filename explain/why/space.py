@@ -1,11 +1,13 @@
-"""The space in which images that attend to alike things lie close together, and its division into groups."""
+"""The space in which images that attend to alike things lie close together, and its division into groups.
+
+Scikit-learn is imported where it divides. A command that ends earlier, just after reading a table, would else end in
+"terminate called without an active exception": beside it and torch, pyarrow cannot end threads that it has just begun.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 DIMENSIONS = 32
@@ -54,6 +56,8 @@ def divide(features: np.ndarray, groups: int) -> Space:
 
     They are centred, scaled to length 1 and projected on their first principal components, 32 or as many as there are.
     """
+    from sklearn.decomposition import PCA
+
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     directions = _directions(features, mean)
     # One thread: sums of several come out in any order. Where all images are the same, nothing varies to be explained.
@@ -67,6 +71,8 @@ def divide(features: np.ndarray, groups: int) -> Space:
 
 def cluster(points: np.ndarray, groups: int, seed: int = SEED) -> np.ndarray:
     """Return the centres of k-means, float32 G×D, of points, float32 n×D."""
+    from sklearn.cluster import KMeans
+
     with threadpool_limits(1):
         found: Any = KMeans(groups, n_init=STARTS, random_state=seed).fit(points)
     return np.asarray(found.cluster_centers_, np.float32)
