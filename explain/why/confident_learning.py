@@ -45,8 +45,9 @@ class LabelDoubts:
 
         A class j counts for an image where its probability reaches t_j, the mean probability of j over the images
         labelled j (equation 2 of the paper); of those that count, the likeliest is taken for the true class (equation
-        1). Suspicious is an image for which that is another class than its label: the off-diagonal of the confident
-        joint.
+        1). Suspicious is an image for which that is another class than its label, the off-diagonal of the confident
+        joint, unless the network takes it for its label nonetheless: t_j is high where a class is learned well, and the
+        own class may fail to count where a less likely one does. The authors' program, cleanlab, passes these over too.
         """
         images = np.bincount(self._labels, minlength=self._classes)
         sums = np.bincount(self._labels, self._of_label, self._classes)
@@ -54,4 +55,4 @@ class LabelDoubts:
         counts = self._likely >= thresholds[self._codes]
         first = counts.argmax(axis=1)  # the likeliest come first
         rows = np.arange(len(first))
-        return counts[rows, first] & (self._codes[rows, first] != self._labels)
+        return counts[rows, first] & (self._codes[rows, first] != self._labels) & (self._codes[:, 0] != self._labels)

@@ -37,6 +37,12 @@ def test_of_several_classes_that_count_the_likeliest_is_taken():
     assert doubts.suspicious().tolist() == [False, True, True, False]  # of the third, 0.3 ≥ t₀ and 0.3 < t₁
 
 
+def test_an_image_that_is_taken_for_its_label_is_not_suspicious():
+    # t₀ = (0.9 + 0.5)/2 = 0.7, t₁ = (0.3 + 0.5)/2 = 0.4: of the second image 0.45 ≥ t₁ counts, and 0.5 < t₀ does not.
+    doubts = looked_at([0, 0, 1, 1], [[0.9, 0.1], [0.5, 0.45], [0.6, 0.3], [0.4, 0.5]])
+    assert doubts.suspicious().tolist() == [False] * 4
+
+
 def test_a_class_without_images_suspects_nobody():
     assert looked_at([0, 0], [[0.5, 0.1, 0.4], [0.1, 0.0, 0.9]]).suspicious().tolist() == [False, False]
 
