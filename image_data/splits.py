@@ -133,6 +133,17 @@ def leave_out(data: ImageData, indices: NDArray[np.int64], labels: Sequence[str]
     (True, 10)
     """
     train, names = data.train, data.train.class_names
+    refuse_misfit(train, indices, labels)
+    kept = np.setdiff1d(np.arange(len(train)), indices)
+    lost = [names[code] for code in np.setdiff1d(train.labels, train.labels[kept])]
+    more = "" if len(lost) <= 5 else f" and {len(lost) - 5:,} more"
+    warnings = (f"No training image is left of the class {', '.join(lost[:5])}{more}.",) if lost else ()
+    return replace(data, train=_subset(train, kept), warnings=(*data.warnings, *warnings))
+
+
+def refuse_misfit(train: ImageSplit, indices: NDArray[np.int64], labels: Sequence[str] | None = None) -> None:
+    """Raise DataError where these images cannot be left out of a training split, as `leave_out` says."""
+    names = train.class_names
     outside = indices[(indices < 0) | (indices >= len(train))]
     if len(outside):
         raise DataError(
@@ -144,13 +155,9 @@ def leave_out(data: ImageData, indices: NDArray[np.int64], labels: Sequence[str]
             raise DataError(
                 f"Image {index} of the training split is of the class {known!r}, and {label!r} in the list."
             )
-    kept = np.setdiff1d(np.arange(len(train)), indices)
-    if len(kept) < 2:
-        raise DataError(f"Of {len(train):,} training images {len(kept)} would be left, and at least 2 are needed.")
-    lost = [names[code] for code in np.setdiff1d(train.labels, train.labels[kept])]
-    more = "" if len(lost) <= 5 else f" and {len(lost) - 5:,} more"
-    warnings = (f"No training image is left of the class {', '.join(lost[:5])}{more}.",) if lost else ()
-    return replace(data, train=_subset(train, kept), warnings=(*data.warnings, *warnings))
+    left = len(train) - len(np.unique(indices))
+    if left < 2:
+        raise DataError(f"Of {len(train):,} training images {left} would be left, and at least 2 are needed.")
 
 
 def _subset(split: ImageSplit, index: NDArray[np.int64]) -> ImageSplit:

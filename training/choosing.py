@@ -50,9 +50,9 @@ def of_patterns(run: Run, wanted: Sequence[str], split: Split, device: str) -> C
 
 
 def of_culprits(run: Run, number: int, split: Split) -> Choice:
-    """Return the choice of the training images behind most mistakes.
+    """Return the choice of so many of the training images behind most mistakes; of all that there are, where fewer.
 
-    Raises RunError where nobody looked for them, UsageError for a number that is none.
+    Raises ExplainError where none are known, RunError where nobody looked, UsageError for a number that is none.
     """
     if number < 1:
         raise UsageError(f"--culprits {number}: choose 1 or more.")
@@ -62,9 +62,10 @@ def of_culprits(run: Run, number: int, split: Split) -> Choice:
             f"Run {run.name}: nobody looked for the training images behind its mistakes yet. Look for them with: "
             f"{command('influence', '--run', run.path)}"
         )
-    mistakes = np.flatnonzero(run.predictions().wrong)
-    name, listed = f"the {number:,} training images behind most mistakes", f"{files.LISTS}/culprits-{number}.csv"
-    return Choice(name, (), listed, lambda: list_bytes(ringleaders(found, mistakes, number), split()))
+    chosen = ringleaders(found, np.flatnonzero(run.predictions().wrong), number)
+    count = len(chosen.index)
+    name, listed = f"the {count:,} training images behind most mistakes", f"{files.LISTS}/culprits-{count}.csv"
+    return Choice(name, (), listed, lambda: list_bytes(chosen, split()))
 
 
 def of_file(run: Run, file: Path, wanted: Sequence[str]) -> Choice:

@@ -21,7 +21,9 @@ import tyro
 from sightline.explain.command_line import UsageError, ending_in_a_sentence, names
 from sightline.explain.output import in_columns
 from sightline.explain.why.tracing import at_random, list_bytes
+from sightline.image_data import DataError
 from sightline.image_data.sources import runs_code
+from sightline.image_data.splits import refuse_misfit
 from sightline.model_zoo.device import keep_freed_memory
 from sightline.run_store import files
 from sightline.run_store.hashes import weights_hash
@@ -140,11 +142,7 @@ def begin(run: Run, config: ProveConfig, options: list[str]) -> Proof:
         )
     chosen = list_of(run, choice.listed, choice.make)
     images, total = len(chosen.indices), run.record.image_counts["train"]
-    if chosen.indices[-1] >= total or images > total - 2:
-        raise RunError(
-            f"{choice.listed} lists {images:,} training images, up to number {chosen.indices[-1]}. Run {run.name} has "
-            f"{total:,}, numbered from 0, of which at least 2 must be left."
-        )
+    _refuse_misfit(run, choice.listed, chosen, split)
     others = list_of(run, random_list(images), lambda: list_bytes(at_random(images, total), split()))
     if len(others.indices) != images:
         raise RunError(
@@ -159,6 +157,22 @@ def begin(run: Run, config: ProveConfig, options: list[str]) -> Proof:
     before = [one for one in proofs if (one.without, one.random) != (without, random)]
     write_proofs(run, [*before, proof][-MOST_PROOFS:])
     return proof
+
+
+def _refuse_misfit(run: Run, listed: str, chosen: TrainingList, split: Split) -> None:
+    """Raise RunError or DataError for a list of which no run would come: before the one at random is trained."""
+    images, total = len(chosen.indices), run.record.image_counts["train"]
+    first, last = chosen.indices[[0, -1]]
+    if first < 0 or last >= total or images > total - 2:
+        raise RunError(
+            f"{listed} lists {images:,} training images, numbers {first} to {last}. Run {run.name} has {total:,}, "
+            "numbered from 0, of which at least 2 must be left."
+        )
+    if chosen.labels:
+        try:
+            refuse_misfit(split(), chosen.indices, chosen.labels)
+        except DataError as error:
+            raise DataError(f"{listed} does not fit the training images of run {run.name}. {error}") from error
 
 
 def _choose(run: Run, config: ProveConfig, split: Split) -> Choice:

@@ -199,6 +199,9 @@ def test_ringleaders_are_left_out(run, copied):
     assert left_out(beside(run, copied[0])).indices.tolist() == [4, 6]
     (proof,) = read_proofs(run)
     assert (proof.name, proof.patterns) == ("the 2 training images behind most mistakes", ())
+    prove(ProveConfig(run.path, culprits=10**20))
+    assert copied[2:] == ["tiny-without-culprits-3", "tiny-without-3-at-random"]
+    assert read_proofs(run)[1].name == "the 3 training images behind most mistakes"
 
 
 def test_the_real_command_trains_both_at_once_with_a_bar(run, monkeypatch, capsys):
@@ -264,12 +267,17 @@ def test_what_there_is_not_is_a_sentence(run, copied, tmp_path):
 
 @pytest.mark.parametrize(
     ("rows", "sentence"),
-    [([128], "up to number 128. Run tiny has 128, numbered from 0"), (range(127), "at least 2 must be")],
+    [
+        (["128"], "numbers 128 to 128. Run tiny has 128, numbered from 0"),
+        (["-3", "5"], "numbers -3 to 5. Run tiny has 128, numbered from 0"),
+        (map(str, range(127)), "at least 2 must be"),
+        (["train_index,label", "3,nobody"], "does not fit the training images of run tiny. Image 3 .* 'nobody' in"),
+    ],
 )
 def test_a_list_that_does_not_fit_or_leaves_nothing_is_a_sentence(run, copied, tmp_path, rows, sentence):
     file = tmp_path / "list.csv"
-    file.write_text("\n".join(map(str, rows)))
-    with pytest.raises(RunError, match=sentence):
+    file.write_text("\n".join(rows))
+    with pytest.raises((RunError, DataError), match=sentence):
         prove(ProveConfig(run.path, without=file))
     assert copied == [] and read_proofs(run) == []
 
