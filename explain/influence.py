@@ -205,7 +205,7 @@ def _summary(run: Run, found: Culprits, mistakes: np.ndarray) -> str:
         f"{int(training.suspicious.sum()):,} labels are suspicious."
     ]
     if others := len(np.setdiff1d(found.index, mistakes)):
-        lines.append(f"Looked behind besides: {others:,} right answers.")
+        lines.append(f"Looked behind besides: {others:,} right answer{'' if others == 1 else 's'}.")
     table = [("training image", "mistakes", "label", "suspicious")]
     for image, times in zip(behind[:RINGLEADERS].tolist(), counts.tolist(), strict=False):
         doubt = f"taken for {names[training.predicted[image]]}" if training.suspicious[image] else ""

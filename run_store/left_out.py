@@ -106,7 +106,8 @@ def _read(rows: Iterator[list[str]]) -> TrainingList:
     if len(first) == 1 and _NUMBER.fullmatch(first[0]):
         first, rows = [INDEX], chain([first], rows)
     if INDEX not in first:
-        has = ", ".join(first)[:200] or "nothing"
+        shown = (sign if sign.isprintable() else "?" for sign in ", ".join(first)[:200])  # a terminal obeys others
+        has = "".join(shown) or "nothing"
         raise FileError(f"has no column {INDEX} (its first line is {has}); give it one, or one number a line")
     place, labelled = first.index(INDEX), first.index(LABEL) if LABEL in first else None
     indices, labels, copy = [], [], io.StringIO()
