@@ -9,6 +9,7 @@ from tqdm import tqdm
 from sightline.explain.batches import FORWARD_PIXELS, batches
 from sightline.explain.reading import read_ahead
 from sightline.image_data import (
+    DataError,
     ImageData,
     ImageSplit,
     Progress,
@@ -21,6 +22,7 @@ from sightline.image_data import (
 from sightline.image_data.images import Images
 from sightline.image_data.sources import runs_code
 from sightline.model_zoo import normalize
+from sightline.run_store import files
 from sightline.run_store.left_out import left_out
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -96,7 +98,10 @@ def _trained_on(run: Run, data: ImageData) -> ImageSplit:
     held_out, without = run.record.recipe.get("held_out"), left_out(run)
     if isinstance(held_out, int):
         data = hold_out(data, held_out)
-    return (leave_out(data, without.indices) if without else data).train
+    try:
+        return (leave_out(data, without.indices) if without else data).train
+    except DataError as error:
+        raise RunError(f"Run {run.name}: {files.WITHOUT} does not fit. {error} Restore it.") from error
 
 
 def input_batches(run: Run, images: Images, device: torch.device, what: str) -> Iterator[tuple[slice, Tensor]]:
