@@ -36,8 +36,8 @@ class Damage:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    if file.is_file() or file.is_symlink():
-        file.unlink()
+    if file.is_symlink() or not file.is_dir():
+        file.unlink(missing_ok=True)  # also a pipe, which would be waited for
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
 

@@ -37,7 +37,9 @@ from tests.fabricated import ROOT, free_port
 
 DOCS = ROOT / "docs"
 # In the order in which their commands are run: a later one may need what an earlier one has made.
-IN_ORDER = ("training", "own-models-and-data", "run-directory", "maps-and-methods", "trust", "hosting", "python")
+IN_ORDER = (
+    "training", "own-models-and-data", "run-directory", "maps-and-methods", "trust", "why", "hosting", "python",
+)  # fmt: skip
 PAGES = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in IN_ORDER)]
 # The last needs patterns, which a few images at random have not.
 LEFT_TO_PEOPLE = {"make demo", "make test", "pip install .", "sightline prove --run runs/photos --patterns 1,2"}

@@ -15,6 +15,7 @@ from sightline.run_store.proofs import Proof, rows_hash, write_proofs
 from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
 from tests.app.culprits.test_culprits import write as write_culprits
+from tests.app_pages import edit_record
 from tests.e2e.browser_page import MAP, READY, TILE, TRUST_ROW, open_address, pixels_of, prepared
 from tests.fabricated import LAUNCHER, LINES, MARKDOWN, fabricate_run, serve, speak_against
 from tests.histories import keep_history
@@ -124,6 +125,7 @@ def address(browser, tmp_path_factory):
         for method, layer, gap, control in figures
     ]
     write_quality(Run(runs / "one"), rows)
+    edit_record(runs / "one", dataset="planted-shapes")  # which a page may train on
     write(Run(runs / "one"), FIRST, HARD)
     write_maps(Run(runs / "one"))
     proof = Proof("pattern 1", (1,), "lists/1.csv", 5, "two", "three", "a" * 64, rows_hash(Run(runs / "one")))
@@ -209,7 +211,7 @@ PICKERS = [("shell_run", "Run"), ("shell_second", "Second run")]
 REACHED = {
     "curves": [
         *PICKERS, ("introduction", "Got it"), ("curves_quantities", "loss"), ("curves_lines", "tune"),
-        ("curves_files", "download"), ("curves_runs", "checklist"), ("panel_curves", "Show data"), ("notes", "edit"),
+        ("curves_files", "download"), ("curves_runs", "checklist"), ("curves_loss", "Show data"), ("notes", "edit"),
     ],
     "mistakes of a filter with a map": [
         *PICKERS, ("mistakes_shares", "row %"), ("mistakes_diagonal", "diagonal"), ("mistakes_matrix_5_", "Show data"),
@@ -258,7 +260,7 @@ def test_the_tab_key_reaches_every_control_in_the_order_of_reading_and_its_focus
     stops, changes = walk(page)
     wanted = iter(stops)
     for key, words in HEADER + REACHED[name]:
-        assert any(stop[0] == key and stop[1].startswith(words) for stop in wanted), (key, stops)
+        assert any(stop[0] == key and stop[1].startswith(words) for stop in wanted), f"{key}: {stops}"
     assert [stop for stop, change in zip(stops, changes, strict=True) if change < RING] == []
 
 

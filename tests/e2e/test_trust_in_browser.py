@@ -67,7 +67,7 @@ def test_figures_lead_to_the_map_and_examples_to_their_image(page, run, address)
     await_query(page, layer="layer2", measure="road_gap")
 
     await_count(page.locator(TILES.format("worst")), len(rows[place].worst))
-    pictures = page.locator(TILES.format("best") + " img")
+    pictures = page.locator(TILES.format("best") + " img:not(.over)")
     assert all(picture.get_attribute("src").startswith("data:image/png") for picture in pictures.all())  # with its map
     page.locator(TILES.format("best")).first.click()
     await_query(page, layer="layer2", image=str(rows[place].best[0]))
