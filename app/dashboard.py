@@ -6,8 +6,9 @@ from sightline.app.address.url import read_selection
 from sightline.app.address.views import VIEWS, pages
 from sightline.app.elements.introduction import draw_introduction
 from sightline.app.elements.shell import draw_header, draw_no_runs, draw_notices
-from sightline.app.runs import loaders, run_list
+from sightline.app.runs import run_list
 from sightline.app.runs.folder import runs_root
+from sightline.app.warm_up import warm_up
 
 # Streamlit fetches an icon given by name from the internet.
 ICON = (
@@ -28,4 +29,4 @@ if run_list.listing().runs:
     page.run()
 else:
     draw_no_runs(runs_root())
-loaders.warm_up()
+warm_up()

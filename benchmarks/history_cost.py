@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -45,10 +46,11 @@ def timed(whole: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]
 def of_a_training(folder: Path) -> str:
     """Train as the command line says, and set what the history took beside the seconds of the epochs."""
     seconds: list[float] = []
-    after, save_history = History.after, RunWriter.save_history
-    History.after = timed(after, seconds)  # type: ignore[method-assign] (what a training calls is what is timed)
-    RunWriter.save_history = timed(save_history, seconds)  # type: ignore[method-assign] (as above)
-    run = Run(train(replace(parse(), run=folder / "run")))
+    with (
+        patch.object(History, "after", timed(History.after, seconds)),
+        patch.object(RunWriter, "save_history", timed(RunWriter.save_history, seconds)),
+    ):
+        run = Run(train(replace(parse(), run=folder / "run")))
     epochs = [epoch.seconds for epoch in run.metrics()]
     images = len(run.images())
     return (

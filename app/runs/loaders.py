@@ -1,19 +1,14 @@
 """What is read from runs, kept until a file behind it changes; maps.compute keeps what needs the model."""
 
-import gc
 import hashlib
 import json
-import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 
 import numpy as np
 import pyarrow as pa
-import streamlit as st
 
 from sightline.app.runs.kept import computed_once, kept, read_once
 from sightline.explain.judging.measures import MEASURES
@@ -36,8 +31,6 @@ from sightline.run_store.quality import QualityRow, read_quality
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run, State
 
-# Altair and pandas; torch; the intervals of verdicts.
-WARMED_UP = ("sightline.app.elements.matrix_chart", "sightline.explain.attribution.engine", "scipy.special")
 MOST_NEIGHBOURS = 50_000  # images at most that are searched for similar ones: 100 MB of memory for ResNet18
 MOST_VALUES = 2**26  # of their features together: 256 MB
 
@@ -287,19 +280,3 @@ def training_images(run: Run) -> StoredArray:
 def files_token(run: Run, reading: Reading) -> str:
     """Return a word that changes whenever these files do: part of a thumbnail's URL, which browsers keep for ever."""
     return "-".join(f"{number:x}" for _, *numbers in run.stamp(reading) for number in numbers)
-
-
-@st.cache_resource(show_spinner=False)
-def warm_up(delay: float = 3.0) -> threading.Thread:
-    """Import what other pages need, once a server, after the first page is drawn."""
-
-    def load() -> None:
-        time.sleep(delay)
-        for name in WARMED_UP:
-            import_module(name)
-        gc.collect()
-        gc.freeze()  # from then on a full collection, in which nobody is answered, takes some 15 ms instead of 190
-
-    thread = threading.Thread(target=load, name="warm-up", daemon=True)
-    thread.start()
-    return thread

@@ -190,7 +190,7 @@ def test_the_curves_are_drawn_without_torch_pandas_and_altair(complete_run):
 
 def test_warming_up_leaves_nothing_for_a_full_collection_to_pass_over():
     program = (
-        "import gc, sys; from sightline.app.runs.loaders import warm_up; warm_up(0).join();"
+        "import gc, sys; from sightline.app.warm_up import warm_up; warm_up(0).join();"
         "assert {'torch', 'altair'} <= set(sys.modules); assert len(gc.get_objects()) < gc.get_freeze_count() / 100"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
