@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
 _PICKER, _SECOND = "shell_run", "shell_second"
+SHEETS = ("page", "controls", "maps", "patterns", "runs", "sets", "narrow")  # of app/style/; the last has the last word
 
 STATE_WORDS = {
     "running": "training",
@@ -48,7 +49,9 @@ def draw_header(pages: Mapping[str, "StreamlitPage"], current: str, selection: S
 @lru_cache
 def _brand(number: int) -> str:
     """Write the brand, the style sheet, and which link, counted from 1, is that of the page one is on."""
-    sheet = (Path(__file__).parents[1] / "style.css").read_text(encoding="utf-8").replace("HERE", str(number))
+    folder = Path(__file__).parents[1] / "style"
+    sheet = "\n".join((folder / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
+    sheet = sheet.replace("HERE", str(number))
     one_line = " ".join(re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL).split())  # Streamlit goes through its lines
     return f'<style>{one_line}</style><div class="brand"><span></span>Sightline</div>'
 

@@ -1,0 +1,17 @@
+"""What the keyboard does, beside Tab, Enter and Space: the table that the help overlay shows."""
+
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """keys: as they are named on a keyboard. where: what has to have the focus, or the view. what: it does."""
+
+    keys: str
+    where: str
+    what: str
+
+
+KEYS = (
+    Key("← → ↑ ↓ Home End", "a gallery", "go from image to image"),
+    Key("Enter", "a gallery", "open the image in Layers"),
+)
