@@ -1,0 +1,27 @@
+"""What a run is called, behind the dot of its colour: wherever two runs are told apart, it looks the same."""
+
+from html import escape
+
+from sightline.app.elements.text import escape_markdown
+from sightline.app.runs import run_list
+from sightline.run_store.run import Run
+
+
+def run_label(run: Run) -> str:
+    """Write the dot and the title of the run in Markdown, for texts and for labels of widgets."""
+    return f"{dot(run_list.colour(run))} {escape_markdown(run_list.title(run))}"
+
+
+def run_label_html(run: Run) -> str:
+    """Write the same in HTML; page.css gives `.run-dot` its shape."""
+    return f"{dot_html(run_list.colour(run))}{escape(run_list.title(run))}"
+
+
+def dot(colour: str) -> str:
+    """Write the dot of a run in Markdown. colour: as of `run_list.colour`, #rrggbb."""
+    return f':color[●]{{foreground="{colour}"}}'
+
+
+def dot_html(colour: str) -> str:
+    """Write the dot of a run in HTML, where no screen reader speaks of it."""
+    return f'<i class="run-dot" style="background:{colour}" aria-hidden="true"></i>'
