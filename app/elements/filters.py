@@ -12,6 +12,7 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection, read_selection, write_selection
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.matrix_chart import MOST_DRAWN
+from sightline.app.elements.popover import draw_popover
 from sightline.app.elements.spreadsheets import set_as_csv
 from sightline.app.elements.text import after_words, count, counted, escape_markdown, percent
 from sightline.run_store.files import safe_name
@@ -78,9 +79,7 @@ def draw_filters(predictions: Predictions, selection: Selection, more: Callable[
             args=("mistakes_outcome", "outcome"),
         )
         draw_chips(predictions, selection)
-        form = st.popover(
-            "Filter", icon=":material/filter_alt:", type="tertiary", width=110, key="filter_form", on_change="rerun"
-        )
+        form = draw_popover("Filter", "filter_form", icon=":material/filter_alt:", type="tertiary", width=110)
         if form.open:  # drawing it takes longer than all other filters
             with form:
                 _draw_filter_form(predictions, wanted, selection)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from sightline.app.elements.popover import close_popover, draw_popover
 from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import check_writable, is_read_only
 from sightline.app.runs import loaders
@@ -12,7 +13,7 @@ from sightline.run_store.note import MOST_NAME, MOST_TEXT, RunNote, write_note
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
-_RUN = "notes_run"
+_NOTES, _RUN = "notes", "notes_run"
 
 
 def draw_note_editor(runs: Sequence[Run], titles: Mapping[str, str]) -> None:
@@ -22,9 +23,7 @@ def draw_note_editor(runs: Sequence[Run], titles: Mapping[str, str]) -> None:
     """
     if is_read_only():
         return
-    place = st.popover(
-        "Rename, note, hide", icon=":material/edit:", type="tertiary", key="notes", on_change="rerun", width=180
-    )
+    place = draw_popover("Rename, note, hide", _NOTES, icon=":material/edit:", type="tertiary", width=180)
     if not place.open:
         return
     with place:
@@ -44,6 +43,7 @@ def _draw_form(run: Run, note: RunNote) -> None:
         hidden = st.checkbox("Leave it out of lists and charts", note.hidden)
         if st.form_submit_button("Save", type="primary"):
             save(run.path, RunNote(" ".join(name.split()), text.strip(), hidden))
+            close_popover(_NOTES)
             st.rerun()
 
 

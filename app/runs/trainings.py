@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from sightline.app.elements.popover import close_popover, draw_popover
 from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import NotPermitted, check_training, is_read_only
 from sightline.app.runs import loaders, processes
@@ -19,6 +20,7 @@ from sightline.run_store.run import Run
 from sightline.run_store.training_options import training_options
 
 _WHAT = "training"
+_NEW = "training_new"
 _PROBLEM = "training_problem"  # of the session: why what was sent could not be started
 _MODEL = "resnet18_narrow"  # what is quick enough to be watched
 
@@ -59,7 +61,7 @@ def draw_new(root: Path) -> None:
     """Draw a form that starts a training, which then is a run like any other; nothing where visitors only look."""
     if is_read_only():
         return
-    place = st.popover("Train", icon=":material/add:", type="tertiary", key="training_new", on_change="rerun", width=90)
+    place = draw_popover("Train", _NEW, icon=":material/add:", type="tertiary", width=90)
     if not place.open:
         st.session_state.pop(_PROBLEM, None)
         return
@@ -79,6 +81,7 @@ def draw_new(root: Path) -> None:
             st.session_state[_PROBLEM] = _name_problem(root, name) or why_not(recipe)
             if not st.session_state[_PROBLEM]:
                 _start(root / name, recipe)
+                close_popover(_NEW)
                 st.rerun()
         if problem := st.session_state.get(_PROBLEM):  # until it is sent again: all is drawn every few seconds
             answer.error(escape_markdown(problem))

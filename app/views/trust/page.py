@@ -9,6 +9,7 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.measuring import draw_measuring, is_measured, provisional
+from sightline.app.elements.popover import draw_popover
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.text import counted, escape_markdown
 from sightline.app.maps.pinned import pinned_run
@@ -115,9 +116,7 @@ def _draw_verdict(run: Run, runs: Sequence[Figures]) -> None:
         with st.popover("What may be claimed", type="tertiary", icon=":material/info:"):
             st.markdown("\n\n".join(map(escape_markdown, CAVEATS)))
         if not is_provisional and not is_busy:
-            again = st.popover(
-                "Measure again", type="tertiary", icon=":material/straighten:", key="trust_again", on_change="rerun"
-            )
+            again = draw_popover("Measure again", "trust_again", type="tertiary", icon=":material/straighten:")
             if again.open:
                 with again:
                     draw_measuring(run, shown.rows, "trust")

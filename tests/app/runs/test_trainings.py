@@ -52,7 +52,9 @@ def keys(app):
 
 
 def form(app, **values):
-    """Fill in the form that starts a training, by the labels of its fields, and send it."""
+    """Open the form that starts a training, fill it in by the labels of its fields, and send it."""
+    app.session_state["training_new"] = True
+    app.run()
     fields = {field.label: field for field in (*app.text_input, *app.selectbox, *app.number_input)}
     for label, value in values.items():
         fields[label.replace("_", " ")].set_value(value)
@@ -136,6 +138,7 @@ def test_a_new_training_is_started_under_a_name_that_is_free(interrupted, runs, 
         assert "no run has yet" in form(app, Name_of_the_run=name).error[0].value and not calls
     images = runs.parent / "images"
     form(app, Images=f"folder:{images}", Model="resnet18", Epochs=3, Name_of_the_run="first try")
+    assert not app.text_input  # it closes after it acted
     path = runs / "first try"
     options = (f"--dataset=folder:{images}", "--model=resnet18", "--epochs=3", f"--run={path}")
     assert calls == [(("training", path), "sightline.training.train", *options)]
@@ -152,7 +155,7 @@ def test_a_new_training_is_started_under_a_name_that_is_free(interrupted, runs, 
     ],
 )
 def test_a_name_that_no_folder_should_have_is_refused_in_a_sentence(interrupted, runs, calls, name, says):
-    app = form(open_page(state={"training_new": True}), Name_of_the_run=name)
+    app = form(open_page(), Name_of_the_run=name)
     assert says in app.error[0].value.replace("\\", "") and not calls
     form(app, Name_of_the_run="Größe 👩‍👧 2")
     assert calls[0][0] == ("training", runs / "Größe 👩‍👧 2")
@@ -201,7 +204,7 @@ def test_images_that_a_run_brings_with_it_are_not_trained_on_unless_their_folder
 
 
 def test_more_epochs_than_a_page_trains_are_refused_in_a_sentence(interrupted, calls):
-    app = form(open_page(state={"training_new": True}), Epochs=1001)
+    app = form(open_page(), Epochs=1001)
     assert "keeps others waiting" in app.error[0].value and not calls
     assert checked(app.run()).error  # as the table does every few seconds
     assert not form(app, Epochs=10).error and calls
@@ -226,7 +229,7 @@ def test_the_run_of_a_stranger_that_asks_for_too_much_is_not_resumed_and_says_wh
 
 def test_a_training_that_waits_says_so_and_can_be_taken_back(interrupted, runs, monkeypatch):
     monkeypatch.setattr(processes, "MOST", 0)
-    app = form(open_page(state={"training_new": True}), Name_of_the_run="new")
+    app = form(open_page(), Name_of_the_run="new")
     assert any(caption.value == "new · Waiting: 0 others run" for caption in app.caption)
     assert "no run has yet" in form(app, Name_of_the_run="new").error[0].value
     app.button(key="training_resume").click().run()
