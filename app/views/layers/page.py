@@ -8,7 +8,7 @@ from sightline.app.elements.current_set import CurrentSet, current_set
 from sightline.app.elements.inspector import draw_inspector
 from sightline.app.elements.no_network import draw_no_network
 from sightline.app.elements.shell import draw_run
-from sightline.app.elements.subject import split_image
+from sightline.app.elements.subject import Subject, split_image
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.cells import settings_for
 from sightline.app.maps.panel import draw_maps
@@ -21,12 +21,13 @@ from sightline.app.views.layers.settings import draw_settings
 from sightline.app.views.layers.upload import draw_uploaded, draw_uploader, uploaded_subject
 from sightline.app.views.layers.which_layer import draw_which_layer
 from sightline.run_store.predictions import Predictions
+from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run
 
 
 def draw(run: Run, selection: Selection) -> None:
     """Draw the image, its maps, their settings, and what to believe."""
-    record, predictions, images = loaders.record(run), loaders.predictions(run), loaders.images(run)
+    record, predictions = loaders.record(run), loaders.predictions(run)
     current = current_set(predictions, selection)
     if not run.has_network and not stored_methods(run):
         _draw_without_maps(run, predictions, current, selection)
@@ -36,42 +37,53 @@ def draw(run: Run, selection: Selection) -> None:
         st.warning(escape_markdown(sentence), icon=":material/link_off:")
     wide, right = st.columns([985, 240], gap="small")
     left, middle = wide.columns([250, 720], gap="small")
-    inspector = left.container(key="panel_inspector", border=True, gap="small")
+    with left:
+        inspector = st.container(key="panel_inspector", border=True, gap="small")
     with inspector:
-        subject = uploaded_subject(run, record) if run.has_network else None
-        if subject is not None:
-            draw_uploaded(subject)
-        else:
-            if current.image is not None:
-                subject = after_epoch(run, split_image(predictions, current.image, images[current.image]))
-            draw_inspector(run, predictions, current, subject=subject)
-            if subject is not None:
-                draw_other_answer(run, record, subject)
+        subject = _draw_subject(run, record, predictions, current)
+        hiding = st.container()
+        if run.has_network:
+            draw_uploader()
     if subject is not None:
         settings = settings_for(subject, settings, is_stored=not run.has_network)
-    with right, st.container(key="panel_map", border=True, gap="small"):
-        draw_settings(run, record, settings)
-    with middle, st.container(key="panel_grid", border=True, gap="small"):
-        draw_epochs(run, predictions, selection, current.image)
-        if not run.has_network:
-            draw_no_network(run)
-        if subject is not None:
-            draw_maps(run, subject, settings, selection.all_classes)
-            if subject.image is not None:
-                draw_pinned_maps(run, subject.image, selection)
-        else:
-            st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
+    with right:
+        with st.container(key="panel_map", border=True, gap="small"):
+            draw_settings(run, record, settings)
+        if run.has_network:
+            with st.container(key="panel_support", border=True, gap="small"):
+                draw_which_layer(run, settings.method, selection.to_query())
+    grid = middle.container(key="panel_grid", border=True, gap="small")
     if subject is not None and subject.image is not None:
         with wide, st.container(key="panel_culprits", border=True, gap="small"):
             draw_culprits(run, subject, selection)
-    if not run.has_network:
-        return
-    with right, st.container(key="panel_support", border=True, gap="small"):
-        draw_which_layer(run, settings.method, selection.to_query())
-    with inspector:
-        if subject is not None:
+    # What may take long comes last: nothing of an earlier answer stands beside it meanwhile.
+    with grid:
+        draw_epochs(run, predictions, selection, current.image)
+        if not run.has_network:
+            draw_no_network(run)
+        if subject is None:
+            st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
+            return
+        draw_maps(run, subject, settings, selection.all_classes)
+        if subject.image is not None:
+            draw_pinned_maps(run, subject.image, selection)
+    if run.has_network:
+        with hiding:
             draw_hiding(run, subject, settings, selection.hide)
-        draw_uploader()
+
+
+def _draw_subject(run: Run, record: RunRecord, predictions: Predictions, current: CurrentSet) -> Subject | None:
+    """Draw the image that is explained, and return it: one of the visitor's own, or the primary one, if any."""
+    subject = uploaded_subject(run, record) if run.has_network else None
+    if subject is not None:
+        draw_uploaded(subject)
+        return subject
+    if current.image is not None:
+        subject = after_epoch(run, split_image(predictions, current.image, loaders.images(run)[current.image]))
+    draw_inspector(run, predictions, current, subject=subject)
+    if subject is not None:
+        draw_other_answer(run, record, subject)
+    return subject
 
 
 def _draw_without_maps(run: Run, predictions: Predictions, current: CurrentSet, selection: Selection) -> None:
