@@ -54,6 +54,16 @@ class Confusion:
         """How many images of each class were predicted right, int64 C."""
         return self._sum(self.label, ~self.is_mistake)
 
+    @cached_property
+    def recall(self) -> np.ndarray:
+        """The share of each class that was predicted right, float C, 0–1; NaN of a class without images."""
+        return _share(self.hits, self.per_class("label"))
+
+    @cached_property
+    def precision(self) -> np.ndarray:
+        """The share of what was predicted as each class that is right, float C, 0–1; NaN where nothing was."""
+        return _share(self.hits, self.per_class("predicted"))
+
     def per_class(self, name: str, other: int | None = None) -> np.ndarray:
         """Count the images with each class as `name`, "label" or "predicted"; with `other` as the other one.
 
@@ -62,8 +72,20 @@ class Confusion:
         mine, others = (self.label, self.predicted) if name == "label" else (self.predicted, self.label)
         return self._sum(mine, slice(None) if other is None else others == other)
 
-    def mistakes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the cells beside the diagonal, those with most images first: label, predicted and images."""
+    def most_confused(
+        self, count: int = 10, label: int | None = None, predicted: int | None = None
+    ) -> list[tuple[int, int, int]]:
+        """Return the most frequent mistakes (of these classes, if given): codes true and predicted, images."""
+        rows, columns, images = self._mistakes
+        keep = np.ones(len(rows), bool)
+        for codes, wanted in ((rows, label), (columns, predicted)):
+            if wanted is not None:
+                keep &= codes == wanted
+        return list(zip(*(values[keep][:count].tolist() for values in (rows, columns, images)), strict=True))
+
+    @cached_property
+    def _mistakes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The cells beside the diagonal, those with most images first: label, predicted and images."""
         found = [values[self.is_mistake] for values in (self.label, self.predicted, self.images)]
         order = np.argsort(-np.abs(found[2]), kind="stable")
         label, predicted, images = (values[order] for values in found)
@@ -84,3 +106,8 @@ class Confusion:
 
     def _sum(self, codes: np.ndarray, which: np.ndarray | slice) -> np.ndarray:
         return np.bincount(codes[which], self.images[which], self.classes).astype(np.int64)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return part / whole

@@ -183,7 +183,7 @@ class Predictions:
 
     def class_counts(self, name: Literal["label", "predicted"], wanted: Filter) -> np.ndarray:
         """Count the rows that pass with each class, whichever the filter asks for: int64 C."""
-        pairs, other = self._pairs(wanted.columns), wanted.predicted if name == "label" else wanted.label
+        pairs, other = self.confusion_of(wanted.columns), wanted.predicted if name == "label" else wanted.label
         right = pairs.hits if other is None else pairs.hits * (np.arange(pairs.classes) == other)
         every = pairs.per_class(name, other)
         return {"all": every, "right": right, "wrong": every - right}[wanted.outcome]
@@ -208,11 +208,8 @@ class Predictions:
         return Confusion.of(self.column("label"), self.column("predicted"), len(self.class_names))
 
     @cached_property
-    def _pairs(self) -> Callable[[Columns], Confusion]:
-        """Count the `confusion` of the rows that pass these conditions.
-
-        Every count beside a filter's choices is in it.
-        """
+    def confusion_of(self) -> Callable[[Columns], Confusion]:
+        """Count the `confusion` of the rows that pass these conditions: all that Mistakes counts is in it."""
 
         @lru_cache(maxsize=8)
         def count(columns: Columns) -> Confusion:
@@ -230,25 +227,15 @@ class Predictions:
         """
         import pandas as pd
 
-        hits, support = self.confusion.hits, self.confusion.per_class("label")
-        with np.errstate(invalid="ignore"):
-            precision, recall = hits / self.confusion.per_class("predicted"), hits / support
-        return pd.DataFrame({"class": self.class_names, "support": support, "precision": precision, "recall": recall})
+        found = self.confusion
+        figures = {"support": found.per_class("label"), "precision": found.precision, "recall": found.recall}
+        return pd.DataFrame({"class": self.class_names, **figures})
 
     def most_confused(
         self, count: int = 10, label: int | None = None, predicted: int | None = None
     ) -> list[tuple[int, int, int]]:
         """Return the most frequent mistakes (of these classes, if given): codes true and predicted, images."""
-        rows, columns, images = self._mistakes
-        keep = np.ones(len(rows), bool)
-        for codes, wanted in ((rows, label), (columns, predicted)):
-            if wanted is not None:
-                keep &= codes == wanted
-        return list(zip(*(values[keep][:count].tolist() for values in (rows, columns, images)), strict=True))
-
-    @cached_property
-    def _mistakes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self.confusion.mistakes()
+        return self.confusion.most_confused(count, label, predicted)
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -1,7 +1,9 @@
 """All predictions of a run at a glance: confusion matrix, most confused pairs, figures by class."""
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+import numpy as np
 import streamlit as st
 
 from sightline.app.address.selection import Selection
@@ -10,18 +12,14 @@ from sightline.app.elements.bars import Bar, draw_bars
 from sightline.app.elements.filters import draw_class_search
 from sightline.app.elements.matrix import draw_matrix, draw_pairs, take_pair
 from sightline.app.elements.matrix_chart import MOST_DRAWN, confusion_cells
-from sightline.app.elements.text import count, percent
+from sightline.app.elements.text import count, counted, percent
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept
-from sightline.run_store.predictions import Predictions
+from sightline.run_store.predictions import Columns, Predictions
 from sightline.run_store.run import Run
 
-_PAIRS = "mistakes_pairs"
-_CLASSES = "mistakes_classes"
+_PAIRS, _CLASSES, _TAKEN_FOR = "mistakes_pairs", "mistakes_classes", "mistakes_taken_for"
 PAIRS, MANY_PAIRS, MOST_ROWS = 8, 20, 50  # pairs beside a matrix, and in its place; classes in the table
-
-_BY_CLASS = "By class"
-_CONFUSED = "Most confused"
 
 
 def draw_confusion(run: Run, predictions: Predictions, selection: Selection) -> None:
@@ -35,17 +33,20 @@ def draw_confusion(run: Run, predictions: Predictions, selection: Selection) -> 
         st.markdown("**Confusion**", width="stretch")
         shares = st.checkbox("row %", key="mistakes_shares", persist_state="session")
         diagonal = st.checkbox("diagonal", key="mistakes_diagonal", persist_state="session")
-    cells = _cells(run, shares, not diagonal, selection.label, selection.predicted)
-    draw_matrix(cells, names, selection, "mistakes_matrix", "rows true, columns predicted · click to filter")
+    cells = _cells(run, selection.columns, shares, not diagonal, selection.label, selection.predicted)
+    caption = f"rows true, columns predicted. {scope_words(predictions, selection)}".strip(". ")
+    draw_matrix(cells, names, selection, "mistakes_matrix", caption)
 
 
-@kept("predictions", lru_cache(64))
-def _cells(run: Run, shares: bool, hide_diagonal: bool, label: str | None, predicted: str | None) -> bytes:
+@kept("columns", lru_cache(64))
+def _cells(
+    run: Run, columns: Columns, shares: bool, hide_diagonal: bool, label: str | None, predicted: str | None
+) -> bytes:
     """Write the cells of the matrix: most clicks leave them as they are."""
     predictions = loaders.predictions(run)
     return arrow_bytes(
         confusion_cells(
-            predictions.confusion.dense(),
+            predictions.confusion_of(columns).dense(),
             predictions.class_names,
             shares=shares,
             hide_diagonal=hide_diagonal,
@@ -55,31 +56,76 @@ def _cells(run: Run, shares: bool, hide_diagonal: bool, label: str | None, predi
     )
 
 
-def draw_tables(predictions: Predictions, selection: Selection) -> None:
-    """Draw the most confused pairs, or the figures of each class."""
+def draw_tables(run: Run, predictions: Predictions, selection: Selection) -> None:
+    """Draw the table that is chosen, of the images that pass the filters."""
     chosen = st.segmented_control(
         "Table",
-        [_CONFUSED, _BY_CLASS],
-        default=_CONFUSED,
+        list(TABLES),
+        default=next(iter(TABLES)),
         required=True,
         key="mistakes_table",
         persist_state="session",
         label_visibility="collapsed",
     )
-    if chosen == _BY_CLASS:
-        draw_bars(
-            class_bars(predictions, selection),
-            key=_CLASSES,
-            widths=(42, 46, 36),
-            header=("class", "recall", "", "precision", "images"),
-            on_pick=lambda: take_pair(predictions.class_names[int(st.session_state[_CLASSES].pick)], None),
-        )
-        if len(predictions.class_names) > MOST_ROWS:
-            st.caption(f"The {MOST_ROWS} of lowest recall.")
+    TABLES[chosen](run, predictions, selection)
+
+
+def _draw_pairs(run: Run, predictions: Predictions, selection: Selection) -> None:
+    bars = pair_bars(predictions, selection)
+    draw_pairs(bars, predictions.class_names, _PAIRS, "No such image was predicted wrong.")
+    _draw_scope(predictions, selection)
+
+
+def _draw_classes(run: Run, predictions: Predictions, selection: Selection) -> None:
+    names = predictions.class_names
+    draw_bars(
+        class_bars(predictions, selection),
+        key=_CLASSES,
+        widths=(42, 46, 36),
+        header=("class", "recall", "", "precision", "images"),
+        on_pick=lambda: take_pair(names[int(st.session_state[_CLASSES].pick)], None),
+    )
+    _draw_scope(predictions, selection, f"The {MOST_ROWS} of lowest recall." if len(names) > MOST_ROWS else "")
+
+
+def _draw_taken_for(run: Run, predictions: Predictions, selection: Selection) -> None:
+    names, bars = predictions.class_names, taken_for_bars(predictions, selection)
+    if not bars:
+        st.caption("No such image was predicted wrong.")
     else:
-        draw_pairs(
-            pair_bars(predictions, selection), predictions.class_names, _PAIRS, "No such image was predicted wrong."
+        draw_bars(
+            bars,
+            key=_TAKEN_FOR,
+            widths=(36, 46),
+            header=("class", "wrongly taken for it", "", "precision"),
+            on_pick=lambda: take_pair(None, names[int(st.session_state[_TAKEN_FOR].pick)]),
         )
+    _draw_scope(predictions, selection, f"The {MOST_ROWS} with most of them." if len(bars) == MOST_ROWS else "")
+
+
+# What stands below the confusion, in the order in which it can be chosen.
+TABLES: Mapping[str, Callable[[Run, Predictions, Selection], None]] = {
+    "Most confused": _draw_pairs,
+    "By class": _draw_classes,
+    "Taken for": _draw_taken_for,
+}
+
+
+def _draw_scope(predictions: Predictions, selection: Selection, which: str = "") -> None:
+    """Say of which images a table is, where not of all, and which of its rows are shown."""
+    if said := f"{scope_words(predictions, selection)} {which}".strip():
+        st.caption(said)
+
+
+def scope_words(predictions: Predictions, selection: Selection) -> str:
+    """Say which images confusion and tables count, where it is not all of them.
+
+    They go by every filter but those that they set themselves: the two classes, and whether they are the same.
+    """
+    if not any(predictions.has(name, asked) for name, asked in selection.columns):
+        return ""
+    images = int(predictions.confusion_of(selection.columns).images.sum())
+    return f"Of the {counted(images, 'image')} that {'pass' if images != 1 else 'passes'} the filters, right or wrong."
 
 
 def pair_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
@@ -88,7 +134,8 @@ def pair_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
     wanted = selection.filter(names)
     is_pair = wanted.label is not None and wanted.predicted is not None
     only = (None, None) if is_pair else (wanted.label, wanted.predicted)
-    pairs = predictions.most_confused(PAIRS if len(names) <= MOST_DRAWN else MANY_PAIRS, *only)
+    confusion = predictions.confusion_of(selection.columns)
+    pairs = confusion.most_confused(PAIRS if len(names) <= MOST_DRAWN else MANY_PAIRS, *only)
     top = pairs[0][2] if pairs else 1
     return [
         Bar(
@@ -105,17 +152,36 @@ def pair_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
 
 
 def class_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
-    """Return the classes of worst recall first, MOST_ROWS at most."""
-    table = predictions.per_class()
+    """Return the classes of worst recall first, MOST_ROWS at most; id: the code of the class."""
+    confusion = predictions.confusion_of(selection.columns)
+    recall, precision, support = confusion.recall, confusion.precision, confusion.per_class("label")
     return [
         Bar(
-            row["class"],
-            0.0 if row.recall != row.recall else row.recall,
-            (percent(row.recall, 0), percent(row.precision, 0), count(row.support)),
+            name := predictions.class_names[code],
+            0.0 if np.isnan(recall[code]) else float(recall[code]),
+            (percent(recall[code], 0), percent(precision[code], 0), count(support[code])),
             id=str(code),
             kind="muted",
-            title=f"{row['class']}: recall {percent(row.recall)}, precision {percent(row.precision)}",
-            selected=selection.label == row["class"] and selection.predicted is None,
+            title=f"{name}: recall {percent(recall[code])}, precision {percent(precision[code])}",
+            selected=selection.label == name and selection.predicted is None,
         )
-        for code, row in table.sort_values("recall", kind="stable").head(MOST_ROWS).iterrows()
+        for code in np.argsort(recall, kind="stable")[:MOST_ROWS].tolist()
+    ]
+
+
+def taken_for_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
+    """Return the classes that most images are wrongly taken for, MOST_ROWS at most; id: the code of the class."""
+    confusion = predictions.confusion_of(selection.columns)
+    wrong, precision = confusion.per_class("predicted") - confusion.hits, confusion.precision
+    order = [code for code in np.argsort(-wrong, kind="stable")[:MOST_ROWS].tolist() if wrong[code]]
+    return [
+        Bar(
+            name := predictions.class_names[code],
+            wrong[code] / wrong[order[0]],
+            (count(wrong[code]), percent(precision[code], 0)),
+            id=str(code),
+            title=f"{counted(wrong[code], 'image')} wrongly taken for {name}, precision {percent(precision[code])}",
+            selected=selection.predicted == name and selection.label is None,
+        )
+        for code in order
     ]

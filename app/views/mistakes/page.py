@@ -35,7 +35,7 @@ def draw(run: Run, selection: Selection) -> None:
         with st.container(key="panel_confusion", border=True, gap="xsmall"):
             draw_confusion(run, predictions, selection)
         with st.container(key="panel_tables", border=True, gap="xsmall"):
-            draw_tables(predictions, selection)
+            draw_tables(run, predictions, selection)
     with middle, st.container(key="panel_set", border=True, gap="small"):
         draw_headline(predictions, current, selection)
         known = known_culprits(run)
