@@ -1,4 +1,4 @@
-"""Two runs on the same test split: which images changed sides, and whether that is more than chance."""
+"""Two runs on the same test split: which images only one of them has right, and whether that is more than chance."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,15 +10,17 @@ import pyarrow as pa
 from sightline.run_store.confusion import Confusion
 from sightline.run_store.predictions import Predictions
 
-Change = Literal["broken", "fixed", "both wrong", "both right"]
+Change = Literal["only A right", "only B right", "both wrong", "both right"]  # how two runs do on an image
+ONE_SIDED: tuple[Change, Change] = ("only A right", "only B right")
+SWAPPED: dict[Change | None, Change | None] = dict(zip(ONE_SIDED, reversed(ONE_SIDED), strict=True))  # with B as A
 
 
 @dataclass(frozen=True)
 class ChangedPairs:
     """The M pairs of classes that at least one of two runs confuses.
 
-    cells: label · C + predicted, of C classes, int64 M, rising. images: how many more are taken so after than before,
-    int64 M. p_values: of McNemar's exact test of each pair, corrected by Holm for all M, float M, 0–1.
+    cells: label · C + predicted, of C classes, int64 M, rising. images: how many more A takes so than B, int64 M.
+    p_values: of McNemar's exact test of each pair, corrected by Holm for all M, float M, 0–1.
     """
 
     classes: int
@@ -27,7 +29,7 @@ class ChangedPairs:
     p_values: np.ndarray
 
     def most(self, count: int) -> list[tuple[int, int, int, float]]:
-        """Return the pairs whose number changed most: codes true and predicted, the change in images, and p."""
+        """Return the pairs whose numbers differ most: codes true and predicted, images more by A, and p."""
         order = np.argsort(-np.abs(self.images), kind="stable")[:count]
         order = order[self.images[order] != 0]
         columns = *np.divmod(self.cells, self.classes), self.images, self.p_values
@@ -36,41 +38,47 @@ class ChangedPairs:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs that predict the same N images of the same C classes, as the caller has checked."""
+    """Two runs, A and B, that predict the same N images of the same C classes, as the caller has checked."""
 
-    before: Predictions
-    after: Predictions
+    a: Predictions
+    b: Predictions
 
     @cached_property
     def masks(self) -> dict[Change, np.ndarray]:
-        """What became of every image, bool N for each change. Broken: right before, wrong after."""
-        before, after = self.before.wrong, self.after.wrong
-        return {
-            "broken": ~before & after,
-            "fixed": before & ~after,
-            "both wrong": before & after,
-            "both right": ~before & ~after,
-        }
+        """Of which images each change holds, bool N: of every image one of them does."""
+        a, b = self.a.wrong, self.b.wrong
+        return {"only A right": ~a & b, "only B right": a & ~b, "both wrong": a & b, "both right": ~a & ~b}
+
+    @cached_property
+    def images(self) -> dict[Change, int]:
+        """How many images there are of each change."""
+        return {change: int(mask.sum()) for change, mask in self.masks.items()}
+
+    @property
+    def largest(self) -> Change:
+        """The larger of the two sets on which only one run is right; where both are empty, the next that is not."""
+        only = max(ONE_SIDED, key=lambda change: self.images[change])
+        return next((change for change in (only, "both wrong") if self.images[change]), "both right")
 
     @cached_property
     def confusion_difference(self) -> Confusion:
-        """How many images more each cell has after than before."""
-        return self.after.confusion.minus(self.before.confusion)
+        """How many images more each cell has of A than of B."""
+        return self.a.confusion.minus(self.b.confusion)
 
     @cached_property
     def changed_pairs(self) -> ChangedPairs:
-        """How often each pair of classes is confused that either run confuses, and whether the change is chance."""
-        runs = (self.before, self.after)
+        """How often each pair of classes is confused that either run confuses, and whether the difference is chance."""
+        runs = (self.a, self.b)
         pairs = np.unique(np.concatenate([run.confusion.cells[run.confusion.is_mistake] for run in runs]))
-        differ = self.before.column("predicted") != self.after.column("predicted")
+        differ = self.a.column("predicted") != self.b.column("predicted")
         alone = np.zeros((2, len(pairs)), np.int64)  # images that only one of the runs takes so
         for run, counts in zip(runs, alone, strict=True):
             label, predicted = (run.column(name)[differ & run.wrong] for name in ("label", "predicted"))
-            found = Confusion.of(label, predicted, self.after.confusion.classes)
+            found = Confusion.of(label, predicted, self.a.confusion.classes)
             counts[np.searchsorted(pairs, found.cells)] = found.images
         splits, place = np.unique(np.sort(alone, axis=0), axis=1, return_inverse=True)
         chances = np.array([mcnemar(int(fewer), int(more)) for fewer, more in splits.T])
-        return ChangedPairs(self.after.confusion.classes, pairs, alone[1] - alone[0], holm(chances[place.flatten()]))
+        return ChangedPairs(self.a.confusion.classes, pairs, alone[0] - alone[1], holm(chances[place.flatten()]))
 
     @cached_property
     def p_value(self) -> float:
@@ -78,7 +86,7 @@ class Comparison:
 
         Of the n images on which only one of the two is right, each is as likely to be right if both are equally good.
         """
-        return mcnemar(int(self.masks["fixed"].sum()), int(self.masks["broken"].sum()))
+        return mcnemar(self.images["only A right"], self.images["only B right"])
 
 
 def in_classes(predictions: Predictions, class_names: tuple[str, ...]) -> Predictions:

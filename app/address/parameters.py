@@ -108,14 +108,23 @@ def one(key: str, allowed: Allowed = None, default: str | None = None, *, narrow
 
 
 def word(key: str, words: Collection[str], *, narrows: bool = False) -> Any:
-    """Describe one of our own words, by default the first; in the address its spaces are dashes."""
-    by_slug = {word.replace(" ", "-"): word for word in words}
+    """Describe one of our own words, by default the first; in the address it is in small letters, its spaces dashes."""
+    return _word(key, words, next(iter(words)), narrows)
+
+
+def word_or_none(key: str, words: Collection[str], *, narrows: bool = False) -> Any:
+    """Describe one of our own words, by default none of them."""
+    return _word(key, words, None, narrows)
+
+
+def _word(key: str, words: Collection[str], default: str | None, narrows: bool) -> Any:
+    by_slug = {word.replace(" ", "-").lower(): word for word in words}
     slugs = {word: slug for slug, word in by_slug.items()}
 
     def read(texts: Texts) -> str | None:
         return next((by_slug[slug] for slug in reversed(texts.of(key, by_slug))), None)
 
-    return _row(key, read, slugs.__getitem__, next(iter(words)), narrows)
+    return _row(key, read, slugs.__getitem__, default, narrows)
 
 
 def many(key: str, allowed: Allowed = None, default: tuple[str, ...] = ()) -> Any:

@@ -20,6 +20,7 @@ from sightline.app.address.parameters import (
     one,
     switch,
     word,
+    word_or_none,
 )
 from sightline.app.elements.learning_curves import QUANTITIES
 from sightline.app.maps.settings import CELLS, COLOURS, SCALES, SIGNS
@@ -39,8 +40,8 @@ class Selection:
     """Classes, runs and layers by name; None and () mean: the view's default."""
 
     run: str | None = one("run", lambda known: known.runs, narrows=True)
-    beside: str | None = one("beside", lambda known: known.runs, narrows=True)  # the run it is compared with
-    compared: Change = word("compared", get_args(Change), narrows=True)  # since that one
+    beside: str | None = one("beside", lambda known: known.runs, narrows=True)  # B, beside which `run` is A
+    compared: Change | None = word_or_none("compared", get_args(Change), narrows=True)  # None: the larger one-sided set
     shown: tuple[str, ...] = many("runs", lambda known: known.runs)  # the runs in Curves
     quantities: tuple[str, ...] = many("chart", QUANTITIES, ("loss", "accuracy"))  # its charts
     smoothing: int = number("smoothing", range(100), 0)  # weight of the past, percent

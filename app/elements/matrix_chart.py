@@ -112,9 +112,9 @@ def difference_cells(
     label: str | None = None,
     predicted: str | None = None,
 ) -> pa.Table:
-    """Return a row for each cell beside the diagonal of a difference, int C×C; support: images of each class, C.
+    """Return a row for each cell beside the diagonal of a difference A − B, int C×C; support: images of each class, C.
 
-    Rows as in `confusion_cells`; is_more where there are more mistakes than before.
+    Rows as in `confusion_cells`; is_more where A makes more such mistakes than B.
     """
     share = 100 * difference / np.maximum(support, 1)[:, None]
     columns = _cells(difference, share, class_names, True, label, predicted)

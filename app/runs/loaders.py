@@ -188,13 +188,13 @@ def proof_result(run: Run, without: Run, random: Run, proof: Proof) -> ProofResu
 
 
 @kept("columns", read_once(8))
-def comparison(before: Run, after: Run) -> Comparison:
-    """Compare two runs on the same test split, in the classes of the one after. Raises RunError."""
-    other = predictions(after)
-    found = Comparison(in_classes(predictions(before), other.class_names), other)
-    first, second = ((len(one), one.class_names) for one in (found.before, found.after))
+def comparison(a: Run, b: Run) -> Comparison:
+    """Compare two runs on the same test split, in the classes of A. Raises RunError."""
+    ours = predictions(a)
+    found = Comparison(ours, in_classes(predictions(b), ours.class_names))
+    first, second = ((len(one), one.class_names) for one in (found.a, found.b))
     if first != second:  # the fingerprint of one of them is not that of its images
-        raise RunError(f"Runs {before.name} and {after.name} do not have the same images and classes.")
+        raise RunError(f"Runs {a.name} and {b.name} do not have the same images and classes.")
     return found
 
 

@@ -96,7 +96,7 @@ def test_a_view_shows_an_odd_run_without_a_complaint(runs, odd_runs, name, view)
     elif view == "trust":
         assert "Not measured yet" in said_by(app)
     elif name in ("one class", "no mistakes"):
-        assert "No image changed like this." in said_by(app)
+        assert "There is no such image." in said_by(app)
     else:
         assert images_of(app) and has_maps(app)
 

@@ -20,11 +20,11 @@ def test_five_clicks_from_an_empty_page_to_what_the_shortcut_run_looks_at(page, 
         await_count(page.locator(".run-table .state.complete"), 2, TRAINING)
         link_to(page, "Compare").click()  # 2
         await_maps(page, 2)
-        before, after = (page.locator(".map-grid figure > b").nth(place).inner_text() for place in (0, 1))
-        assert {before, after} == {"demo-honest", "demo-shortcut"}
-        if before == "demo-shortcut":  # it ended last and is the run that the other one is compared with
+        a, b = (page.locator(".map-grid figure > b").nth(place).inner_text() for place in (0, 1))
+        assert {a, b} == {"demo-honest", "demo-shortcut"}
+        if a == "demo-shortcut":  # it ended last and is the run that is opened
             page.locator(".st-key-compare_swap button").click()  # 3
-            await_query(page, run="demo-shortcut", beside="demo-honest")
+            await_query(page, run="demo-honest", beside="demo-shortcut")
         masks = Run(tmp_path / "demo-honest").masks()
         shares = np.array([shares_on_tag(page, masks, place) for place in range(LOOKED_AT)])
     honest, shortcut = shares.mean(axis=0)
@@ -32,7 +32,7 @@ def test_five_clicks_from_an_empty_page_to_what_the_shortcut_run_looks_at(page, 
 
 
 def shares_on_tag(page, masks, place):
-    """Of the light of both maps of a broken image, honest run first, how much lies on its tag."""
+    """Of the light of both maps of an image, the honest run's first, how much lies on its tag."""
     tile = page.locator(TILE).nth(place)
     index = tile.get_attribute("data-index")
     if place:

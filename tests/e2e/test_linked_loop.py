@@ -248,16 +248,18 @@ def mended(run, served, tmp_path):
 def test_two_runs_are_compared_down_to_where_both_looked(page, address, run, mended):
     true, was = (run.record.class_names[run.predictions().column(name)[mended]] for name in ("label", "predicted"))
     open_address(page, f"{address}/compare?run=mended&beside=tiny", CHART)
-    await_text(page, "No image changed like this.")
-    page.get_by_role("radio", name="Fixed 1").click()
-    await_query(page, run="mended", compared="fixed")
+    page.get_by_role("radio", name="Only ● tiny right 0").click()
+    await_query(page, run="mended", compared="only-b-right")
+    await_text(page, "There is no such image.")
+    page.get_by_role("radio", name="Only ● mended right 1").click()
+    await_query(page, run="mended", compared="only-a-right")
     page.locator(f"{TILE}[data-index='{mended}']").wait_for()
-    assert page.locator(f"{TILE} .names").text_content() == f"{was} → {true}"
+    assert page.locator(f"{TILE} .names").text_content() == f"✓ {true}"
     click_cell(page, true, was)
-    await_query(page, true=true, predicted=was, compared="fixed")
+    await_query(page, true=true, predicted=was, compared="only-a-right")
     await_maps(page, 2)
-    old, new = (image_pixels(image).std() for image in page.locator(MAP).all())
-    assert min(old, new) > 1 and not page.dialogs
+    ours, theirs = (image_pixels(image).std() for image in page.locator(MAP).all())
+    assert min(ours, theirs) > 1 and not page.dialogs
 
 
 def test_hostile_names_are_text_and_run_nothing_on_any_view(page, address):

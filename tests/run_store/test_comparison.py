@@ -1,6 +1,7 @@
-"""Two runs on the same images: what changed, and whether it is more than chance, by hand."""
+"""Two runs on the same images: how they differ, and whether it is more than chance, by hand."""
 
 from math import comb
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -8,8 +9,8 @@ import pytest
 
 from sightline.app.address.selection import Selection
 from sightline.app.elements.matrix_chart import difference_cells
-from sightline.app.views.compare.changes import better_words, changed_bars, changed_words, rows_of, with_both
-from sightline.run_store.comparison import Comparison, holm, in_classes
+from sightline.app.views.compare.changes import better_words, changed_bars, changed_words, rows_of, set_words, with_both
+from sightline.run_store.comparison import Change, Comparison, holm, in_classes
 from sightline.run_store.predictions import Predictions
 
 NAMES = ("cat", "dog", "owl")
@@ -27,17 +28,17 @@ def predictions(predicted, labels=LABELS, confidence=None):
 
 @pytest.fixture
 def comparison():
-    # image     0       1      2      3           4           5
-    #           broken  fixed  right  both wrong  both wrong  fixed
-    return Comparison(before=predictions([0, 1, 1, 0, 0, 1]), after=predictions([1, 0, 1, 0, 1, 2]))
+    # image     0       1       2      3           4           5
+    # right     only B  only A  both   neither     neither     only A
+    return Comparison(a=predictions([1, 0, 1, 0, 1, 2]), b=predictions([0, 1, 1, 0, 0, 1]))
 
 
-def split(fixed, broken):
-    """A comparison of which so many images are fixed and broken, and one is right in both."""
-    count = fixed + broken + 1
-    before, after = np.zeros(count, int), np.zeros(count, int)
-    before[:fixed], after[fixed:-1] = 1, 1
-    return Comparison(predictions(before, [0] * count), predictions(after, [0] * count))
+def split(only_a, only_b):
+    """A comparison of which only A has so many images right, only B so many, and both one."""
+    count = only_a + only_b + 1
+    a, b = np.zeros(count, int), np.zeros(count, int)
+    b[:only_a], a[only_a:-1] = 1, 1
+    return Comparison(predictions(a, [0] * count), predictions(b, [0] * count))
 
 
 def test_predictions_are_the_same_in_another_order_of_the_classes():
@@ -51,17 +52,26 @@ def test_predictions_are_the_same_in_another_order_of_the_classes():
     assert in_classes(found, ("owl", "cat", "fox")) is found  # other classes are no other order
 
 
-def test_every_image_has_one_change(comparison):
+def test_every_image_is_in_one_set(comparison):
     rows = {change: np.flatnonzero(mask).tolist() for change, mask in comparison.masks.items()}
-    assert rows == {"broken": [0], "fixed": [1, 5], "both wrong": [3, 4], "both right": [2]}
+    assert rows == {"only A right": [1, 5], "only B right": [0], "both wrong": [3, 4], "both right": [2]}
+    assert comparison.images == {change: len(found) for change, found in rows.items()}
 
 
-@pytest.mark.parametrize("fixed, broken", [(1, 0), (3, 1), (0, 6), (10, 2), (25, 25), (300, 250)])
-def test_p_is_that_of_mcnemars_exact_test(fixed, broken):
-    n = fixed + broken
-    tail = sum(comb(n, k) for k in range(min(fixed, broken) + 1)) / 2**n
-    assert split(fixed, broken).p_value == pytest.approx(min(1, 2 * tail), rel=1e-9)
-    assert split(broken, fixed).p_value == split(fixed, broken).p_value
+def test_the_larger_one_sided_set_is_the_first_to_be_looked_at(comparison):
+    assert comparison.largest == "only A right"
+    assert Comparison(comparison.b, comparison.a).largest == "only B right"
+    assert split(2, 2).largest == "only A right"
+    assert Comparison(comparison.a, comparison.a).largest == "both wrong"
+    assert split(0, 0).largest == "both right"
+
+
+@pytest.mark.parametrize("only_a, only_b", [(1, 0), (3, 1), (0, 6), (10, 2), (25, 25), (300, 250)])
+def test_p_is_that_of_mcnemars_exact_test(only_a, only_b):
+    n = only_a + only_b
+    tail = sum(comb(n, k) for k in range(min(only_a, only_b) + 1)) / 2**n
+    assert split(only_a, only_b).p_value == pytest.approx(min(1, 2 * tail), rel=1e-9)
+    assert split(only_b, only_a).p_value == split(only_a, only_b).p_value
 
 
 def test_p_of_many_images_is_a_number():
@@ -71,38 +81,46 @@ def test_p_of_many_images_is_a_number():
 
 def test_runs_that_are_right_on_the_same_images_do_not_differ():
     assert split(0, 0).p_value == 1
-    assert better_words(split(0, 0), "a", "b").endswith("They are right on the same images.")
+    assert better_words(split(0, 0), ("a", "b")).endswith("They are right on the same images.")
 
 
 def test_the_words_say_which_run_is_better_and_how_sure_that_is():
-    words = better_words(split(12, 2), "old", "*new*")
-    assert r"**\*new\*** is right on 86.7 %, **old** on 20.0 %: 66.7 points more." in words
-    assert r"On 14 images only one of them is right: **\*new\*** on 12, **old** on 2" in words
+    words = better_words(split(12, 2), ("new", "old"))
+    assert r"new is right on 86.7 %, old on 20.0 %: 66.7 points more." in words
+    assert r"On 14 images only one of them is right: new on 12, old on 2" in words
     assert "would hardly do this (McNemar's exact test, p = 0.013)" in words
-    assert "could well do this (McNemar's exact test, p = 0.453)" in better_words(split(2, 5), "old", "new")
-    assert "hardly do this (McNemar's exact test, p < 0.001)" in better_words(split(0, 40), "old", "new")
+    assert "could well do this (McNemar's exact test, p = 0.453)" in better_words(split(2, 5), ("new", "old"))
+    assert "hardly do this (McNemar's exact test, p < 0.001)" in better_words(split(0, 40), ("new", "old"))
 
 
-def test_the_set_is_the_change_the_class_and_what_either_run_predicted(comparison):
+def test_the_sets_are_called_by_the_names_of_the_runs():
+    words = set_words("new", "old")
+    assert words == dict(
+        zip(get_args(Change), ("Only new right", "Only old right", "Both wrong", "Both right"), strict=True)
+    )
+
+
+def test_the_set_follows_the_choice_the_class_and_what_either_run_predicted(comparison):
+    assert rows_of(comparison, Selection()).tolist() == [1, 5]
     assert rows_of(comparison, Selection(compared="both wrong")).tolist() == [3, 4]
     assert rows_of(comparison, Selection(compared="both wrong", order="least confident first")).tolist() == [4, 3]
-    assert rows_of(comparison, Selection(compared="fixed", label="cat")).tolist() == [1]
+    assert rows_of(comparison, Selection(compared="only A right", label="cat")).tolist() == [1]
     assert rows_of(comparison, Selection(compared="both wrong", predicted="cat")).tolist() == [3, 4]
     assert rows_of(comparison, Selection(compared="both wrong", predicted="dog")).tolist() == [4]
 
 
-def test_a_tile_says_what_was_and_what_is_predicted(comparison):
+def test_a_tile_says_what_both_runs_predict(comparison):
     item = {"index": 4, "true": "owl", "predicted": "dog", "wrong": True, "alt": ""}
-    (both,) = with_both([item], comparison, ("old", "new"))
-    assert (both["true"], both["predicted"]) == ("cat", "dog")
-    assert both["alt"] == "Image 4: true owl, old predicted cat, new dog"
+    (both,) = with_both([item], comparison, ("new", "old"))
+    assert (both["true"], both["predicted"]) == ("owl", "dog")
+    assert both["alt"] == "Image 4: true owl, new predicts dog, old cat"
 
 
 def test_the_difference_of_confusions_counts_mistakes_more_and_fewer(comparison):
     cells = difference_cells(comparison.confusion_difference.dense(), np.array([2, 2, 2]), NAMES, label="owl")
     shown = {(row["true"], row["predicted"]): row for row in cells.to_pylist()}
     assert len(shown) == 6  # nothing on the diagonal
-    # Before, cats 1 → dog and owls 4 → cat, 5 → dog; after, cat 0 → dog and owl 4 → dog.
+    # A: cat 0 → dog and owl 4 → dog; B: cat 1 → dog and owls 4 → cat, 5 → dog.
     assert {pair: row["text"] for pair, row in shown.items() if row["text"]} == {("owl", "cat"): "−1"}
     assert shown["owl", "cat"]["share"] == -50 and not shown["owl", "cat"]["is_more"]
     more = difference_cells(-3 * comparison.confusion_difference.dense(), np.array([2, 2, 2]), NAMES)
@@ -117,22 +135,21 @@ def test_the_pairs_that_changed_most_are_listed_by_how_much_and_unchanged_ones_a
     (bar,) = changed_bars(comparison, Selection(label="owl", predicted="cat"))
     assert (bar.label, bar.taken_for, bar.cells, bar.value, bar.kind) == ("owl", "cat", ("−1",), 1, "muted")
     assert bar.selected
-    (worse,) = changed_bars(Comparison(comparison.after, comparison.before), Selection())
+    (worse,) = changed_bars(Comparison(comparison.b, comparison.a), Selection())
     assert (worse.cells, worse.kind, worse.selected) == (("+1",), "muted", False)
 
 
 @pytest.fixture
 def confused():
-    """Of four pairs that either run confuses, one changes by eight images, one by three and two not at all."""
-    # true          before → after
-    changes = [
-        *[(0, 0, 1)] * 8,  # cats taken for dogs by the second run alone
-        *[(2, 0, 2)] * 3,  # owls taken for cats by the first alone
+    """Of four pairs that either run confuses, one differs by eight images, one by three and two not at all."""
+    images = [  # true, A, B
+        *[(0, 1, 0)] * 8,  # cats taken for dogs by A alone
+        *[(2, 2, 0)] * 3,  # owls taken for cats by B alone
         (1, 0, 1), (1, 1, 0),  # a dog taken for a cat by each
         (2, 1, 1),  # an owl taken for a dog by both
     ]  # fmt: skip
-    labels, before, after = map(list, zip(*changes, strict=True))
-    return Comparison(predictions(before, labels), predictions(after, labels))
+    labels, a, b = map(list, zip(*images, strict=True))
+    return Comparison(predictions(a, labels), predictions(b, labels))
 
 
 def test_each_pair_is_tested_on_the_images_that_one_run_alone_confuses_and_corrected_for_all_pairs(confused):
@@ -146,7 +163,7 @@ def test_only_changes_beyond_chance_are_marked_and_the_number_of_pairs_is_said(c
     more, less = changed_bars(confused, Selection())
     assert (more.cells, more.kind, more.title) == (("+8*",), "wrong", "cat taken for dog: +8 images, more than chance")
     assert (less.cells, less.kind, less.title) == (("−3",), "muted", "owl taken for cat: −3 images")
-    assert changed_words(confused).startswith(r"\* 1 of the 4 pairs of classes that either run confuses changed")
+    assert changed_words(confused).startswith(r"\* 1 of the 4 pairs of classes that either run confuses differ")
 
 
 def test_where_all_changes_may_be_chance_none_is_marked(comparison):

@@ -1,1 +1,1 @@
-"""What changed between two runs?"""
+"""How do two runs differ?"""

@@ -1,8 +1,8 @@
-"""Parts of the Compare view: the difference in words, its gallery, and the maps of both runs side by side."""
+"""Parts of the Compare view: how A and B differ in words, their gallery, and the maps of both side by side."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import streamlit as st
@@ -18,7 +18,7 @@ from sightline.app.maps.pinned import guess_words
 from sightline.app.maps.predicted import predicted_map
 from sightline.app.maps.waiting import draw_restart
 from sightline.app.runs import loaders, run_list
-from sightline.run_store.comparison import Comparison
+from sightline.run_store.comparison import ONE_SIDED, Change, Comparison
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
@@ -27,44 +27,44 @@ MARK = "*"  # of what is more than chance
 LIKELY = 0.05  # what chance does as often as this, or more often, is not held against it
 
 
-def better_words(comparison: Comparison, before: str, after: str) -> str:
-    """Say in Markdown which run is better, with McNemar's test in words."""
-    accuracies = comparison.after.accuracy, comparison.before.accuracy
+def better_words(comparison: Comparison, names: Sequence[str]) -> str:
+    """Say in Markdown which run is better, with McNemar's test in words. names: of A and B, Markdown."""
+    accuracies = comparison.a.accuracy, comparison.b.accuracy
     points = 100 * (accuracies[0] - accuracies[1])
-    names = [f"**{escape_markdown(name)}**" for name in (after, before)]
     how = f"{abs(points):.1f} points {'more' if points > 0 else 'less'}" if abs(points) >= 0.05 else "as many"
     sentence = f"{names[0]} is right on {percent(accuracies[0])}, {names[1]} on {percent(accuracies[1])}: {how}."
-    fixed, broken = (int(comparison.masks[change].sum()) for change in ("fixed", "broken"))
-    if not fixed + broken:
+    only_a, only_b = (comparison.images[change] for change in ONE_SIDED)
+    if not only_a + only_b:
         return f"{sentence} They are right on the same images."
     p = comparison.p_value
     likely = "chance alone could well do this" if p >= LIKELY else "chance alone would hardly do this"
     return (
-        f"{sentence} On {count(fixed + broken)} images only one of them is right: {names[0]} on {count(fixed)}, "
-        f"{names[1]} on {count(broken)}; {likely} (McNemar's exact test, {p_words(p)})."
+        f"{sentence} On {count(only_a + only_b)} images only one of them is right: {names[0]} on {count(only_a)}, "
+        f"{names[1]} on {count(only_b)}; {likely} (McNemar's exact test, {p_words(p)})."
     )
 
 
-def with_both(items: Sequence[dict[str, Any]], comparison: Comparison, names: tuple[str, str]) -> list[dict[str, Any]]:
-    """Return items of the gallery of the run after, captioned: predicted before → predicted after.
+def set_words(a: str, b: str) -> dict[Change, str]:
+    """Return what each set is called. a, b: names of the runs, Markdown."""
+    one_sided = {change: f"Only {name} right" for change, name in zip(ONE_SIDED, (a, b), strict=True)}
+    return {change: one_sided.get(change, change.capitalize()) for change in get_args(Change)}
 
-    names: of both runs.
-    """
-    classes, codes = comparison.before.class_names, comparison.before.column("predicted")
+
+def with_both(items: Sequence[dict[str, Any]], comparison: Comparison, names: tuple[str, str]) -> list[dict[str, Any]]:
+    """Return items of A's gallery, which also say what B predicts. names: of A and B."""
+    classes, codes = comparison.b.class_names, comparison.b.column("predicted")
     found = []
     for item in items:
-        was = classes[codes[item["index"]]]
-        alt = f"Image {item['index']}: true {item['true']}, {names[0]} predicted {was}, {names[1]} {item['predicted']}"
-        found.append(item | {"true": was, "alt": alt})
+        other = classes[codes[item["index"]]]
+        alt = f"Image {item['index']}: true {item['true']}, {names[0]} predicts {item['predicted']}, {names[1]} {other}"
+        found.append(item | {"alt": alt})
     return found
 
 
-def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selection: Selection) -> None:
+def draw_both(a: Run, b: Run, image: int, selection: Selection) -> None:
     """Draw the image, then for each run what it was taken for and where that run looked. Raises RunError."""
-    pixels = loaders.images(after)[image]
-    pairs = [
-        (run, split_image(loaders.predictions(run), image, pixels)) for run in (before, after)
-    ]  # each by its codes
+    pixels = loaders.images(a)[image]
+    pairs = [(run, split_image(loaders.predictions(run), image, pixels)) for run in (a, b)]  # each by its codes
     label = pairs[0][1].name(pairs[0][1].label or 0)
     left, right = st.columns(2, gap="small", vertical_alignment="center")
     with left:
@@ -88,8 +88,8 @@ def draw_both(before: Run, after: Run, comparison: Comparison, image: int, selec
 
 
 def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:
-    """Return the pairs of classes whose number of mistakes changed most; orange where it grew by more than chance."""
-    names, shown = comparison.after.class_names, []
+    """Return the pairs of classes that A confuses more or less often than B; orange where more, by more than chance."""
+    names, shown = comparison.a.class_names, []
     for label, predicted, images, p in comparison.changed_pairs.most(SHOWN_PAIRS):
         number = f"{images:+d}".replace("-", "−")
         is_chance = p >= LIKELY
@@ -110,24 +110,22 @@ def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:
 
 
 def changed_words(comparison: Comparison) -> str:
-    """Say in Markdown how many pairs changed by more than chance, and of how many."""
+    """Say in Markdown how many pairs differ by more than chance, and of how many."""
     p_values = comparison.changed_pairs.p_values
     found = int((p_values < LIKELY).sum())
     how = f"{escape_markdown(MARK)} {count(found)}" if found else "None"
     return (
-        f"{how} of the {count(len(p_values))} pairs of classes that either run confuses changed by more than chance "
+        f"{how} of the {count(len(p_values))} pairs of classes that either run confuses differ by more than chance "
         f"({100 * LIKELY:.0f} %; McNemar's exact test for each, with Holm's correction for all of them)."
     )
 
 
 def rows_of(comparison: Comparison, selection: Selection) -> np.ndarray:
-    """Return the images (int64) that changed as chosen, and that either run predicted as chosen."""
-    keep = comparison.masks[selection.compared].copy()
-    wanted = selection.filter(comparison.after.class_names)
+    """Return the images (int64) of the chosen set that either run predicted as chosen."""
+    keep = comparison.masks[selection.compared or comparison.largest].copy()
+    wanted = selection.filter(comparison.a.class_names)
     if wanted.label is not None:
-        keep &= comparison.after.column("label") == wanted.label
+        keep &= comparison.a.column("label") == wanted.label
     if wanted.predicted is not None:
-        keep &= (comparison.before.column("predicted") == wanted.predicted) | (
-            comparison.after.column("predicted") == wanted.predicted
-        )
-    return comparison.after.in_order(keep, selection.order)
+        keep &= np.any([run.column("predicted") == wanted.predicted for run in (comparison.a, comparison.b)], axis=0)
+    return comparison.a.in_order(keep, selection.order)

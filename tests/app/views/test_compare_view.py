@@ -43,19 +43,35 @@ def maps_of(app):
     return [unescape(words) for body in bodies if "map-grid" in body for words in re.findall(r'alt="(.*?)"', body)]
 
 
-def test_the_broken_images_come_first_with_both_predictions_and_both_maps(runs):
+def dotted(name):
+    return rf':color\[●\]{{foreground="#\w{{6}}"}} {name}'
+
+
+def test_a_is_named_before_b_in_the_sets_the_words_and_the_maps(runs):
     app = open_compare(run="new", beside="old")
-    assert app.segmented_control(key="compare_change").options == [
-        "Broken 1", "Fixed 1", "Both wrong 2", "Both right 8"
-    ]  # fmt: skip
-    assert [(item["index"], item["true"], item["predicted"], item["wrong"]) for item in gallery_of(app)] == [
-        (1, "dog", "owl", True)
-    ]
-    assert "**new** is right on 75.0 %, **old** on 75.0 %: as many." in text_of(app)
-    assert "p = 1.000" in text_of(app)
-    assert re.search(r"None of the \d pairs of classes that either run confuses changed by more than", text_of(app))
-    old, new = maps_of(app)
-    assert "old: dog" in old and "new: owl" in new
+    a, b, *others = app.segmented_control(key="compare_change").options
+    assert re.fullmatch(f"Only {dotted('new')} right 1", a) and re.fullmatch(f"Only {dotted('old')} right 1", b)
+    assert others == ["Both wrong 2", "Both right 8"]
+    assert [(item["index"], item["wrong"]) for item in gallery_of(app)] == [(0, False)]
+    said = text_of(app)
+    assert re.search(f"{dotted('new')} is right on 75.0 %, {dotted('old')} on 75.0 %: as many.", said)
+    assert re.search(f"Orange: {dotted('new')} makes more such mistakes than {dotted('old')}; blue: fewer.", said)
+    assert "p = 1.000" in said
+    assert re.search(r"None of the \d pairs of classes that either run confuses differ by more than", said)
+    new, old = maps_of(app)
+    assert "new: cat" in new and "old: dog" in old
+
+
+def test_the_larger_one_sided_set_is_shown_until_another_is_chosen(runs):
+    edit_predicted(runs / "new", {2: 0, 4: 0})  # which only the old run has right, as image 1
+    app = open_compare(run="new", beside="old")
+    assert app.segmented_control(key="compare_change").value == "only B right"
+    assert sorted(item["index"] for item in gallery_of(app)) == [1, 2, 4]
+    assert "compared" not in app.query_params
+    app.segmented_control(key="compare_change").set_value("only A right").run()
+    assert [item["index"] for item in gallery_of(app)] == [0] and app.query_params["compared"] == "only-a-right"
+    app.button(key="compare_swap").click().run()
+    assert [item["index"] for item in gallery_of(app)] == [0] and app.query_params["compared"] == "only-b-right"
 
 
 def test_what_is_chosen_stands_in_the_address(runs, fabricated):
@@ -80,7 +96,7 @@ def test_the_filters_by_class_hold_and_the_ones_of_a_single_run_do_not(runs):
 
 
 def test_a_set_without_images_says_so(runs):
-    assert "No image changed like this." in text_of(open_compare(run="new", beside="old", true="owl"))
+    assert "There is no such image." in text_of(open_compare(run="new", beside="old", true="owl"))
 
 
 def test_a_run_with_another_test_split_is_refused_in_words(runs):
@@ -116,11 +132,11 @@ def test_a_run_without_predictions_is_explained(runs):
 def test_runs_that_only_claim_the_same_split_are_a_sentence(runs, images, names):
     shutil.rmtree(runs / "old")
     fabricate_run(runs / "old", images, names)
-    assert "Runs old and new do not have the same images" in text_of(open_compare(run="new", beside="old"))
+    assert "Runs new and old do not have the same images" in text_of(open_compare(run="new", beside="old"))
 
 
 def test_a_run_without_weights_still_shows_the_other_ones_map(runs):
     (runs / "old" / "model.safetensors").unlink()
     app = open_compare(run="new", beside="old")
     (only,) = maps_of(app)
-    assert "new: owl" in only and "No map of old" in text_of(app)
+    assert "new: cat" in only and "No map of old" in text_of(app)
