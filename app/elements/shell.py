@@ -11,6 +11,7 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection, handed_on_selection, read_selection, write_selection
+from sightline.app.elements.stop import draw_stop
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.settings import CLASS_TARGET, TARGETS
 from sightline.app.permissions import is_read_only
@@ -85,7 +86,7 @@ def _draw_run_pickers(selection: Selection) -> None:
             list(states),
             format_func=words,
             key=_PICKER,
-            on_change=_change_run,
+            on_change=lambda: choose_run(st.session_state[_PICKER]),
             label_visibility="collapsed",
             filter_mode="contains",
             width=300,
@@ -105,9 +106,12 @@ def _draw_run_pickers(selection: Selection) -> None:
             )
 
 
-def _change_run() -> None:
-    """Keep what also exists in the other run: classes of the same name, the image of the same test split."""
-    (selection, _), name = read_selection(), st.session_state[_PICKER]
+def choose_run(name: str) -> None:
+    """Choose another run: for callbacks.
+
+    What also exists in the other run is kept: classes of the same name, the image of the same test split.
+    """
+    selection, _ = read_selection()
     facts = run_list.facts(name)
     changes: dict[str, Any] = {"run": name}
     if facts is not None:
@@ -170,17 +174,20 @@ def draw_demo(root: Path) -> None:
     run_list.look_again()
     if run_list.listing().runs:
         st.rerun()
-    is_training, is_waiting = demo.is_training(root), demo.is_waiting(root)
-    words = "Starting; the first curve is on its way …" if is_training else "Train the demo"
-    st.button(
-        f"{processes.waiting_words()} …" if is_waiting else words,
-        key="train_demo",
-        icon=":material/hourglass_empty:" if is_training or is_waiting else ":material/play_arrow:",
-        type="primary",
-        disabled=is_training or is_waiting,
-        on_click=demo.train_demo,
-        args=(root,),
-    )
+    if demo.is_training(root) or demo.is_waiting(root):
+        words = processes.waiting_words() if demo.is_waiting(root) else "Starting; the first curve is on its way"
+        with st.container(key="demo_started", horizontal=True, vertical_alignment="center"):
+            st.caption(f"{words} …", width="content")
+            draw_stop(demo.key(root), "demo_stop")
+    else:
+        st.button(
+            "Train the demo",
+            key="train_demo",
+            icon=":material/play_arrow:",
+            type="primary",
+            on_click=demo.train_demo,
+            args=(root,),
+        )
     if words := demo.failure(root):
         st.error(f"The demo could not be trained. {escape_markdown(words)}", icon=":material/error:")
 

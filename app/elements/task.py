@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from sightline.app.elements.stop import draw_stop
 from sightline.app.elements.text import escape_markdown, time_left
 from sightline.app.permissions import is_read_only
 from sightline.app.runs import processes
@@ -88,13 +89,5 @@ def _draw_progress(task: Task, waits: bool) -> None:
     progress = processes.progress(task.key)
     parts = (f"{task.doing}: {escape_markdown(progress.what) or 'starting'}", time_left(progress.left))
     words = f"{processes.waiting_words()}. It starts by itself." if waits else " · ".join(filter(None, parts))
-    is_stopping = processes.is_stopping(task.key)
-    st.progress(progress.share, text="Stopping …" if is_stopping else words)
-    if not is_stopping:
-        st.button(
-            "Cancel" if waits else "Stop",
-            icon=":material/close:" if waits else ":material/stop:",
-            key=f"{task.name}_stop",
-            on_click=processes.stop,
-            args=(task.key,),
-        )
+    st.progress(progress.share, text=words)
+    draw_stop(task.key, f"{task.name}_stop")

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
 from sightline.app.elements.popover import close_popover, draw_popover
+from sightline.app.elements.stop import draw_stop
 from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import NotPermitted, check_training, is_read_only
-from sightline.app.runs import loaders, processes
+from sightline.app.runs import demo, loaders, processes
 from sightline.image_data import DataError
 from sightline.image_data.sources import dataset_help
 from sightline.run_store.names import check_folder_name
@@ -19,33 +20,49 @@ from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from sightline.run_store.training_options import training_options
 
+Control = Literal["", "stop", "stopping", "cancel", "resume"]
+
 _WHAT = "training"
 _NEW = "training_new"
 _PROBLEM = "training_problem"  # of the session: why what was sent could not be started
 _MODEL = "resnet18_narrow"  # what is quick enough to be watched
 
 
+def control(run: Run) -> tuple[Control, str]:
+    """Return what can be done about the training of a run; and of one that can be resumed, why not here, else nothing.
+
+    "stopping": it was told to stop, and still runs.
+    """
+    process = process_of(run)
+    if is_read_only():
+        return "", ""
+    if processes.is_stopping(process):
+        return "stopping", ""
+    if processes.is_running(process) or processes.is_waiting(process):
+        return "stop" if processes.is_running(process) else "cancel", ""
+    return ("resume", why_not(loaders.record(run).recipe)) if can_resume(run) else ("", "")
+
+
+def process_of(run: Run) -> processes.Key:
+    """Return the key of the process that trains a run, if any does: the demo trains two in one."""
+    return demo.key(run.path.parent) if demo.trains(run) else _key(run.path)
+
+
 def draw_control(run: Run) -> None:
     """Draw the button that stops a training, takes back that it waits, or resumes it: none where none can be done."""
-    key, problem = _key(run.path), ""
-    if processes.is_running(key):
-        words, name, icon, act = "Stop training", "stop", "stop", _stop
-    elif processes.is_waiting(key):
-        words, name, icon, act = f"{processes.waiting_words()} · cancel", "stop", "close", _stop
-    elif can_resume(run):
-        words, name, icon, act = "Resume training", "resume", "play_arrow", _resume
-        problem = why_not(loaders.record(run).recipe)
-    else:
-        return
-    st.button(
-        words,
-        icon=f":material/{icon}:",
-        key=f"training_{name}",
-        help=escape_markdown(problem or f"{name.capitalize()} {run.name}"),
-        on_click=act,
-        args=(run,),
-        disabled=bool(problem),
-    )
+    what, problem = control(run)
+    if what == "resume":
+        st.button(
+            "Resume training",
+            icon=":material/play_arrow:",
+            key="training_resume",
+            help=escape_markdown(problem or f"Resume {run.name}"),
+            on_click=resume,
+            args=(run,),
+            disabled=bool(problem),
+        )
+    elif what:
+        draw_stop(process_of(run), "training_stop", "training")
 
 
 def can_resume(run: Run) -> bool:
@@ -112,21 +129,29 @@ def why_not(recipe: Mapping[str, Any]) -> str:
 
 
 def draw_news(root: Path) -> None:
-    """Name trainings of this page that are no run yet, or have failed, until somebody has read why."""
+    """Name what this page trains and is no run yet, or has failed, until somebody has read why; and the demo."""
+    if demo.is_training(root) or demo.is_waiting(root):
+        words = processes.waiting_words() if demo.is_waiting(root) else "is being trained, in two runs"
+        _draw_news(f"The demo · {words}", demo.key(root), "demo")
     for path in processes.folders(_WHAT):
-        key = _key(path)
+        key, name = _key(path), escape_markdown(path.name)
         if path.parent != root.absolute():
             continue
-        if processes.is_running(key) and not Run(path).exists:
-            st.caption(f"{escape_markdown(path.name)} is starting …")
-        elif processes.is_waiting(key) and not Run(path).exists:
-            with st.container(key=f"training_waiting_{path.name}", horizontal=True, vertical_alignment="center"):
-                st.caption(f"{escape_markdown(path.name)} · {processes.waiting_words()}", width="stretch")
-                st.button("Cancel", key=f"cancel_{path.name}", type="tertiary", on_click=processes.stop, args=(key,))
-        elif words := processes.failure(key):
+        if words := processes.failure(key):
             with st.container(key=f"training_failed_{path.name}", horizontal=True, vertical_alignment="center"):
-                st.error(f"{escape_markdown(path.name)}: {escape_markdown(words)}", icon=":material/error:")
+                st.error(f"{name}: {escape_markdown(words)}", icon=":material/error:")
                 st.button("Dismiss", key=f"dismiss_{path.name}", on_click=processes.forget, args=(key,))
+        elif processes.is_waiting(key) and not Run(path).exists:
+            _draw_news(f"{name} · {processes.waiting_words()}", key, path.name)
+        elif processes.is_running(key) and not Run(path).exists:
+            _draw_news(f"{name} is starting …", key, path.name)
+
+
+def _draw_news(words: str, process: processes.Key, name: str) -> None:
+    with st.container(key=f"training_news_{name}", horizontal=True, vertical_alignment="center"):
+        st.caption(words, width="stretch")
+        if not is_read_only():
+            draw_stop(process, f"training_news_stop_{name}")
 
 
 def options(recipe: Mapping[str, Any]) -> list[str]:
@@ -143,12 +168,14 @@ def _start(path: Path, recipe: Mapping[str, Any], *more: str) -> None:
     processes.start(_key(path), "sightline.training.train", *arguments)
 
 
-def _resume(run: Run) -> None:
+def resume(run: Run) -> None:
+    """Go on with its training. Raises NotPermitted and DataError where no page may, RunError for a damaged record."""
     _start(run.path, loaders.record(run).recipe, "--resume")
 
 
-def _stop(run: Run) -> None:
-    processes.stop(_key(run.path))
+def stop(run: Run) -> None:
+    """Stop its training, or take back that it waits. Raises NotPermitted."""
+    processes.stop(process_of(run))
 
 
 def _key(path: Path) -> processes.Key:

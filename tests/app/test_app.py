@@ -146,10 +146,15 @@ def test_a_button_trains_the_demo_once(runs, monkeypatch):
     )
     app = open_view("curves")
     app.button(key="train_demo").click().run()
-    assert not app.exception and app.button(key="train_demo").disabled
+    assert not app.exception and "train_demo" not in [button.key for button in app.button]
     assert started[0].command[1:] == ["-m", "sightline.training.demo", "--runs", str(runs)]
     train_demo(runs)  # somebody else's click
     assert len(started) == 1
+    monkeypatch.setattr(Process, "terminate", lambda self: None)  # it takes a while
+    button = app.button(key="demo_stop").click().run().button(key="demo_stop")
+    assert button.label == "Stopping …" and button.disabled
+    started[0].status = -15
+    assert not app.run().exception and app.button(key="train_demo")
 
 
 def test_the_launcher_trains_the_demo_when_told_to_and_stops_it_in_the_end(runs, monkeypatch):

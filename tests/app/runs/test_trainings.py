@@ -126,6 +126,23 @@ def test_a_running_training_of_the_page_can_be_stopped_and_that_is_no_failure(in
     assert calls == [(("training", interrupted.path),)]
 
 
+def test_a_training_that_was_told_to_stop_says_so_at_once(interrupted, monkeypatch):
+    monkeypatch.setattr(processes, "is_running", lambda key: key == ("training", interrupted.path))
+    monkeypatch.setattr(processes, "is_stopping", lambda key: key == ("training", interrupted.path))
+    button = open_page("mistakes", run="stopped").button(key="training_stop")
+    assert button.label == "Stopping …" and button.disabled
+
+
+def test_a_run_of_the_demo_is_stopped_with_the_demo(runs, interrupted, calls, monkeypatch):
+    run = Run(interrupted.path.rename(runs / "demo-honest"))
+    monkeypatch.setattr(processes, "is_running", lambda key: key == ("demo", runs))
+    assert trainings.control(run) == ("resume", "")  # it is not the demo that made it
+    with RunWriter.reopen(run.path, run.record):
+        assert trainings.control(run) == ("stop", "")
+        trainings.stop(run)
+    assert calls == [(("demo", runs),)]
+
+
 def test_a_run_that_was_only_evaluated_or_is_complete_is_not_resumed(interrupted, tiny_run):
     assert not trainings.can_resume(Run(tiny_run))
     edit_record(interrupted.path, recipe={"weights": "somewhere"})
@@ -198,7 +215,7 @@ def test_images_that_a_run_brings_with_it_are_not_trained_on_unless_their_folder
     recipe = {"dataset": "folder:runs/stopped/images"}
     edit_record(interrupted.path, recipe=interrupted.record.recipe | recipe)
     with pytest.raises(NotPermitted, match="no images below the folder of runs"):
-        trainings._resume(Run(interrupted.path))
+        trainings.resume(Run(interrupted.path))
     monkeypatch.setenv("SIGHTLINE_DATASETS", "runs")
     assert trainings.options(recipe) == ["--dataset=folder:runs/stopped/images"]
 
@@ -223,7 +240,7 @@ def test_the_run_of_a_stranger_that_asks_for_too_much_is_not_resumed_and_says_wh
     button = open_page(run="stopped").button(key="training_resume")
     assert button.disabled and any(word in button.help for word in ("below", "epochs", "program"))
     with pytest.raises(NotPermitted):
-        trainings._resume(Run(interrupted.path))
+        trainings.resume(Run(interrupted.path))
     assert not calls
 
 
@@ -232,12 +249,15 @@ def test_a_training_that_waits_says_so_and_can_be_taken_back(interrupted, runs, 
     app = form(open_page(), Name_of_the_run="new")
     assert any(caption.value == "new · Waiting: 0 others run" for caption in app.caption)
     assert "no run has yet" in form(app, Name_of_the_run="new").error[0].value
+    app = open_page("mistakes", run="stopped")
     app.button(key="training_resume").click().run()
-    assert checked(app).button(key="training_stop").label == "Waiting: 0 others run · cancel"
+    assert checked(app).button(key="training_stop").label == "Cancel training"
     app.button(key="training_stop").click().run()
-    app.button(key="cancel_new").click().run()
+    assert "training_resume" in keys(app)
+    app = open_page()
+    app.button(key="training_news_stop_new").click().run()
     assert not any("Waiting" in caption.value for caption in checked(app).caption)
-    assert "training_resume" in keys(app) and not processes.folders("training")
+    assert not processes.folders("training")
 
 
 def test_where_visitors_only_look_nothing_is_trained_renamed_or_measured(interrupted, tiny_run, runs, monkeypatch):
@@ -253,7 +273,7 @@ def test_where_visitors_only_look_nothing_is_trained_renamed_or_measured(interru
         assert any("whoever hosts it can measure" in caption.value for caption in app.caption)
         assert any(code.value.startswith("sightline quality") for code in app.code)
     assert open_page("layers", run="complete").file_uploader  # an upload belongs to its session alone
-    for act in (trainings._resume, trainings._stop):
+    for act in (trainings.resume, trainings.stop):
         with pytest.raises(NotPermitted):
             act(interrupted)
     with pytest.raises(NotPermitted):
