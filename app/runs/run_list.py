@@ -10,7 +10,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from sightline.app.address.parameters import RunFacts
 from sightline.app.elements.learning_curves import RUN_COLOURS
-from sightline.app.elements.text import after_words, escape_markdown
+from sightline.app.elements.text import after_words
 from sightline.app.runs import loaders
 from sightline.app.runs.folder import runs_root
 from sightline.app.runs.loaders import files_and_labels, record
@@ -99,11 +99,6 @@ def colour_at(place: int, runs: int) -> str:
 def title(run: Run) -> str:
     """Return what people call the run: “demo after epoch 3” where it is looked at after one."""
     return titles().get(run.name, run.name) + after_words(run.epoch)
-
-
-def dotted(run: Run) -> str:
-    """Return what people call the run behind a dot of its colour, in Markdown."""
-    return f':color[●]{{foreground="{colour(run)}"}} {escape_markdown(title(run))}'
 
 
 def listed_runs(*chosen: str | None) -> Sequence[Listed]:

@@ -15,6 +15,7 @@ from sightline.app.elements.image_set import draw_image_set, page_size
 from sightline.app.elements.inspector import draw_title
 from sightline.app.elements.matrix import draw_matrix, draw_pairs
 from sightline.app.elements.matrix_chart import MOST_DRAWN, difference_cells
+from sightline.app.elements.run_label import run_label
 from sightline.app.elements.shell import draw_missing, draw_run, with_second_run
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders, run_list
@@ -61,7 +62,7 @@ def _draw_which_is_better(a: Run, b: Run, comparison: Comparison, selection: Sel
     with st.container(
         key="panel_better", border=True, horizontal=True, vertical_alignment="center", gap="small", wrap=False
     ):
-        st.markdown(better_words(comparison, [run_list.dotted(run) for run in (a, b)]), width="stretch")
+        st.markdown(better_words(comparison, [run_label(run) for run in (a, b)]), width="stretch")
         st.button(
             "Swap",
             icon=":material/swap_horiz:",
@@ -112,7 +113,7 @@ def _draw_confusions(a: Run, b: Run, comparison: Comparison, selection: Selectio
                 names,
                 selection,
                 "compare_matrix",
-                "Orange: {} makes more such mistakes than {}; blue: fewer.".format(*map(run_list.dotted, (a, b))),
+                "Orange: {} makes more such mistakes than {}; blue: fewer.".format(*map(run_label, (a, b))),
             )
     with st.container(key="panel_tables", border=True, gap="xsmall"):
         st.markdown("**Most different**")
@@ -123,7 +124,7 @@ def _draw_confusions(a: Run, b: Run, comparison: Comparison, selection: Selectio
 
 
 def _draw_set(a: Run, b: Run, comparison: Comparison, current: CurrentSet, selection: Selection) -> None:
-    words = set_words(run_list.dotted(a), run_list.dotted(b))
+    words = set_words(run_label(a), run_label(b))
     st.session_state[_CHANGE] = selection.compared or comparison.largest
     with st.container(key="headline", horizontal=True, vertical_alignment="center", gap="small"):
         st.segmented_control(
