@@ -7,8 +7,8 @@ from importlib import import_module
 
 import streamlit as st
 
-# Altair and pandas; torch; the intervals of verdicts.
-WARMED_UP = ("sightline.app.elements.matrix_chart", "sightline.explain.attribution.engine", "scipy.special")
+# Of tables; torch; the intervals of verdicts.
+WARMED_UP = ("pandas", "sightline.explain.attribution.engine", "scipy.special")
 
 
 @st.cache_resource(show_spinner=False)

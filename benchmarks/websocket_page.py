@@ -75,12 +75,6 @@ class Page:
         sent = json.dumps([{"event": event, "value": value}])
         return await self._click(key, lambda state: setattr(state, "json_trigger_value", sent), widget=events)
 
-    async def select(self, prefix: str, selection: str, **fields: str) -> float:
-        """Click on a mark of the one chart whose key begins with `prefix`."""
-        (chart,) = (key for key in self.elements if key.startswith(prefix))
-        sent = json.dumps({"selection": {selection: [fields]}})
-        return await self._click(chart, lambda state: setattr(state, "string_value", sent))
-
     async def _click(
         self, key: str, change: Callable[["WidgetState"], None], awaited: bytes = b"", widget: str = ""
     ) -> float:

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection, read_selection, write_selection
 from sightline.app.elements.current_set import CurrentSet
-from sightline.app.elements.matrix_chart import MOST_DRAWN
+from sightline.app.elements.matrix import MOST_DRAWN
 from sightline.app.elements.popover import draw_popover
 from sightline.app.elements.spreadsheets import set_as_csv
 from sightline.app.elements.text import after_words, count, counted, escape_markdown, percent

@@ -14,4 +14,6 @@ class Key(NamedTuple):
 KEYS = (
     Key("← → ↑ ↓ Home End", "a gallery", "go from image to image"),
     Key("Enter", "a gallery", "open the image in Layers"),
+    Key("← → ↑ ↓ Home End", "the confusion matrix", "go from cell to cell, and to the names of classes"),
+    Key("Enter", "the confusion matrix", "filter by the classes of the cell or the name"),
 )

@@ -1,7 +1,8 @@
-"""The confusion matrix on a page, and its pairs as bars: a click on either filters by the two classes."""
+"""The confusion matrix as one element, and its pairs as bars: a click on either filters by the two classes."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,53 +11,85 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import read_selection, write_selection
 from sightline.app.elements.bars import Bar, draw_bars
-from sightline.app.elements.matrix_chart import CELL_SELECTION
+from sightline.run_store.confusion import Confusion
 
-LARGE_ROW = 10  # pixels, of an enlarged matrix
+MOST_DRAWN = 100  # classes: a matrix of more has cells too small to be told apart
 
 
-def draw_matrix(cells: bytes, class_names: tuple[str, ...], selection: Selection, name: str, caption: str) -> None:
-    """Draw the cells of a confusion, an Arrow stream.
+def _written(kind: str) -> str:
+    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")
 
-    A click on one filters by its classes; a button shows them all enlarged.
+
+_COMPONENT = st.components.v2.component(
+    "sightline_matrix", html='<div class="matrix"></div>\n', css=_written("css"), js=_written("js")
+)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What stands in the cells of a matrix of C classes.
+
+    images: “true predicted images” of each cell that has any, codes of the classes, all in one text, which costs a
+    click less than numbers do. support: images of each true class, of which shares are, C. is_difference: how many
+    images more than in another run.
     """
-    _draw_chart(cells, class_names, selection, name)
-    with st.container(key=f"foot_{name}", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
-        st.caption(caption, width="stretch")
-        if st.button("Enlarge", icon=":material/open_in_full:", key=f"enlarge_{name}", type="tertiary"):
-            _draw_enlarged(cells, class_names, selection, name)
+
+    images: str
+    support: tuple[int, ...]
+    is_difference: bool = False
+
+
+def confusion_cells(confusion: Confusion) -> Cells:
+    """Write the cells of a confusion."""
+    return Cells(_in_one_text(confusion), tuple(confusion.per_class("label").tolist()))
+
+
+def difference_cells(difference: Confusion, support: np.ndarray) -> Cells:
+    """Write the cells of a difference of two confusions; support: images of each true class, int C."""
+    return Cells(_in_one_text(difference), tuple(support.tolist()), is_difference=True)
+
+
+def _in_one_text(confusion: Confusion) -> str:
+    table = np.column_stack([confusion.label, confusion.predicted, confusion.images])
+    return " ".join(map(str, table.ravel().tolist()))
+
+
+def draw_matrix(
+    cells: Cells, class_names: tuple[str, ...], selection: Selection, name: str, caption: str, title: str = "Confusion"
+) -> None:
+    """Draw the cells of a confusion, and its switches: shares, diagonal, order.
+
+    A click on a cell filters by its classes, on the name of a row by the true class, of a column by the predicted one;
+    a button shows all of it enlarged. caption: in Markdown, stands below.
+    """
+    if _draw(cells, class_names, selection, name, title).enlarge:
+        _draw_enlarged(cells, class_names, selection, name)
+    st.caption(caption)
 
 
 @st.dialog("Confusion matrix", width="large")
-def _draw_enlarged(cells: bytes, class_names: tuple[str, ...], selection: Selection, name: str) -> None:
-    if _draw_chart(cells, class_names, selection, name, is_large=True):
+def _draw_enlarged(cells: Cells, class_names: tuple[str, ...], selection: Selection, name: str) -> None:
+    if _draw(cells, class_names, selection, f"{name}_large").pick:
         st.rerun()  # the page, without the dialog
 
 
-def _draw_chart(
-    cells: bytes, class_names: tuple[str, ...], selection: Selection, name: str, is_large: bool = False
-) -> bool:
-    """Draw the chart, and tell whether a cell was clicked."""
-    # Another filter makes another element: a click on the cell that is selected must be an event again.
-    codes = (class_names.index(chosen) if chosen else "" for chosen in (selection.label, selection.predicted))
-    key = "_".join(map(str, (name, *codes, *(["large"] if is_large else []))))
-    spec = _spec(class_names, dark=st.context.theme.type == "dark", is_large=is_large)
-    event = st.vega_lite_chart(
-        spec | {"datasets": {"cells": cells}, "data": {"name": "cells"}},
-        height=max(520, LARGE_ROW * len(class_names)) if is_large else 250,
-        width="stretch",
-        key=key,
-        on_select=lambda: _take_cell(key),
-        selection_mode=CELL_SELECTION,
-        alt="Confusion matrix: rows are true classes, columns predicted ones",
-    )
-    return bool(event.selection.get(CELL_SELECTION))
+def _draw(cells: Cells, class_names: tuple[str, ...], selection: Selection, key: str, title: str = "") -> Any:
+    wanted = selection.filter(class_names)
+    data = {
+        "names": class_names,
+        "cells": cells.images,
+        "support": cells.support,
+        "difference": cells.is_difference,
+        "selected": tuple(-1 if code is None else code for code in (wanted.label, wanted.predicted)),
+        "title": title,
+        "label": "Confusion matrix: rows are true classes, columns predicted ones",
+        "large": not title,
+    }
 
+    def take() -> None:
+        take_pair(*(None if code < 0 else class_names[code] for code in st.session_state[key].pick))
 
-def _take_cell(key: str) -> None:
-    picked = st.session_state[key].selection.get(CELL_SELECTION) or []
-    if picked:
-        take_pair(picked[0].get("true"), picked[0].get("predicted"))
+    return _COMPONENT(key=key, data=data, on_pick_change=take, on_enlarge_change=lambda: None)
 
 
 def toggle(selection: Selection, label: str | None, predicted: str | None) -> Selection:
@@ -72,16 +105,6 @@ def toggle(selection: Selection, label: str | None, predicted: str | None) -> Se
 def take_pair(label: str | None, predicted: str | None) -> None:
     """Filter by these classes, or no longer by them: for callbacks."""
     write_selection(toggle(read_selection()[0], label, predicted))
-
-
-@lru_cache(32)
-def _spec(class_names: tuple[str, ...], dark: bool, is_large: bool) -> dict[str, Any]:
-    """Write the chart without its data, once: Altair takes longer for it than a click may last."""
-    from sightline.app.elements.matrix_chart import confusion_cells, confusion_matrix  # which import Altair and pandas
-
-    nothing = confusion_cells(np.zeros((1, 1), int), class_names[:1])
-    spec = confusion_matrix(nothing, class_names, dark=dark, is_large=is_large).to_dict()
-    return {key: value for key, value in spec.items() if key not in ("data", "datasets")}
 
 
 def draw_pairs(bars: Sequence[Bar], class_names: tuple[str, ...], key: str, otherwise: str) -> None:

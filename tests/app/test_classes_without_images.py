@@ -84,7 +84,6 @@ def test_a_map_can_be_drawn_for_it(runs):
 def test_the_table_of_classes_shows_that_it_has_no_image(runs):
     app = open_page("mistakes", run="new")
     app.segmented_control(key="mistakes_table").set_value("By class").run()
-    app.checkbox(key="mistakes_shares").check().run()
     assert not app.exception
     lists = [element for element in app.get("bidi_component") if "bars" in element.proto.component_name]
     bars = {bar["label"]: bar["cells"] for bar in json.loads(lists[0].proto.json)["bars"]}

@@ -13,6 +13,7 @@ READY = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-scr
 VIEWPORT = {"width": 1280, "height": 720}
 PATIENCE = 60_000  # milliseconds, for a machine under load
 CHART = "[data-testid=stVegaLiteChart]"
+MATRIX = ".matrix tr.cells"
 MAP = ".map-grid img"
 TRUST_ROW = "[class*='st-key-trust_chart'] .mark-symbol path"  # a kind of map, and a ring around the chosen one
 TILE = ".st-key-panel_set .tile"  # of the set, not of the similar images
@@ -116,6 +117,13 @@ def await_maps(page, number):
 def await_text(page, text):
     """Wait until it can be seen."""
     page.get_by_text(text).filter(visible=True).first.wait_for()
+
+
+def matrix_cell(page, label, predicted, within=""):
+    """The cell of the confusion matrix, by the names of both classes."""
+    names = page.locator(f"{within} .matrix tr.cells th").all_inner_texts()
+    row = page.locator(f"{within} .matrix tr.cells").nth(names.index(label))
+    return row.locator("td").nth(names.index(predicted))
 
 
 def await_still(element):

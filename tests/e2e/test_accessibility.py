@@ -214,8 +214,7 @@ REACHED = {
         ("curves_files", "download"), ("curves_runs", "checklist"), ("curves_loss", "Show data"), ("notes", "edit"),
     ],
     "mistakes of a filter with a map": [
-        *PICKERS, ("mistakes_shares", "row %"), ("mistakes_diagonal", "diagonal"), ("mistakes_matrix_5_", "Show data"),
-        ("enlarge_mistakes_matrix", ""),
+        *PICKERS, ("mistakes_matrix", "Enlarge"), ("mistakes_matrix", "on"), ("mistakes_matrix", "plane taken for car"),
         ("mistakes_table", "Most confused"), ("mistakes_pairs", ""), ("mistakes_order", "Order"),
         ("mistakes_csv", ""), ("mistakes_outcome", ""), ("chip_0", "true: dog"), ("filter_form", "filter_alt"),
         ("mistakes_gallery", ""), ("inspector_step_1", ""), ("panel_inspector", ""),
@@ -246,7 +245,7 @@ REACHED = {
         ("panel_table", "✓ supported"),
     ],
     "compare": [
-        *PICKERS, ("compare_swap", "swap"), ("compare_matrix__", "Show data"), ("enlarge_compare_matrix", ""),
+        *PICKERS, ("compare_swap", "swap"), ("compare_matrix", "Enlarge"), ("compare_matrix", "on"),
         ("compare_change", ""), ("compare_order", "Order"), ("compare_gallery", ""),
         ("inspector_step_1", ""), ("panel_inspector", "blank"), ("panel_inspector", "Where did it look?"),
     ],

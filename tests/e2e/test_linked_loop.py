@@ -16,6 +16,7 @@ from tests.app_pages import edit_predicted
 from tests.e2e.browser_page import (
     CHART,
     MAP,
+    MATRIX,
     PATIENCE,
     TILE,
     TO_INSTALL,
@@ -23,13 +24,13 @@ from tests.e2e.browser_page import (
     await_count,
     await_maps,
     await_query,
-    await_still,
     await_text,
     await_view,
     chromium_path,
     count_of_colour,
     image_pixels,
     link_to,
+    matrix_cell,
     open_address,
     path_of,
     query_of,
@@ -38,7 +39,7 @@ from tests.e2e.browser_page import (
 from tests.fabricated import LAUNCHER, LAYERS, LINES, serve
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
-SELECTED_CELL = f'{CHART} .mark-rect path[stroke="#d1495b"]'
+SELECTED_CELL = '.matrix td[aria-selected="true"]'
 INSPECTOR = ".st-key-pixels_inspector_image img"
 
 
@@ -60,13 +61,6 @@ def click_view(page, name):
     await_view(page, name)
 
 
-def click_cell(page, label, predicted):
-    cell = page.locator(f'{CHART} path[aria-label^="predicted: {predicted}; true: {label};"]').first
-    cell.wait_for(state="attached")
-    x, y = await_still(cell)
-    page.mouse.click(x, y)
-
-
 def selected_index(page):
     return page.locator(f'{TILE}[aria-selected="true"]').get_attribute("data-index")
 
@@ -84,7 +78,7 @@ def test_from_the_curves_to_the_maps_of_a_mistake(page, stranger_page, address, 
     label, predicted, images = confused
     open_address(page, address, LINES)
     click_view(page, "Mistakes")
-    click_cell(page, label, predicted)
+    matrix_cell(page, label, predicted).click()
     await_query(page, run="tiny", true=label, predicted=predicted)
     await_count(page.locator(TILE), images)
 
@@ -152,10 +146,10 @@ def check_maps(page, plain):
 def test_a_second_click_on_a_cell_and_the_back_button_undo_it(page, address, confused):
     label, predicted, _ = confused
     open_address(page, f"{address}/mistakes", TILE)
-    click_cell(page, label, predicted)
+    matrix_cell(page, label, predicted).click()
     await_query(page, true=label, predicted=predicted)
     page.wait_for_selector(SELECTED_CELL, state="attached")
-    click_cell(page, label, predicted)
+    matrix_cell(page, label, predicted).click()
     await_query(page, true=None, predicted=None)
     page.go_back()
     await_query(page, true=label, predicted=predicted)
@@ -201,11 +195,9 @@ def test_in_the_enlarged_matrix_a_click_filters_and_closes_it(page, address, con
     label, predicted, images = confused
     open_address(page, f"{address}/mistakes", TILE)
     page.get_by_role("button", name="Enlarge").click()
-    chart = page.locator(f"[role=dialog] {CHART}")
-    cell = chart.locator(f'path[aria-label^="predicted: {predicted}; true: {label};"]').first
-    await_still(cell)
-    assert chart.bounding_box()["height"] > 500
-    page.mouse.click(*await_still(cell))
+    page.wait_for_selector(f"[role=dialog] {MATRIX}")
+    assert page.locator("[role=dialog] .matrix").bounding_box()["height"] > 400
+    matrix_cell(page, label, predicted, "[role=dialog]").click()
     await_query(page, true=label, predicted=predicted)
     await_count(page.locator("[role=dialog]"), 0)
     await_count(page.locator(TILE), images)
@@ -247,7 +239,7 @@ def mended(run, served, tmp_path):
 
 def test_two_runs_are_compared_down_to_where_both_looked(page, address, run, mended):
     true, was = (run.record.class_names[run.predictions().column(name)[mended]] for name in ("label", "predicted"))
-    open_address(page, f"{address}/compare?run=mended&beside=tiny", CHART)
+    open_address(page, f"{address}/compare?run=mended&beside=tiny", MATRIX)
     page.get_by_role("radio", name="Only ● tiny right 0").click()
     await_query(page, run="mended", compared="only-b-right")
     await_text(page, "There is no such image.")
@@ -255,7 +247,7 @@ def test_two_runs_are_compared_down_to_where_both_looked(page, address, run, men
     await_query(page, run="mended", compared="only-a-right")
     page.locator(f"{TILE}[data-index='{mended}']").wait_for()
     assert page.locator(f"{TILE} .names").text_content() == f"✓ {true}"
-    click_cell(page, true, was)
+    matrix_cell(page, true, was).click()
     await_query(page, true=true, predicted=was, compared="only-a-right")
     await_maps(page, 2)
     ours, theirs = (image_pixels(image).std() for image in page.locator(MAP).all())

@@ -7,14 +7,12 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
-from sightline.app.elements.arrow import arrow_bytes
 from sightline.app.elements.current_set import CurrentSet, place_in
 from sightline.app.elements.filters import draw_chips, draw_order
 from sightline.app.elements.gallery import gallery_items
 from sightline.app.elements.image_set import draw_image_set, page_size
 from sightline.app.elements.inspector import draw_title
-from sightline.app.elements.matrix import draw_matrix, draw_pairs
-from sightline.app.elements.matrix_chart import MOST_DRAWN, difference_cells
+from sightline.app.elements.matrix import MOST_DRAWN, difference_cells, draw_matrix, draw_pairs
 from sightline.app.elements.run_label import run_label
 from sightline.app.elements.shell import draw_missing, draw_run, with_second_run
 from sightline.app.elements.text import count, escape_markdown
@@ -100,21 +98,9 @@ def _draw_confusions(a: Run, b: Run, comparison: Comparison, selection: Selectio
     names = comparison.a.class_names
     if len(names) <= MOST_DRAWN:
         with st.container(key="panel_confusion", border=True, gap="xsmall"):
-            cells = difference_cells(
-                comparison.confusion_difference.dense(),
-                comparison.a.confusion.per_class("label"),
-                names,
-                label=selection.label,
-                predicted=selection.predicted,
-            )
-            st.markdown("**More or fewer mistakes**")
-            draw_matrix(
-                arrow_bytes(cells),
-                names,
-                selection,
-                "compare_matrix",
-                "Orange: {} makes more such mistakes than {}; blue: fewer.".format(*map(run_label, (a, b))),
-            )
+            cells = difference_cells(comparison.confusion_difference, comparison.a.confusion.per_class("label"))
+            caption = "Orange: {} makes more such mistakes than {}; blue: fewer.".format(*map(run_label, (a, b)))
+            draw_matrix(cells, names, selection, "compare_matrix", caption, title="More or fewer mistakes")
     with st.container(key="panel_tables", border=True, gap="xsmall"):
         st.markdown("**Most different**")
         bars = changed_bars(comparison, selection)

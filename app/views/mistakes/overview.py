@@ -7,11 +7,9 @@ import numpy as np
 import streamlit as st
 
 from sightline.app.address.selection import Selection
-from sightline.app.elements.arrow import arrow_bytes
 from sightline.app.elements.bars import Bar, draw_bars
 from sightline.app.elements.filters import draw_class_search
-from sightline.app.elements.matrix import draw_matrix, draw_pairs, take_pair
-from sightline.app.elements.matrix_chart import MOST_DRAWN, confusion_cells
+from sightline.app.elements.matrix import MOST_DRAWN, Cells, confusion_cells, draw_matrix, draw_pairs, take_pair
 from sightline.app.elements.text import count, counted, percent
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept
@@ -29,31 +27,15 @@ def draw_confusion(run: Run, predictions: Predictions, selection: Selection) -> 
         st.markdown("**Confusion**")
         draw_class_search(predictions, selection)
         return
-    with st.container(key="confusion_title", horizontal=True, vertical_alignment="center", gap="small", wrap=True):
-        st.markdown("**Confusion**", width="stretch")
-        shares = st.checkbox("row %", key="mistakes_shares", persist_state="session")
-        diagonal = st.checkbox("diagonal", key="mistakes_diagonal", persist_state="session")
-    cells = _cells(run, selection.columns, shares, not diagonal, selection.label, selection.predicted)
-    caption = f"rows true, columns predicted. {scope_words(predictions, selection)}".strip(". ")
+    cells = _cells(run, selection.columns)
+    caption = f"Rows are true classes, columns predicted ones. {scope_words(predictions, selection)}"
     draw_matrix(cells, names, selection, "mistakes_matrix", caption)
 
 
 @kept("columns", lru_cache(64))
-def _cells(
-    run: Run, columns: Columns, shares: bool, hide_diagonal: bool, label: str | None, predicted: str | None
-) -> bytes:
+def _cells(run: Run, columns: Columns) -> Cells:
     """Write the cells of the matrix: most clicks leave them as they are."""
-    predictions = loaders.predictions(run)
-    return arrow_bytes(
-        confusion_cells(
-            predictions.confusion_of(columns).dense(),
-            predictions.class_names,
-            shares=shares,
-            hide_diagonal=hide_diagonal,
-            label=label,
-            predicted=predicted,
-        )
-    )
+    return confusion_cells(loaders.predictions(run).confusion_of(columns))
 
 
 def draw_tables(run: Run, predictions: Predictions, selection: Selection) -> None:
