@@ -24,7 +24,7 @@ _CSS = """
 .tile {
   box-sizing: border-box; min-width: 0; padding: 4px 4px 3px; border: 2px solid transparent;
   border-radius: var(--st-base-radius); cursor: pointer; color: var(--st-text-color);
-  font: 400 11px/1.35 var(--st-font);
+  font: 400 11px/1.35 var(--st-font); container-type: inline-size;
 }
 .tile:hover { background: var(--st-secondary-background-color); }
 .tile[aria-selected="true"] { border-color: var(--st-primary-color); }
@@ -37,23 +37,30 @@ img {
 .over { position: absolute; inset: 0; height: 100%; opacity: .5; image-rendering: auto; background: none; }
 .over:not([src]) { display: none; }
 .tile:is(:hover, :focus-visible) .over { opacity: .15; }
-.caption { display: flex; gap: 4px; margin-top: 3px; white-space: nowrap; }
-.names { display: flex; flex: 1 1 auto; min-width: 0; white-space: pre; }
-.names span { flex: 0 1 auto; min-width: 10px; overflow: hidden; text-overflow: ellipsis; }
-.names .arrow { flex: none; min-width: 0; }
-.confidence { flex: none; opacity: .68; font-variant-numeric: tabular-nums; }
+.confidence {
+  position: absolute; right: 3px; bottom: 3px; padding: 0 4px; border-radius: 4px; font-variant-numeric: tabular-nums;
+  background: light-dark(#ffffff, #181c20); color: var(--st-text-color);
+}
+.confidence:empty { display: none; }
+/* A line where both names fit into one, else two; a longer name breaks, up to three times. */
+.names, .guess { display: flex; gap: 0 3px; min-width: 0; }
+.names { flex-wrap: wrap; margin-top: 3px; }
+.name {
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; min-width: 0; overflow: hidden;
+  overflow-wrap: anywhere;
+}
+.above { flex-basis: 100%; }
+.sign { flex: none; }
+.sign i { display: inline-block; width: 7px; height: 7px; margin-right: 1px; border-radius: 50%; }
 .predicted { font-weight: 600; }
 .mark {
   width: max-content; max-width: 100%; padding: 0 5px; border-radius: 8px; overflow: hidden; white-space: nowrap;
   background: light-dark(#fbf0d9, #382d16); color: light-dark(#7a5200, #e5bd6b);
 }
 .mark:empty { display: none; }
-@container (max-width: 420px) {
-  .names .true, .confidence { display: none; }
-  .tile { padding: 2px 2px 1px; }
-}
-.wrong .predicted { color: light-dark(#b5451b, #f0936b); }
-.right .predicted { color: light-dark(#1f7a4d, #6cc79a); }
+@container (max-width: 64px) { .tile :is(.true, .arrow) { display: none; } }
+.predicted.wrong { color: light-dark(#b5451b, #f0936b); }
+.predicted.right { color: light-dark(#1f7a4d, #6cc79a); }
 """
 
 _JS = """
@@ -69,24 +76,54 @@ function makeTile(item) {
   over.className = "over"
   over.draggable = false
   over.alt = ""
-  const picture = document.createElement("div")
-  picture.className = "picture"
-  picture.append(image, over)
-  const caption = document.createElement("div")
-  caption.className = "caption"
-  const names = document.createElement("span")
-  names.className = "names"
   const confidence = document.createElement("span")
   confidence.className = "confidence"
-  caption.append(names, confidence)
+  const picture = document.createElement("div")
+  picture.className = "picture"
+  picture.append(image, over, confidence)
+  const names = document.createElement("div")
+  names.className = "names"
   const mark = document.createElement("div")
   mark.className = "mark"
-  tile.append(picture, caption, mark)
+  tile.append(picture, names, mark)
   return tile
 }
 
+// A group of texts that stay on one line, each [text, class name].
+function group(className, ...texts) {
+  const made = document.createElement("span")
+  made.className = className
+  for (const [text, kind] of texts) {
+    const part = document.createElement("span")
+    part.className = kind
+    part.textContent = text
+    part.dir = "auto"
+    made.append(part)
+  }
+  return made
+}
+
+const outcome = (wrong) => (wrong ? "wrong" : wrong === false ? "right" : "")
+
+function captionOf(item) {
+  if (item.guesses) {
+    const guesses = item.guesses.map((guess, place) => {
+      const made = group("guess", [place ? "| " : "", "sign"], [guess.name, "name predicted " + outcome(guess.wrong)])
+      const dot = document.createElement("i")
+      dot.style.background = guess.colour
+      made.firstChild.append(dot)
+      return made
+    })
+    return [group("above", [item.true, "name true"]), ...guesses]
+  }
+  const predicted = [item.predicted, "name predicted " + outcome(item.wrong)]
+  if (item.true !== item.predicted)
+    return [group("guess", [item.true, "name true"]), group("guess", [" → ", "sign arrow"], predicted)]
+  return [item.wrong === false ? group("guess", ["✓ ", "sign arrow"], predicted) : group("guess", predicted)]
+}
+
 function fillTile(tile, item) {
-  tile.className = "tile " + (item.wrong ? "wrong" : item.wrong === false ? "right" : "")
+  tile.className = "tile"
   tile.dataset.index = item.index
   tile.title = item.alt
   const image = tile.querySelector("img")
@@ -96,17 +133,7 @@ function fillTile(tile, item) {
   const over = tile.querySelector(".over")
   if (!item.over) over.removeAttribute("src")
   else if (over.getAttribute("src") !== item.over) over.src = item.over
-  const part = (text, className) => {
-    const made = document.createElement("span")
-    made.textContent = text
-    made.className = className
-    made.dir = "auto"
-    return made
-  }
-  const changed = item.true !== item.predicted
-  const isRight = !changed && item.wrong === false
-  const before = changed ? [part(item.true, "true"), part(" → ", "arrow")] : isRight ? [part("✓ ", "arrow")] : []
-  tile.querySelector(".names").replaceChildren(...before, part(item.predicted, "predicted"))
+  tile.querySelector(".names").replaceChildren(...captionOf(item))
   tile.querySelector(".confidence").textContent = item.confidence
   tile.querySelector(".mark").textContent = item.mark ?? ""
 }
@@ -203,7 +230,11 @@ _COMPONENT = st.components.v2.component("sightline_gallery", html=_HTML, css=_CS
 
 
 def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[dict[str, Any]]:
-    """Return what the browser needs for each row: all of it plain text. Under `over` may be added the URL of a map."""
+    """Return what the browser needs for each row: all of it plain text.
+
+    May be added: `over`, the URL of a map; `guesses`, what each of several runs took the image for, to stand in the
+    place of true → predicted: the true class above, below it “A | B”, each a dict of `name`, `wrong` and `colour`.
+    """
     folder = thumbnails_url(run, st.get_option("server.baseUrlPath"))
     names = predictions.class_names
     labels, guesses = predictions.column("label")[rows], predictions.column("predicted")[rows]
@@ -220,7 +251,7 @@ def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[
                 "true": names[label],
                 "predicted": names[guess],
                 "wrong": bool(label != guess),
-                "confidence": "" if np.isnan(confidence) else f"{100 * confidence:.0f}",
+                "confidence": "" if np.isnan(confidence) else percent(float(confidence), 0),
                 "alt": f"Image {index}: {outcome}, confidence {percent(float(confidence))}".removesuffix(
                     ", confidence –"
                 ),

@@ -125,7 +125,9 @@ def test_a_gallery_item_says_true_predicted_and_confidence(run, predictions):
     assert (right["true"], right["predicted"], right["wrong"]) == ("cat", "cat", False)
     assert (wrong["true"], wrong["predicted"], wrong["wrong"]) == ("cat", NAMES[1], True)
     # e² / (e² + 2) = 0.787
-    assert wrong["confidence"] == "79" and wrong["alt"] == f"Image 1: true cat, predicted {NAMES[1]}, confidence 78.7 %"
+    assert (
+        wrong["confidence"] == "79 %" and wrong["alt"] == f"Image 1: true cat, predicted {NAMES[1]}, confidence 78.7 %"
+    )
 
 
 def test_the_current_set_starts_with_the_most_confident_mistake(predictions):
