@@ -37,6 +37,20 @@ class ChangedPairs:
 
 
 @dataclass(frozen=True)
+class ClassAccuracy:
+    """How many of the images of a true class each of two runs has right. code: of the class; images: at least 1.
+
+    p_value: of McNemar's exact test of these images, corrected by Holm for all classes that have some, 0–1.
+    """
+
+    code: int
+    images: int
+    a: int
+    b: int
+    p_value: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two runs, A and B, that predict the same N images of the same C classes, as the caller has checked."""
 
@@ -76,9 +90,18 @@ class Comparison:
             label, predicted = (run.column(name)[differ & run.wrong] for name in ("label", "predicted"))
             found = Confusion.of(label, predicted, self.a.confusion.classes)
             counts[np.searchsorted(pairs, found.cells)] = found.images
-        splits, place = np.unique(np.sort(alone, axis=0), axis=1, return_inverse=True)
-        chances = np.array([mcnemar(int(fewer), int(more)) for fewer, more in splits.T])
-        return ChangedPairs(self.a.confusion.classes, pairs, alone[0] - alone[1], holm(chances[place.flatten()]))
+        return ChangedPairs(self.a.confusion.classes, pairs, alone[0] - alone[1], holm(_mcnemars(alone)))
+
+    @cached_property
+    def classes(self) -> list[ClassAccuracy]:
+        """How right both runs are on each class that has images, in the order of the codes."""
+        label, classes = self.a.column("label"), self.a.confusion.classes
+        images = self.a.confusion.per_class("label")
+        codes = np.flatnonzero(images)
+        alone = [np.bincount(label[self.masks[change]], minlength=classes)[codes] for change in ONE_SIDED]
+        right = [run.confusion.hits[codes].tolist() for run in (self.a, self.b)]
+        columns = codes.tolist(), images[codes].tolist(), *right, holm(_mcnemars(np.array(alone))).tolist()
+        return [ClassAccuracy(*row) for row in zip(*columns, strict=True)]
 
     @cached_property
     def p_value(self) -> float:
@@ -100,6 +123,12 @@ def in_classes(predictions: Predictions, class_names: tuple[str, ...]) -> Predic
     for name in ("label", "predicted"):
         scalars = scalars.set_column(scalars.column_names.index(name), name, pa.array(codes[predictions.column(name)]))
     return Predictions(class_names, scalars, None if p is None else p[:, np.argsort(codes)])
+
+
+def _mcnemars(alone: np.ndarray) -> np.ndarray:
+    """Return the p-value of each of M tests, float M. alone: images that only one of two runs has, int 2×M."""
+    splits, place = np.unique(np.sort(alone, axis=0), axis=1, return_inverse=True)
+    return np.array([mcnemar(int(fewer), int(more)) for fewer, more in splits.T])[place.flatten()]
 
 
 def mcnemar(one: int, other: int) -> float:

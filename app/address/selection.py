@@ -56,6 +56,7 @@ class Selection:
     culprit: int | None = number("culprit", range(MOST_TRAINING_IMAGES), None)  # the training image; None: the first
     behind: bool = switch("behind", "set")  # whether Mistakes shows the training images behind the set in its place
     with_map: bool = switch("map", "shown")  # whether Mistakes shows where the model looked
+    map_layer: str | None = one("at")  # where Mistakes and Compare show one map; None: the deepest of `layers`
     method: str = word("method", METHODS)
     layers: tuple[str, ...] = many("layer")  # the view asks the network which it has
     targets: tuple[str, ...] = many("target", lambda known: known.targets)

@@ -32,6 +32,10 @@ button.row:hover .track, button.row[aria-pressed="true"] .track { background: va
 .wrong .fill { background: light-dark(#c2551f, #ee8a58); }
 .right .fill { background: light-dark(#1f8a57, #52b788); }
 .wrong .label, .right .label { font-weight: 600; }
+.lines { display: grid; gap: 1px; min-width: 0; }
+.line { display: grid; grid-template-columns: minmax(0, 1fr) 46px; gap: 6px; align-items: center; }
+.line .track { position: relative; height: 6px; overflow: visible; }
+.line .range { position: absolute; top: 2px; height: 2px; border-radius: 1px; background: var(--st-text-color); }
 """
 
 _JS = """
@@ -40,6 +44,7 @@ export default function (component) {
   const root = parentElement.querySelector(".bars")
   const widths = data.widths.map((width) => width + "px").join(" ")
   const columns = "minmax(0, " + data.label_share + "fr) minmax(0, 1fr) " + widths
+  const percent = (share) => 100 * Math.min(1, Math.max(0, share)) + "%"
   const make = (tag, cells, className) => {
     const row = document.createElement(tag)
     row.className = "row " + className
@@ -60,6 +65,29 @@ export default function (component) {
     made.append(span(from, ""), " ", span("→", ""), " ", span(to, ""))
     return made
   }
+  const track = (value) => {
+    const [track, fill] = [span("", "track"), span("", "fill")]
+    fill.style.display = track.style.display = "block"
+    fill.style.width = percent(value)
+    track.append(fill)
+    return track
+  }
+  const lines = (runs) => {
+    const made = span("", "lines")
+    for (const run of runs) {
+      const line = span("", "line"), bar = track(run.value)
+      bar.firstChild.style.background = run.colour
+      if (run.interval) {
+        const [low, high] = run.interval, range = span("", "range")
+        range.style.left = percent(low)
+        range.style.width = percent(high - low)
+        bar.append(range)
+      }
+      line.append(bar, span(run.text, "cell"))
+      made.append(line)
+    }
+    return made
+  }
   const rows = []
   if (data.header) {
     const [first, second, ...rest] = data.header
@@ -68,14 +96,9 @@ export default function (component) {
   }
   const focused = root.getRootNode().activeElement?.dataset?.id
   for (const bar of data.bars) {
-    const track = span("", "track")
-    const fill = span("", "fill")
-    fill.style.display = "block"
-    track.style.display = "block"
-    fill.style.width = 100 * Math.min(1, Math.max(0, bar.value)) + "%"
-    track.append(fill)
     const label = bar.taken_for ? pair(bar.label, bar.taken_for) : span(bar.label, "label")
-    const cells = [label, track, ...bar.cells.map((text) => span(text, "cell"))]
+    const drawn = bar.runs.length ? lines(bar.runs) : track(bar.value)
+    const cells = [label, drawn, ...bar.cells.map((text) => span(text, "cell"))]
     const row = make(data.clickable ? "button" : "div", cells, bar.kind)
     row.title = bar.title || bar.label
     if (data.clickable) {
@@ -98,10 +121,21 @@ Kind = Literal["", "muted", "wrong", "right"]
 
 
 @dataclass(frozen=True)
+class RunBar:
+    """A run's own bar, 0–1, in its colour, with a text behind it; the ends of an interval, 0–1, are a line over it."""
+
+    value: float
+    text: str
+    colour: str
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Bar:
     """One bar. Label and cells are plain text; value is the share of the track that is filled, 0–1.
 
     taken_for: what stands behind an arrow after the label; neither of the two takes the other's place away.
+    runs: in place of the one value, a bar of each run, one below the other.
     """
 
     label: str
@@ -112,6 +146,7 @@ class Bar:
     kind: Kind = ""
     title: str = ""
     selected: bool = False
+    runs: tuple[RunBar, ...] = ()
 
 
 def draw_bars(
@@ -128,7 +163,7 @@ def draw_bars(
         key=key,
         data={
             # Tuples: Streamlit looks at every list for a table, which takes longer than all the rest.
-            "bars": tuple(map(vars, bars)),
+            "bars": tuple(vars(bar) | {"runs": tuple(map(vars, bar.runs))} for bar in bars),
             "widths": tuple(widths),
             "header": tuple(header) if header else None,
             "label_share": label_share,

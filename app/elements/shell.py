@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
 _PICKER, _SECOND = "shell_run", "shell_second"
-SHEETS = ("page", "controls", "maps", "patterns", "runs", "sets", "narrow")  # of app/style/; the last has the last word
+# Of app/style/; the last has the last word.
+SHEETS = ("page", "controls", "maps", "patterns", "runs", "sets", "compare", "narrow")
 
 STATE_WORDS = {
     "running": "training",

@@ -4,6 +4,7 @@ from numbers import Number
 
 import numpy as np
 
+from sightline.run_store.comparison import Comparison
 from sightline.run_store.culprits import Culprits
 from sightline.run_store.formulas import no_formula
 from sightline.run_store.predictions import Predictions
@@ -29,6 +30,24 @@ def set_as_csv(predictions: Predictions, rows: np.ndarray) -> bytes:
         table = pd.concat([table, shares], axis=1)
     whole = table.rename(columns=no_formula)
     return whole.to_csv(index=False, float_format="%.6g").encode("utf-8", "replace")
+
+
+def both_as_csv(comparison: Comparison, rows: np.ndarray, names: tuple[str, str]) -> bytes:
+    """Write index, path where there is one, label (name), and of A and B predicted (name), confidence and loss.
+
+    names: of the two runs.
+    """
+    import pandas as pd
+
+    a, classes = comparison.a, np.array([no_formula(name) for name in comparison.a.class_names], dtype=object)
+    table = {"index": a.column("index")[rows]}
+    if "path" in a.scalars.column_names:
+        table["path"] = [no_formula(str(path)) for path in a.column("path")[rows]]
+    table["label"] = classes[a.column("label")[rows]]
+    for run, name in zip((a, comparison.b), names, strict=True):
+        table[f"predicted ({name})"] = classes[run.column("predicted")[rows]]
+        table |= {f"{figure} ({name})": run.column(figure)[rows] for figure in ("confidence", "loss")}
+    return pd.DataFrame(table).to_csv(index=False, float_format="%.6g").encode("utf-8", "replace")
 
 
 def ringleaders_as_csv(predictions: Predictions, found: Culprits, images: np.ndarray) -> bytes:

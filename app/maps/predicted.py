@@ -23,11 +23,11 @@ _TOGGLE = "mistakes_map"
 
 
 def predicted_map(run: Run, subject: Subject, selection: Selection, title: str) -> tuple[Cells, MapSettings]:
-    """Return the map of the predicted class at the deepest chosen layer, as a grid of one cell, and its settings.
+    """Return the map of the predicted class at the one chosen layer, as a grid of one cell, and its settings.
 
-    Loads torch. Raises RunError.
+    Where the run has no such layer, it is its deepest one. Loads torch. Raises RunError.
     """
-    settings, _ = resolve(run, selection)
+    settings, _ = resolve(run, replace(selection, layers=(selection.map_layer,)) if selection.map_layer else selection)
     settings = replace(settings, layers=settings.layers[-1:], scale="own")
     row = Row("predicted", title, subject.with_share(subject.predicted), (subject.predicted, None), settings.sign)
     scores = list(dict.fromkeys([row.score, *scores_to_judge(subject)]))

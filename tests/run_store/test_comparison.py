@@ -9,11 +9,24 @@ import pytest
 
 from sightline.app.address.selection import Selection
 from sightline.app.elements.matrix import Cells, difference_cells
-from sightline.app.views.compare.changes import better_words, changed_bars, changed_words, rows_of, set_words, with_both
+from sightline.app.elements.spreadsheets import both_as_csv
+from sightline.app.elements.subject import Subject
+from sightline.app.views.compare.changes import (
+    better_words,
+    changed_bars,
+    changed_words,
+    class_bars,
+    class_words,
+    probability_bars,
+    rows_of,
+    set_words,
+    with_both,
+)
 from sightline.run_store.comparison import Change, Comparison, holm, in_classes
 from sightline.run_store.predictions import Predictions
 
 NAMES = ("cat", "dog", "owl")
+LEGEND = (("new", "#000001"), ("old", "#000002"))  # of A and B
 LABELS = [0, 0, 1, 1, 2, 2]
 
 
@@ -22,6 +35,7 @@ def predictions(predicted, labels=LABELS, confidence=None):
     scalars = pa.table({
         "index": np.arange(count), "label": np.array(labels, np.int16), "predicted": np.array(predicted, np.int16),
         "confidence": np.array(confidence or np.linspace(0.9, 0.4, count), np.float32),
+        "loss": np.full(count, 0.25, np.float32),
     })  # fmt: skip
     return Predictions(NAMES, scalars, np.zeros((count, 3), np.float16))
 
@@ -111,9 +125,13 @@ def test_the_set_follows_the_choice_the_class_and_what_either_run_predicted(comp
 
 def test_a_tile_says_what_both_runs_predict(comparison):
     item = {"index": 4, "true": "owl", "predicted": "dog", "wrong": True, "alt": ""}
-    (both,) = with_both([item], comparison, ("new", "old"))
+    (both,) = with_both([item], comparison, [("new", "blue"), ("old", "red")])
     assert (both["true"], both["predicted"]) == ("owl", "dog")
-    assert both["alt"] == "Image 4: true owl, new predicts dog, old cat"
+    assert both["guesses"] == (
+        {"name": "dog", "wrong": True, "colour": "blue"},
+        {"name": "cat", "wrong": True, "colour": "red"},
+    )
+    assert both["alt"] == "Image 4: true owl, new predicts dog, old predicts cat"
 
 
 def test_the_difference_of_confusions_counts_mistakes_more_and_fewer(comparison):
@@ -161,6 +179,58 @@ def test_only_changes_beyond_chance_are_marked_and_the_number_of_pairs_is_said(c
 
 def test_where_all_changes_may_be_chance_none_is_marked(comparison):
     assert changed_words(comparison).startswith("None of the 4 pairs")  # cat→dog, dog→cat, owl→cat and owl→dog
+
+
+def test_each_class_is_tested_on_the_images_that_only_one_run_has_right(confused):
+    # The 8 cats only B has right: 2/2⁸; the 3 owls only A, and of the dogs each run one: 2/2³ and 1; times 3, 2, 1.
+    rows = [(row.code, row.images, row.a, row.b) for row in confused.classes]
+    assert rows == [(0, 8, 0, 8), (1, 2, 1, 1), (2, 4, 3, 0)]
+    assert [row.p_value for row in confused.classes] == pytest.approx([3 * 2 / 256, 1, 2 * 2 / 8])
+
+
+def test_a_class_without_images_is_neither_shown_nor_counted_among_the_tests():
+    only_cats = Comparison(predictions([0] * 6, [0] * 6), predictions([1] * 6, [0] * 6))
+    (row,) = only_cats.classes
+    assert row.code == 0 and row.p_value == pytest.approx(2 / 64)
+
+
+def test_the_bars_of_a_class_have_the_intervals_of_both_runs_and_mark_what_is_more_than_chance(confused):
+    cat, owl, dog = class_bars(confused, LEGEND, Selection(label="owl"))
+    assert [bar.label for bar in (cat, owl, dog)] == ["cat", "owl", "dog"]  # those that differ most first
+    assert [run.text for run in cat.runs] == ["0 %", "100 %"] and cat.cells == ("−100*",)
+    assert owl.cells == ("+75",) and owl.selected and not cat.selected
+    assert [run.colour for run in owl.runs] == ["#000001", "#000002"]
+    # Wilson by hand, 3 of 4 with z = 1.96: (0.75 + 0.4802 ± √(0.4802 · 0.1875 · 2 + 0.4802²)) / 1.9604
+    assert owl.runs[0].interval == pytest.approx((0.3006, 0.9544), abs=1e-4)
+    assert owl.title == (
+        "owl, 4 images: new 75.0 % (30.1–95.4 %), old 0.0 % (0.0–49.0 %), the difference may be chance"
+    )
+    assert class_words(confused).endswith("correction for all of them): 1 of 3.")
+
+
+def test_the_probabilities_of_both_runs_stand_side_by_side_by_the_names_of_the_classes():
+    ours = Subject("", NAMES, np.array([0.5, 0.25, 0.25]), 0, np.zeros((1, 1, 3), np.uint8), label=2)
+    theirs = Subject("", ("owl", "cat", "dog"), np.array([0.125, 0.0, 0.875]), 2, ours.pixels, label=0)
+    bars = probability_bars([ours, theirs], LEGEND, shown=1)
+    assert [(bar.label, *(run.text for run in bar.runs)) for bar in bars] == [
+        ("owl", "25.0 %", "12.5 %"), ("cat", "50.0 %", "0.0 %"), ("dog", "25.0 %", "87.5 %"),
+    ]  # fmt: skip
+    assert bars[0].kind == "right" and bars[0].title == "owl (true): new 25.00 %, old 12.50 %"
+
+
+def test_a_class_of_which_nobody_knows_a_probability_has_no_bars():
+    unknown = Subject("", NAMES, np.full(3, np.nan), 0, np.zeros((1, 1, 3), np.uint8), label=2)
+    assert probability_bars([unknown, unknown], LEGEND) == []
+
+
+def test_the_table_to_take_along_has_what_both_runs_predict(comparison):
+    lines = both_as_csv(comparison, np.array([4, 0]), ("new", "old,er")).decode().splitlines()
+    assert lines == [
+        "index,label,predicted (new),confidence (new),loss (new),"
+        '"predicted (old,er)","confidence (old,er)","loss (old,er)"',
+        "4,owl,dog,0.5,0.25,cat,0.5,0.25",
+        "0,cat,dog,0.9,0.25,cat,0.9,0.25",
+    ]
 
 
 def test_runs_that_confuse_nothing_have_no_pairs():

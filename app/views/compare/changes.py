@@ -1,30 +1,30 @@
-"""Parts of the Compare view: how A and B differ in words, their gallery, and the maps of both side by side."""
+"""How A and B differ: in words, in bars, and image by image."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
-import streamlit as st
 
 from sightline.app.address.selection import Selection
-from sightline.app.elements.bars import Bar
-from sightline.app.elements.inspector import draw_image
-from sightline.app.elements.subject import split_image
-from sightline.app.elements.text import count, escape_markdown, p_words, percent
-from sightline.app.maps.cells import Cell
-from sightline.app.maps.grid import grid_html
-from sightline.app.maps.pinned import guess_words
-from sightline.app.maps.predicted import predicted_map
-from sightline.app.maps.waiting import draw_restart
-from sightline.app.runs import loaders, run_list
-from sightline.run_store.comparison import ONE_SIDED, Change, Comparison
-from sightline.run_store.record import RunError
+from sightline.app.elements.bars import Bar, RunBar
+from sightline.app.elements.subject import Subject
+from sightline.app.elements.text import count, counted, escape_markdown, p_words, percent
+from sightline.app.runs import run_list
+from sightline.run_store.comparison import ONE_SIDED, Change, Comparison, wilson
 from sightline.run_store.run import Run
 
-SHOWN_PAIRS = 8
+SHOWN_PAIRS, SHOWN_CLASSES = 8, 50
 MARK = "*"  # of what is more than chance
 LIKELY = 0.05  # what chance does as often as this, or more often, is not held against it
+
+
+Legend = Sequence[tuple[str, str]]  # of A and B the title, plain text, and the colour
+
+
+def legend_of(a: Run, b: Run) -> Legend:
+    """Return how both runs are told apart."""
+    return [(run_list.title(run), run_list.colour(run)) for run in (a, b)]
 
 
 def better_words(comparison: Comparison, names: Sequence[str]) -> str:
@@ -50,41 +50,20 @@ def set_words(a: str, b: str) -> dict[Change, str]:
     return {change: one_sided.get(change, change.capitalize()) for change in get_args(Change)}
 
 
-def with_both(items: Sequence[dict[str, Any]], comparison: Comparison, names: tuple[str, str]) -> list[dict[str, Any]]:
-    """Return items of A's gallery, which also say what B predicts. names: of A and B."""
+def with_both(items: Sequence[dict[str, Any]], comparison: Comparison, legend: Legend) -> list[dict[str, Any]]:
+    """Return items of A's gallery, which also say what B predicts."""
     classes, codes = comparison.b.class_names, comparison.b.column("predicted")
     found = []
     for item in items:
-        other = classes[codes[item["index"]]]
-        alt = f"Image {item['index']}: true {item['true']}, {names[0]} predicts {item['predicted']}, {names[1]} {other}"
-        found.append(item | {"alt": alt})
+        names = item["predicted"], classes[codes[item["index"]]]
+        guesses = tuple(
+            {"name": name, "wrong": name != item["true"], "colour": colour}
+            for name, (_, colour) in zip(names, legend, strict=True)
+        )
+        said = ", ".join(f"{title} predicts {name}" for name, (title, _) in zip(names, legend, strict=True))
+        alt = f"Image {item['index']}: true {item['true']}, {said}"
+        found.append(item | {"alt": alt, "guesses": guesses, "confidence": ""})
     return found
-
-
-def draw_both(a: Run, b: Run, image: int, selection: Selection) -> None:
-    """Draw the image, then for each run what it was taken for and where that run looked. Raises RunError."""
-    pixels = loaders.images(a)[image]
-    pairs = [(run, split_image(loaders.predictions(run), image, pixels)) for run in (a, b)]  # each by its codes
-    label = pairs[0][1].name(pairs[0][1].label or 0)
-    left, right = st.columns(2, gap="small", vertical_alignment="center")
-    with left:
-        draw_image(pixels, f"Test image {image}: true class {label}", "compare_image")
-    right.markdown(f":gray[true]  \n**{escape_markdown(label)}**")
-    cells: list[Sequence[Cell]] = []
-    layers: list[str] = []
-    for run, subject in pairs:
-        try:
-            (row,), settings = predicted_map(run, subject, selection, run_list.title(run))
-        except RunError as error:
-            st.markdown(guess_words(run, subject))
-            why = escape_markdown(str(error)) if run.has_network else "it has no network."
-            st.caption(f"No map of {escape_markdown(run_list.title(run))}: {why}")
-            draw_restart(error)
-            continue
-        cells.append(row)
-        layers += settings.layers
-    if cells:
-        st.html(grid_html(cells, pixels, settings, heads=[" and ".join(dict.fromkeys(layers))]))
 
 
 def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:
@@ -118,6 +97,64 @@ def changed_words(comparison: Comparison) -> str:
         f"{how} of the {count(len(p_values))} pairs of classes that either run confuses differ by more than chance "
         f"({100 * LIKELY:.0f} %; McNemar's exact test for each, with Holm's correction for all of them)."
     )
+
+
+def class_bars(comparison: Comparison, legend: Legend, selection: Selection) -> list[Bar]:
+    """Return the classes whose accuracies differ most; id: the code."""
+    shown = []
+    classes = sorted(comparison.classes, key=lambda row: -abs(row.a - row.b) / row.images)
+    for row in classes[:SHOWN_CLASSES]:
+        name, bars, told = comparison.a.class_names[row.code], [], []
+        for right, (title, colour) in zip((row.a, row.b), legend, strict=True):
+            low, high = wilson(right, row.images)
+            bars.append(RunBar(right / row.images, percent(right / row.images, 0), colour, (low, high)))
+            told.append(f"{title} {percent(right / row.images)} ({100 * low:.1f}–{percent(high)})")
+        is_chance = row.p_value >= LIKELY
+        told.append("the difference may be chance" if is_chance else "more than chance")
+        points = f"{100 * (row.a - row.b) / row.images:+.0f}".replace("-", "−")
+        shown.append(
+            Bar(
+                name,
+                0,
+                (points if is_chance else f"{points}{MARK}",),
+                id=str(row.code),
+                title=f"{name}, {counted(row.images, 'image')}: {', '.join(told)}",
+                selected=selection.label == name and selection.predicted is None,
+                runs=tuple(bars),
+            )
+        )
+    return shown
+
+
+def class_words(comparison: Comparison) -> str:
+    """Say in Markdown what the lines over the bars are, and how many classes differ by more than chance."""
+    found, classes = sum(row.p_value < LIKELY for row in comparison.classes), len(comparison.classes)
+    fewer = f" Shown are the {SHOWN_CLASSES} that differ most." if classes > SHOWN_CLASSES else ""
+    return (
+        "Share of each true class that is right, with its 95 % interval (Wilson), and the difference in points. "
+        f"{escape_markdown(MARK)} more than chance ({100 * LIKELY:.0f} %; McNemar's exact test for each, with Holm's "
+        f"correction for all of them): {count(found) if found else 'none'} of {count(classes)}.{fewer}"
+    )
+
+
+def probability_bars(subjects: Sequence[Subject], legend: Legend, shown: int = 3) -> list[Bar]:
+    """Return the likeliest classes of either run, and the true one, with the probabilities of both.
+
+    subjects: of A and B, whose codes may differ. Classes of which neither run knows a probability are left out.
+    """
+    names = [subject.name(code) for subject in subjects for code in subject.likeliest[:shown]]
+    label = None if subjects[0].label is None else subjects[0].name(subjects[0].label)
+    bars = []
+    for name in dict.fromkeys([*filter(None, [label]), *names]):
+        p = [float(subject.probabilities[subject.class_names.index(name)]) for subject in subjects]
+        if np.isnan(p).all():
+            continue
+        told = ", ".join(f"{title} {percent(share, 2)}" for (title, _), share in zip(legend, p, strict=True))
+        runs = tuple(RunBar(s if s == s else 0.0, percent(s), colour) for (_, colour), s in zip(legend, p, strict=True))
+        is_true = name == label
+        title = f"{name}{' (true)' if is_true else ''}: {told}"
+        bars.append(Bar(name, 0, (), kind="right" if is_true else "", title=title, runs=runs))
+    return bars
 
 
 def rows_of(comparison: Comparison, selection: Selection) -> np.ndarray:

@@ -7,29 +7,36 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
+from sightline.app.elements.bars import draw_bars
 from sightline.app.elements.current_set import CurrentSet, place_in
 from sightline.app.elements.filters import draw_chips, draw_order
 from sightline.app.elements.gallery import gallery_items
 from sightline.app.elements.image_set import draw_image_set, page_size
 from sightline.app.elements.inspector import draw_title
-from sightline.app.elements.matrix import MOST_DRAWN, difference_cells, draw_matrix, draw_pairs
+from sightline.app.elements.matrix import MOST_DRAWN, difference_cells, draw_matrix, draw_pairs, take_pair
 from sightline.app.elements.run_label import run_label
 from sightline.app.elements.shell import draw_missing, draw_run, with_second_run
-from sightline.app.elements.text import count, escape_markdown
+from sightline.app.elements.spreadsheets import both_as_csv
+from sightline.app.elements.text import count, counted, escape_markdown
 from sightline.app.runs import loaders, run_list
+from sightline.app.views.compare.both import draw_both
 from sightline.app.views.compare.changes import (
     better_words,
     changed_bars,
     changed_words,
-    draw_both,
+    class_bars,
+    class_words,
+    legend_of,
     rows_of,
     set_words,
     with_both,
 )
 from sightline.run_store.comparison import SWAPPED, Change, Comparison
+from sightline.run_store.files import safe_name
 from sightline.run_store.run import Run
 
 _CHANGE, _GALLERY = "compare_change", "compare_gallery"
+_PAIRS, _CLASSES = "Most different", "By class"
 
 
 def draw(a: Run, selection: Selection) -> None:
@@ -60,7 +67,9 @@ def _draw_which_is_better(a: Run, b: Run, comparison: Comparison, selection: Sel
     with st.container(
         key="panel_better", border=True, horizontal=True, vertical_alignment="center", gap="small", wrap=False
     ):
-        st.markdown(better_words(comparison, [run_label(run) for run in (a, b)]), width="stretch")
+        with st.container(gap="xsmall"):
+            st.markdown(better_words(comparison, [run_label(run) for run in (a, b)]))
+            _draw_mistakes((a, b), comparison, selection)
         st.button(
             "Swap",
             icon=":material/swap_horiz:",
@@ -74,6 +83,18 @@ def _draw_which_is_better(a: Run, b: Run, comparison: Comparison, selection: Sel
                 "image": selection.image,
             },
         )
+
+
+def _draw_mistakes(runs: tuple[Run, Run], comparison: Comparison, selection: Selection) -> None:
+    """Draw a link to the mistakes of each run, with the other one beside it."""
+    with st.container(key="compare_mistakes", horizontal=True, gap="medium"):
+        for run, other, predictions in zip(runs, reversed(runs), (comparison.a, comparison.b), strict=True):
+            mistakes = counted(int(predictions.wrong.sum()), "mistake")
+            chosen = selection.change(run=run.name, beside=other.name, outcome="wrong", columns=())
+            query = chosen.to_query()
+            st.page_link(
+                pages()["Mistakes"], label=f"{mistakes} of {run_label(run)} →", query_params=query, width="content"
+            )
 
 
 def _draw_differences(a: Run, b: Run, comparison: Comparison, selection: Selection) -> None:
@@ -102,7 +123,30 @@ def _draw_confusions(a: Run, b: Run, comparison: Comparison, selection: Selectio
             caption = "Orange: {} makes more such mistakes than {}; blue: fewer.".format(*map(run_label, (a, b)))
             draw_matrix(cells, names, selection, "compare_matrix", caption, title="More or fewer mistakes")
     with st.container(key="panel_tables", border=True, gap="xsmall"):
-        st.markdown("**Most different**")
+        _draw_table(a, b, comparison, selection)
+
+
+def _draw_table(a: Run, b: Run, comparison: Comparison, selection: Selection) -> None:
+    names = comparison.a.class_names
+    chosen = st.segmented_control(
+        "Table",
+        [_PAIRS, _CLASSES],
+        default=_PAIRS,
+        required=True,
+        key="compare_table",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if chosen == _CLASSES:
+        draw_bars(
+            class_bars(comparison, legend_of(a, b), selection),
+            key="compare_classes",
+            widths=(38,),
+            label_share=0.6,
+            on_pick=lambda: take_pair(names[int(st.session_state["compare_classes"].pick)], None),
+        )
+        st.caption(class_words(comparison))
+    else:
         bars = changed_bars(comparison, selection)
         draw_pairs(bars, names, "compare_pairs", otherwise="Both runs confuse every pair of classes equally often.")
         if bars:
@@ -123,6 +167,16 @@ def _draw_set(a: Run, b: Run, comparison: Comparison, current: CurrentSet, selec
             on_change=lambda: change_selection(compared=st.session_state[_CHANGE]),
         )
         draw_order(comparison.a, selection, "compare")
+        st.download_button(
+            "CSV",
+            data=lambda: both_as_csv(comparison, current.rows, (a.name, b.name)),
+            file_name=f"{safe_name(f'{a.name} and {b.name}', selection.compared or comparison.largest)}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            key="compare_csv",
+            on_click="ignore",
+            type="tertiary",
+        )
     asked = selection.change(columns=())  # of one run's predictions only
     if selection.label or selection.predicted:
         with st.container(key="filters", horizontal=True, vertical_alignment="center", gap="small"):
@@ -132,9 +186,7 @@ def _draw_set(a: Run, b: Run, comparison: Comparison, current: CurrentSet, selec
         st.info("There is no such image.", icon=":material/compare_arrows:")
         return
     items = gallery_items(a, comparison.a, current.page_rows)
-    draw_image_set(
-        with_both(items, comparison, (run_list.title(a), run_list.title(b))), current, selection, key=_GALLERY
-    )
+    draw_image_set(with_both(items, comparison, legend_of(a, b)), current, selection, key=_GALLERY)
 
 
 draw_run(draw)

@@ -27,9 +27,13 @@ def open_compare(**query):
     return open_page("compare", **query)
 
 
+def component_of(app, name):
+    found = [element.proto for element in app.get("bidi_component") if name in element.proto.component_name]
+    return [json.loads(proto.json or proto.mixed.json) for proto in found]
+
+
 def gallery_of(app):
-    element = next(element for element in app.get("bidi_component") if "gallery" in element.proto.component_name)
-    return json.loads(element.proto.json or element.proto.mixed.json)["items"]
+    return component_of(app, "gallery")[0]["items"]
 
 
 def text_of(app):
@@ -72,6 +76,46 @@ def test_the_larger_one_sided_set_is_shown_until_another_is_chosen(runs):
     assert [item["index"] for item in gallery_of(app)] == [0] and app.query_params["compared"] == "only-a-right"
     app.button(key="compare_swap").click().run()
     assert [item["index"] for item in gallery_of(app)] == [0] and app.query_params["compared"] == "only-b-right"
+
+
+def test_a_tile_has_the_true_class_and_below_it_what_a_and_b_predict(runs):
+    (item,) = gallery_of(open_compare(run="new", beside="old", compared="only-b-right"))
+    assert (item["index"], item["true"], item["both"]) == (1, "dog", ["owl", "dog"])
+    assert item["alt"] == "Image 1: true dog, new predicts owl, old predicts dog"
+
+
+def test_the_layer_of_both_maps_stands_in_the_address_and_leaves_the_layers_view_as_it_is(runs):
+    app = open_compare(run="new", beside="old", layer="layer4")
+    app.selectbox(key="compare_layer").select("layer2").run()
+    assert app.query_params == {"run": "new", "beside": "old", "layer": "layer4", "at": "layer2"}
+    assert [alt.split(",")[0] for alt in maps_of(app)] == ["Grad-CAM at layer2"] * 2
+
+
+def test_a_layer_that_no_run_has_is_the_deepest_one(runs):
+    assert "Grad-CAM at layer4" in maps_of(open_compare(run="new", beside="old", at="layer9"))[0]
+
+
+def test_the_probabilities_of_both_runs_stand_below_the_maps(runs):
+    bars = component_of(open_compare(run="new", beside="old"), "bars")[-1]["bars"]
+    assert [len(bar["runs"]) for bar in bars] == [2, 2, 2] and bars[0]["label"] == "cat"
+
+
+def test_each_class_has_both_accuracies_and_the_true_class_of_an_image_leads_to_its_images(runs):
+    app = open_compare(run="new", beside="old", compared="both-right")
+    app.segmented_control(key="compare_table").set_value("By class").run()
+    bars = component_of(app, "bars")[0]["bars"]
+    assert [len(bar["runs"]) for bar in bars] == [2, 2, 2]
+    assert "correction for all of them): none of 3." in text_of(app)
+    app.button(key="compare_true").click().run()
+    assert app.query_params["true"] == "cat" and {item["true"] for item in gallery_of(app)} == {"cat"}
+
+
+def test_the_mistakes_of_each_run_are_a_click_away(runs):
+    app = open_compare(run="new", beside="old", show="all", range="loss:9..")
+    links = [link.proto for link in app.get("page_link") if "mistake" in link.proto.label]
+    words = [re.sub(r":color.*?} ", "", link.label) for link in links]
+    assert words == ["3 mistakes of new →", "3 mistakes of old →"]
+    assert [link.query_string for link in links] == ["run=new&beside=old", "run=old&beside=new"]
 
 
 def test_what_is_chosen_stands_in_the_address(runs, fabricated):
