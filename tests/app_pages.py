@@ -46,6 +46,17 @@ def checked(app):
     return app
 
 
+def curves_of(app):
+    """What the browser gets to draw of curves: `runs` and `charts`; None where there are none."""
+    found = [element.proto for element in app.get("bidi_component") if "curve_charts" in element.proto.component_name]
+    return json.loads(found[0].bytes) if found else None
+
+
+def charts_of(app):
+    held = curves_of(app)
+    return held["charts"] if held else []
+
+
 def await_end(key):
     """Wait until the process of this key has ended."""
     while processes.is_running(key):

@@ -26,7 +26,7 @@ CHROMIUM_OPTIONS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-LINES = "[data-testid=stVegaLiteChart] .mark-line path"
+LINES = ".st-key-curves_charts path.line"
 MARKDOWN = "[data-testid=stMarkdownContainer] p"
 EVERY_FIFTH = slice(None, None, 5)
 PATIENCE = 60  # seconds until a server answers

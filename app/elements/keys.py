@@ -12,6 +12,9 @@ class Key(NamedTuple):
 
 
 KEYS = (
+    Key("← → Home End", "a chart of Curves", "go from epoch to epoch"),
+    Key("↑ ↓", "a chart of Curves", "go from run to run"),
+    Key("Enter", "a chart of Curves", "open the run's mistakes after that epoch, or choose the run"),
     Key("← → ↑ ↓ Home End", "a gallery", "go from image to image"),
     Key("Enter", "a gallery", "open the image in Layers"),
     Key("← → ↑ ↓ Home End", "the confusion matrix", "go from cell to cell, and to the names of classes"),

@@ -163,10 +163,16 @@ def _history(run: Run) -> History | None:
 def epochs(run: Run) -> Sequence[int]:
     """Return the epochs of a run's history; none where there is no history, or no sense in it."""
     try:
-        found = history(run)
+        return _epochs(ended(run))
     except RunError:
         return ()
-    return found.epochs.tolist() if found else ()
+
+
+@kept("history", lru_cache(256), is_small=True)
+def _epochs(run: Run) -> tuple[int, ...]:
+    """Return them, of more runs than there is room for histories."""
+    found = history(run)
+    return tuple(found.epochs.tolist()) if found else ()
 
 
 @kept("patterns", read_once(8))

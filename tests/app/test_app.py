@@ -20,7 +20,7 @@ from sightline.app.runs.demo import train_demo
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
-from tests.app_pages import end_processes, open_page
+from tests.app_pages import charts_of, end_processes, open_page
 from tests.fabricated import ROOT
 
 NAMES = ("cat", "dog", "owl")
@@ -103,10 +103,6 @@ def address_of(app):
     }
 
 
-def charts_of(app):
-    return app.get("vega_lite_chart")
-
-
 def gallery_of(app, place=0):
     """That of the set; then that of similar images."""
     found = [element for element in app.get("bidi_component") if "gallery" in element.proto.component_name]
@@ -186,7 +182,7 @@ def test_the_curves_are_drawn_without_torch_pandas_and_altair(complete_run):
         "import os, sys; from streamlit.testing.v1 import AppTest; import sightline.app.main;"
         f"os.environ['SIGHTLINE_RUNS'] = {str(complete_run.parent)!r};"
         "page = AppTest.from_file('app/dashboard.py', default_timeout=30).run();"
-        "assert not page.exception and len(page.get('vega_lite_chart')) == 2;"
+        "from tests.app_pages import charts_of; assert not page.exception and len(charts_of(page)) == 2;"
         "heavy = {'torch', 'captum', 'torchvision', 'pandas', 'altair'} & set(sys.modules); assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -244,22 +240,26 @@ def test_the_table_of_runs_has_a_column_for_each_setting_that_differs(runs):
     assert sorted(row[-2:] for row in cells[1:]) == [["0.05", "yes"], ["0.1", "–"]]
 
 
+def full_size_of(app):
+    return {line["full_size_from"] for chart in charts_of(app) for line in chart["lines"]}
+
+
 def test_curves_say_from_where_on_a_run_trained_on_images_of_full_size(runs, complete_run):
     shutil.copytree(complete_run, runs / "large_throughout")
     app = open_view("curves")
-    assert "smaller" not in text_of(app) and "is_first_full" not in charts_of(app)[0].proto.spec
+    assert "smaller" not in text_of(app) and full_size_of(app) == {None}
     complete(runs / "larger_and_larger", full_size_from=3)
     app = open_view("curves")
     assert "trained and tested on smaller ones" in text_of(app)
-    assert all("is_first_full" in chart.proto.spec for chart in charts_of(app))
+    assert full_size_of(app) == {None, 3}
 
 
 def test_curves_draw_the_quantities_that_the_address_names_and_keep_what_is_chosen_in_it(runs, complete_run):
     shutil.copytree(complete_run, runs / "good")
     app = open_view("curves", ("curves_lines",), chart=["gap", "seconds"], smoothing="40", axis="log").run()
-    assert [chart.proto.alt for chart in charts_of(app)] == ["Gap by epoch", "Seconds by epoch"]
+    assert [chart["label"] for chart in charts_of(app)] == ["Gap by epoch", "Seconds by epoch"]
     app.segmented_control(key="curves_quantities").set_value(["learning rate", "loss"]).run()
-    assert [chart.proto.alt for chart in charts_of(app)] == ["Train and test loss by epoch", "Learning rate by epoch"]
+    assert [chart["label"] for chart in charts_of(app)] == ["Train and test loss by epoch", "Learning rate by epoch"]
     app.slider(key="curves_smoothing").set_value(0).run()
     app.toggle(key="curves_axis").set_value(False).run()
     assert address_of(app)["chart"] == ["loss", "learning rate"]

@@ -10,7 +10,8 @@ from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
 from sightline.training.foreign.imported_log import record_log
 from sightline.training.new_run import describe_curves
-from tests.app.test_app import begin, charts_of, complete, open_view, text_of
+from tests.app.test_app import begin, complete, open_view, text_of
+from tests.app_pages import charts_of
 
 TIMM = "epoch,train_loss,eval_loss,eval_top1\n0,2,2.5,30\n1,1.5,,\n2,1,1.5,50\n"
 LOSSES = "epoch,loss\n1,2\n2,1\n"

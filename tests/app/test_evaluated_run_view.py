@@ -3,7 +3,8 @@
 import pytest
 
 from sightline.run_store.metrics import METRICS_COLUMNS
-from tests.app.test_app import begin, charts_of, complete, open_view, text_of
+from tests.app.test_app import begin, complete, open_view, text_of
+from tests.app_pages import charts_of
 
 RECIPE = {"weights": "resnet.pt", "dataset": "folder:photos"}
 

@@ -7,7 +7,7 @@ import pytest
 
 from sightline.app.elements.matrix import MOST_DRAWN
 from sightline.app.views.mistakes.overview import MANY_PAIRS, MOST_ROWS
-from tests.app_pages import edit_predicted, open_page
+from tests.app_pages import charts_of, edit_predicted, open_page
 from tests.fabricated import fabricate_run
 
 CLASSES = 1000
@@ -77,4 +77,4 @@ def test_compare_lists_the_pairs_that_changed_in_place_of_the_matrix(open_run, r
 
 
 def test_curves_opens(open_run):
-    assert len(open_run("many", "curves").get("vega_lite_chart")) == 2
+    assert len(charts_of(open_run("many", "curves"))) == 2

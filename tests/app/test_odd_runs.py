@@ -8,7 +8,7 @@ import pytest
 
 from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
-from tests.app_pages import checked, edit_record, open_page
+from tests.app_pages import charts_of, checked, edit_record, open_page
 from tests.fabricated import fabricate_run
 from tests.odd_runs import ODD_RUNS, make_odd_run
 
@@ -86,7 +86,7 @@ def test_a_view_shows_an_odd_run_without_a_complaint(runs, odd_runs, name, view)
     app = open_page(view, run="now", beside="before", show="all", compared="both-wrong")
     assert not app.warning and not app.error
     if view == "curves":
-        assert len(app.get("vega_lite_chart")) == 2
+        assert len(charts_of(app)) == 2
     elif view == "mistakes":
         assert len(images_of(app)) == min(24, ODD_RUNS[name][0])
     elif view == "layers":
@@ -208,7 +208,7 @@ def test_a_run_that_finishes_while_it_is_looked_at_is_shown_whole(runs, fabricat
     shutil.copytree(fabricated, runs / "now")
     for app in apps.values():
         assert "Still training" not in said_by(again(app))
-    assert len(apps["curves"].get("vega_lite_chart")) == 2 and images_of(apps["mistakes"]) and has_maps(apps["layers"])
+    assert len(charts_of(apps["curves"])) == 2 and images_of(apps["mistakes"]) and has_maps(apps["layers"])
     assert "Choose a second run" in said_by(apps["compare"])
 
 

@@ -14,6 +14,7 @@ VIEWPORT = {"width": 1280, "height": 720}
 PATIENCE = 60_000  # milliseconds, for a machine under load
 CHART = "[data-testid=stVegaLiteChart]"
 MATRIX = ".matrix tr.cells"
+CURVES = ".st-key-curves_charts .chart svg"
 MAP = ".map-grid img"
 TRUST_ROW = "[class*='st-key-trust_chart'] .mark-symbol path"  # a kind of map, and a ring around the chosen one
 TILE = ".st-key-panel_set .tile"  # of the set, not of the similar images

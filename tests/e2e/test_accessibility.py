@@ -211,7 +211,9 @@ PICKERS = [("shell_run", "Run"), ("shell_second", "Second run")]
 REACHED = {
     "curves": [
         *PICKERS, ("introduction", "Got it"), ("curves_quantities", "loss"), ("curves_lines", "tune"),
-        ("curves_files", "download"), ("curves_runs", "checklist"), ("curves_loss", "Show data"), ("notes", "edit"),
+        ("curves_files", "download"), ("curves_runs", "checklist"),
+        ("curves_charts", "three"), ("curves_charts", "Train and test loss"),
+        ("curves_charts", "Train and test accuracy"), ("notes", "edit"),
     ],
     "mistakes of a filter with a map": [
         *PICKERS, ("mistakes_matrix", "Enlarge"), ("mistakes_matrix", "on"), ("mistakes_matrix", "plane taken for car"),
@@ -239,8 +241,8 @@ REACHED = {
     ],
     "trust": [
         *PICKERS, ("trust_explained", "gavel"), ("trust_explained", "info"), ("trust_again", "straighten"),
-        ("trust_measure", "Measure"), ("trust_chart_road_gap_gradcam_layer4", "Show data"),
-        ("trust_map", "Kind of map"), ("trust_best", ""), ("trust_worst", ""), ("trust_csv", ""),
+        ("trust_measure", "Measure"), ("trust_map", "Kind of map"), ("trust_best", ""), ("trust_worst", ""),
+        ("trust_csv", ""),
         ("panel_table", "All figures"), ("panel_table", "Verdict"), ("panel_table", "ROAD"),
         ("panel_table", "✓ supported"),
     ],

@@ -3,7 +3,7 @@
 import pytest
 
 from sightline.run_store.run import Run
-from tests.e2e.browser_page import CHART, await_query, await_still, await_view, open_address
+from tests.e2e.browser_page import CURVES, await_query, await_still, await_view, open_address
 from tests.fabricated import LINES
 
 STRIP = ".st-key-inspector_epochs [role=slider]"
@@ -19,7 +19,7 @@ def mistakes(tiny_run):
 
 def test_a_click_at_an_epoch_of_the_curves_opens_its_mistakes(page, address, mistakes):
     open_address(page, f"{address}/?run=tiny&runs=tiny", LINES)
-    chart = page.locator(CHART).first
+    chart = page.locator(CURVES).first
     await_still(chart)
     box = chart.bounding_box()
     x, y = box["x"] + 0.3 * box["width"], box["y"] + 0.4 * box["height"]  # of two epochs, nearer to the first

@@ -14,7 +14,7 @@ from sightline.run_store.files import is_locked
 from sightline.run_store.run import Run
 from tests.app_pages import edit_predicted
 from tests.e2e.browser_page import (
-    CHART,
+    CURVES,
     MAP,
     MATRIX,
     PATIENCE,
@@ -70,7 +70,7 @@ def test_the_curves_have_the_colour_of_their_run_in_light_and_in_dark(page, addr
     page.emulate_media(color_scheme=theme)
     open_address(page, address, LINES)
     assert page.locator("[data-testid=stApp]").evaluate("app => getComputedStyle(app).backgroundColor") == background
-    for chart in page.locator(CHART).all():
+    for chart in page.locator(CURVES).all():
         assert count_of_colour(screenshot_pixels(chart), RUN_COLOURS[1]) > 20  # `tiny` is the second oldest
 
 

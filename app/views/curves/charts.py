@@ -1,60 +1,68 @@
-"""The charts of Curves, whose Vega-Lite is kept: to write it takes longer than a click may last."""
+"""The charts of Curves, whose content is kept: to write it takes longer than a click may last."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 
-from sightline.app.elements.arrow import arrow_bytes, arrow_rows
-from sightline.app.elements.learning_curves import CLICKED, QUANTITIES, learning_curves
+from sightline.app.address.selection import Selection
+from sightline.app.elements.curve_charts import LegendEntry, Mark, curve_charts, draw_curve_charts
+from sightline.app.elements.learning_curves import QUANTITIES, chart
+from sightline.app.elements.shell import choose_run
 from sightline.app.runs import loaders
+from sightline.app.views.curves.clicks import note_click, opened_epochs
+from sightline.app.views.curves.run_table import RunRow
 from sightline.app.views.curves.settings import CurveOptions
 from sightline.run_store.files import Stamp
 from sightline.run_store.run import Run
 
+_KEY = "curves_charts"
+
 
 class _Shown(NamedTuple):
-    """A run as a chart depends on it."""
+    """A run as the charts depend on it."""
 
-    title: str
+    entry: LegendEntry
     path: str
     stamp: Stamp
-    colour: str
 
 
-def draw_chart(
-    shown: Mapping[str, Run],
-    quantity: str,
-    colours: Mapping[str, str],
-    options: CurveOptions,
-    on_epoch: Callable[[int], None] | None,
-) -> None:
-    """Draw one quantity of runs, which are named by their titles. on_epoch: takes a click. Raises RunError."""
-    runs = tuple(_Shown(title, str(run.path), run.stamp("metrics"), colours[title]) for title, run in shown.items())
-    lines = " and ".join(filter(None, QUANTITIES[quantity].lines))
-    key = f"curves_{quantity}"
+def draw_charts(rows: Sequence[RunRow], quantities: Sequence[str], options: CurveOptions, selection: Selection) -> None:
+    """Draw quantities of runs. A click at a line opens the mistakes, or chooses the run, as does one in the legend.
+
+    Raises RunError.
+    """
+    marks: dict[str | None, Mark] = {selection.run: "A", selection.beside: "B"}
+    runs = tuple(
+        _Shown(
+            LegendEntry(row.title, row.name, row.colour, marks.get(row.name, ""), opened_epochs(row)),
+            str(row.run.path),
+            row.run.stamp("metrics"),
+        )
+        for row in rows
+    )
 
     def take() -> None:
-        clicked = st.session_state[key].selection[CLICKED]
-        if on_epoch and clicked:
-            on_epoch(int(clicked[0]["epoch"]))
+        picked = st.session_state[_KEY].pick or {}
+        row = next((row for row in rows if row.name == picked.get("run")), None)
+        if row and isinstance(picked.get("epoch"), int) and opened_epochs(row):
+            note_click(row.run, picked["epoch"])
+        elif row:
+            choose_run(row.name)
 
-    st.vega_lite_chart(
-        _spec(runs, quantity, options),
-        width="stretch",
-        key=key,
-        on_select=take if on_epoch else "ignore",
-        selection_mode=CLICKED if on_epoch else None,
-        alt=f"{lines} {quantity} by epoch".strip().capitalize(),
-    )
+    draw_curve_charts(_content(runs, tuple(quantities), options), key=_KEY, on_pick=take)
 
 
 @lru_cache(64)
-def _spec(shown: tuple[_Shown, ...], quantity: str, options: CurveOptions) -> dict[str, Any]:
-    """Write Vega-Lite with its data."""
-    metrics = {run.title: loaders.metrics(Run(Path(run.path))) for run in shown}
-    colours = {run.title: run.colour for run in shown}
-    spec = learning_curves(metrics, quantity, colours, **options.as_arguments())
-    return spec | {"datasets": {name: arrow_bytes(arrow_rows(rows)) for name, rows in spec["datasets"].items()}}
+def _content(shown: tuple[_Shown, ...], quantities: tuple[str, ...], options: CurveOptions) -> bytes:
+    metrics = {run.entry.title: loaders.metrics(Run(Path(run.path))) for run in shown}
+    charts = [chart(metrics, name, **options.as_arguments()) | {"label": _label(name)} for name in quantities]
+    return curve_charts([run.entry for run in shown], charts)
+
+
+def _label(quantity: str) -> str:
+    """Write 'Train and test loss by epoch'."""
+    lines = " and ".join(filter(None, QUANTITIES[quantity].lines))
+    return f"{lines} {quantity} by epoch".strip().capitalize()

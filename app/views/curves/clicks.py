@@ -1,4 +1,4 @@
-"""A click at an epoch of the curves: it opens the mistakes that a run made after that epoch."""
+"""A click at a line of the curves: it opens the mistakes that the run made after that epoch."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,9 @@ from sightline.run_store.run import Run
 CLICK = "curves_click"  # of the session: a callback cannot switch the page
 
 
-def with_history(drawn: Sequence[RunRow], selection: Selection) -> RunRow | None:
-    """Return the run whose mistakes a click shows: the chosen one, else the first whose history was kept."""
-    chosen_first = sorted(drawn, key=lambda row: row.name != selection.run)
-    return next((row for row in chosen_first if row.status.state == "complete" and loaders.epochs(row.run)), None)
+def opened_epochs(row: RunRow) -> Sequence[int]:
+    """Return the epochs after which the mistakes of a run are known, rising; none where no history was kept."""
+    return loaders.epochs(row.run) if row.status.state == "complete" else ()
 
 
 def note_click(run: Run, epoch: int) -> None:

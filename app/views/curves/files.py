@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sightline.app.elements.learning_curves import Metrics, is_known, learning_curves, picture
+from sightline.app.elements.learning_curves import Metrics, is_known
+from sightline.app.views.curves.picture import picture
 from sightline.run_store.formulas import no_formula
 from sightline.run_store.metrics import METRICS_COLUMNS
 
@@ -44,6 +45,6 @@ def curves_svg(specification: dict[str, Any]) -> bytes:
 def curves_picture(
     metrics: Metrics, quantities: Sequence[str], colours: Mapping[str, str], **options: Any
 ) -> dict[str, Any]:
-    """Write the charts with their legends, of the quantities that any run has; options: of `learning_curves`."""
+    """Write the charts with their legends, of the quantities that any run has; options: of `chart`."""
     known = [name for name in quantities if any(is_known(epochs, name) for epochs in metrics.values())]
-    return picture([learning_curves(metrics, name, colours, legend=True, **options) for name in known])
+    return picture(metrics, known, colours, **options)

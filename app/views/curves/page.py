@@ -1,7 +1,6 @@
 """How did training go? Loss and accuracy of the shown runs, and the table of all of them."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -12,8 +11,8 @@ from sightline.app.elements.learning_curves import is_known
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import run_list
 from sightline.app.views.curves.cards import draw_cards
-from sightline.app.views.curves.charts import draw_chart
-from sightline.app.views.curves.clicks import follow_click, note_click, with_history
+from sightline.app.views.curves.charts import draw_charts
+from sightline.app.views.curves.clicks import follow_click, opened_epochs
 from sightline.app.views.curves.run_table import RunRow, draw_runs, read_progress
 from sightline.app.views.curves.settings import curve_options, draw_curve_settings, shown_names
 from sightline.run_store.record import RunError
@@ -21,26 +20,21 @@ from sightline.run_store.record import RunError
 FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; pandas would read a text
 
 
-def draw_charts(rows: Sequence[RunRow], selection: Selection) -> None:
-    """Draw the chosen charts of what any run has, two beside each other; below them, what some have not."""
+def draw_curves(rows: Sequence[RunRow], selection: Selection) -> None:
+    """Draw the chosen charts of what any run has; below them, what some have not. Raises RunError."""
     drawn = [row for row in rows if row.metrics]
     with_it = {name: [row for row in drawn if is_known(row.metrics, name)] for name in selection.quantities}
-    chosen = [name for name, having in with_it.items() if having]
-    runs, colours = {row.title: row.run for row in drawn}, {row.title: row.colour for row in drawn}
-    options, clickable = curve_options(drawn, selection), with_history(drawn, selection)
-    on_epoch = partial(note_click, clickable.run) if clickable else None
-    for pair in (chosen[start : start + 2] for start in range(0, len(chosen), 2)):
-        for column, quantity in zip(st.columns(min(2, len(chosen)), gap="medium"), pair, strict=False):
-            with column:
-                draw_chart(runs, quantity, colours, options, on_epoch)
-    if clickable:
-        st.caption(f"A click at an epoch shows the mistakes of {escape_markdown(clickable.title)} after it.")
-    for sentence in unknown_words(with_it, drawn):
-        st.caption(sentence)
+    options = curve_options(drawn, selection)
+    draw_charts(drawn, [name for name, having in with_it.items() if having], options, selection)
+    words = unknown_words(with_it, drawn)
+    if any(map(opened_epochs, drawn)):
+        words.insert(0, "A click at a line shows the mistakes of its run after that epoch.")
     if options.full_size_from:
-        st.caption(
+        words.append(
             "Dotted: from there on a run sees images of full size. Until then it is trained and tested on smaller ones."
         )
+    if words:
+        st.caption(" ".join(words))
 
 
 def unknown_words(with_it: Mapping[str, Sequence[RunRow]], drawn: Sequence[RunRow]) -> list[str]:
@@ -80,7 +74,7 @@ def draw(before: Any) -> None:
         draw_curve_settings({name: titles[name] for name in listed}, rows, selection)
         try:
             if any(row.metrics for row in rows):
-                draw_charts(rows, selection)
+                draw_curves(rows, selection)
             else:
                 st.info(explain_empty(rows), icon=":material/hourglass_empty:")
         except RunError as error:  # damaged since it was read a moment ago

@@ -82,14 +82,6 @@ def _read(listed: Listed, colour: str) -> RunRow:
     return RunRow(run, title, status, record, metrics, problem, colour, silence, accuracy, note)
 
 
-def draw_legend(rows: Sequence[RunRow]) -> None:
-    """Draw the colours of the runs, and what dashed and solid lines are."""
-    runs = "".join(f"<span><i style='background:{row.colour}'></i>{escape(row.title)}</span>" for row in rows)
-    kinds = (("line", "test"), ("line dashed", "train"))
-    lines = "".join(f"<span class='kind'><i class='{style}'></i>{name}</span>" for style, name in kinds)
-    st.html(f"<div class='legend'>{runs}{lines}</div>")
-
-
 def draw_runs(rows: Sequence[RunRow], listed: Container[str], chosen: Run | None) -> None:
     """Draw the table, and above it what can be done about its rows, and about the chosen run.
 

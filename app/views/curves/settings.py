@@ -11,7 +11,7 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.learning_curves import QUANTITIES
 from sightline.app.views.curves.files import curves_csv, curves_picture, curves_png, curves_svg
-from sightline.app.views.curves.run_table import RunRow, draw_legend
+from sightline.app.views.curves.run_table import RunRow
 
 DEFAULT_SHOWN = 4
 _SHOWN, _QUANTITIES, _SMOOTHING, _AXIS = "curves_shown", "curves_quantities", "curves_smoothing", "curves_axis"
@@ -32,7 +32,7 @@ class CurveOptions:
     logarithmic: bool
 
     def as_arguments(self) -> dict[str, Any]:
-        """Return the options of `learning_curves`."""
+        """Return the options of `chart`."""
         return {
             "full_size_from": dict(self.full_size_from),
             "smoothing": self.smoothing,
@@ -51,8 +51,7 @@ def draw_curve_settings(titles: Mapping[str, str], rows: Sequence[RunRow], selec
 
     What opens on a click is drawn only then: it would take longer than the rest of the row.
     """
-    with st.container(key="curves_head", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        draw_legend(rows)
+    with st.container(key="curves_head", horizontal=True, vertical_alignment="center", gap="small"):
         _draw_quantities(selection)
         opened = partial(st.popover, type="tertiary", on_change="rerun")
         if (place := opened("Lines", icon=":material/tune:", width=96, key="curves_lines")).open:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sightline.app.elements.learning_curves import BARE, SCHEMA
+from sightline.app.elements.vega_lite import BARE, SCHEMA
 from sightline.app.maps.support import MARKS, map_words
 from sightline.explain.judging.measures import MEASURES, Measure
 from sightline.explain.judging.verdicts import (

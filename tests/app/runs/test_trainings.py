@@ -18,7 +18,7 @@ from sightline.run_store.training_options import OPTIONS
 from sightline.run_store.writer import RunWriter
 from sightline.training.recipe import RECIPES, TrainConfig
 from sightline.training.train import parse
-from tests.app_pages import await_end, checked, edit_record, end_processes, open_page
+from tests.app_pages import await_end, charts_of, checked, edit_record, end_processes, open_page
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ def test_where_visitors_only_look_nothing_is_trained_renamed_or_measured(interru
     shutil.copytree(tiny_run, runs / "complete")
     monkeypatch.setenv("SIGHTLINE_READ_ONLY", "1")
     app = open_page(run="stopped", state={"training_new": True, "notes": True, "notes_run": "stopped"})
-    assert len(app.get("vega_lite_chart")) == 2 and not {"training_resume", "training_stop"} & keys(app)
+    assert len(charts_of(app)) == 2 and not {"training_resume", "training_stop"} & keys(app)
     assert not [button for button in app.button if button.label in ("Start", "Save")] and not app.text_input
     assert "training_resume" not in keys(open_page("mistakes", run="stopped"))
     for view in ("trust", "layers"):
