@@ -65,7 +65,7 @@ class Selection:
     cells: str = word("cells", CELLS)
     colours: str | None = one("colours", [name for names in COLOURS.values() for name in names])
     opacity: int = number("opacity", range(101), 60)  # of a map over its image, percent
-    hide: str | None = one("hide")  # the layer whose hottest tenth is hidden
+    hide: str | None = one("hide")  # the layer whose hottest tenth is covered; None: the deepest
     all_classes: bool = switch("classes", "all")  # whether the deepest layer's maps of all classes are shown
     measure: str | None = one("measure", MEASURES)  # by which Trust compares maps
 

@@ -19,4 +19,7 @@ KEYS = (
     Key("Enter", "a gallery", "open the image in Layers"),
     Key("← → ↑ ↓ Home End", "the confusion matrix", "go from cell to cell, and to the names of classes"),
     Key("Enter", "the confusion matrix", "filter by the classes of the cell or the name"),
+    Key("← → ↑ ↓, with Shift", "the brush in Layers", "move the brush by a pixel, by its width"),
+    Key("Space", "the brush in Layers", "paint"),
+    Key("Backspace", "the brush in Layers", "take back what was painted last"),
 )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PICKER, _SECOND = "shell_run", "shell_second"
 # Of app/style/; the last has the last word.
-SHEETS = ("page", "controls", "maps", "patterns", "runs", "sets", "compare", "narrow")
+SHEETS = ("page", "controls", "maps", "patterns", "runs", "sets", "compare", "strip", "narrow")
 
 STATE_WORDS = {
     "running": "training",

@@ -23,22 +23,20 @@ from sightline.run_store.run import Run
 if TYPE_CHECKING:
     from torch import nn
 
-    from sightline.explain.judging.hiding import Hidden
-
 Score = tuple[int, int | None]  # a class code, or two: the logit of the first, less that of the second
 Maps = Mapping[tuple[str, Score], np.ndarray]  # (layer, score) → float32 h×w, signed
 
 
 @dataclass(frozen=True)
-class _Report:
+class Report:
     """Who is told how far a computation is: no part of what is computed."""
 
     progress: Progress
 
 
 # Pixels are not looked at to tell subjects apart: an image of the split has its number, an upload its hash.
-_KEYS: dict[str | type, Callable[[Any], Any]] = {Subject: lambda subject: subject.key, _Report: lambda _: None}
-_of_subjects = partial(computed_once, max_entries=128, hash_funcs=_KEYS)
+_KEYS: dict[str | type, Callable[[Any], Any]] = {Subject: lambda subject: subject.key, Report: lambda _: None}
+of_subjects = partial(computed_once, max_entries=128, hash_funcs=_KEYS)
 
 
 @dataclass(frozen=True)
@@ -134,24 +132,6 @@ def map_layers(run: Run) -> dict[str, tuple[int, int]]:
         return map_layers(network(run), run.to_input(np.zeros((1, side, side, 3), np.uint8)))
 
 
-def hidden(run: Run, subject: Subject, method: str, layer: str, look: Progress) -> "Hidden":
-    """Hide the hottest tenth of the predicted class's map, and random tenths. Loads torch. Raises RunError.
-
-    look: as of `maps`.
-    """
-    score = (subject.predicted, None)
-    found = maps(run, subject, method, (layer,), [score], look).maps
-    return _hidden(run, subject, method, layer, found[layer, score])
-
-
-@kept("maps", _of_subjects())
-def _hidden(run: Run, subject: Subject, method: str, layer: str, values: np.ndarray) -> "Hidden":
-    from sightline.explain.judging.hiding import hide_hottest
-
-    with explaining(run):
-        return hide_hottest(network(run), _model_pixels(run, subject)[0], values, run.to_input)
-
-
 @kept("maps", computed_once(max_entries=128))
 def probabilities(run: Run, token: str, pixels: np.ndarray) -> np.ndarray:
     """Return the probabilities, float64 C, of an image of one's own, uint8 S×S×3; token: its hash.
@@ -163,20 +143,20 @@ def probabilities(run: Run, token: str, pixels: np.ndarray) -> np.ndarray:
     return probabilities(network(run), run.to_input(pixels[None]))[0].double().numpy()
 
 
-@kept("maps", _of_subjects())
+@kept("maps", of_subjects())
 def probabilities_of(run: Run, subject: Subject) -> np.ndarray:
     """Return the probabilities, float64 C, that the network gives. Loads torch. Raises RunError."""
     from sightline.explain.attribution.engine import probabilities
 
-    return probabilities(network(run), run.to_input(_model_pixels(run, subject)))[0].double().numpy()
+    return probabilities(network(run), run.to_input(model_pixels(run, subject)))[0].double().numpy()
 
 
-@kept("maps", _of_subjects())
+@kept("maps", of_subjects())
 def where_not_finite(run: Run, subject: Subject) -> str:
     """Return the first module whose output is not finite; "" where all are. Loads torch. Raises RunError."""
     from sightline.explain.attribution.recording import first_non_finite
 
-    return first_non_finite(network(run), run.to_input(_model_pixels(run, subject)))
+    return first_non_finite(network(run), run.to_input(model_pixels(run, subject)))
 
 
 @contextmanager
@@ -190,7 +170,7 @@ def explaining(run: Run) -> Iterator[None]:
         raise RunError(f"Run {run.name}: {error}") from error
 
 
-def _model_pixels(run: Run, subject: Subject) -> np.ndarray:
+def model_pixels(run: Run, subject: Subject) -> np.ndarray:
     """Return uint8 1×S×S×3: of the test split what the model saw, of an upload its own pixels."""
     return subject.pixels[None] if subject.image is None else run.model_images([subject.image])
 
@@ -201,7 +181,7 @@ def network(run: Run) -> "nn.Module":
     return run.load_model()
 
 
-@kept("maps", _of_subjects())
+@kept("maps", of_subjects())
 def _layer_maps(
     run: Run, subject: Subject, method: str, layers: tuple[str, ...], scores: tuple[Score, ...]
 ) -> tuple[Maps, float]:
@@ -210,7 +190,7 @@ def _layer_maps(
 
     from sightline.explain.attribution.engine import layer_attributions
 
-    model, images = network(run), run.to_input(_model_pixels(run, subject))
+    model, images = network(run), run.to_input(model_pixels(run, subject))
     start = time.perf_counter()
     singles = [score for score in scores if score[1] is None]
     differences = [score for score in scores if score[1] is not None]
@@ -237,7 +217,7 @@ def _pixel_maps(run: Run, subject: Subject, method: str, scores: Sequence[Score]
             look(place * total + done, len(scores) * total)
 
         def compute(progress: Progress, code: int = score[0]) -> tuple[np.ndarray, float]:
-            return _pixel_map(run, subject, method, code, _Report(progress))
+            return _pixel_map(run, subject, method, code, Report(progress))
 
         key = (run.path, run.stamp("maps"), subject.key, method, score)
         found[INPUT, score], took = watch(key, compute, look_at_all)
@@ -245,14 +225,14 @@ def _pixel_maps(run: Run, subject: Subject, method: str, scores: Sequence[Score]
     return found, seconds
 
 
-@kept("maps", _of_subjects())
-def _pixel_map(run: Run, subject: Subject, method: str, code: int, report: _Report) -> tuple[np.ndarray, float]:
+@kept("maps", of_subjects())
+def _pixel_map(run: Run, subject: Subject, method: str, code: int, report: Report) -> tuple[np.ndarray, float]:
     """Compute the map of one class, and the seconds that it took."""
     from torch import tensor
 
     from sightline.explain.attribution.pixels import pixel_attributions
 
-    model, images = network(run), run.to_input(_model_pixels(run, subject))
+    model, images = network(run), run.to_input(model_pixels(run, subject))
     start = time.perf_counter()
     with explaining(run):
         values = pixel_attributions(model, images, tensor([code]), method, report.progress)

@@ -87,7 +87,7 @@ def test_layers_and_trust_say_what_is_missing_and_how_to_add_it(run, view):
     app = open_page(view, run="run", image=str(WRONG))
     assert "This run has no network." in text_of(app) and "record its network on the same images with:" in text_of(app)
     assert [element.value for element in app.code] == [COMMAND]
-    assert not labels_of(app) & {"Measure", "Hide the hottest tenth", "Upload an image of your own", "Method"}
+    assert not labels_of(app) & {"Measure", "Cover", "Upload an image of your own", "Method"}
 
 
 def test_a_strangers_command_is_not_offered_for_copying(run):
@@ -117,7 +117,7 @@ def test_maps_that_lie_in_the_run_are_shown_and_nothing_is_computed(run):
     assert app.selectbox(key="layers_method").options == ["Grad-CAM", "LayerCAM"]
     assert set(app.multiselect(key="layers_targets").options) == {"predicted", "true", "difference"}
     assert "Precomputed. Whether other classes have the same maps is not known." in text_of(app)
-    assert not labels_of(app) & {"Measure", "Hide the hottest tenth", "Upload an image of your own"}
+    assert not labels_of(app) & {"Measure", "Cover", "Upload an image of your own"}
     assert not any(label.startswith("All classes") for label in labels_of(app))
     assert len(maps_of(open_page("layers", run="run", image=str(RIGHT)))) == 2  # predicted alone
     app = open_page("layers", run="run", image=str(WRONG), method="layercam", layer="layer4", target="runner-up")

@@ -1,4 +1,4 @@
-"""The Layers view in a real browser: findings by keyboard, methods, hiding, an image of one's own, and downloads."""
+"""The Layers view in a real browser: findings by keyboard, methods, an image of one's own, and downloads."""
 
 import io
 
@@ -89,13 +89,6 @@ def test_the_map_alone_and_the_input_alone_are_what_is_on_the_screen(layers, run
     layers.get_by_role("radio", name="map", exact=True).click()
     await_query(layers, opacity="100")
     assert np.abs(screenshot_pixels(cell) - shown).mean() > 8
-
-
-def test_hiding_the_hottest_tenth_says_how_the_probabilities_move(layers):
-    layers.locator(".st-key-layers_hide label").click()
-    await_query(layers, hide="layer4")
-    await_text(layers, "Random tenths instead")
-    assert layers.evaluate(SCROLLS_SIDEWAYS) is False
 
 
 def test_an_image_of_ones_own_is_explained_and_left_again(layers, mistake):

@@ -16,8 +16,8 @@ from sightline.app.maps.pinned import draw_pinned_maps
 from sightline.app.maps.resolve import resolve, stored_methods
 from sightline.app.runs import loaders
 from sightline.app.views.layers.epochs import after_epoch, draw_epochs, draw_other_answer
-from sightline.app.views.layers.hide import draw_hiding
 from sightline.app.views.layers.settings import draw_settings
+from sightline.app.views.layers.strip import draw_strip
 from sightline.app.views.layers.upload import draw_uploaded, draw_uploader, uploaded_subject
 from sightline.app.views.layers.which_layer import draw_which_layer
 from sightline.run_store.predictions import Predictions
@@ -35,17 +35,21 @@ def draw(run: Run, selection: Selection) -> None:
     settings, ignored = resolve(run, selection)
     for sentence in ignored:
         st.warning(escape_markdown(sentence), icon=":material/link_off:")
+    top = st.container()
     wide, right = st.columns([985, 240], gap="small")
     left, middle = wide.columns([250, 720], gap="small")
     with left:
         inspector = st.container(key="panel_inspector", border=True, gap="small")
     with inspector:
         subject = _draw_subject(run, record, predictions, current)
-        hiding = st.container()
         if run.has_network:
             draw_uploader()
     if subject is not None:
         settings = settings_for(subject, settings, is_stored=not run.has_network)
+    finish_strip = None
+    if subject is not None and run.has_network:
+        with top:
+            finish_strip = draw_strip(run, subject, settings, selection.hide)
     with right:
         with st.container(key="panel_map", border=True, gap="small"):
             draw_settings(run, record, settings)
@@ -67,9 +71,8 @@ def draw(run: Run, selection: Selection) -> None:
         draw_maps(run, subject, settings, selection.all_classes)
         if subject.image is not None:
             draw_pinned_maps(run, subject.image, selection)
-    if run.has_network:
-        with hiding:
-            draw_hiding(run, subject, settings, selection.hide)
+    if finish_strip is not None:
+        finish_strip()
 
 
 def _draw_subject(run: Run, record: RunRecord, predictions: Predictions, current: CurrentSet) -> Subject | None:

@@ -399,21 +399,6 @@ def test_a_map_that_is_not_finite_says_where_it_arose_and_the_input_stays(run):
     assert not pictures_of(app) and "--input:url(data:image/png" in grids_of(app)[0]
 
 
-def test_hiding_is_computed_when_it_is_switched_on_and_survives_in_the_address(run):
-    app = open_layers(image=str(WRONG))
-    assert "Random tenths" not in markdown_of(app)
-    checked(app.toggle(key="layers_hide").set_value(True).run())
-    assert address_of(app, "hide") == ["layer4"]
-    for shown in (app, reopened(app)):
-        said = markdown_of(shown)
-        assert len(re.findall(r"\*\*\d+\.\d → \d+\.\d %\*\*", said)) == 2  # the predicted and the true class
-        assert re.search(r"Random tenths instead: \d+\.\d → \d+\.\d %", said)
-    checked(app.selectbox(key="layers_hide_layer").set_value("layer2").run())
-    assert address_of(app, "hide") == ["layer2"]
-    checked(app.toggle(key="layers_hide").set_value(False).run())
-    assert not address_of(app, "hide") and "Random tenths" not in markdown_of(app)
-
-
 def test_all_classes_at_the_deepest_layer_come_likeliest_first(run):
     app = open_layers(image=str(WRONG), layer=["layer1", "layer4"])
     checked(app.toggle(key="layers_all_classes").set_value(True).run())

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from sightline.explain.judging.hiding import hide_hottest, hottest
+from sightline.explain.judging.hiding import DRAWS, enlarged, hide, hottest
 from sightline.explain.judging.imputation import NOISE, impute
 
 
@@ -109,28 +109,87 @@ def to_input(images):
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
 
-def test_hiding_what_the_model_reads_costs_more_than_hiding_the_same_anywhere(bright_corner):
-    values = np.zeros((8, 8), np.float32)
-    values[:2, :2] = 1
-    hidden = hide_hottest(ReadsTheCorner(), bright_corner, values, to_input)
-    before = 1 / (1 + np.exp(-4))  # logits 4 and 8
-    assert hidden.before.tolist() == pytest.approx([1 - before, before], abs=1e-6)
-    assert hidden.hottest[1] < 0.5 < 0.9 < hidden.random[1] < before
+@pytest.fixture
+def corner():
+    mask = torch.zeros(32, 32, dtype=torch.bool)
+    mask[:8, :8] = True
+    return mask
 
 
-def test_a_map_that_points_elsewhere_costs_no_more_than_chance(bright_corner):
-    values = np.zeros((8, 8), np.float32)
-    values[6:, 6:] = 1
-    hidden = hide_hottest(ReadsTheCorner(), bright_corner, values, to_input)
-    assert hidden.hottest[1] == pytest.approx(hidden.before[1], abs=1e-6)
-    assert hidden.hottest[1] > hidden.random[1]
+SURE = 1 / (1 + np.exp(-4))  # of logits 4 and 8: nothing is hidden
+NEVER = 1 / (1 + np.exp(4))  # of logits 4 and 0: what was bright is filled in with black
+
+
+def test_hiding_what_the_model_reads_costs_more_than_hiding_the_same_anywhere(bright_corner, corner, noiseless):
+    hidden = hide(ReadsTheCorner(), bright_corner, corner, to_input)
+    assert hidden.before.tolist() == pytest.approx([1 - SURE, SURE], abs=1e-6)
+    assert hidden.after.tolist() == pytest.approx([1 - NEVER, NEVER], abs=1e-3)
+    assert hidden.elsewhere.shape == (DRAWS, 2) and hidden.elsewhere[:, 1].min() > NEVER + 0.1
+    assert not hidden.image.any()
+
+
+def test_the_other_places_are_the_same_shape_moved_round_the_edges_and_never_the_place_itself(bright_corner, corner):
+    noise = np.random.default_rng(1).integers(50, 200, (32, 32, 3), dtype=np.uint8)
+    hidden = hide(ReadsTheCorner(), noise, corner, to_input)
+    rows, columns = ((hidden.example != noise).any(axis=(axis, 2)).nonzero()[0] for axis in (1, 0))
+    assert set(np.diff(rows)) | set(np.diff(columns)) <= {1, 32 - 7}  # eight in a row, perhaps over the edge
+    assert len(rows) == len(columns) == 8 and (rows[0], columns[0]) != (0, 0)
+
+
+def test_where_no_other_place_touches_what_the_model_reads_the_answer_stays(bright_corner, corner):
+    far = corner.roll((16, 16), (0, 1))
+    hidden = hide(ReadsTheCorner(), bright_corner, far, to_input)
+    assert hidden.after[1] == pytest.approx(SURE, abs=1e-6)
+    down, right = np.divmod(np.random.default_rng(0).integers(1, 32 * 32, DRAWS), 32)
+    overlaps = np.array([[-8 < (16 + move + 16) % 32 - 16 < 8 for move in moves] for moves in (down, right)]).all(
+        axis=0
+    )
+    assert overlaps.any() and not overlaps.all()
+    np.testing.assert_array_equal(np.isclose(hidden.elsewhere[:, 1], SURE, atol=1e-6), ~overlaps)
 
 
 def test_hiding_is_the_same_every_time_and_leaves_the_image_alone(bright_corner):
-    values = np.random.default_rng(0).random((4, 4))
+    mask = hottest(torch.rand(4, 4, generator=torch.Generator().manual_seed(0)), (32, 32))
     before = bright_corner.copy()
-    one, other = (hide_hottest(ReadsTheCorner(), bright_corner, values, to_input) for _ in range(2))
-    np.testing.assert_array_equal(one.random, other.random)
+    one, other = (hide(ReadsTheCorner(), bright_corner, mask, to_input) for _ in range(2))
+    np.testing.assert_array_equal(one.elsewhere, other.elsewhere)
     np.testing.assert_array_equal(one.image, other.image)
     np.testing.assert_array_equal(before, bright_corner)
-    assert (one.image != bright_corner).any(axis=2).sum() <= 102  # a tenth of 1,024
+    np.testing.assert_array_equal(one.image[~mask.numpy()], bright_corner[~mask.numpy()])
+
+
+def test_an_answer_that_is_not_finite_is_handed_on_and_told(bright_corner, corner):
+    model = ReadsTheCorner()
+    assert hide(model, bright_corner, corner, to_input).is_finite
+    model.gain.data.fill_(torch.nan)
+    hidden = hide(model, bright_corner, corner, to_input)
+    assert np.isnan(hidden.after).all() and not hidden.is_finite
+
+
+def test_the_network_is_asked_of_few_large_images_at_a_time_so_that_nobody_waits_for_one_who_has_gone(corner):
+    asked = []
+
+    class Counting(ReadsTheCorner):
+        def forward(self, x):
+            asked.append(len(x))
+            return super().forward(x)
+
+    def leave(done, total):
+        if done:
+            raise InterruptedError
+
+    image = np.zeros((256, 256, 3), np.uint8)
+    with pytest.raises(InterruptedError):
+        hide(Counting(), image, enlarged(corner.numpy(), (256, 256)), to_input, leave)
+    assert asked == [1]
+    hide(Counting(), image[:32, :32], corner, to_input)
+    assert asked == [1, 2 + DRAWS]
+
+
+def test_what_is_painted_on_a_picture_is_enlarged_or_shrunk_to_where_it_lies():
+    mask = np.array([[True, False, False], [False, False, True]])
+    larger = enlarged(mask, (4, 6)).numpy()
+    np.testing.assert_array_equal(larger, mask.repeat(2, axis=0).repeat(2, axis=1))
+    np.testing.assert_array_equal(enlarged(larger, (2, 3)).numpy(), mask)
+    # Of five pixels over three, the middles lie at 0.3, 0.9, 1.5, 2.1 and 2.7.
+    assert enlarged(mask, (2, 5))[1].tolist() == [False, False, False, True, True]
