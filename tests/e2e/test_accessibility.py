@@ -58,7 +58,7 @@ VIEWS = {
     "the runs in curves": View("/?run=two", LINES, "button:has-text('3 of 3 runs')"),
     "the notes of runs": View("/?run=two", LINES, "button:has-text('Rename')"),
     "mistakes": View("/mistakes?run=two", TILE),
-    "the enlarged matrix": View("/mistakes?run=two", TILE, "button:has-text('Enlarge')"),
+    "the enlarged matrix": View("/mistakes?run=two", TILE, "[aria-label='Enlarge']"),
     "mistakes of a filter with a map": View("/mistakes?run=two&true=dog&show=all&map=shown", MAP),
     "the classes in mistakes": View("/mistakes?run=two", TILE, "button:has-text('By class')"),
     "the filters of mistakes": View("/mistakes?run=two", TILE, "button:has-text('Filter')"),
@@ -217,7 +217,7 @@ REACHED = {
         ("curves_charts", "Train and test accuracy"), ("notes", "edit"),
     ],
     "mistakes of a filter with a map": [
-        *PICKERS, ("mistakes_matrix", "Enlarge"), ("mistakes_matrix", "on"), ("mistakes_matrix", "plane taken for car"),
+        *PICKERS, ("mistakes_matrix", "Enlarge"), ("mistakes_matrix", ""), ("mistakes_matrix", "plane taken for car"),
         ("mistakes_table", "Most confused"), ("mistakes_pairs", ""), ("mistakes_order", "Order"),
         ("mistakes_csv", ""), ("mistakes_outcome", ""), ("chip_0", "true: dog"), ("filter_form", "filter_alt"),
         ("mistakes_gallery", ""), ("inspector_step_1", ""), ("panel_inspector", ""),
@@ -249,7 +249,7 @@ REACHED = {
         ("panel_table", "✓ supported"),
     ],
     "compare": [
-        *PICKERS, ("compare_swap", "swap"), ("compare_matrix", "Enlarge"), ("compare_matrix", "on"),
+        *PICKERS, ("compare_swap", "swap"), ("compare_matrix", "Enlarge"), ("compare_matrix", ""), ("compare_matrix", "plane taken for car"),
         ("compare_change", ""), ("compare_order", "Order"), ("compare_gallery", ""),
         ("inspector_step_1", ""), ("panel_inspector", "blank"), ("panel_inspector", "Where did it look?"),
     ],
