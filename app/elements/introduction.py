@@ -36,9 +36,14 @@ _COMPONENT = st.components.v2.component(
 )
 
 
+def is_introduced() -> bool:
+    """Tell whether it was dismissed: the cookie tells the next session, the session's state this one."""
+    return st.context.cookies.get(COOKIE) == "yes" or bool(st.session_state.get(COOKIE))
+
+
 def draw_introduction() -> None:
-    """Draw it until it is dismissed: the cookie tells the next session, the session's state this one."""
-    if st.context.cookies.get(COOKIE) == "yes" or st.session_state.get(COOKIE):
+    """Draw it until it is dismissed."""
+    if is_introduced():
         return
     with st.container(key="panel_introduction", border=True):
         _COMPONENT(key="introduction", on_dismissed_change=lambda: st.session_state.update({COOKIE: True}))

@@ -38,7 +38,9 @@ def swatch_colour(card):
 def test_three_clicks_from_the_curves_to_the_patch_the_training_images_and_the_proof(stranger_page, runs):
     page, run = stranger_page, Run(runs / "demo-shortcut")
     with serve(LAUNCHER, runs) as address:
-        open_address(page, address, CARD)
+        open_address(page, address, ".st-key-panel_introduction")
+        page.get_by_role("button", name="Got it").click()
+        page.wait_for_selector(CARD)
         assert "stands out" in page.locator(CARD).inner_text()
         page.locator(CARD).get_by_role("link").click()  # the first
         await_view(page, "Patterns")

@@ -7,6 +7,7 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import handed_on_selection
+from sightline.app.elements.introduction import is_introduced
 from sightline.app.elements.learning_curves import is_known
 from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import run_list
@@ -69,7 +70,8 @@ def draw(before: Any) -> None:
     shown = shown_names(listed, selection)
     progress = read_progress({*shown, *chosen})
     rows = [row for row in progress if row.name in shown]
-    draw_cards(progress, shown, selection)
+    if is_introduced():
+        draw_cards(progress, shown, selection)
     with st.container(key="panel_curves", border=True, gap="small"):
         draw_curve_settings({name: titles[name] for name in listed}, rows, selection)
         try:
