@@ -105,7 +105,7 @@ def decode_file(file: str | Path | BinaryIO, image_size: int | None = None, resi
         raise ImageError(file, error) from error
 
 
-def upright_size(file: str | Path) -> tuple[int, int]:
+def upright_size(file: str | Path | BinaryIO) -> tuple[int, int]:
     """Return width and height of an image as `decode_image` gives it, pixels, without decoding it.
 
     Raises ImageError.

@@ -6,7 +6,7 @@ from PIL import Image
 
 from sightline.image_data.resize import CROP, Resize
 
-_FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
 
 def square(image: Image.Image, size: int, resize: Resize = CROP, *, is_mask: bool = False) -> Image.Image:
@@ -19,10 +19,10 @@ def square(image: Image.Image, size: int, resize: Resize = CROP, *, is_mask: boo
     >>> square(Image.new("RGB", (640, 480)), 224, Resize("squash")).size
     (224, 224)
     """
-    left, top, right, bottom = box = _middle(image.size, size, resize)
+    left, top, right, bottom = box = seen_box(image.size, size, resize)
     if (right - left, bottom - top) == (size, size) and left == int(left) and top == int(top):
         return image.crop((int(left), int(top), int(right), int(bottom))) if image.size != (size, size) else image
-    return image.resize((size, size), Image.Resampling.NEAREST if is_mask else _FILTERS[resize.interpolation], box=box)
+    return image.resize((size, size), Image.Resampling.NEAREST if is_mask else FILTERS[resize.interpolation], box=box)
 
 
 def shorter_side(size: int, resize: Resize) -> int:
@@ -30,8 +30,12 @@ def shorter_side(size: int, resize: Resize) -> int:
     return round(size / resize.share)
 
 
-def _middle(sides: tuple[int, int], size: int, resize: Resize) -> tuple[float, float, float, float]:
-    """Return left, top, right and bottom of the square to cut out, pixels of the image."""
+def seen_box(sides: tuple[int, int], size: int, resize: Resize) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of what becomes the square, in pixels of an image of these sides.
+
+    >>> seen_box((1200, 900), 224)
+    (150, 0, 1050, 900)
+    """
     shorter = min(sides)
     if resize == CROP:
         left, top = ((side - shorter) // 2 for side in sides)

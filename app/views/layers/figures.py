@@ -66,6 +66,8 @@ def chances_html(subject: Subject, chances: np.ndarray, draws: np.ndarray | None
 
 def _chance(subject: Subject, code: int, share: float, draws: np.ndarray | None) -> str:
     kind = "right" if code == subject.label else "wrong" if subject.is_wrong else "muted"
+    if subject.label is None and code == subject.predicted:
+        kind = "taken-for"
     width = 0 if np.isnan(share) else 100 * share
     ends = ""
     if draws is not None and np.isfinite(draws).all():

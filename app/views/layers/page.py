@@ -79,7 +79,7 @@ def _draw_subject(run: Run, record: RunRecord, predictions: Predictions, current
     """Draw the image that is explained, and return it: one of the visitor's own, or the primary one, if any."""
     subject = uploaded_subject(run, record) if run.has_network else None
     if subject is not None:
-        draw_uploaded(subject)
+        draw_uploaded(subject, record)
         return subject
     if current.image is not None:
         subject = after_epoch(run, split_image(predictions, current.image, loaders.images(run)[current.image]))

@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import tomllib
 from html import unescape
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sightline.app.maps import compute
 from sightline.app.views.layers import upload
-from sightline.app.views.layers.upload import read_upload
+from sightline.app.views.layers.upload import HowSeen, read_upload
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.image_data import DataError
 from sightline.image_data.decode import decode_image
@@ -21,7 +22,7 @@ from sightline.image_data.resize import Resize
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.run import Run
 from tests.app_pages import checked, edit_record, open_page
-from tests.fabricated import LAYERS, fabricate_run, keep_thumbnails, speak_against
+from tests.fabricated import LAYERS, ROOT, fabricate_run, keep_thumbnails, speak_against
 
 NAMES = ("cat", "dog", "owl")
 HOSTILE = ("<img src=x onerror=alert(1)>", ":red[x]", "![x](http://a.b/c.png)")
@@ -485,9 +486,65 @@ def test_an_upload_is_decoded_once_for_a_network(run, monkeypatch):
     checked(app.run())
     edit_record(run, resize={"rule": "squash"})
     checked(app.run())
-    assert [how for _, *how in decoded] == [[32, Resize()], [48, Resize()], [48, Resize("squash")]]
+    checked(app.toggle(key="layers_fit").set_value(True).run())  # decoded as it is
+    assert [how for _, *how in decoded] == [[32, Resize()], [48, Resize()], [48, Resize("squash")], []]
     uploaded(app, "other.png", encoded((60, 60)))
-    assert len(decoded) == 4
+    assert len(decoded) == 5
+
+
+@pytest.mark.parametrize(
+    "size, resize, words",
+    [
+        ((60, 45), Resize(), "The middle 45×45 of 60×45 pixels is seen, as 32×32."),
+        ((45, 60), Resize(share=0.8), "The middle 36×36 of 45×60 pixels is seen, as 32×32."),
+        ((60, 45), Resize("squash"), "All of 60×45 pixels is seen, squashed into 32×32."),
+        ((45, 45), Resize(), "All of 45×45 pixels is seen, as 32×32."),
+    ],
+)
+def test_what_is_cut_off_an_upload_is_said(run, size, resize, words):
+    edit_record(run, resize=vars(resize))
+    app = uploaded(open_layers(), "my.png", encoded(size))
+    assert words in markdown_of(app)
+    is_whole = size[0] == size[1]
+    assert [toggle.label for toggle in app.toggle if toggle.key == "layers_fit"] == ["Fit the whole image in"][
+        is_whole:
+    ]
+
+
+def test_a_turned_photograph_is_measured_as_it_is_seen(run):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    app = uploaded(open_layers(), "my.jpg", encoded((60, 45), "JPEG", exif=exif))
+    assert "of 45×60 pixels is seen" in markdown_of(app)
+
+
+def test_a_whole_image_is_fitted_in_on_bands_of_what_the_network_takes_for_zero(run):
+    mean = [0.2, 0.4, 0.6]
+    edit_record(run, mean=mean)
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 32), (250, 10, 20)).save(stream, "PNG")
+    app = uploaded(open_layers(), "wide.png", stream.getvalue())
+    assert "The middle 32×32 of 64×32 pixels is seen" in markdown_of(app)
+    checked(app.toggle(key="layers_fit").set_value(True).run())
+    assert "All of 64×32 pixels is seen, fitted into 32×32." in markdown_of(app)
+    expected = np.full((32, 32, 3), (51, 102, 153), np.uint8)
+    expected[8:24] = (250, 10, 20)
+    how = HowSeen(32, fit=(51, 102, 153))
+    np.testing.assert_array_equal(read_upload("wide.png", stream.getvalue(), how).pixels, expected)
+    opened = Run(run)
+    p = opened.load_model()(opened.to_input(expected[None])).softmax(1)[0]
+    assert f"Predicted: {NAMES[int(p.argmax())]} {100 * p.max():.1f}" in maps_of(app)[0]
+
+
+def test_an_upload_that_the_network_has_no_finite_answer_to_is_taken_for_nothing(run):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(run / "model.safetensors")
+    weights["fc.bias"][0] = float("inf")
+    save_file(weights, run / "model.safetensors")
+    app = uploaded(open_layers(image=str(WRONG)), "a.png", encoded())
+    assert "a.png cannot be shown to the network: its answer is not finite" in app.error[0].value.replace("\\", "")
+    assert f"**Image {WRONG}**" in markdown_of(app)
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
@@ -537,9 +594,14 @@ def test_an_upload_that_is_no_image_is_refused_in_one_sentence(run, name, conten
     assert not checked(app.run()).error  # said once
 
 
+def test_the_server_takes_as_much_as_the_control():
+    settings = tomllib.loads((ROOT / "app" / ".streamlit" / "config.toml").read_text())
+    assert settings["server"]["maxUploadSize"] == upload.MEGABYTES
+
+
 def test_an_upload_larger_than_the_limit_is_refused():
-    with pytest.raises(DataError, match="big.png could not be shown: it is larger than 5 MB"):
-        read_upload("big.png", bytes(5 * 2**20 + 1), 32)
+    with pytest.raises(DataError, match="big.png could not be shown: it is larger than 20 MB"):
+        read_upload("big.png", bytes(20 * 2**20 + 1), HowSeen(32))
 
 
 def test_without_its_weights_a_run_says_why_an_upload_cannot_be_shown(run):
