@@ -106,11 +106,18 @@ def test_an_image_of_ones_own_is_explained_and_left_again(layers, mistake):
     layers.locator(f'.st-key-pixels_inspector_image img[alt^="Test image {mistake}:"]').wait_for()
 
 
-def test_a_text_file_that_calls_itself_an_image_is_refused_in_a_sentence(layers):
+def test_what_cannot_be_shown_is_refused_in_a_sentence_and_only_the_last_is_spoken_of(layers, tmp_path):
     upload = layers.locator(".st-key-panel_inspector input[type=file]")
     upload.set_input_files({"name": "notes.png", "mimeType": "image/png", "buffer": b"no image"})
     await_text(layers, "notes.png could not be shown")
     await_maps(layers, 3 * len(LAYERS))
+    large = tmp_path / "large.png"
+    large.write_bytes(bytes(20 * 2**20 + 1))
+    upload.set_input_files(large)  # which the control refuses by itself
+    refused = layers.locator(".st-key-uploader [aria-invalid] [role=alert]")
+    refused.filter(has_text="20.0MB or smaller").wait_for()
+    assert refused.bounding_box()["width"] > 50
+    assert not layers.get_by_text("notes.png could not be shown").is_visible()
 
 
 def test_the_downloads_are_the_grid_and_the_raw_maps(layers, mistake):
