@@ -249,7 +249,8 @@ REACHED = {
         ("panel_table", "✓ supported"),
     ],
     "compare": [
-        *PICKERS, ("compare_swap", "swap"), ("compare_matrix", "Enlarge"), ("compare_matrix", ""), ("compare_matrix", "plane taken for car"),
+        *PICKERS, ("compare_swap", "swap"), ("compare_matrix", "Enlarge"), ("compare_matrix", ""),
+        ("compare_matrix", "plane taken for car"),
         ("compare_change", ""), ("compare_order", "Order"), ("compare_gallery", ""),
         ("inspector_step_1", ""), ("panel_inspector", "blank"), ("panel_inspector", "Where did it look?"),
     ],
