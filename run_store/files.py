@@ -39,13 +39,14 @@ TRAINING_THUMBNAILS = "train_thumbnails.npy"
 WITHOUT = "without.csv"
 PROOFS = "proofs.json"
 NOTE = "note.json"
+TAGS = "tags.csv"
 LOCK = ".lock"
 MAPS = "maps"  # a folder, as are the next ones
 EVENTS = "tensorboard"
 EPOCHS = "epochs"
 LISTS = "lists"
 
-# Under the lock, as the note is not.
+# Under the lock, as the note and the tags are not.
 WRITTEN = (
     RECORD, METRICS, CHECKPOINT, MODEL, NETWORK, IMAGES, MASKS, FEATURES, PREDICTIONS, QUALITY, QUALITY_VALUES,
     HISTORY, PATTERNS, PATTERN_ROWS, PATTERN_SPACE, CULPRITS, CULPRIT_MAPS, TRAINING_ROWS, TRAINING_FEATURES,
@@ -59,6 +60,7 @@ MOST_BYTES = {
     QUALITY: 16 * 2**20,
     QUALITY_VALUES: 256 * 2**20,
     NOTE: 64 * 2**10,
+    TAGS: 16 * 2**20,
     HISTORY: 2**30,
     PATTERNS: 4 * 2**20,
     PATTERN_ROWS: 2**28,
@@ -82,6 +84,7 @@ Reading = Literal[
     "images",
     "features",
     "note",
+    "tags",
     "quality",
     "maps",
     "history",
@@ -93,10 +96,12 @@ DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
     "record": (RECORD,),
     "metrics": (METRICS,),
     "predictions": (RECORD, PREDICTIONS, IMAGES),  # and whether the run is complete
-    "columns": (RECORD, PREDICTIONS, IMAGES, HISTORY, PATTERNS, PATTERN_ROWS, MODEL, NETWORK),  # and what was found out
+    # … and what was found out, by programs and by people.
+    "columns": (RECORD, PREDICTIONS, IMAGES, HISTORY, PATTERNS, PATTERN_ROWS, MODEL, NETWORK, TAGS),
     "images": (IMAGES,),
     "features": (FEATURES, IMAGES),
     "note": (NOTE,),
+    "tags": (TAGS, IMAGES),
     "quality": (QUALITY, MODEL, NETWORK),
     "maps": (RECORD, MODEL, NETWORK, IMAGES, PREDICTIONS),  # of images as the predictions name them
     "history": (HISTORY, IMAGES),

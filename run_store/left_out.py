@@ -15,6 +15,7 @@ import numpy as np
 
 from sightline.image_data import DataError
 from sightline.run_store import files
+from sightline.run_store.edited import edited_rows, in_terminal
 from sightline.run_store.files import FileError
 from sightline.run_store.formulas import without_guard
 from sightline.run_store.record import RunError
@@ -89,16 +90,7 @@ def write_own_list(run: Run, name: str, content: bytes) -> None:
 
 def _parse(stream: BinaryIO) -> TrainingList:
     """Read a list. Raises FileError, in words that follow its name."""
-    try:
-        text = stream.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError("is not text in UTF-8; save it as CSV in UTF-8") from error
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)  # spreadsheets of some countries write semicolons
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        return _read(filter(any, ([cell.strip() for cell in row] for row in rows)))
-    except csv.Error as error:
-        raise FileError(f"is no table in CSV ({error})") from error
+    return _read(edited_rows(stream))
 
 
 def _read(rows: Iterator[list[str]]) -> TrainingList:
@@ -106,8 +98,7 @@ def _read(rows: Iterator[list[str]]) -> TrainingList:
     if len(first) == 1 and _NUMBER.fullmatch(first[0]):
         first, rows = [INDEX], chain([first], rows)
     if INDEX not in first:
-        shown = (sign if sign.isprintable() else "?" for sign in ", ".join(first)[:200])  # a terminal obeys others
-        has = "".join(shown) or "nothing"
+        has = in_terminal(", ".join(first)) or "nothing"
         raise FileError(f"has no column {INDEX} (its first line is {has}); give it one, or one number a line")
     place, labelled = first.index(INDEX), first.index(LABEL) if LABEL in first else None
     indices, labels, copy = [], [], io.StringIO()

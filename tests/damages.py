@@ -18,7 +18,15 @@ from sightline.run_store.patterns import Attended, Pattern
 
 MAP = "maps/gradcam/layer4/predicted.npy"
 EPOCH = 1  # whose weights are kept
-NAMES = (*files.WRITTEN, files.epoch_weights(EPOCH), files.NOTE, files.LOCK, MAP, MAP.replace(".npy", ".scale.npy"))
+NAMES = (
+    *files.WRITTEN,
+    files.epoch_weights(EPOCH),
+    files.NOTE,
+    files.TAGS,
+    files.LOCK,
+    MAP,
+    MAP.replace(".npy", ".scale.npy"),
+)
 OF_TRAINING = (files.CULPRIT_MAPS, files.TRAINING_FEATURES, files.TRAINING_THUMBNAILS)
 ARRAYS = (files.IMAGES, files.MASKS, files.FEATURES, *OF_TRAINING, *NAMES[-2:])
 TABLES = (files.METRICS, files.QUALITY, files.WITHOUT)

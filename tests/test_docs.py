@@ -208,7 +208,7 @@ def test_every_picture_is_shown_and_small():
 
 def test_every_file_of_a_run_is_documented():
     text = (DOCS / "run-directory.md").read_text()
-    names = (*files.WRITTEN, files.NOTE, files.LOCK, f"{files.MAPS}/", f"{files.EVENTS}/")
+    names = (*files.WRITTEN, files.NOTE, files.TAGS, files.LOCK, f"{files.MAPS}/", f"{files.EVENTS}/")
     assert [name for name in names if f"`{name}" not in text] == []
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.run_store.files import NOTE, WRITTEN
+from sightline.run_store.files import NOTE, TAGS, WRITTEN
 from tests.fabricated import ROOT
 
 MAY_IMPORT = {
@@ -231,6 +231,6 @@ def strings(tree):
 
 @pytest.mark.parametrize("file", [file for file in FILES if file != Path("run_store/files.py")], ids=str)
 def test_the_files_of_a_run_are_named_in_one_place(file):
-    named = re.compile("|".join(rf"(?<!\w){re.escape(name)}" for name in (*WRITTEN, NOTE)))
+    named = re.compile("|".join(rf"(?<!\w){re.escape(name)}" for name in (*WRITTEN, NOTE, TAGS)))
     said = [text for text in strings(parsed(file)) if named.search(text)]
     assert said == []

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +30,7 @@ from sightline.run_store.proofs import Proof, ProofResult, read_proofs, read_res
 from sightline.run_store.quality import QualityRow, read_quality
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run, State
+from sightline.run_store.tags import free_name, read_tags, tag_column
 
 MOST_NEIGHBOURS = 50_000  # images at most that are searched for similar ones: 100 MB of memory for ResNet18
 MOST_VALUES = 2**26  # of their features together: 256 MB
@@ -106,6 +107,12 @@ def note(run: Run) -> RunNote:
     return run.note()
 
 
+@kept("tags", lru_cache(16))
+def tags(run: Run) -> Mapping[int, str]:
+    """Return image → the tag that people gave it. Raises RunError."""
+    return read_tags(run)
+
+
 @kept("metrics", lru_cache(256), is_small=True)
 def metrics(run: Run) -> list[Epoch]:
     """Return the epochs so far. Raises RunError."""
@@ -141,6 +148,9 @@ def _found_out(run: Run, predictions: Predictions) -> dict[str, pa.Array]:
     with suppress(RunError):
         if learned := history(run):
             columns |= learning_columns(learned, predictions.column("label"))
+    with suppress(RunError):
+        if given := tags(run):
+            columns[free_name(predictions.scalars.column_names)] = tag_column(given, len(predictions))
     return columns
 
 
