@@ -14,7 +14,7 @@ from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.matrix import MOST_DRAWN
 from sightline.app.elements.popover import draw_popover
 from sightline.app.elements.spreadsheets import set_as_csv
-from sightline.app.elements.text import after_words, count, counted, escape_markdown, percent
+from sightline.app.elements.text import after_words, count, counted, escape_markdown
 from sightline.run_store.files import safe_name
 from sightline.run_store.predictions import REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
 
@@ -128,7 +128,7 @@ def in_words(name: str, asked: Condition) -> str:
     """Write “confidence ≥ 90 %”, “loss 0.5–2”, “camera: left”."""
     if isinstance(asked, str):
         return f"{name}: {asked}"
-    low, high = (percent(end, 0) if name == "confidence" else f"{end:.4g}" for end in (asked.low, asked.high))
+    low, high = (f"{100 * end:.6g} %" if name == "confidence" else f"{end:.4g}" for end in (asked.low, asked.high))
     if not math.isfinite(asked.high):
         return f"{name} ≥ {low}"
     return f"{name} ≤ {high}" if not math.isfinite(asked.low) else f"{name} {low}–{high}"

@@ -13,6 +13,7 @@ from sightline.app.elements.matrix import MOST_DRAWN, Cells, confusion_cells, dr
 from sightline.app.elements.text import count, counted, percent
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept
+from sightline.app.views.mistakes.calibration import draw_calibration
 from sightline.run_store.predictions import Columns, Predictions
 from sightline.run_store.run import Run
 
@@ -90,6 +91,7 @@ TABLES: Mapping[str, Callable[[Run, Predictions, Selection], None]] = {
     "Most confused": _draw_pairs,
     "By class": _draw_classes,
     "Taken for": _draw_taken_for,
+    "Calibration": draw_calibration,
 }
 
 
