@@ -4,8 +4,9 @@ import streamlit as st
 
 from sightline.app.address.url import read_selection
 from sightline.app.address.views import VIEWS, pages
+from sightline.app.elements.header import draw_header
 from sightline.app.elements.introduction import draw_introduction
-from sightline.app.elements.shell import draw_header, draw_no_runs, draw_notices
+from sightline.app.elements.shell import draw_no_runs, draw_notices
 from sightline.app.runs import run_list
 from sightline.app.runs.folder import runs_root
 from sightline.app.warm_up import warm_up

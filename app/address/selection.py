@@ -40,7 +40,7 @@ class Selection:
     """Classes, runs and layers by name; None and () mean: the view's default."""
 
     run: str | None = one("run", lambda known: known.runs, narrows=True)
-    beside: str | None = one("beside", lambda known: known.runs, narrows=True)  # B, beside which `run` is A
+    beside: str | None = one("beside", lambda known: known.runs)  # B, beside which `run` is A
     compared: Change | None = word_or_none("compared", get_args(Change), narrows=True)  # None: the larger one-sided set
     shown: tuple[str, ...] = many("runs", lambda known: known.runs)  # the runs in Curves
     quantities: tuple[str, ...] = many("chart", QUANTITIES, ("loss", "accuracy"))  # its charts
@@ -67,6 +67,7 @@ class Selection:
     opacity: int = number("opacity", range(101), 60)  # of a map over its image, percent
     hide: str | None = one("hide")  # the layer whose hottest tenth is covered; None: the deepest
     all_classes: bool = switch("classes", "all")  # whether the deepest layer's maps of all classes are shown
+    present: bool = switch("present", "on")  # whether the page is shown to others, without its settings
     measure: str | None = one("measure", MEASURES)  # by which Trust compares maps
 
     @classmethod

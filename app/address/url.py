@@ -7,7 +7,7 @@ import streamlit as st
 from sightline.app.address.selection import PARAMETERS, Selection
 from sightline.app.runs import run_list
 
-_HANDED_ON = "selection"
+_HANDED_ON, _SHOWN = "selection", "shown_image"
 _KEYS = frozenset(key for parameter in PARAMETERS.values() for key in parameter.keys)
 
 
@@ -45,3 +45,19 @@ def write_selection(selection: Selection) -> None:
 def change_selection(**changes: Any) -> None:
     """Change what is named, and keep the rest: for callbacks of widgets."""
     write_selection(read_selection()[0].change(**changes))
+
+
+def note_shown_image(image: int | None) -> None:
+    """Note which image the page shows as the primary one: where none is chosen, the first of its set."""
+    st.session_state[_SHOWN] = image
+
+
+def forget_shown_image() -> None:
+    """Begin a page that has not shown any image yet."""
+    st.session_state.pop(_SHOWN, None)
+
+
+def shown_image(selection: Selection) -> int | None:
+    """Return the chosen image, else the one that the page shows: for callbacks that have to keep it."""
+    image: int | None = st.session_state.get(_SHOWN) if selection.image is None else selection.image
+    return image

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from sightline.app.address.url import change_selection
+from sightline.app.address.url import change_selection, note_shown_image
 from sightline.app.elements.bars import Bar, Kind, draw_bars
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.epoch_strip import draw_epoch_strip
@@ -57,9 +57,11 @@ def draw_subject(
 
 
 def draw_title(current: CurrentSet) -> None:
-    """Draw the number of the primary image, with previous and next."""
+    """Draw the number of the primary image, with previous and next; whether it is outside the set."""
+    note_shown_image(current.image)
     with st.container(key="inspector_title", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        st.markdown(f"**Image {count(current.image or 0)}**", width="stretch")
+        outside = " :gray[not in this set]" if current.position is None else ""
+        st.markdown(f"**Image {count(current.image or 0)}**{outside}", width="stretch")
         for step, icon, name in ((-1, "chevron_left", "Previous image"), (1, "chevron_right", "Next image")):
             neighbour = current.neighbour(step)
             st.button(

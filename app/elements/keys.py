@@ -12,6 +12,10 @@ class Key(NamedTuple):
 
 
 KEYS = (
+    Key("P", "any view", "present it: settings are hidden, type and tiles larger"),
+    Key("← →", "while presenting", "go through the images of the set"),
+    Key("Esc", "while presenting", "leave the presentation"),
+    Key("?", "any view", "show these keys"),
     Key("← → Home End", "a chart of Curves", "go from epoch to epoch"),
     Key("↑ ↓", "a chart of Curves", "go from run to run"),
     Key("Enter", "a chart of Curves", "open the run's mistakes after that epoch, or choose the run"),

@@ -1,32 +1,21 @@
-"""Header, notices and empty pages: what every view shares."""
+"""Notices and empty pages: what every view shares."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from sightline.app.address.selection import Selection
-from sightline.app.address.url import change_selection, handed_on_selection, read_selection, write_selection
+from sightline.app.address.url import handed_on_selection
 from sightline.app.elements.stop import draw_stop
 from sightline.app.elements.text import escape_markdown
-from sightline.app.maps.settings import CLASS_TARGET, TARGETS
 from sightline.app.permissions import is_read_only
 from sightline.app.runs import demo, loaders, processes, run_list, trainings
 from sightline.app.runs.loaders import RunStatus
 from sightline.run_store.commands import richer_commands
-from sightline.run_store.record import RunError, RunRecord
+from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
-
-if TYPE_CHECKING:
-    from streamlit.navigation.page import StreamlitPage
-
-_PICKER, _SECOND = "shell_run", "shell_second"
-# Of app/style/; the last has the last word.
-SHEETS = ("page", "controls", "maps", "patterns", "runs", "sets", "compare", "strip", "narrow")
 
 STATE_WORDS = {
     "running": "training",
@@ -35,27 +24,6 @@ STATE_WORDS = {
     "failed": "failed",
     "damaged": "damaged",
 }
-
-
-def draw_header(pages: Mapping[str, "StreamlitPage"], current: str, selection: Selection) -> None:
-    """Draw the brand, one link a view, which carries the selection along, and the run pickers."""
-    with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        st.html(_brand(list(pages).index(current) + 1), width="content")
-        with st.container(key="nav", horizontal=True, gap="small", width="content", wrap=False):
-            for view, page in pages.items():
-                query = with_second_run(selection) if view == "Compare" else selection
-                st.page_link(page, label=view, query_params=query.to_query(), width="content")
-        _draw_run_pickers(with_second_run(selection) if current == "Compare" else selection)
-
-
-@lru_cache
-def _brand(number: int) -> str:
-    """Write the brand, the style sheet, and which link, counted from 1, is that of the page one is on."""
-    folder = Path(__file__).parents[1] / "style"
-    sheet = "\n".join((folder / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
-    sheet = sheet.replace("HERE", str(number))
-    one_line = " ".join(re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL).split())  # Streamlit goes through its lines
-    return f'<style>{one_line}</style><div class="brand"><span></span>Sightline</div>'
 
 
 def with_second_run(selection: Selection) -> Selection:
@@ -67,79 +35,6 @@ def with_second_run(selection: Selection) -> Selection:
     if selection.beside is not None or run is None:
         return selection
     return replace(selection, beside=run_list.newest_comparable(run))
-
-
-def _draw_run_pickers(selection: Selection) -> None:
-    runs, titles = run_list.listed_runs(selection.run, selection.beside), run_list.titles()
-    states = {listed.name: STATE_WORDS[listed.state] for listed in runs}
-    others = [name for name in states if name != selection.run]
-    if not states:
-        return
-
-    def words(name: str) -> str:
-        return titles[name] if states[name] == "complete" else f"{titles[name]} · {states[name]}"
-
-    st.session_state[_PICKER] = selection.run
-    st.session_state[_SECOND] = selection.beside if selection.beside in others else None
-    with st.container(key="run_picker", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        st.selectbox(
-            "Run",
-            list(states),
-            format_func=words,
-            key=_PICKER,
-            on_change=lambda: choose_run(st.session_state[_PICKER]),
-            label_visibility="collapsed",
-            filter_mode="contains",
-            width=300,
-        )
-        if others:
-            st.selectbox(
-                "Second run",
-                others,
-                index=None,
-                format_func=words,
-                placeholder="Pin a second run",
-                key=_SECOND,
-                on_change=lambda: change_selection(beside=st.session_state[_SECOND]),
-                label_visibility="collapsed",
-                filter_mode="contains",
-                width=220,
-            )
-
-
-def choose_run(name: str) -> None:
-    """Choose another run: for callbacks.
-
-    What also exists in the other run is kept: classes of the same name, the image of the same test split.
-    """
-    selection, _ = read_selection()
-    facts = run_list.facts(name)
-    changes: dict[str, Any] = {"run": name}
-    if facts is not None:
-        changes |= {key: None for key in ("label", "predicted") if getattr(selection, key) not in facts.class_names}
-        if _model(name) != _model(selection.run):  # the layers of another network have other names
-            changes |= {"layers": (), "hide": None}
-        classes = {CLASS_TARGET + name for name in facts.class_names}
-        changes["targets"] = tuple(target for target in selection.targets if target in classes.union(TARGETS))
-        if selection.epoch in facts.epochs():
-            changes["epoch"] = selection.epoch
-    runs = [run for run in map(run_list.find_run, (selection.run, name)) if run]
-    if len(runs) == 2 and run_list.are_comparable(*runs):
-        changes["image"] = selection.image
-    write_selection(selection.change(**changes))
-
-
-def _record(name: str | None) -> RunRecord | None:
-    try:
-        run = run_list.find_run(name)
-        return loaders.record(run) if run else None
-    except RunError:
-        return None
-
-
-def _model(name: str | None) -> str | None:
-    record = _record(name)
-    return record.model if record else None
 
 
 def draw_notices(ignored: Sequence[str]) -> None:

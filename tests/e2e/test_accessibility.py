@@ -64,6 +64,8 @@ VIEWS = {
     "the filters of mistakes": View("/mistakes?run=two", TILE, "button:has-text('Filter')"),
     "mistakes after an epoch": View("/mistakes?run=two&epoch=1", TILE),
     "no image in mistakes": View("/mistakes?run=two&true=cat&predicted=cat", ".st-key-chip_1"),
+    "presented mistakes": View("/mistakes?run=two&beside=one&present=on", TILE),
+    "the keys": View("/mistakes?run=two", TILE, "button[aria-label=Keys]"),
     "an address with stale values": View("/mistakes?run=gone&image=9999", "[data-testid=stAlert]"),
     "layers": View("/layers?run=two&image=0", MAP),
     "layers after an epoch": View("/layers?run=two&image=0&epoch=1", MAP),
@@ -208,7 +210,10 @@ HEADER = [
     ("nav", "Trust"),
     ("nav", "Compare"),
 ]
-PICKERS = [("shell_run", "Run"), ("shell_second", "Second run")]
+PICKERS = [
+    ("shell_run", "Run"), ("shell_second", "Second run"),
+    ("page_keys", "Copy link"), ("page_keys", "Present"), ("page_keys", "Keys"),
+]  # fmt: skip
 REACHED = {
     "curves": [
         *PICKERS, ("introduction", "Got it"), ("curves_quantities", "loss"), ("curves_lines", "tune"),

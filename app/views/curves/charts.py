@@ -10,7 +10,7 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.elements.curve_charts import LegendEntry, Mark, curve_charts, draw_curve_charts
 from sightline.app.elements.learning_curves import QUANTITIES, chart
-from sightline.app.elements.shell import choose_run
+from sightline.app.elements.run_pickers import choose_run
 from sightline.app.runs import loaders
 from sightline.app.views.curves.clicks import note_click, opened_epochs
 from sightline.app.views.curves.run_table import RunRow

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from tests.app_pages import edit_predicted, edit_record, open_page
+from tests.app_pages import checked, edit_predicted, edit_record, open_page
 from tests.fabricated import fabricate_run
 
 
@@ -25,6 +25,11 @@ def open_view(view, **query):
 
 def text_of(app):
     return "\n".join(str(element.value) for kind in ("markdown", "caption") for element in app.get(kind))
+
+
+def image_of(app):
+    """The primary image that the page shows."""
+    return re.search(r"\*\*Image (\d+)\*\*", text_of(app))[1]
 
 
 def maps_of(app):
@@ -80,3 +85,35 @@ def test_the_second_run_is_pinned_and_let_go_at_the_top(runs):
     assert app.selectbox(key="shell_second").value == "second"
     app.selectbox(key="shell_second").set_value(None).run()
     assert "beside" not in app.query_params and "second" not in text_of(app)
+
+
+@pytest.mark.parametrize("view", ["mistakes", "layers", "compare"])
+def test_the_image_stays_when_another_run_or_none_is_pinned(runs, view):
+    app = open_view(view, image="4", show="all")
+    for name in (None, "second"):
+        app.selectbox(key="shell_second").set_value(name).run()
+        assert checked(app).query_params["image"] == "4" and "**Image 4**" in text_of(app)
+
+
+def test_the_first_image_of_a_set_stays_where_another_second_run_makes_another_set(runs, fabricated):
+    edit_predicted(shutil.copytree(fabricated, runs / "third"), {0: 0, 5: 2})
+    app = open_page("compare", run="first", beside="third", compared="both-wrong")
+    shown = image_of(app)
+    app.selectbox(key="shell_second").set_value("second").run()
+    assert checked(app).query_params["image"] == shown == image_of(app)
+
+
+def test_an_image_outside_the_set_is_said_to_be(runs):
+    assert "**Image 4** :gray[not in this set]" in text_of(open_view("mistakes", image="4"))
+    assert "not in this set" not in text_of(open_view("mistakes", image="5"))
+
+
+@pytest.mark.parametrize("image", [{}, {"image": "10"}])
+def test_the_runs_swap_at_the_top_and_the_image_stays(runs, image):
+    app = open_page("mistakes", run="first", beside="second", **image)
+    shown = image_of(app)
+    app.button(key="swap_runs").click().run()
+    assert [checked(app).query_params[key] for key in ("run", "beside")] == ["second", "first"]
+    assert image_of(app) == shown == "10"
+    app.selectbox(key="shell_run").select("first").run()  # which is B
+    assert [checked(app).query_params[key] for key in ("run", "beside")] == ["first", "second"]

@@ -125,10 +125,15 @@ def test_what_is_chosen_stands_in_the_address(runs, fabricated):
     app.segmented_control(key="compare_change").set_value("both wrong").run()
     assert sorted(item["index"] for item in gallery_of(app)) == [5, 10]
     app.selectbox(key="shell_second").select("old").run()
-    assert app.query_params == {"run": "new", "beside": "old", "compared": "both-wrong"}
+    assert app.query_params == {
+        "run": "new",
+        "beside": "old",
+        "compared": "both-wrong",
+        "image": "10",
+    }  # as it was shown
     app.button(key="compare_swap").click().run()
     assert not app.exception
-    assert app.query_params == {"run": "old", "beside": "new", "compared": "both-wrong"}
+    assert app.query_params == {"run": "old", "beside": "new", "compared": "both-wrong", "image": "10"}
 
 
 def test_the_filters_by_class_hold_and_the_ones_of_a_single_run_do_not(runs):
