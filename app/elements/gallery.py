@@ -11,7 +11,8 @@ from sightline.app.elements.thumbnails import thumbnails_url
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 
-Event = Literal["pick", "open", "turn", "fits"]
+Event = Literal["pick", "open", "turn", "fits", "choose"]
+Size = Literal["small", "medium", "large"]
 PAGER_HEIGHT = 64  # pixels that the window has to keep free below the tiles
 
 _HTML = '<div class="grid"></div>\n'
@@ -19,12 +20,22 @@ _HTML = '<div class="grid"></div>\n'
 _CSS = """
 :host { display: block; }
 .grid { container-type: inline-size; display: block; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(94px, 1fr)); gap: 4px; }
+.tiles {
+  --side: 94px; --type: 11px;
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--side), 1fr)); gap: 4px;
+}
+.tiles.small { --side: 74px; }
+.tiles.large { --side: 150px; --type: 13px; }
+@media (min-width: 1600px) {
+  .tiles { --side: 124px; --type: 13px; }
+  .tiles.small { --side: 94px; --type: 12px; }
+  .tiles.large { --side: 200px; --type: 15px; }
+}
 @container (max-width: 420px) { .tiles { grid-template-columns: repeat(var(--narrow), minmax(0, 1fr)) !important; } }
 .tile {
   box-sizing: border-box; min-width: 0; padding: 4px 4px 3px; border: 2px solid transparent;
   border-radius: var(--st-base-radius); cursor: pointer; color: var(--st-text-color);
-  font: 400 11px/1.35 var(--st-font); container-type: inline-size;
+  font: 400 var(--type)/1.35 var(--st-font); container-type: inline-size;
 }
 .tile:hover { background: var(--st-secondary-background-color); }
 .tile[aria-selected="true"] { border-color: var(--st-primary-color); }
@@ -37,6 +48,17 @@ img {
 .over { position: absolute; inset: 0; height: 100%; opacity: .5; image-rendering: auto; background: none; }
 .over:not([src]) { display: none; }
 .tile:is(:hover, :focus-visible) .over { opacity: .15; }
+.tile[aria-checked="true"] { background: light-dark(#dcebf2, #22303a); }
+/* The circle chooses an image with others: seen on those that are, under the mouse, and where there is none. */
+.check {
+  position: absolute; left: 2px; top: 2px; width: 20px; height: 20px; box-sizing: border-box; border-radius: 50%;
+  display: none; border: 2px solid #fff; background: rgb(0 0 0 / .35); font: 700 12px/16px sans-serif; color: #fff;
+  text-align: center;
+}
+.tile[aria-checked]:hover .check, .tile[aria-checked="true"] .check { display: block; }
+@media (hover: none) { .tile[aria-checked] .check { display: block; } }
+.tile[aria-checked="true"] .check { background: #0b6a8f; }
+.tile[aria-checked="true"] .check::before { content: "✓"; }
 .confidence {
   position: absolute; right: 3px; bottom: 3px; padding: 0 4px; border-radius: 4px; font-variant-numeric: tabular-nums;
   background: light-dark(#ffffff, #181c20); color: var(--st-text-color);
@@ -57,13 +79,18 @@ img {
   width: max-content; max-width: 100%; padding: 0 5px; border-radius: 8px; overflow: hidden; white-space: nowrap;
   background: light-dark(#fbf0d9, #382d16); color: light-dark(#7a5200, #e5bd6b);
 }
-.mark:empty { display: none; }
+.tag {
+  width: max-content; max-width: 100%; box-sizing: border-box; padding: 0 5px; border-radius: 8px; overflow: hidden;
+  text-overflow: ellipsis; white-space: nowrap; background: light-dark(#eaf1f4, #22303a);
+}
+:is(.mark, .tag):empty { display: none; }
 @container (max-width: 64px) { .tile :is(.true, .arrow) { display: none; } }
 .predicted.wrong { color: light-dark(#b5451b, #f0936b); }
 .predicted.right { color: light-dark(#1f7a4d, #6cc79a); }
 """
 
 _JS = """
+const ROOM = 18  // pixels of a row beside picture and caption
 const columnsOf = (tiles) => getComputedStyle(tiles).gridTemplateColumns.split(" ").length
 
 function makeTile(item) {
@@ -80,12 +107,18 @@ function makeTile(item) {
   confidence.className = "confidence"
   const picture = document.createElement("div")
   picture.className = "picture"
-  picture.append(image, over, confidence)
+  const check = document.createElement("span")
+  check.className = "check"
+  check.setAttribute("aria-hidden", "true")
+  picture.append(image, over, confidence, check)
   const names = document.createElement("div")
   names.className = "names"
   const mark = document.createElement("div")
   mark.className = "mark"
-  tile.append(picture, names, mark)
+  const tag = document.createElement("div")
+  tag.className = "tag"
+  tag.dir = "auto"
+  tile.append(picture, names, tag, mark)
   return tile
 }
 
@@ -135,13 +168,18 @@ function fillTile(tile, item) {
   else if (over.getAttribute("src") !== item.over) over.src = item.over
   tile.querySelector(".names").replaceChildren(...captionOf(item))
   tile.querySelector(".confidence").textContent = item.confidence
+  tile.querySelector(".tag").textContent = item.tag ?? ""
   tile.querySelector(".mark").textContent = item.mark ?? ""
 }
 
 export default function (component) {
   const { data, parentElement, setStateValue, setTriggerValue } = component
   const grid = parentElement.querySelector(".grid")
-  const words = { role: "listbox", "aria-orientation": "horizontal", "aria-label": data.label }
+  const several = data.chosen !== null
+  const words = {
+    role: "listbox", "aria-orientation": "horizontal", "aria-label": data.label,
+    "aria-multiselectable": String(several),
+  }
   Object.entries(words).forEach(([name, value]) => grid.setAttribute(name, value))
   let tiles = grid.querySelector(".tiles")
   if (!tiles) {
@@ -153,6 +191,7 @@ export default function (component) {
   const all = () => Array.from(tiles.children)
   while (tiles.children.length > data.items.length) tiles.lastChild.remove()
   while (tiles.children.length < data.items.length) tiles.append(makeTile())
+  tiles.className = "tiles " + data.size
   tiles.style.setProperty("--narrow", data.narrow)
   tiles.style.gridTemplateColumns = data.columns ? `repeat(${data.columns}, minmax(0, 1fr))` : ""
   all().forEach((tile, place) => fillTile(tile, data.items[place]))
@@ -166,6 +205,33 @@ export default function (component) {
     })
   }
   mark(data.selected)
+
+  // What is chosen here counts before the server has answered: `told` is the last that it was told, `data.told` heard.
+  const isChosen = (tile) => tile.getAttribute("aria-checked") === "true"
+  const check = (tile, chosen) => tile.setAttribute("aria-checked", String(chosen))
+  if (!several) all().forEach((tile) => tile.removeAttribute("aria-checked"))
+  else if (!grid.told || grid.told === data.told || grid.dataset.page !== String(data.page))
+    all().forEach((tile, place) => check(tile, data.chosen.includes(data.items[place].index)))
+  const tellChosen = () => {
+    const indices = (found) => found.map((tile) => Number(tile.dataset.index))
+    grid.told = Date.now()
+    setStateValue("choose", { shown: indices(all()), chosen: indices(all().filter(isChosen)), told: grid.told })
+  }
+  const toggle = (tile) => {
+    check(tile, !isChosen(tile))
+    grid.anchor = tile.dataset.index
+    tellChosen()
+  }
+  // All from the last one that was chosen, or else the primary image, to this one.
+  const chooseTo = (tile) => {
+    const places = all()
+    const from = places.findIndex((other) => other.dataset.index === grid.anchor)
+    const start = from >= 0 ? from : places.findIndex((other) => other.getAttribute("aria-selected") === "true")
+    const [low, high] = [Math.max(start, 0), places.indexOf(tile)].sort((a, b) => a - b)
+    places.slice(low, high + 1).forEach((other) => check(other, true))
+    tellChosen()
+  }
+
   if (grid.turning && grid.dataset.page !== String(data.page)) {
     grid.turning = false
     tiles.querySelector('[aria-selected="true"]')?.focus()
@@ -182,7 +248,9 @@ export default function (component) {
     const tile = tiles.firstElementChild?.getBoundingClientRect()
     if (!tile?.height) return
     const room = window.innerHeight - (tile.top + main.scrollTop) - data.below
-    const fits = columnsOf(tiles) * Math.floor(room / (tile.height + parseFloat(getComputedStyle(tiles).rowGap)))
+    const [picture, style] = [tiles.querySelector(".picture").offsetHeight, getComputedStyle(tiles.firstElementChild)]
+    const row = picture + 2 * parseFloat(style.lineHeight) + ROOM  // two lines, whatever the captions of this page have
+    const fits = columnsOf(tiles) * Math.floor(room / row)
     if (fits > 0 && fits !== grid.fits) setStateValue("fits", (grid.fits = fits))
   }
 
@@ -195,12 +263,24 @@ export default function (component) {
   }
   grid.onclick = (event) => {
     const tile = event.target.closest(".tile")
-    if (tile) choose(tile, 0)
+    if (!tile) return
+    if (several && (event.ctrlKey || event.metaKey || event.target.closest(".check"))) toggle(tile)
+    else if (several && event.shiftKey) chooseTo(tile)
+    else {
+      grid.anchor = tile.dataset.index
+      choose(tile, 0)
+    }
   }
+  grid.onmousedown = (event) => event.shiftKey && event.preventDefault()  // which would mark the captions' text
   grid.onkeydown = (event) => {
     const tile = event.target.closest(".tile")
-    if (!tile || event.ctrlKey || event.metaKey || event.altKey) return
     const places = all()
+    if (several && tile && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a") {
+      places.forEach((other) => check(other, true))
+      tellChosen()
+      event.preventDefault()
+    }
+    if (!tile || event.ctrlKey || event.metaKey || event.altKey) return
     const place = places.indexOf(tile)
     const columns = columnsOf(tiles)
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }
@@ -209,7 +289,13 @@ export default function (component) {
       clearTimeout(grid.pending)
       setTriggerValue("open", Number(tile.dataset.index))
     } else if (event.key === " ") {
-      choose(tile, 0)
+      if (several) toggle(tile)
+      else choose(tile, 0)
+    } else if (several && event.shiftKey && event.key in steps) {
+      const goal = places[place + steps[event.key]]
+      ;[tile, goal ?? tile].forEach((other) => check(other, true))
+      goal?.focus()
+      tellChosen()
     } else if (event.key in goals) {
       choose(places[goals[event.key]], 120)
     } else if (event.key in steps) {
@@ -232,8 +318,9 @@ _COMPONENT = st.components.v2.component("sightline_gallery", html=_HTML, css=_CS
 def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[dict[str, Any]]:
     """Return what the browser needs for each row: all of it plain text.
 
-    May be added: `over`, the URL of a map; `guesses`, what each of several runs took the image for, to stand in the
-    place of true → predicted: the true class above, below it “A | B”, each a dict of `name`, `wrong` and `colour`.
+    May be added: `over`, the URL of a map; `tag`, what people say of it; `guesses`, what each of several runs took the
+    image for, to stand in the place of true → predicted: the true class above, below it “A | B”, each a dict of
+    `name`, `wrong` and `colour`.
     """
     folder = thumbnails_url(run, st.get_option("server.baseUrlPath"))
     names = predictions.class_names
@@ -270,20 +357,26 @@ def draw_gallery(
     page: tuple[int, int] = (1, 1),
     columns: int | None = None,
     narrow: int = 4,
+    size: Size = "medium",
+    chosen: Sequence[int] | None = None,
+    told: int = 0,
 ) -> Any:
     """Draw a page of thumbnails; `st.session_state[key]`, which is also returned, says what the visitor does.
 
     items: as of `gallery_items`. `wrong` None: neither right nor wrong; `mark`: a word of warning below the caption.
     on: what is called for an event. `pick` and `open` are an image's index, `turn` is 1 or -1; `fits` says how many
     images the window has room for, where it is asked for. page: its number, and how many there are. columns: by
-    default as many as there is room for. narrow: columns in a narrow place, whatever else is asked for.
+    default as many as there is room for, by `size`. narrow: columns in a narrow place, whatever else is asked for.
+    chosen: of the items, the indices of those chosen beside the selected one; None: one image is chosen at a time.
+    told: of the last event `choose` that they follow: a dict of indices `shown`, those of them `chosen`, and `told`.
     """
     number, pages = page
     below = PAGER_HEIGHT if "fits" in on else None
     shown = {
         "items": tuple(items),  # no list: Streamlit looks whether one is a table, which takes longer than all the rest
         "selected": selected, "page": number, "pages": pages, "label": label, "below": below,
-        "columns": columns, "narrow": narrow,
+        "columns": columns, "narrow": narrow, "size": size,
+        "chosen": None if chosen is None else tuple(chosen), "told": told,
     }  # fmt: skip
     callbacks: dict[str, Any] = {f"on_{event}_change": on.get(event, _nothing) for event in get_args(Event)}
     return _COMPONENT(key=key, data=shown, **callbacks)

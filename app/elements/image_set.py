@@ -1,6 +1,6 @@
 """A set of images: its gallery, page by page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -8,8 +8,12 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
+from sightline.app.elements.chosen import chosen_of, draw_chosen, known_tags
 from sightline.app.elements.current_set import PAGE_SIZE, CurrentSet
-from sightline.app.elements.gallery import draw_gallery
+from sightline.app.elements.gallery import Event, draw_gallery
+from sightline.app.elements.text import escape_markdown
+from sightline.app.runs import loaders
+from sightline.run_store.run import Run
 
 MOST_IMAGES = 120  # on a page, however large the screen
 
@@ -20,20 +24,39 @@ def page_size(key: str) -> int:
     return min(max(fits, PAGE_SIZE), MOST_IMAGES)
 
 
-def draw_image_set(items: Sequence[dict[str, Any]], current: CurrentSet, selection: Selection, key: str) -> None:
-    """Draw the items of the page. A click chooses an image, Enter opens it in Layers."""
+def draw_image_set(
+    items: Sequence[dict[str, Any]], current: CurrentSet, selection: Selection, key: str, run: Run | None = None
+) -> None:
+    """Draw the items of the page. A click chooses an image, Enter opens it in Layers.
+
+    run: whose images they are, where several may be chosen, to be tagged and exported.
+    """
+    several: dict[str, Any] = {}
+    on: dict[Event, Callable[[], None]] = {
+        "pick": lambda: change_selection(image=st.session_state[key].pick),
+        "turn": lambda: change_selection(image=current.beside_page(st.session_state[key].turn)),
+        "fits": lambda: st.session_state.update({_size_key(key): st.session_state[key].fits}),
+    }
+    if run:
+        chosen, (tags, why) = chosen_of(run), known_tags(run)
+        if why:
+            st.caption(escape_markdown(why))
+        predictions = loaders.predictions(run)
+        items = [item | {"tag": tags.get(item["index"], "")} for item in items]
+        several = {"chosen": [item["index"] for item in items if item["index"] in chosen.images], "told": chosen.told}
+        on["choose"] = lambda: chosen.take(st.session_state[key].choose, len(predictions))
     result = draw_gallery(
         items,
         key=key,
         label="Images of the current set",
         selected=current.image,
         page=(current.page, current.pages),
-        on={
-            "pick": lambda: change_selection(image=st.session_state[key].pick),
-            "turn": lambda: change_selection(image=current.beside_page(st.session_state[key].turn)),
-            "fits": lambda: st.session_state.update({_size_key(key): st.session_state[key].fits}),
-        },
+        narrow=3,
+        on=on,
+        **several,
     )
+    if run:
+        draw_chosen(run, predictions, current.rows)
     _draw_pager(current)
     if result.open is not None:
         st.switch_page(pages()["Layers"], query_params=selection.change(image=int(result.open)).to_query())

@@ -26,4 +26,7 @@ KEYS = (
     Key("← → ↑ ↓, with Shift", "the brush in Layers", "move the brush by a pixel, by its width"),
     Key("Space", "the brush in Layers", "paint"),
     Key("Backspace", "the brush in Layers", "take back what was painted last"),
+    Key("Space", "the gallery of Mistakes", "choose the image, with others, or no longer"),
+    Key("Shift + ← → ↑ ↓", "the gallery of Mistakes", "choose images on the way"),
+    Key("Ctrl + A", "the gallery of Mistakes", "choose all images of the page"),
 )

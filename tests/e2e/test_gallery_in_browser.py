@@ -1,8 +1,10 @@
-"""In a real browser: what a tile says, however long the names are."""
+"""In a real browser: what a tile says, however long the names are, and how several images are chosen and tagged."""
 
 import pytest
 
-from tests.e2e.browser_page import TILE, open_address
+from sightline.run_store.run import Run
+from sightline.run_store.tags import read_tags
+from tests.e2e.browser_page import READY, TILE, await_count, await_text, open_address, query_of
 from tests.fabricated import LAUNCHER, fabricate_run, serve
 
 NAMES = ("cat", "automobile", "European fire salamander")  # the second is as wide as a tile
@@ -39,3 +41,46 @@ def test_a_tile_names_both_classes_in_full_and_says_how_sure_the_model_was(page,
         assert {true.text_content(), predicted.text_content()} < set(NAMES)
         assert not any(name.evaluate(_IS_CUT) for name in (true, predicted)) and not tile.evaluate(_OVERLAP)
         assert tile.locator(".confidence").text_content().endswith(" %")
+
+
+def indices(tiles):
+    return [int(tile.get_attribute("data-index")) for tile in tiles.all()]
+
+
+def test_images_are_chosen_by_mouse_and_keys_over_pages_and_tagged(page, address, runs):
+    chosen = page.locator(f'{TILE}[aria-checked="true"]')
+    open_address(page, f"{address}/mistakes?order=test-order", TILE)
+    assert page.locator(".st-key-panel_set [role=listbox]").get_attribute("aria-multiselectable") == "true"
+    primary = page.locator(f'{TILE}[aria-selected="true"]').get_attribute("data-index")
+    page.locator(TILE).nth(2).click(modifiers=["Control"])
+    page.locator(TILE).nth(4).click(modifiers=["Shift"])
+    await_text(page, "3 chosen")
+    assert indices(chosen) == [2, 3, 4]
+    page.locator(TILE).nth(3).focus()
+    page.keyboard.press("Space")
+    await_text(page, "2 chosen")
+    assert page.locator(f'{TILE}[aria-selected="true"]').get_attribute("data-index") == primary
+    page.get_by_role("button", name="Next", exact=True).click()
+    page.locator(f'{TILE}[data-index="24"]').wait_for()
+    assert chosen.count() == 0
+    page.locator(TILE).first.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    await_text(page, "4 chosen")
+    page.get_by_role("button", name="Tag…").click()
+    page.get_by_role("combobox", name="Tag of 4 images").fill("blurry")
+    page.keyboard.press("Enter")
+    await_count(page.locator(f"{TILE} .tag", has_text="blurry"), 2)
+    page.wait_for_selector(READY)
+    assert read_tags(Run(runs / "one")) == dict.fromkeys((2, 4, 24, 25), "blurry")
+    page.locator(TILE).first.focus()
+    page.keyboard.press("Control+a")
+    await_text(page, f"{2 + page.locator(TILE).count()} chosen")
+    page.get_by_role("button", name="Clear").click()
+    await_count(chosen, 0)
+    with page.expect_download() as download:
+        page.locator(TILE).nth(1).locator(".picture").hover()
+        page.locator(TILE).nth(1).locator(".check").click()
+        page.get_by_role("button", name="Export").click()
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0].startswith("index,label,predicted") and [line.split(",")[0] for line in lines[1:]] == ["25"]
+    assert "image" in query_of(page)

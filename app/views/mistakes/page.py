@@ -61,7 +61,7 @@ def _draw_set(run: Run, predictions: Predictions, current: CurrentSet, selection
     if not len(current.rows):
         st.info(explain_nothing(selection), icon=":material/filter_alt_off:")
         return
-    draw_image_set(gallery_items(run, predictions, current.page_rows), current, selection, key=_GALLERY)
+    draw_image_set(gallery_items(run, predictions, current.page_rows), current, selection, key=_GALLERY, run=run)
 
 
 draw_run(draw, after_epochs=True)
