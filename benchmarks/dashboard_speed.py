@@ -13,26 +13,33 @@ everything there is to draw. Before every click it rests for `--rest` seconds, a
 
 The map: the same client clicks “Next image” in Layers; the clock stops when the grid of maps of four stages arrives,
 computed live by a ResNet18 with random weights, or precomputed.
+
+The brush: the same client paints squares over the image, each at another place, and sends each as the browser does when
+the button is let go; the clock stops when the probabilities and the map of the covered image arrive.
 """
 
 import asyncio
+import base64
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
+import numpy as np
 import tyro
 
 from benchmarks.websocket_page import PATIENCE, measure, open_page
 from tests.fabricated import CHROMIUM_OPTIONS, LAUNCHER, LINES, MARKDOWN, ROOT, fabricate_run, serve
 
 GRID = b'class="map-grid'
+COVERED = b"The same stroke elsewhere"
+STROKE = 10  # pixels of 32 that a square painted has on a side
 WARM_UP = 8  # seconds until the imports of torch and captum in the background are over
 MAPPED_IMAGES = 400  # of the runs whose maps are shown; every fifth is wrong, and gone through
 
@@ -102,6 +109,23 @@ async def measure_maps(config: Config, runs: Path, run: str) -> list[float]:
             return await measure(lambda: page.press("inspector_step_1", GRID), config.clicks, config.rest)
 
 
+async def measure_brush(config: Config, runs: Path, run: str) -> list[float]:
+    places = iter(np.random.default_rng(0).permutation(np.argwhere(np.ones((32 - STROKE, 32 - STROKE)))))
+    with serve(LAUNCHER, runs) as address:
+        async with open_page(address, "layers", f"run={run}") as page:
+            await asyncio.sleep(WARM_UP)
+            await page.choose("layers_cover", "what")
+            picture = page.data("layers_brush")["picture"]
+
+            def paint() -> Awaitable[float]:
+                mask, (top, left) = np.zeros((32, 32), bool), next(places)
+                mask[top : top + STROKE, left : left + STROKE] = True
+                painted = base64.b64encode(np.packbits(mask).tobytes()).decode()
+                return page.trigger("layers_brush", "paint", [picture, painted], COVERED)
+
+            return await measure(paint, config.clicks, config.rest)
+
+
 def row(name: str, values: Sequence[float], unit: str, digits: int) -> str:
     p95 = sorted(values)[int(0.95 * (len(values) - 1))]
     figures = (f"{value:.{digits}f} {unit}" for value in (statistics.median(values), p95, min(values), max(values)))
@@ -127,6 +151,7 @@ def main() -> None:
         )
         clicks["next image, its maps computed live"] = asyncio.run(measure_maps(config, runs, "live"))
         clicks["next image, its maps precomputed"] = asyncio.run(measure_maps(config, runs, "precomputed"))
+        clicks["a stroke of the brush, its map and probabilities"] = asyncio.run(measure_brush(config, runs, "live"))
     print("| what | median | 95 % | least | most | number |\n|---|---|---|---|---|---|")
     for name, seconds in starts.items():
         print(row(name, seconds, "s", 2))

@@ -66,14 +66,20 @@ class Page:
             raise RuntimeError(f"The button {key} is disabled.")
         return await self._click(key, lambda state: setattr(state, "trigger_value", True), awaited)
 
-    async def trigger(self, key: str, event: str, value: Any) -> float:
-        """Let a component (v2) send a trigger's value."""
+    async def trigger(self, key: str, event: str, value: Any, awaited: bytes = b"") -> float:
+        """Let a component (v2) send a trigger's value; awaited: as of `press`."""
         from streamlit.components.v2.bidi_component.constants import EVENT_DELIM
         from streamlit.runtime.state.session_state import STREAMLIT_INTERNAL_KEY_PREFIX
 
         events = f"{STREAMLIT_INTERNAL_KEY_PREFIX}_{self.elements[key].id}{EVENT_DELIM}events"
         sent = json.dumps([{"event": event, "value": value}])
-        return await self._click(key, lambda state: setattr(state, "json_trigger_value", sent), widget=events)
+        return await self._click(key, lambda state: setattr(state, "json_trigger_value", sent), awaited, events)
+
+    def data(self, key: str) -> dict[str, Any]:
+        """Return what a component (v2) was given."""
+        component = self.elements[key]
+        found: dict[str, Any] = json.loads(component.json or component.mixed.json)
+        return found
 
     async def _click(
         self, key: str, change: Callable[["WidgetState"], None], awaited: bytes = b"", widget: str = ""
