@@ -3,16 +3,17 @@
 import math
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import read_selection, write_selection
+from sightline.app.elements.calibration_chart import draw_chart
 from sightline.app.elements.text import count, counted, percent
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept
-from sightline.app.views.mistakes.calibration_chart import draw_chart
 from sightline.run_store.calibration import BINS, RESAMPLES, Bin, Calibration, Kept
 from sightline.run_store.predictions import Filter, Predictions, Range
 from sightline.run_store.run import Run
@@ -27,10 +28,7 @@ def draw_calibration(run: Run, predictions: Predictions, selection: Selection) -
     if found is None:
         st.caption("How sure the model was is known of none of these images.")
         return
-    with st.container(key=f"foot_{_KEY}", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
-        st.markdown(says_words(found), width="stretch")
-        is_enlarged = st.button("Enlarge", icon=":material/open_in_full:", key=f"enlarge_{_KEY}", type="tertiary")
-    _draw_diagrams(found, selection)
+    is_enlarged = _draw_diagrams(found, selection).enlarge
     st.caption(f"{error_words(found)} {scope_words(found, int(predictions.passing(wanted).sum()), wanted)}")
     if is_enlarged:
         _draw_enlarged(found, selection)
@@ -38,19 +36,18 @@ def draw_calibration(run: Run, predictions: Predictions, selection: Selection) -
 
 @st.dialog("Calibration", width="large")
 def _draw_enlarged(found: Calibration, selection: Selection) -> None:
-    chosen = _draw_diagrams(found, selection, is_large=True)
-    st.markdown(says_words(found))
+    result = _draw_diagrams(found, selection, is_large=True)
     st.caption(error_words(found))
-    if chosen:
+    if result.bin is not None or result.threshold is not None:
         st.rerun()  # the page, without the dialog
 
 
-def _draw_diagrams(found: Calibration, selection: Selection, is_large: bool = False) -> bool:
-    """Draw them, and tell whether something was chosen in them."""
+def _draw_diagrams(found: Calibration, selection: Selection, is_large: bool = False) -> Any:
     key, asked = f"{_KEY}{'_large' if is_large else ''}", dict(selection.columns).get("confidence")
     asked = asked if isinstance(asked, Range) else None
-    result = draw_chart(
+    return draw_chart(
         found,
+        says_words(found),
         key=key,
         on_bin=lambda: _ask(range_of(found, found.bins[st.session_state[key].bin])),
         on_threshold=lambda: _ask(_below(st.session_state[key].threshold)),
@@ -58,7 +55,6 @@ def _draw_diagrams(found: Calibration, selection: Selection, is_large: bool = Fa
         chosen_bin=next((one for one in found.bins if asked == range_of(found, one)), None),
         is_large=is_large,
     )
-    return result.bin is not None or result.threshold is not None
 
 
 def others_of(predictions: Predictions, selection: Selection) -> Filter:
@@ -97,11 +93,11 @@ def chosen_of(found: Calibration, asked: Range | None) -> Kept | None:
     return found.keep_above(asked.high) if asked and is_threshold else None
 
 
-def says_words(found: Calibration) -> str:
-    """Say how sure the model is and how often right, on the whole, in Markdown."""
+def says_words(found: Calibration) -> tuple[str, ...]:
+    """Say how sure the model is and how often right, on the whole: every second part of it stands out."""
     gap = found.says - found.accuracy
     verdict = "as often as it says" if abs(gap) < 0.005 else "too sure" if gap > 0 else "not sure enough"
-    return f"On average {percent(found.says)} sure, and right on **{percent(found.accuracy)}**: {verdict}."
+    return "On average ", percent(found.says), " sure, and right on ", percent(found.accuracy), f": {verdict}."
 
 
 def error_words(found: Calibration) -> str:

@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sightline.app.address.selection import Selection
+from sightline.app.elements.calibration_chart import bin_words
 from sightline.app.elements.filters import in_words
 from sightline.app.views.mistakes.calibration import chosen_of, error_words, others_of, range_of, says_words
-from sightline.app.views.mistakes.calibration_chart import bin_words
 from sightline.run_store.calibration import Bin, Calibration, Kept
 from sightline.run_store.predictions import Filter, Range
 from sightline.run_store.run import Run
@@ -106,13 +106,13 @@ def test_confidences_that_nobody_knows_are_said(tmp_path, monkeypatch, fabricate
 
 def test_the_words_say_how_sure_how_right_and_what_chance_makes():
     too_sure = calibration([0.9] * 50, [1] * 25 + [0] * 25)
-    assert says_words(too_sure) == "On average 90.0 % sure, and right on **50.0 %**: too sure."
+    assert "".join(says_words(too_sure)) == "On average 90.0 % sure, and right on 50.0 %: too sure."
     assert error_words(too_sure).startswith("Expected calibration error 40.0 % (")
     assert "chance makes up to" in error_words(too_sure)
     fair = calibration([0.5] * 50, [1] * 25 + [0] * 25)
-    assert says_words(fair).endswith("as often as it says.")
+    assert says_words(fair)[-1] == ": as often as it says."
     assert "Expected calibration error 0.0 % (0.0–" in error_words(fair) and "no more than chance" in error_words(fair)
-    assert says_words(calibration([0.5] * 4, [1] * 4)).endswith("not sure enough.")
+    assert says_words(calibration([0.5] * 4, [1] * 4))[-1] == ": not sure enough."
 
 
 def test_a_bin_in_words_has_the_interval_of_its_accuracy():

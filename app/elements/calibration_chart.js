@@ -1,60 +1,7 @@
-"""The element of the calibration: a reliability diagram, and accuracy against coverage with a threshold to drag."""
-
-from collections.abc import Callable
-from typing import Any
-
-import streamlit as st
-
-from sightline.app.elements.text import counted, percent
-from sightline.run_store.calibration import Bin, Calibration, Kept
-from sightline.run_store.comparison import wilson
-
-_HTML = '<div class="calibration"></div>\n'
-
-_CSS = """
-:host { display: block; }
-.calibration { display: grid; gap: 12px; font: 400 12px/1.35 var(--st-font); color: var(--st-text-color); }
-.large { grid-template-columns: repeat(auto-fit, minmax(min(320px, 100%), 1fr)); gap: 24px; font-size: 14px; }
-figure { margin: 0; min-width: 0; --plot: 130px; }
-.large figure { --plot: min(46vh, 360px); }
-figcaption { font-weight: 600; margin-bottom: 6px; }
-.plot {
-  position: relative; height: var(--plot); margin: 0 8px 0 38px;
-  border: 1px solid var(--st-border-color); border-width: 0 0 1px 1px;
-}
-svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; pointer-events: none; }
-svg * { fill: none; vector-effect: non-scaling-stroke; stroke: var(--st-text-color); }
-.diagonal { stroke-dasharray: 4 4; opacity: .5; }
-.curve { stroke: var(--st-primary-color); stroke-width: 2px; }
-.tick { position: absolute; opacity: .72; font-size: .92em; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.tick.y { right: calc(100% + 5px); transform: translateY(50%); }
-.tick.x { top: calc(100% + 3px); transform: translateX(-50%); }
-.axis { text-align: center; margin: 18px 0 0 38px; opacity: .72; }
-.mass { position: absolute; bottom: 0; background: color-mix(in srgb, var(--st-text-color) 16%, transparent); }
-.range { position: absolute; width: 2px; margin-left: -1px; background: var(--st-primary-color); opacity: .55; }
-.dot {
-  position: absolute; width: 24px; height: 24px; margin: -12px; padding: 0; border: 0; border-radius: 50%;
-  background: none; cursor: pointer;
-}
-.dot::after { content: ""; position: absolute; inset: 7.5px; border-radius: 50%; background: var(--st-primary-color); }
-.dot:hover::after, .dot[aria-pressed="true"]::after { inset: 5px; }
-:is(.dot, .plot):focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
-.sliding { cursor: ew-resize; touch-action: none; }
-.rest { position: absolute; inset: 0 0 0 auto; background: light-dark(#c2551f, #ee8a58); opacity: .12; }
-.handle {
-  position: absolute; top: -4px; bottom: -4px; width: 3px; margin-left: -1.5px; border-radius: 2px;
-  background: light-dark(#c2551f, #ee8a58); pointer-events: none;
-}
-.handle::after {
-  content: ""; position: absolute; top: 50%; left: 50%; width: 13px; height: 13px; margin: -6.5px; border-radius: 50%;
-  background: inherit;
-}
-.now { margin: 4px 0 0; min-height: 2.7em; }
-"""
-
-_JS = """
 const percent = (share, digits = 1) => (100 * share).toFixed(digits) + " %"
 const images = (number) => number.toLocaleString("fr") + (number === 1 ? " image" : " images") // as count() in Python
+
+const ICON = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M9.5 2.5h4v4m0-4-5 5m-2 6h-4v-4m0 4 5-5"/></svg>'
 
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component
@@ -181,57 +128,14 @@ export default function (component) {
   }
   const kept = figure("How often right, if the least sure are put aside", "share of the images that is kept", coverage)
   kept.append(now)
-  root.replaceChildren(figure("How often right, by how sure", "confidence", reliability), kept)
+  const head = make("div", "head"), words = make("span", ""), enlarge = make("button", "enlarge")
+  words.append(...data.words.map((text, place) => make(place % 2 ? "b" : "span", "", text)))
+  enlarge.type = "button"
+  enlarge.innerHTML = ICON
+  enlarge.title = "Enlarge"
+  enlarge.setAttribute("aria-label", "Enlarge")
+  enlarge.onclick = () => setTriggerValue("enlarge", true)
+  head.append(words, ...(data.large ? [] : [enlarge]))
+  root.replaceChildren(head, figure("How often right, by how sure", "confidence", reliability), kept)
   had?.focus()
 }
-"""
-
-_COMPONENT = st.components.v2.component("sightline_calibration", html=_HTML, css=_CSS, js=_JS)
-
-
-def draw_chart(
-    found: Calibration,
-    *,
-    key: str,
-    on_bin: Callable[[], None],
-    on_threshold: Callable[[], None],
-    chosen: Kept | None = None,
-    chosen_bin: Bin | None = None,
-    is_large: bool = False,
-) -> Any:
-    """Draw both diagrams; what is chosen in them is in `st.session_state[key]`, which is also returned.
-
-    `bin` is the place of a bin; `threshold` is the confidence up to which images are put aside, −1 where none are.
-    """
-    by_kept = {kept.kept: kept for kept in (*found.coverages, *filter(None, [chosen]))}
-    points = [by_kept[images] for images in sorted(by_kept)]
-    data = {
-        # Tuples: Streamlit looks at every list for a table, which takes longer than all the rest.
-        "bins": tuple(_bin(one, len(found)) for one in found.bins),
-        "bin": found.bins.index(chosen_bin) if chosen_bin in found.bins else -1,
-        "points": tuple((kept.coverage, kept.accuracy, kept.threshold, kept.below) for kept in points),
-        "chosen": [kept.kept for kept in points].index(chosen.kept if chosen else len(found)),
-        "large": is_large,
-    }
-    return _COMPONENT(key=key, data=data, on_bin_change=on_bin, on_threshold_change=on_threshold)
-
-
-def _bin(one: Bin, images: int) -> dict[str, Any]:
-    return {
-        "low": one.low,
-        "high": one.high,
-        "says": one.confidence,
-        "accuracy": one.accuracy,
-        "interval": wilson(one.right, one.images),
-        "share": one.images / images,
-        "text": bin_words(one),
-    }
-
-
-def bin_words(one: Bin) -> str:
-    """Write “362 images 80–90 % sure: right on 99.7 % (98.4–99.9 %), says 86.3 %”."""
-    low, high = (100 * end for end in wilson(one.right, one.images))
-    return (
-        f"{counted(one.images, 'image')} {100 * one.low:.0f}–{100 * one.high:.0f} % sure: right on "
-        f"{percent(one.accuracy)} ({low:.1f}–{high:.1f} %), says {percent(one.confidence)}"
-    )
