@@ -23,6 +23,7 @@ from tests.written_patterns import FIRST, HARD, write, write_maps
 
 IMAGES = 60  # of ten classes; 0, 5, 10 … are wrong
 TALL = {"width": 1280, "height": 1600}  # nothing has to be scrolled to, so that two screenshots can be compared
+PHONE = {"width": 390, "height": 844}
 THEMES = ("light", "dark")
 SERIOUS = ("serious", "critical")
 AT_REST = "document.getAnimations().every((animation) => animation.playState !== 'running')"
@@ -181,6 +182,14 @@ def show(page, address, view):
 def test_axe_finds_nothing_serious_that_an_empty_page_of_streamlit_does_not_have(
     page, address, unavoidable, name, theme
 ):
+    show(page, address, VIEWS[name])
+    assert findings(page) - unavoidable[theme] == set()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("name", ["curves", "mistakes", "layers of two runs", "patterns", "trust of two runs", "compare"])
+def test_axe_finds_nothing_serious_on_a_phone(page, address, unavoidable, name, theme):
+    page.set_viewport_size(PHONE)
     show(page, address, VIEWS[name])
     assert findings(page) - unavoidable[theme] == set()
 
