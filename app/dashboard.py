@@ -7,6 +7,7 @@ from sightline.app.address.views import VIEWS, pages
 from sightline.app.elements.header import draw_header
 from sightline.app.elements.introduction import draw_introduction
 from sightline.app.elements.shell import draw_no_runs, draw_notices
+from sightline.app.elements.tour import draw_tour
 from sightline.app.runs import run_list
 from sightline.app.runs.folder import runs_root
 from sightline.app.warm_up import warm_up
@@ -27,6 +28,7 @@ draw_notices(ignored)
 if page.title == VIEWS[0] or not run_list.listing().runs:
     draw_introduction()
 if run_list.listing().runs:
+    draw_tour()
     page.run()
 else:
     draw_no_runs(runs_root())

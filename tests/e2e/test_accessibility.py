@@ -55,6 +55,7 @@ class View(NamedTuple):
 
 VIEWS = {
     "curves": View("/?run=two", LINES),
+    "the tour": View("/?run=two", LINES, "button:has-text('Take the tour')"),
     "the settings of curves": View("/?run=two&chart=gap&smoothing=40", LINES, "button:has-text('Lines')"),
     "the runs in curves": View("/?run=two", LINES, "button:has-text('3 of 3 runs')"),
     "the notes of runs": View("/?run=two", LINES, "button:has-text('Rename')"),
@@ -225,9 +226,9 @@ PICKERS = [
 ]  # fmt: skip
 REACHED = {
     "curves": [
-        *PICKERS, ("introduction", "Got it"), ("curves_quantities", "loss"), ("curves_lines", "tune"),
-        ("curves_files", "download"), ("curves_runs", "checklist"),
-        ("curves_charts", "three"), ("curves_charts", "Train and test loss"),
+        *PICKERS, ("introduction", "Take the tour"), ("introduction", "Got it"),
+        ("curves_quantities", "loss"), ("curves_lines", "tune"), ("curves_files", "download"),
+        ("curves_runs", "checklist"), ("curves_charts", "three"), ("curves_charts", "Train and test loss"),
         ("curves_charts", "Train and test accuracy"), ("notes", "edit"),
     ],
     "mistakes of a filter with a map": [

@@ -5,8 +5,12 @@ import shutil
 import pytest
 
 from sightline.run_store.files import METRICS
+from sightline.run_store.quality import QualityRow, write_quality
+from sightline.run_store.run import Run
 from tests.e2e.browser_page import (
     CURVES,
+    MATRIX,
+    TILE,
     VIEWPORT,
     await_count,
     await_query,
@@ -29,7 +33,13 @@ def address(browser, tiny_run, tmp_path_factory):
     runs = tmp_path_factory.mktemp("curves")
     shutil.copytree(tiny_run, runs / "tiny")
     for name in ("plain", LONG):
-        fabricate_run(runs / name, 60)
+        fabricate_run(runs / name, 60, with_model=True)
+    kinds = (("random", "input", 0.0, True), ("gradcam", "layer4", 0.4, False))
+    rows = [
+        QualityRow(method, layer, "road_gap", gap, gap - 0.02, gap + 0.02, 60, control, 60, (7, 8), (3,))
+        for method, layer, gap, control in kinds
+    ]
+    write_quality(Run(runs / "plain"), rows)
     figures = (runs / LONG / METRICS).read_text()
     (runs / LONG / METRICS).write_text(figures.replace(",0.7", ",0.5"))
     with serve(LAUNCHER, runs) as url:
@@ -143,8 +153,57 @@ def test_names_stand_at_the_ends_of_lines_whole_and_beside_each_other(page, addr
 
 
 def test_no_toolbar_lies_over_the_controls_of_a_chart(page, address):
+    chart = "[class*='st-key-trust_chart'] [data-testid=stVegaLiteChart]"
     page.set_viewport_size(VIEWPORT)
-    chart = "[data-testid=stVegaLiteChart]"
-    open_address(page, f"{address}/mistakes?run=plain", chart)
+    open_address(page, f"{address}/trust?run=plain", chart)
     page.locator(chart).hover()
-    await_count(page.locator(".st-key-panel_confusion [data-testid=stElementToolbar]:visible"), 0)
+    await_count(page.locator(".st-key-panel_figures [data-testid=stElementToolbar]:visible"), 0)
+
+
+CARD = ".st-key-tour .card"
+
+
+def await_step(page, words):
+    page.locator(CARD).get_by_text(words).wait_for()
+
+
+def test_the_tour_moves_on_by_clicking_what_it_points_at_and_does_not_come_back(stranger_page, address):
+    page = stranger_page
+    open_address(page, f"{address}/?run=tiny", LINES)
+    page.get_by_role("button", name="Take the tour").click()
+    await_step(page, "1 of 5")
+    page.mouse.click(*end_of(page, "tiny"))
+    await_view(page, "Mistakes")
+    await_step(page, "2 of 5")
+    ring, matrix = (page.locator(place).evaluate_all(BOXES)[0] for place in (".st-key-tour .ring", ".matrix"))
+    assert ring[0] <= matrix[0] and ring[1] >= matrix[1] and ring[2] <= matrix[2]
+    page.locator(MATRIX).first.locator("td").last.click()
+    await_step(page, "3 of 5")
+    page.locator(TILE).first.click()
+    await_step(page, "4 of 5")
+    page.locator(CARD).get_by_role("button", name="Open Layers").click()
+    await_view(page, "Layers")
+    await_step(page, "Where did it look")
+    page.locator(CARD).get_by_role("button", name="Next").focus()
+    page.keyboard.press("Enter")
+    await_view(page, "Patterns")
+    page.locator(CARD).get_by_role("button", name="Done").click()
+    await_count(page.locator(CARD), 0)
+    open_address(page, f"{address}/?run=tiny", LINES)
+    assert page.locator(".st-key-panel_introduction").count() == page.locator(CARD).count() == 0
+
+
+def test_the_tour_fits_on_a_phone_and_escape_leaves_it_for_good(stranger_page, address):
+    page = stranger_page
+    page.set_viewport_size(PHONE)
+    open_address(page, f"{address}/?run=tiny", LINES)
+    page.get_by_role("button", name="Take the tour").press("Enter")
+    await_step(page, "1 of 5")
+    assert page.locator(CARD).get_by_role("button", name="Next").evaluate("one => one.matches(':focus')")
+    left, right, top, bottom = page.locator(CARD).evaluate_all(BOXES)[0]
+    assert left >= 0 and right <= PHONE["width"] and top >= 0 and bottom <= PHONE["height"]
+    page.keyboard.press("Escape")
+    await_count(page.locator(CARD), 0)
+    await_count(page.locator(".st-key-panel_introduction"), 0)
+    open_address(page, f"{address}/?run=tiny", LINES)
+    assert page.locator(".st-key-panel_introduction").count() == 0
