@@ -248,8 +248,9 @@ function epochTicks([low, high], most) {
 // The epoch, and the run whose line is nearest to the pointer there: across gaps, where the line is drawn.
 function nearest(root, figure, event) {
   const { chart, x, y, epochs } = figure.drawn
-  const { left, top } = figure.querySelector("svg").getBoundingClientRect()
-  const [across, down] = [event.clientX - left, event.clientY - top]
+  const { left, top, width } = figure.querySelector("svg").getBoundingClientRect()
+  const zoom = width / figure.clientWidth // of the page, on a wide screen
+  const [across, down] = [(event.clientX - left) / zoom, (event.clientY - top) / zoom]
   const away = (line) => {
     const points = line.epochs.map((epoch, place) => [x(epoch), line.values[place]]).filter(([, value]) => value !== null)
     const after = points.findIndex(([at]) => at >= across)

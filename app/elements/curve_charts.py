@@ -58,7 +58,6 @@ text.name { font-weight: 600; fill: color-mix(in srgb, var(--colour) 62%, var(--
 .reading .dot { margin-right: 6px; }
 .reading .near td { font-weight: 650; }
 .hint { margin-top: 4px; opacity: .8; overflow-wrap: anywhere; }
-@media (min-width: 1600px) { .curves, .legend { font-size: 14px; } }
 """
 
 _COMPONENT = st.components.v2.component(

@@ -61,7 +61,7 @@ _HTML = """
 </div>
 """
 _CSS = """
-.ring, .card { position: fixed; inset: auto; margin: 0; box-sizing: border-box; }
+.ring, .card { position: fixed; inset: auto; margin: 0; box-sizing: border-box; zoom: calc(1 / var(--zoom, 1)); }
 .ring {
   padding: 0; pointer-events: none; background: none; overflow: visible; border-radius: 10px;
   border: 3px solid var(--st-primary-color);

@@ -146,6 +146,8 @@ def test_names_stand_at_the_ends_of_lines_whole_and_beside_each_other(page, addr
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     columns = {box[0] for box in page.locator(CURVES).evaluate_all(BOXES)}
     assert len(columns) == (1 if width < 800 else 2)
+    page.mouse.move(*end_of(page, "tiny"))
+    assert page.locator(READING).first.inner_text().startswith("epoch 2")
     for place in (*page.locator(LEGEND).all(), *page.locator(".st-key-curves_quantities button").all()):
         left, right, *_ = place.evaluate_all(BOXES)[0]
         assert left >= 0 and right <= width
