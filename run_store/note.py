@@ -14,11 +14,20 @@ MOST_NAME, MOST_TEXT = 100, 2000  # characters
 
 @dataclass(frozen=True)
 class RunNote:
-    """A name that is shown instead of the folder's, a text, and whether the run is left out of lists."""
+    """A name that is shown instead of the folder's, a text, and whether the run is left out of lists.
+
+    hidden: out of charts and pickers, but not out of the table of runs. archived: out of that too, until asked for.
+    """
 
     name: str = ""
     text: str = ""
     hidden: bool = False
+    archived: bool = False
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether it stands in no list but the table of runs, if there."""
+        return self.hidden or self.archived
 
 
 def parse_note(text: bytes) -> RunNote:
@@ -29,8 +38,8 @@ def parse_note(text: bytes) -> RunNote:
         f"{note.name}{note.text}".encode()  # which half a character of an escape is not
     except (ValueError, TypeError, RecursionError) as error:
         raise FileError("is not valid JSON") from error
-    if [type(value) for value in asdict(note).values()] != [str, str, bool]:
-        raise FileError("does not hold a name, a text and whether the run is hidden")
+    if [type(value) for value in asdict(note).values()] != [str, str, bool, bool]:
+        raise FileError("does not hold a name, a text, and whether the run is hidden or archived")
     if len(note.name) > MOST_NAME or len(note.text) > MOST_TEXT:
         raise FileError(f"holds a name of more than {MOST_NAME} characters, or a text of more than {MOST_TEXT:,}")
     return note

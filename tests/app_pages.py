@@ -57,6 +57,27 @@ def charts_of(app):
     return held["charts"] if held else []
 
 
+def table_of(app):
+    """The table of runs as the browser gets it; an empty one where the page has none."""
+    for element in app.get("bidi_component"):
+        if "run_rows" in element.proto.component_name:
+            return json.loads(element.proto.json or element.proto.mixed.json)
+    return {"rows": [], "columns": []}
+
+
+def rows_of(app):
+    """Its rows: name → row as the browser gets it, with its `figures` by column."""
+    data = table_of(app)
+    columns = [column["id"] for column in data["columns"]]
+    return {row["name"]: row | {"figures": dict(zip(columns[2:], row["cells"], strict=True))} for row in data["rows"]}
+
+
+def text_of_rows(app):
+    """All that the table of runs says."""
+    rows = rows_of(app).values()
+    return "\n".join("\n".join([row["title"], row["words"], *row["notes"], *row["cells"]]) for row in rows)
+
+
 def await_end(key):
     """Wait until the process of this key has ended."""
     while processes.is_running(key):

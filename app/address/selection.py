@@ -24,6 +24,7 @@ from sightline.app.address.parameters import (
 )
 from sightline.app.elements.learning_curves import QUANTITIES
 from sightline.app.maps.settings import CELLS, COLOURS, SCALES, SIGNS
+from sightline.app.runs.run_order import RUN_ORDERS
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.measures import MEASURES
 from sightline.run_store.comparison import Change
@@ -46,6 +47,7 @@ class Selection:
     quantities: tuple[str, ...] = many("chart", QUANTITIES, ("loss", "accuracy"))  # its charts
     smoothing: int = number("smoothing", range(100), 0)  # weight of the past, percent
     logarithmic: bool = switch("axis", "log")
+    runs_order: str | None = one("sort", RUN_ORDERS)  # of their table; None: the newest first, experiments together
     label: str | None = one("true", lambda known: known.classes, narrows=True)
     predicted: str | None = one("predicted", lambda known: known.classes, narrows=True)
     outcome: Outcome = word("show", get_args(Outcome), narrows=True)

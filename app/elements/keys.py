@@ -20,6 +20,7 @@ KEYS = (
     Key("↑ ↓", "a chart of Curves", "go from run to run"),
     Key("Enter", "a chart of Curves", "open the run's mistakes after that epoch, or choose the run"),
     Key("← → ↑ ↓ Home End", "a gallery", "go from image to image"),
+    Key("↑ ↓", "the table of runs", "go to the same button of the next run"),
     Key("Enter", "a gallery", "open the image in Layers"),
     Key("← → ↑ ↓ Home End", "the confusion matrix", "go from cell to cell, and to the names of classes"),
     Key("Enter", "the confusion matrix", "filter by the classes of the cell or the name"),

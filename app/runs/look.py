@@ -59,18 +59,20 @@ class Listing:
         return {name: title if shared[title] == 1 else f"{title} ({name})" for name, title in called.items()}
 
     @cached_property
-    def told(self) -> tuple[tuple[str, str, State], ...]:
+    def told(self) -> tuple[tuple[str, str, State, bool], ...]:
         """What the top of every page tells of them."""
-        return tuple((self.titles[listed.name], listed.name, listed.state) for listed in self.runs)
+        return tuple(
+            (self.titles[listed.name], listed.name, listed.state, listed.note.is_left_out) for listed in self.runs
+        )
 
     @cached_property
     def shown(self) -> tuple[Listed, ...]:
-        """The runs that people have not hidden."""
-        return tuple(listed for listed in self.runs if not listed.note.hidden)
+        """The runs that people have neither hidden nor archived."""
+        return tuple(listed for listed in self.runs if not listed.note.is_left_out)
 
     @cached_property
     def complete(self) -> Mapping[str, tuple[str, ...]]:
-        """The names of the complete runs that are not hidden, by test split."""
+        """The names of the complete runs that are not left out, by test split."""
         found: dict[str, tuple[str, ...]] = {}
         for listed in self.shown:
             if listed.state == "complete":
@@ -84,6 +86,7 @@ class Look:
     def __init__(self, root: Path):
         self.finder = RunFinder(root)
         self.listing = Listing(())
+        self.expected: set[str] = set()  # runs that have changed, as somebody knows who changed them
         self._folders: tuple[RunFolder, ...] = ()
         self._turn = 0
 
@@ -111,7 +114,12 @@ class Look:
         runs = self.listing.runs
         turns = len(runs) // LOOKED_AT + 1
         self._turn = (self._turn + 1) % turns
-        return [one.name for place, one in enumerate(runs) if place % turns == self._turn or not _is_final(one.state)]
+        expected, self.expected = self.expected, set()
+        return [
+            one.name
+            for place, one in enumerate(runs)
+            if place % turns == self._turn or not _is_final(one.state) or one.name in expected
+        ]
 
 
 def _listed(folder: RunFolder, known: Listed | None) -> Listed:

@@ -45,6 +45,12 @@ def look_again() -> None:
         look()
 
 
+def expect_change(name: str) -> None:
+    """Have the next look read this run anew, whose files have just been written: it looks at most runs in turn."""
+    if found := _looks.get(runs_root()):
+        found.expected.add(name)
+
+
 def listing() -> Listing:
     """Return all runs, as this script run has seen them."""
     seen: Listing | None = st.session_state.get(_SEEN) if get_script_run_ctx(suppress_warning=True) else None
@@ -102,11 +108,11 @@ def title(run: Run) -> str:
 
 
 def listed_runs(*chosen: str | None) -> Sequence[Listed]:
-    """Return the runs, newest first, without those that people have hidden, unless they are chosen."""
+    """Return the runs, newest first, without those that people have hidden or archived, unless they are chosen."""
     found = listing()
     if len(found.shown) == len(found.runs):
         return found.runs
-    return [listed for listed in found.runs if not listed.note.hidden or listed.name in chosen]
+    return [listed for listed in found.runs if not listed.note.is_left_out or listed.name in chosen]
 
 
 def newest_comparable(run: Run) -> str | None:
@@ -144,7 +150,7 @@ def facts(name: str) -> RunFacts | None:
 
 
 def default_run() -> str | None:
-    """Return the newest complete run with images, else complete, else any; a hidden one where there is no other."""
+    """Return the newest complete run with images, else complete, else any; one left out where there is no other."""
     candidates = listing().shown or listing().runs
     complete = [listed for listed in candidates if listed.state == "complete"]
     found = [*(listed for listed in complete if listed.split), *complete, *candidates]

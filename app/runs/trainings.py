@@ -12,6 +12,7 @@ from sightline.app.elements.stop import draw_stop
 from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import NotPermitted, check_training, is_read_only
 from sightline.app.runs import demo, loaders, processes
+from sightline.app.runs.folder import runs_root
 from sightline.image_data import DataError
 from sightline.image_data.sources import dataset_help
 from sightline.run_store.names import check_folder_name
@@ -80,7 +81,7 @@ def draw_new(root: Path) -> None:
         return
     place = draw_popover("Train", _NEW, icon=":material/add:", type="tertiary", width=90)
     if not place.open:
-        st.session_state.pop(_PROBLEM, None)
+        forget_problem()
         return
     from sightline.model_zoo import MODELS  # imports torch
 
@@ -89,19 +90,35 @@ def draw_new(root: Path) -> None:
         dataset = left.text_input("Images", "planted-shapes", help=dataset_help())
         model = right.selectbox("Model", list(MODELS), index=list(MODELS).index(_MODEL))
         epochs = left.number_input("Epochs", 1, value=10)
-        free = next(name for name in map("training-{}".format, count(1)) if not _is_taken(root / name))
-        name = right.text_input("Name of the run", free, max_chars=MOST_NAME).strip()
+        name = right.text_input("Name of the run", free_name(root, "training-{}"), max_chars=MOST_NAME).strip()
         st.caption("Other settings: `sightline train --help`. It ends with this server, and can be resumed.")
-        answer = st.empty()
-        if st.form_submit_button("Start", type="primary"):
-            recipe = {"dataset": dataset.strip(), "model": model, "epochs": int(epochs)}
-            st.session_state[_PROBLEM] = _name_problem(root, name) or why_not(recipe)
-            if not st.session_state[_PROBLEM]:
-                _start(root / name, recipe)
-                close_popover(_NEW)
-                st.rerun()
-        if problem := st.session_state.get(_PROBLEM):  # until it is sent again: all is drawn every few seconds
-            answer.error(escape_markdown(problem))
+        if draw_start(name, {"dataset": dataset.strip(), "model": model, "epochs": int(epochs)}):
+            close_popover(_NEW)
+            st.rerun()
+
+
+def draw_start(name: str, recipe: Mapping[str, Any]) -> bool:
+    """Draw the button of a form that starts a training under a name, and why it could not; tell whether it did."""
+    answer, root = st.empty(), runs_root()
+    if st.form_submit_button("Start", type="primary"):
+        st.session_state[_PROBLEM] = _name_problem(root, name) or why_not(recipe)
+        if not st.session_state[_PROBLEM]:
+            _start(root / name, recipe)
+            return True
+    if problem := st.session_state.get(_PROBLEM):  # until it is sent again: all is drawn every few seconds
+        answer.error(escape_markdown(problem))
+    return False
+
+
+def forget_problem() -> None:
+    """Forget why the last form could not be started: another one is opened."""
+    st.session_state.pop(_PROBLEM, None)
+
+
+def free_name(root: Path, pattern: str, start: int = 1) -> str:
+    """Return the first name that no run has. pattern: “training-{}”, with a place for a number from `start` on."""
+    before, _, after = pattern.rpartition("{}")
+    return next(name for name in (f"{before}{n}{after}" for n in count(start)) if not _is_taken(root / name))
 
 
 def _name_problem(root: Path, name: str) -> str:

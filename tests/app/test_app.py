@@ -20,7 +20,7 @@ from sightline.app.runs.demo import train_demo
 from sightline.run_store.predictions_file import predictions_table
 from sightline.run_store.record import RunRecord
 from sightline.run_store.writer import RunWriter
-from tests.app_pages import charts_of, end_processes, open_page
+from tests.app_pages import charts_of, end_processes, open_page, rows_of, table_of, text_of_rows
 from tests.fabricated import ROOT
 
 NAMES = ("cat", "dog", "owl")
@@ -92,7 +92,7 @@ def html_of(app):
 
 def text_of(app):
     """All that the page says, as Markdown or HTML source."""
-    return markdown_of(app) + "\n" + html_of(app)
+    return "\n".join((markdown_of(app), html_of(app), text_of_rows(app)))
 
 
 def address_of(app):
@@ -234,10 +234,18 @@ def test_the_table_of_runs_has_a_column_for_each_setting_that_differs(runs):
     common = {"epochs": 4, "momentum": 0.9, "run": "anything"}
     for name, recipe in {"one": {"learning_rate": 0.05, "flip": True}, "two": {"learning_rate": 0.1}}.items():
         begin(runs / name, recipe=common | recipe | {"run": name}).__exit__()
-    rows = re.findall(r"<tr>(.*?)</tr>", html_of(open_view("curves")))
-    cells = [re.findall(r"<t[hd][^>]*>(?:<[^>]*>)*([^<]*)", row) for row in rows]
-    assert cells[0][-2:] == ["learning rate", "flip"]
-    assert sorted(row[-2:] for row in cells[1:]) == [["0.05", "yes"], ["0.1", "–"]]
+    figures = [row["figures"] for row in rows_of(open_view("curves")).values()]
+    assert [list(row)[-2:] for row in figures] == 2 * [["learning_rate", "flip"]]
+    assert sorted(list(row.values())[-2:] for row in figures) == [["0.05", "yes"], ["0.1", "–"]]
+
+
+def test_no_two_columns_of_the_table_of_runs_have_one_name(runs):
+    """Runs of unlike lengths, and of a stranger who calls settings as our columns are called."""
+    for number in (2, 3):
+        recipe = dict.fromkeys(("epochs", "planned_epochs", "time", "test accuracy", "best"), number)
+        begin(runs / f"run {number}", epochs=1, recipe=recipe).__exit__()
+    words = [column["words"] for column in table_of(open_view("curves"))["columns"]]
+    assert len(words) == len(set(words)) and words[:3] == ["run", "state", "test accuracy"]
 
 
 def full_size_of(app):
@@ -325,7 +333,7 @@ def test_a_torn_last_line_of_metrics_is_left_out(runs, complete_run):
     shutil.copytree(complete_run, runs / "run")
     with open(runs / "run" / "metrics.csv", "a") as stream:
         stream.write("5,0.1,0.9")
-    assert "<td>4</td>" in text_of(open_view("curves"))
+    assert rows_of(open_view("curves"))["run"]["figures"]["epochs"] == "4"
 
 
 def test_other_runs_are_shown_beside_a_damaged_one(runs, complete_run):

@@ -11,9 +11,10 @@ from sightline.run_store.writer import RunWriter
 from sightline.training.foreign.imported_log import record_log
 from sightline.training.new_run import describe_curves
 from tests.app.test_app import begin, complete, open_view, text_of
-from tests.app_pages import charts_of
+from tests.app_pages import charts_of, rows_of
 
 TIMM = "epoch,train_loss,eval_loss,eval_top1\n0,2,2.5,30\n1,1.5,,\n2,1,1.5,50\n"
+COLUMNS = ["accuracy", "best", "gap", "epochs", "date", "time", "parameters", "model", "data"]
 LOSSES = "epoch,loss\n1,2\n2,1\n"
 
 
@@ -39,7 +40,7 @@ def said_by(app):
 
 
 def row_of(app, name):
-    return next(row for row in said_by(app).split("<tr>") if f"</span>{name}" in row)
+    return rows_of(app)[name]
 
 
 def test_a_run_of_curves_alone_is_drawn_and_its_row_has_a_dash_for_all_that_nobody_knows(record):
@@ -47,13 +48,14 @@ def test_a_run_of_curves_alone_is_drawn_and_its_row_has_a_dash_for_all_that_nobo
     app = open_view("curves")
     assert len(charts_of(app)) == 2
     row = row_of(app, "bird")
-    cells = "<td>50.0 %</td><td>50.0 % (3)</td><td>–</td><td>3</td><td>–</td><td>–</td><td>–</td><td>–</td>"
-    assert cells in row and ">complete<" in row and "log: bird.csv" in row
+    assert list(row["figures"]) == COLUMNS
+    assert row["cells"][:4] == ["50.0 %", "50.0 % (3)", "–", "3"] and row["cells"][5:] == ["–", "–", "–", "–"]
+    assert row["words"] == "complete" and row["notes"] == ["log: bird.csv"]
 
 
 def test_the_row_says_what_the_run_and_its_images_are_called(record):
     record("bird", TIMM, model="my net", dataset="my photos")
-    assert "<td>my net</td><td>my photos</td>" in row_of(open_view("curves"), "bird")
+    assert row_of(open_view("curves"), "bird")["cells"][-2:] == ["my net", "my photos"]
 
 
 def test_what_no_shown_run_has_is_named_and_not_drawn(record):
@@ -137,22 +139,22 @@ def test_a_model_with_a_log_beside_it_has_its_curves_and_the_accuracy_of_its_pre
     app = open_view("curves")
     row = row_of(app, "photos")
     assert charts_of(app) and "no training recorded" not in said_by(app)
-    assert "<td>80.0 %</td><td>50.0 % (2)</td><td>–</td><td>2</td><td>–</td>" in row  # of 60 images 48 are right
-    assert "weights: net.pt, log: log.csv" in row
+    assert row["cells"][:4] == ["80.0 %", "50.0 % (2)", "–", "2"]  # of 60 images 48 are right
+    assert row["figures"]["time"] == "–"
+    assert row["notes"] == ["weights: net.pt, log: log.csv"]
 
 
 def test_settings_are_compared_among_the_trainings_that_were_run_here(runs, record):
     record("bird", TIMM)
     complete(runs / "one", recipe={"epochs": 4, "seed": 0})
     complete(runs / "two", recipe={"epochs": 4, "seed": 1})
-    head = said_by(open_view("curves")).split("<thead>")[1].split("</thead>")[0]
-    assert "<th scope='col'>seed</th>" in head and "log" not in head
+    assert list(row_of(open_view("curves"), "one")["figures"]) == [*COLUMNS, "seed"]
 
 
 def test_a_run_that_is_being_recorded_is_followed(runs):
     with RunWriter.create(runs / "mine", describe_curves({})) as writer:
         assert "no epoch has ended yet" in said_by(open_view("curves"))
         writer.append_metrics({"epoch": 1, "train_loss": 1.0})
-        assert charts_of(open_view("curves")) and ">training<" in row_of(open_view("curves"), "mine")
+        assert charts_of(open_view("curves")) and row_of(open_view("curves"), "mine")["words"] == "training"
         writer.describe(replace(writer.record, state="complete"))
-    assert ">complete<" in row_of(open_view("curves"), "mine")
+    assert row_of(open_view("curves"), "mine")["words"] == "complete"

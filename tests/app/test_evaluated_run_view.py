@@ -4,7 +4,7 @@ import pytest
 
 from sightline.run_store.metrics import METRICS_COLUMNS
 from tests.app.test_app import begin, complete, open_view, text_of
-from tests.app_pages import charts_of
+from tests.app_pages import charts_of, rows_of
 
 RECIPE = {"weights": "resnet.pt", "dataset": "folder:photos"}
 
@@ -27,7 +27,9 @@ def test_an_evaluated_run_says_that_no_training_was_recorded(evaluated_run):
     said = text_of(app).replace("\\", "")  # which escapes Markdown
     assert not charts_of(app) and "no epoch has ended" not in said
     assert said.count("evaluated only, no training recorded: there are no curves.") == 2  # for the charts, in the table
-    assert "<td>80.0 %</td><td>–</td><td>–</td><td>–</td><td>–</td>" in said  # 48 of 60; no epochs, no time
+    figures = rows_of(app)["photos"]["figures"]
+    assert figures["accuracy"] == "80.0 %"  # 48 of 60
+    assert {figures[name] for name in ("best", "gap", "epochs", "time")} == {"–"}
 
 
 def test_its_neighbours_keep_their_curves(runs, evaluated_run):

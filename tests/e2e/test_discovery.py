@@ -17,7 +17,7 @@ def test_five_clicks_from_an_empty_page_to_what_the_shortcut_run_looks_at(page, 
     with serve(LAUNCHER, tmp_path) as address:
         open_address(page, address, ".st-key-train_demo")
         page.get_by_role("button", name="Train the demo").click()  # 1
-        await_count(page.locator(".run-table .state.complete"), 2, TRAINING)
+        await_count(page.locator(".st-key-runs_table .pill.complete"), 2, TRAINING)
         link_to(page, "Compare").click()  # 2
         await_maps(page, 2)
         a, b = (page.locator(".map-grid figure > b").nth(place).inner_text() for place in (0, 1))

@@ -14,7 +14,8 @@ from sightline.app.runs import run_list
 from sightline.app.views.curves.cards import draw_cards
 from sightline.app.views.curves.charts import draw_charts
 from sightline.app.views.curves.clicks import follow_click, opened_epochs
-from sightline.app.views.curves.run_table import RunRow, draw_runs, read_progress
+from sightline.app.views.curves.run_panel import draw_runs
+from sightline.app.views.curves.run_table import RunRow, read_progress
 from sightline.app.views.curves.settings import curve_options, draw_curve_settings, shown_names
 from sightline.run_store.record import RunError
 
@@ -82,7 +83,7 @@ def draw(before: Any) -> None:
         except RunError as error:  # damaged since it was read a moment ago
             st.warning(escape_markdown(str(error)))
     with st.container(key="panel_runs", border=True):
-        draw_runs(progress, set(listed), run_list.find_run(selection.run))
+        draw_runs(progress, selection)
 
 
 def page_state(selection: Selection) -> Any:

@@ -10,7 +10,7 @@ from sightline.run_store.files import is_locked
 from sightline.run_store.note import RunNote, write_note
 from sightline.run_store.run import Run
 from sightline.run_store.writer import RunWriter
-from tests.app_pages import checked, edit_record, open_page
+from tests.app_pages import checked, edit_record, open_page, rows_of, table_of
 
 MANY = 8
 
@@ -89,12 +89,12 @@ def test_a_nested_run_is_chosen_by_its_path_and_its_thumbnails_have_an_address(r
     assert "/app/static/thumb/exp%201%2Fseed0/" in (gallery.json or gallery.mixed.json)
 
 
-def test_the_table_shows_the_newest_runs_and_the_chosen_one_and_says_so(runs, monkeypatch):
-    monkeypatch.setattr("sightline.app.views.curves.run_table.MOST_ROWS", 3)
+def test_the_table_shows_the_first_runs_of_its_order_and_the_chosen_one_and_can_show_more(runs, monkeypatch):
+    monkeypatch.setattr("sightline.app.views.curves.run_panel.MOST_ROWS", 3)
     app = open_page("curves", run="run-1", runs=["run-0"])
-    table = next(one.proto.body for one in app.get("html") if "class='run-table'" in one.proto.body)
-    assert [f"run-{number}" for number in range(MANY) if f"run-{number}<" in table] == [
-        "run-0", "run-1", "run-5", "run-6", "run-7",
-    ]  # fmt: skip
-    assert "The 3 newest of 8 runs" in app.caption[-1].value
-    assert checked(app.run())
+    assert list(rows_of(app)) == ["run-7", "run-6", "run-5", "run-1"]
+    assert table_of(app)["foot"] == "4 of 8 runs" and table_of(app)["more"] == "Show 3 more"
+    app.session_state["runs_table_rows"] = 6
+    assert list(rows_of(checked(app.run()))) == ["run-7", "run-6", "run-5", "run-4", "run-3", "run-2", "run-1"]
+    app = open_page("curves", run="run-1", sort="run")
+    assert list(rows_of(app)) == ["run-0", "run-1", "run-2"] and table_of(app)["order"] == "run"

@@ -10,7 +10,7 @@ import pytest
 
 from sightline.app.permissions import NotPermitted
 from sightline.app.runs import demo, loaders, notes, processes, trainings
-from sightline.app.views.curves import run_table
+from sightline.app.views.curves import run_panel, run_table
 from sightline.run_store import files
 from sightline.run_store.note import RunNote
 from sightline.run_store.run import Run
@@ -18,7 +18,7 @@ from sightline.run_store.training_options import OPTIONS
 from sightline.run_store.writer import RunWriter
 from sightline.training.recipe import RECIPES, TrainConfig
 from sightline.training.train import parse
-from tests.app_pages import await_end, charts_of, checked, edit_record, end_processes, open_page
+from tests.app_pages import await_end, charts_of, checked, edit_record, end_processes, open_page, rows_of
 
 
 @pytest.fixture
@@ -51,10 +51,20 @@ def keys(app):
     return {button.key for button in app.button}
 
 
+def control_of(name):
+    """What the row of a run offers to do about its training."""
+    return rows_of(open_page())[name]["control"]
+
+
 def form(app, **values):
-    """Open the form that starts a training, fill it in by the labels of its fields, and send it."""
+    """Open the form that starts a training, fill it in, and send it."""
     app.session_state["training_new"] = True
     app.run()
+    return send(app, **values)
+
+
+def send(app, **values):
+    """Fill in the form that is open, by the labels of its fields, and send it."""
     fields = {field.label: field for field in (*app.text_input, *app.selectbox, *app.number_input)}
     for label, value in values.items():
         fields[label.replace("_", " ")].set_value(value)
@@ -99,15 +109,13 @@ def test_a_recipe_that_keeps_too_many_weights_is_not_trained_here(kept):
 
 
 def test_an_interrupted_training_is_really_resumed_to_its_end(interrupted, tiny_run):
-    app = open_page(run="stopped")
-    assert "training_stop" not in keys(app)
-    app.button(key="training_resume").click().run()
+    assert control_of("stopped") == "resume" and run_panel.act("resume", interrupted) == ""
     await_end(("training", interrupted.path))
     assert not processes.failure(("training", interrupted.path))
     run = Run(interrupted.path)
     assert run.state == run.record.state == "complete"
     assert run.predictions().table.equals(Run(tiny_run).predictions().table)
-    assert not {"training_stop", "training_resume"} & keys(open_page(run="stopped"))
+    assert control_of("stopped") == ""
 
 
 def test_the_page_of_an_interrupted_run_offers_to_resume_it(interrupted, calls):
@@ -120,15 +128,14 @@ def test_the_page_of_an_interrupted_run_offers_to_resume_it(interrupted, calls):
 
 def test_a_running_training_of_the_page_can_be_stopped_and_that_is_no_failure(interrupted, calls, monkeypatch):
     monkeypatch.setattr(processes, "is_running", lambda key: key == ("training", interrupted.path))
-    app = open_page(run="stopped")
-    assert "training_resume" not in keys(app)
-    app.button(key="training_stop").click().run()
+    assert control_of("stopped") == "stop" and run_panel.act("stop", interrupted) == ""
     assert calls == [(("training", interrupted.path),)]
 
 
 def test_a_training_that_was_told_to_stop_says_so_at_once(interrupted, monkeypatch):
     monkeypatch.setattr(processes, "is_running", lambda key: key == ("training", interrupted.path))
     monkeypatch.setattr(processes, "is_stopping", lambda key: key == ("training", interrupted.path))
+    assert control_of("stopped") == "stopping"
     button = open_page("mistakes", run="stopped").button(key="training_stop")
     assert button.label == "Stopping …" and button.disabled
 
@@ -237,10 +244,10 @@ def test_more_epochs_than_a_page_trains_are_refused_in_a_sentence(interrupted, c
 )  # fmt: skip
 def test_the_run_of_a_stranger_that_asks_for_too_much_is_not_resumed_and_says_why(interrupted, calls, recipe):
     edit_record(interrupted.path, recipe=interrupted.record.recipe | recipe)
-    button = open_page(run="stopped").button(key="training_resume")
-    assert button.disabled and any(word in button.help for word in ("below", "epochs", "program"))
-    with pytest.raises(NotPermitted):
-        trainings.resume(Run(interrupted.path))
+    button = open_page("mistakes", run="stopped").button(key="training_resume")
+    row, said = rows_of(open_page(run="stopped"))["stopped"], run_panel.act("resume", Run(interrupted.path))
+    assert button.disabled and row["why_not"] == said
+    assert any(word in said and word in button.help for word in ("below", "epochs", "program"))
     assert not calls
 
 
@@ -251,6 +258,7 @@ def test_a_training_that_waits_says_so_and_can_be_taken_back(interrupted, runs, 
     assert "no run has yet" in form(app, Name_of_the_run="new").error[0].value
     app = open_page("mistakes", run="stopped")
     app.button(key="training_resume").click().run()
+    assert control_of("stopped") == "cancel"
     assert checked(app).button(key="training_stop").label == "Cancel training"
     app.button(key="training_stop").click().run()
     assert "training_resume" in keys(app)
@@ -263,8 +271,9 @@ def test_a_training_that_waits_says_so_and_can_be_taken_back(interrupted, runs, 
 def test_where_visitors_only_look_nothing_is_trained_renamed_or_measured(interrupted, tiny_run, runs, monkeypatch):
     shutil.copytree(tiny_run, runs / "complete")
     monkeypatch.setenv("SIGHTLINE_READ_ONLY", "1")
-    app = open_page(run="stopped", state={"training_new": True, "notes": True, "notes_run": "stopped"})
-    assert len(charts_of(app)) == 2 and not {"training_resume", "training_stop"} & keys(app)
+    app = open_page(run="stopped", state={"training_new": True, "runs_table_form": ("rename", "stopped")})
+    assert len(charts_of(app)) == 2
+    assert [(row["control"], row["menu"]) for row in rows_of(app).values()] == [("", []), ("", [])]
     assert not [button for button in app.button if button.label in ("Start", "Save")] and not app.text_input
     assert "training_resume" not in keys(open_page("mistakes", run="stopped"))
     for view in ("trust", "layers"):
@@ -273,11 +282,10 @@ def test_where_visitors_only_look_nothing_is_trained_renamed_or_measured(interru
         assert any("whoever hosts it can measure" in caption.value for caption in app.caption)
         assert any(code.value.startswith("sightline quality") for code in app.code)
     assert open_page("layers", run="complete").file_uploader  # an upload belongs to its session alone
-    for act in (trainings.resume, trainings.stop):
-        with pytest.raises(NotPermitted):
-            act(interrupted)
+    for does in ("resume", "stop", "cancel", "hide", "archive"):  # whatever the page has offered
+        assert "This server only shows runs" in run_panel.act(does, interrupted)
     with pytest.raises(NotPermitted):
-        notes.save(interrupted.path, RunNote("another name"))
+        notes.save(interrupted, RunNote("another name"))
     assert not (interrupted.path / files.NOTE).exists()
 
 
@@ -298,6 +306,63 @@ def test_a_training_that_fails_says_why_until_it_was_read(interrupted, runs):
     assert app.error[0].value.startswith("lost: Error") and "no\\_such\\_folder" in app.error[0].value
     app.button(key="dismiss_lost").click().run()
     assert not checked(app).error and not open_page().error
+
+
+def open_form(name):
+    return open_page(state={"runs_table_form": ("duplicate", name)})
+
+
+def test_a_run_is_trained_once_more_with_changes_under_a_free_name(interrupted, runs, calls):
+    recipe = asdict(TrainConfig("planted-shapes:honest", "resnet18_narrow", 3, learning_rate=0.04, mix="mixup"))
+    edit_record(interrupted.path, recipe=recipe | {"run": "elsewhere", "precision": "float32", "planned_epochs": 3})
+    edit_record(interrupted.path, dataset="planted-shapes:shortcut")  # which a recipe may misname
+    app = open_form("stopped")
+    assert {field.label: field.value for field in (*app.text_input, *app.number_input)} == {
+        "Images": "planted-shapes:shortcut", "Name of the run": "stopped-2", "Epochs": 3, "Batch size": 128,
+        "Learning rate": 0.04, "Seed": 0, "CPU threads": None, "Image side": None, "Held out": None, "Epochs kept": 0,
+    }  # fmt: skip
+    send(app, Images="planted-shapes", Epochs=5, Batch_size=64, Learning_rate=0.02, Held_out=100, CPU_threads=2)
+    ((key, module, *words),) = calls
+    assert (key, module) == (("training", runs / "stopped-2"), "sightline.training.train")
+    expected = TrainConfig(
+        "planted-shapes", "resnet18_narrow", 5, batch_size=64, learning_rate=0.02, mix="mixup", precision="float32",
+        held_out=100, threads=2, run=runs / "stopped-2",
+    )  # fmt: skip
+    assert parse(words) == expected
+    assert not app.number_input  # the form is closed
+
+
+def test_what_is_duplicated_is_checked_as_any_training_of_the_page(interrupted, runs, calls):
+    for values, says in (
+        ({"Images": "folder:/etc"}, "sightline show --datasets DIR"),
+        ({"Images": "own.py:data"}, "No page reads a data set that is a program"),
+        ({"Name_of_the_run": "stopped"}, "no run has yet"),
+        ({"Name_of_the_run": "a/b"}, "no run has yet"),
+    ):
+        app = send(open_form("stopped"), **values)
+        assert says in app.error[0].value.replace("\\", "") and not calls
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"recipe": {"weights": "somewhere"}}, "This run was trained elsewhere"),
+        ({"network": "graph"}, "This run was trained elsewhere"),
+        ({"recipe": {"without": "list.csv"}}, "trained without some of its training images"),
+        ({"recipe": {"left_out": 7}}, "trained without some of its training images"),
+    ],
+)
+def test_a_run_that_no_page_can_train_once_more_says_why(interrupted, changes, says):
+    edit_record(interrupted.path, **changes)
+    app = open_form("stopped")
+    assert says in app.info[0].value and not app.number_input
+
+
+def test_a_stranger_s_recipe_fills_no_field_with_what_it_cannot_hold(interrupted, calls):
+    odd = {"epochs": "many", "batch_size": 1, "learning_rate": 10**400, "seed": -1, "threads": [2], "held_out": True}
+    edit_record(interrupted.path, recipe=odd)
+    app = open_form("stopped")
+    assert [field.value for field in app.number_input] == [1, 2, 1e-9, 0, None, None, None, 0]
 
 
 @pytest.mark.parametrize(
