@@ -190,9 +190,24 @@ class Predictions:
 
     def word_counts(self, name: str, wanted: Filter) -> np.ndarray:
         """Count the rows that pass with each of `words[name].words`, whichever the filter asks for: int64."""
-        others = tuple(pair for pair in wanted.columns if pair[0] != name)
-        codes = self.words[name].codes[self.passing(replace(wanted, columns=others))]
+        codes = self.words[name].codes[self._passing_but(name, wanted)]
         return np.bincount(codes[codes >= 0], minlength=len(self.words[name].words))
+
+    def histogram(self, name: str, wanted: Filter, edges: np.ndarray) -> np.ndarray:
+        """Count the rows that pass between each two of the edges, whatever the filter asks of this column.
+
+        edges: float B+1, rising, 255 at most. Returns int64 B; the last edge counts as before it, NaN nowhere.
+        """
+        places = self._once(("places", name, edges.tobytes()), lambda: _places(self.column(name), edges))
+        return np.bincount(places[self._passing_but(name, wanted)], minlength=len(edges))[:-1]
+
+    def is_whole(self, name: str) -> bool:
+        """Tell whether all finite numbers of a column are whole."""
+        return bool(self._once(("whole", name), lambda: _are_whole(self.column(name))))
+
+    def _passing_but(self, name: str, wanted: Filter) -> np.ndarray:
+        others = tuple(pair for pair in wanted.columns if pair[0] != name)
+        return self.passing(replace(wanted, columns=others))
 
     def outcome_counts(self, wanted: Filter) -> dict[Outcome, int]:
         """Count the rows that pass with each outcome, whichever the filter asks for."""
@@ -252,6 +267,19 @@ def to_numpy(column: pa.ChunkedArray) -> np.ndarray:
 def _finite_ends(values: np.ndarray) -> np.ndarray:
     finite = values[np.isfinite(values)]
     return np.array([finite.min(), finite.max()]) if len(finite) else finite
+
+
+def _places(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return between which edges each value lies, uint8; the number of the last edge where between none."""
+    places = np.searchsorted(edges, values, side="right") - 1
+    places[values == edges[-1]] -= 1
+    places[~((values >= edges[0]) & (values <= edges[-1]))] = len(edges) - 1
+    return places.astype(np.uint8)
+
+
+def _are_whole(values: np.ndarray) -> np.ndarray:
+    finite = values[np.isfinite(values)]
+    return np.array((finite == np.round(finite)).all())
 
 
 def _encode_words(column: pa.ChunkedArray) -> Words | None:

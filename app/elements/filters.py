@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -13,10 +13,11 @@ from sightline.app.address.url import change_selection, read_selection, write_se
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.matrix import MOST_DRAWN
 from sightline.app.elements.popover import draw_popover
+from sightline.app.elements.range_filter import draw_range
 from sightline.app.elements.spreadsheets import set_as_csv
 from sightline.app.elements.text import after_words, count, counted, escape_markdown
 from sightline.run_store.files import safe_name
-from sightline.run_store.predictions import REQUIRED_COLUMNS, Condition, Filter, Predictions, Range
+from sightline.run_store.predictions import Condition, Filter, Predictions
 
 _OUTCOMES = {"wrong": "Wrong", "right": "Right", "all": "All"}
 
@@ -140,7 +141,7 @@ def _draw_filter_form(predictions: Predictions, wanted: Filter, selection: Selec
     if len(predictions.class_names) <= MOST_DRAWN:  # else they stand in the place of the confusion matrix
         _draw_classes(places, predictions, wanted)
     for number, name in enumerate(predictions.numbers):
-        _draw_range(places[number % 2], name, predictions, selection)
+        draw_range(places[number % 2], name, predictions, wanted, take=partial(_ask, name))
     for number, name in enumerate(predictions.words, len(predictions.numbers)):
         _draw_words(places[number % 2], name, predictions, wanted)
 
@@ -195,55 +196,6 @@ def in_natural_order(words: Sequence[str]) -> list[str]:
     ['9', '10', 'a', 'b']
     """
     return sorted(words, key=lambda word: (not word.isdecimal(), len(word) * word.isdecimal(), word))
-
-
-def _draw_range(place: DeltaGenerator, name: str, predictions: Predictions, selection: Selection) -> None:
-    """Draw a slider over all values of the column; at its ends it asks for nothing, so that no NaN is left out."""
-    known = predictions.ends(name)
-    scale = (0.0, 100.0, 1.0) if name == "confidence" else slider_scale(known)
-    if scale is None or not len(known):
-        return
-    key, unit = f"mistakes_column_{name}", 100 if name == "confidence" else 1
-    low, high, step = scale
-    asked = dict(selection.columns).get(name)
-    ends = (asked.low * unit, asked.high * unit) if isinstance(asked, Range) else (low, high)
-    st.session_state[key] = tuple(min(max(end, low), high) for end in ends)
-
-    def take() -> None:
-        chosen = st.session_state[key]
-        start = chosen[0] / unit if chosen[0] > low else -math.inf
-        end = chosen[1] / unit if chosen[1] < high else math.inf
-        _ask(name, None if math.isinf(start) and math.isinf(end) else Range(start, end))
-
-    place.slider(
-        escape_markdown(name.capitalize() if name in REQUIRED_COLUMNS else name),
-        low,
-        high,
-        step=step,
-        key=key,
-        format="%d %%" if name == "confidence" else "%.4g",
-        on_change=take,
-    )
-
-
-def slider_scale(values: np.ndarray) -> tuple[float, float, float] | None:
-    """Return the ends, moved out to whole steps, and the step: a power of ten, 10 to 100 of them; of whole numbers, 1.
-
-    None where there is nothing to choose, or no number for the span.
-    """
-    finite = values[np.isfinite(values)].astype(np.float64)
-    span = float(finite.max() / 2 - finite.min() / 2) * 2 if len(finite) else 0.0
-    if not 1e-300 < span < math.inf:
-        return None
-    exponent = math.floor(math.log10(span)) - 1
-    if exponent < 0 and (finite == np.round(finite)).all():
-        exponent = 0
-    step = 10.0**exponent
-    low, high = (
-        round(side(end / step) * step, -exponent)
-        for side, end in ((math.floor, finite.min()), (math.ceil, finite.max()))
-    )
-    return low, high, step
 
 
 def _ask(name: str, condition: Condition | None) -> None:

@@ -332,6 +332,22 @@ def test_classes_are_counted_with_every_outcome(six):
     assert six.class_counts("predicted", Filter("wrong", label=0)).tolist() == [0, 1, 0]  # of row 1
 
 
+def test_a_histogram_counts_what_passes_the_other_conditions(foreign, six):
+    # sure        0.9    0.5    0.7    0.8    0.6    0.7
+    edges = np.array([0.45, 0.65, 0.95])
+    sure = Filter("all", columns=(("margin", Range(0.29)), ("confidence", Range(0.85))))  # a margin is half as large
+    assert six.histogram("confidence", Filter("all"), edges).tolist() == [2, 4]
+    assert six.histogram("confidence", sure, edges).tolist() == [1, 4]  # not the image that is 0.5 sure
+    assert six.histogram("confidence", Filter("wrong"), edges).tolist() == [1, 3]
+    assert six.histogram("confidence", Filter("all"), np.array([0.75, 0.85, 2])).tolist() == [1, 1]
+    assert six.histogram("confidence", Filter("all"), np.array([0.25, 0.5])).tolist() == [1]  # the last end is in
+    assert foreign.histogram("angle", Filter("all"), np.array([0.0, 100.0])).sum() == 5  # row 1 has none
+
+
+def test_a_column_is_whole_where_all_its_finite_numbers_are(foreign, six):
+    assert foreign.is_whole("angle") and not six.is_whole("confidence")
+
+
 def test_counts_go_on_following_a_range_that_is_moved(six):
     for low, rows in [(0.75, 1), (0.65, 3), (0.0, 4), (0.75, 1)]:  # wrong are 0.5, 0.7, 0.8 and 0.7 sure
         wanted = Filter(columns=(("confidence", Range(low)),))

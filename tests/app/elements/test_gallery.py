@@ -16,10 +16,11 @@ from starlette.testclient import TestClient
 from sightline.app.address.selection import Selection
 from sightline.app.elements.bars import Bar
 from sightline.app.elements.current_set import current_set
-from sightline.app.elements.filters import chips, headline, slider_scale
+from sightline.app.elements.filters import chips, headline
 from sightline.app.elements.gallery import gallery_items
 from sightline.app.elements.inspector import probability_bars
 from sightline.app.elements.matrix import toggle
+from sightline.app.elements.range_filter import slider_scale
 from sightline.app.elements.spreadsheets import set_as_csv
 from sightline.app.elements.subject import split_image
 from sightline.app.elements.text import count, duration, escape_markdown, percent
