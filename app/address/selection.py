@@ -59,6 +59,7 @@ class Selection:
     behind: bool = switch("behind", "set")  # whether Mistakes shows the training images behind the set in its place
     with_map: bool = switch("map", "shown")  # whether Mistakes shows where the model looked
     map_layer: str | None = one("at")  # where Mistakes and Compare show one map; None: the deepest of `layers`
+    maps_over: bool = switch("tiles", "maps")  # whether stored maps lie over the images of the gallery
     method: str = word("method", METHODS)
     layers: tuple[str, ...] = many("layer")  # the view asks the network which it has
     targets: tuple[str, ...] = many("target", lambda known: known.targets)

@@ -13,6 +13,7 @@ from sightline.run_store.run import Run
 
 Event = Literal["pick", "open", "turn", "fits", "choose"]
 Size = Literal["small", "medium", "large"]
+TAPPED = "sightline:tapped"  # the document's event after a click on a tile, whose `detail` is the tile
 PAGER_HEIGHT = 64  # pixels that the window has to keep free below the tiles
 
 _HTML = '<div class="grid"></div>\n'
@@ -26,11 +27,6 @@ _CSS = """
 }
 .tiles.small { --side: 74px; }
 .tiles.large { --side: 150px; --type: 13px; }
-@media (min-width: 1600px) {
-  .tiles { --side: 124px; --type: 13px; }
-  .tiles.small { --side: 94px; --type: 12px; }
-  .tiles.large { --side: 200px; --type: 15px; }
-}
 @container (max-width: 420px) { .tiles { grid-template-columns: repeat(var(--narrow), minmax(0, 1fr)) !important; } }
 .tile {
   box-sizing: border-box; min-width: 0; padding: 4px 4px 3px; border: 2px solid transparent;
@@ -45,7 +41,7 @@ img {
   border-radius: 4px; background: var(--st-secondary-background-color); overflow: hidden; font-size: 9px;
 }
 .picture { position: relative; }
-.over { position: absolute; inset: 0; height: 100%; opacity: .5; image-rendering: auto; background: none; }
+.over { position: absolute; inset: 0 0 auto; opacity: .5; image-rendering: auto; background: none; }
 .over:not([src]) { display: none; }
 .tile:is(:hover, :focus-visible) .over { opacity: .15; }
 .tile[aria-checked="true"] { background: light-dark(#dcebf2, #22303a); }
@@ -84,7 +80,10 @@ img {
   text-overflow: ellipsis; white-space: nowrap; background: light-dark(#eaf1f4, #22303a);
 }
 :is(.mark, .tag):empty { display: none; }
-@container (max-width: 64px) { .tile :is(.true, .arrow) { display: none; } }
+@container (max-width: 64px) {
+  .tile :is(.true, .arrow) { display: none; }
+  .confidence { position: static; display: block; padding: 0; background: none; }
+}
 .predicted.wrong { color: light-dark(#b5451b, #f0936b); }
 .predicted.right { color: light-dark(#1f7a4d, #6cc79a); }
 """
@@ -244,12 +243,16 @@ export default function (component) {
     grid.watch = new ResizeObserver(() => (grid.isConnected ? tellFits() : grid.watch.disconnect()))
     grid.watch.observe(main)
   }
+  if (main && grid.dataset.size && grid.dataset.size !== data.size) requestAnimationFrame(() => tellFits())
+  grid.dataset.size = data.size
   const tellFits = () => {
     const tile = tiles.firstElementChild?.getBoundingClientRect()
     if (!tile?.height) return
     const room = window.innerHeight - (tile.top + main.scrollTop) - data.below
-    const [picture, style] = [tiles.querySelector(".picture").offsetHeight, getComputedStyle(tiles.firstElementChild)]
-    const row = picture + 2 * parseFloat(style.lineHeight) + ROOM  // two lines, whatever the captions of this page have
+    const [picture, lineHeight] = [tiles.querySelector(".picture"), getComputedStyle(tiles.firstElementChild).lineHeight]
+    const zoom = tile.width / tiles.firstElementChild.offsetWidth  // of a wide screen
+    // Two lines, whatever the captions of this page have.
+    const row = zoom * (picture.offsetHeight + 2 * parseFloat(lineHeight) + ROOM)
     const fits = columnsOf(tiles) * Math.floor(room / row)
     if (fits > 0 && fits !== grid.fits) setStateValue("fits", (grid.fits = fits))
   }
@@ -269,6 +272,7 @@ export default function (component) {
     else {
       grid.anchor = tile.dataset.index
       choose(tile, 0)
+      if (data.below !== null) document.dispatchEvent(new CustomEvent("TAPPED", { detail: tile }))
     }
   }
   grid.onmousedown = (event) => event.shiftKey && event.preventDefault()  // which would mark the captions' text
@@ -312,7 +316,7 @@ export default function (component) {
 }
 """
 
-_COMPONENT = st.components.v2.component("sightline_gallery", html=_HTML, css=_CSS, js=_JS)
+_COMPONENT = st.components.v2.component("sightline_gallery", html=_HTML, css=_CSS, js=_JS.replace("TAPPED", TAPPED))
 
 
 def gallery_items(run: Run, predictions: Predictions, rows: np.ndarray) -> list[dict[str, Any]]:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sightline.app.maps.shared import TARGET, Means, means_of, painted, stamp_of
+from sightline.app.maps.shared import TARGET, Means, means_of, urls_of
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept, read_once
-from sightline.run_store.files import Stamp
 from sightline.run_store.maps import read_maps
 from sightline.run_store.patterns import Patterns
 from sightline.run_store.record import RunError
@@ -30,7 +29,7 @@ def mistakes(run: Run, number: int) -> np.ndarray:
 
 def map_urls(run: Run, found: Patterns, images: Sequence[int]) -> tuple[str, ...]:
     """Return the map of each image as a data URL, "" of one that is not finite; none where no maps are stored."""
-    return _map_urls(run, tuple(images), found.method, found.layer, stamp_of(run, found.method, found.layer))
+    return urls_of(run, images, found.method, found.layer)
 
 
 def problem(run: Run, found: Patterns) -> str:
@@ -40,12 +39,3 @@ def problem(run: Run, found: Patterns) -> str:
     except RunError as error:
         return str(error)
     return "" if maps is not None else "The maps are gone: finding the patterns again writes them."
-
-
-@kept("columns", read_once(64))
-def _map_urls(run: Run, images: tuple[int, ...], method: str, layer: str, stamp: Stamp) -> tuple[str, ...]:
-    try:
-        maps = read_maps(run, method, layer, TARGET, np.array(images, int))
-    except RunError:
-        return ()
-    return () if maps is None else tuple(map(painted, maps))

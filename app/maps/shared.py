@@ -1,5 +1,6 @@
-"""What any set of test images shares, from stored maps: mean image, mean map, what was attended. No Streamlit."""
+"""What is shown of a set of test images from stored maps: each of them; mean image and map, what was attended."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -7,10 +8,12 @@ import numpy as np
 
 from sightline.app.elements.thumbnails import data_url
 from sightline.app.maps.paint import paint, strongest
+from sightline.app.maps.resolve import stored_methods
 from sightline.app.maps.settings import colours_for
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import computed_once, kept, read_once
 from sightline.explain.why.shared import find_shared, usual_colours
+from sightline.run_store.commands import command
 from sightline.run_store.files import Stamp
 from sightline.run_store.maps import maps_stamp, read_maps
 from sightline.run_store.patterns import Attended
@@ -21,6 +24,7 @@ from sightline.run_store.thumbnails import thumbnail
 MOST_AVERAGED = 500  # images of a set, evenly spaced: the mean of more looks the same
 MOST_PIXELS = 2**25  # of them, or of their maps: of images of more than 256 pixels a side fewer are averaged
 TARGET = "predicted"
+USUAL = "gradcam"
 _SIDES = 32, 64  # pixels of a map, at least and at most: the browser enlarges it smoothly
 
 
@@ -43,6 +47,44 @@ def means_of(run: Run, rows: np.ndarray, method: str, layer: str) -> Means:
     stamp = stamp_of(run, method, layer)
     cells = _cells(run, method, layer, stamp)
     return _means(run, _few(run, rows, cells).tobytes(), method, layer, stamp)
+
+
+def shown_kind(run: Run) -> tuple[str, str]:
+    """Return the method and layer of the maps that are shown of sets: stored ones, at the deepest layer."""
+    stored = stored_methods(run)
+    method = USUAL if USUAL in stored or not stored else next(iter(stored))
+    return method, (stored.get(method) or run.record.layers)[-1]
+
+
+def without_maps(run: Run, problem: str = "") -> str:
+    """Say in plain text why no maps of a set are shown, and how there would be some. problem: with those stored."""
+    if run.epoch is not None:
+        return "Maps are stored of the last epoch only."
+    how = f"“Find patterns” in Patterns stores them, and so does: {command('precompute', '--run', run.path)}"
+    return problem or f"No maps are stored. {how if run.has_network else ''}".strip()
+
+
+def urls_of(run: Run, images: Sequence[int], method: str, layer: str) -> tuple[str, ...]:
+    """Return the stored map of each image as a data URL, "" of one that is not finite; none where none are stored."""
+    return _urls(run, tuple(images), method, layer, stamp_of(run, method, layer))
+
+
+def maps_problem(run: Run, method: str, layer: str) -> str:
+    """Say why stored maps cannot be read; nothing where they can, or where there are none."""
+    try:
+        read_maps(run, method, layer, TARGET, [0])
+    except RunError as error:
+        return str(error)
+    return ""
+
+
+@kept("maps", read_once(64))
+def _urls(run: Run, images: tuple[int, ...], method: str, layer: str, stamp: Stamp) -> tuple[str, ...]:
+    try:
+        maps = read_maps(run, method, layer, TARGET, np.array(images, int))
+    except RunError:
+        return ()
+    return () if maps is None else tuple(map(painted, maps))
 
 
 def _few(run: Run, rows: np.ndarray, cells: int = 0) -> np.ndarray:

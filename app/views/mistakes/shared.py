@@ -8,14 +8,10 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.elements.attended import attended_html
 from sightline.app.elements.text import count
-from sightline.app.maps.resolve import stored_methods
-from sightline.app.maps.shared import Means, means_of
+from sightline.app.maps.shared import Means, means_of, shown_kind, without_maps
 from sightline.app.maps.support import map_words
-from sightline.run_store.commands import command
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
-
-USUAL = "gradcam"
 
 
 def draw_shared(run: Run, predictions: Predictions, rows: np.ndarray, selection: Selection) -> None:
@@ -24,26 +20,10 @@ def draw_shared(run: Run, predictions: Predictions, rows: np.ndarray, selection:
     is_asked = any(predictions.has(name, asked) for name, asked in selection.columns)
     if not (selection.label or selection.predicted or is_asked) or not 1 < len(rows) < images:
         return
-    method, layer = _kind(run)
+    method, layer = shown_kind(run)
     of_set, of_all = (means_of(run, some, method, layer) for some in (rows, np.arange(images)))
-    st.html(shared_html(of_set, of_all, len(rows), map_words(method, layer), without_maps(run, of_set)))
-
-
-def _kind(run: Run) -> tuple[str, str]:
-    """Return the method and layer of the maps that are shown: stored ones, at the deepest layer."""
-    stored = stored_methods(run)
-    method = USUAL if USUAL in stored or not stored else next(iter(stored))
-    return method, (stored.get(method) or run.record.layers)[-1]
-
-
-def without_maps(run: Run, means: Means) -> str:
-    """Say why there is no mean map, and how there would be one, in plain text; nothing where there is one."""
-    if means.attended is not None:
-        return ""
-    if run.epoch is not None:
-        return "Maps are stored of the last epoch only."
-    how = f"“Find patterns” in Patterns stores them, and so does: {command('precompute', '--run', run.path)}"
-    return means.problem or f"No maps are stored. {how if run.has_network else ''}".strip()
+    without = without_maps(run, of_set.problem) if of_set.attended is None else ""
+    st.html(shared_html(of_set, of_all, len(rows), map_words(method, layer), without))
 
 
 def shared_html(of_set: Means, of_all: Means, images: int, kind: str, without: str) -> str:
