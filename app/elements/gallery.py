@@ -249,7 +249,8 @@ export default function (component) {
     const tile = tiles.firstElementChild?.getBoundingClientRect()
     if (!tile?.height) return
     const room = window.innerHeight - (tile.top + main.scrollTop) - data.below
-    const [picture, lineHeight] = [tiles.querySelector(".picture"), getComputedStyle(tiles.firstElementChild).lineHeight]
+    const picture = tiles.querySelector(".picture")
+    const lineHeight = getComputedStyle(tiles.firstElementChild).lineHeight
     const zoom = tile.width / tiles.firstElementChild.offsetWidth  // of a wide screen
     // Two lines, whatever the captions of this page have.
     const row = zoom * (picture.offsetHeight + 2 * parseFloat(lineHeight) + ROOM)

@@ -84,3 +84,34 @@ def test_images_are_chosen_by_mouse_and_keys_over_pages_and_tagged(page, address
     lines = download.value.path().read_text().splitlines()
     assert lines[0].startswith("index,label,predicted") and [line.split(",")[0] for line in lines[1:]] == ["25"]
     assert "image" in query_of(page)
+
+
+def test_on_a_phone_a_tapped_tile_opens_the_inspector_over_the_page(page, address):
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_address(page, f"{address}/mistakes?order=test-order", TILE)
+    panel, close = page.locator(".st-key-panel_inspector"), page.get_by_role("button", name="Close ✕")
+    assert panel.get_attribute("role") is None and not close.is_visible()
+    page.locator(TILE).nth(4).click()
+    await_text(page, "Image 4")
+    sheet = page.get_by_role("dialog", name="The chosen image")
+    box = sheet.bounding_box()
+    assert (box["x"], box["width"], box["y"] + box["height"]) == (0, 390, 844) and box["y"] < 60
+    page.keyboard.press("Shift+Tab")  # the focus was on the button, and does not leave the sheet
+    assert panel.evaluate("(panel) => panel.contains(document.activeElement)")
+    page.get_by_role("button", name="Next image").click()
+    await_text(page, "Image 5")
+    close.click()
+    await_count(sheet, 0)
+    assert page.locator(TILE).nth(4).evaluate("(tile) => tile === tile.getRootNode().activeElement")
+    page.locator(TILE).nth(4).click()
+    sheet.wait_for()
+    page.keyboard.press("Escape")
+    await_count(sheet, 0)
+
+
+def test_on_a_wide_screen_no_tile_opens_a_sheet(page, address):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    open_address(page, f"{address}/mistakes?order=test-order", TILE)
+    page.locator(TILE).nth(4).click()
+    await_text(page, "Image 4")
+    assert page.get_by_role("dialog").count() == 0 and not page.get_by_role("button", name="Close ✕").is_visible()

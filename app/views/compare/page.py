@@ -15,6 +15,7 @@ from sightline.app.elements.image_set import draw_image_set, page_size
 from sightline.app.elements.inspector import draw_title
 from sightline.app.elements.matrix import MOST_DRAWN, difference_cells, draw_matrix, draw_pairs, take_pair
 from sightline.app.elements.run_label import run_label
+from sightline.app.elements.sheet import draw_sheet
 from sightline.app.elements.shell import draw_missing, draw_run, with_second_run
 from sightline.app.elements.spreadsheets import both_as_csv
 from sightline.app.elements.text import count, counted, escape_markdown
@@ -106,6 +107,7 @@ def _draw_differences(a: Run, b: Run, comparison: Comparison, selection: Selecti
     with middle, st.container(key="panel_set", border=True, gap="small"):
         _draw_set(a, b, comparison, current, selection)
     with right, st.container(key="panel_inspector", border=True, gap="small"):
+        draw_sheet()
         if current.image is None:
             st.caption("No image is chosen.")
             return

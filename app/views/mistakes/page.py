@@ -11,6 +11,7 @@ from sightline.app.elements.filters import draw_filters, draw_headline, explain_
 from sightline.app.elements.gallery import gallery_items
 from sightline.app.elements.image_set import draw_image_set, page_size
 from sightline.app.elements.inspector import draw_inspector
+from sightline.app.elements.sheet import draw_sheet
 from sightline.app.elements.shell import draw_run
 from sightline.app.maps.pinned import draw_pinned_guess
 from sightline.app.maps.predicted import draw_picture
@@ -46,6 +47,7 @@ def draw(run: Run, selection: Selection) -> None:
         else:
             _draw_set(run, predictions, current, selection)
     with right, st.container(key="panel_inspector", border=True, gap="small"):
+        draw_sheet()
         draw_inspector(run, predictions, current, picture=lambda subject: draw_picture(run, subject, selection))
         if current.image is not None:
             draw_pinned_guess(run, current.image, selection)
