@@ -82,6 +82,7 @@ Reading = Literal[
     "predictions",
     "columns",
     "images",
+    "masks",
     "features",
     "note",
     "tags",
@@ -99,6 +100,7 @@ DEPENDS_ON: dict[Reading, tuple[str, ...]] = {
     # … and what was found out, by programs and by people.
     "columns": (RECORD, PREDICTIONS, IMAGES, HISTORY, PATTERNS, PATTERN_ROWS, MODEL, NETWORK, TAGS),
     "images": (IMAGES,),
+    "masks": (MASKS, IMAGES),
     "features": (FEATURES, IMAGES),
     "note": (NOTE,),
     "tags": (TAGS, IMAGES),

@@ -21,26 +21,41 @@ UNCHECKED = Finding(
 
 
 @dataclass(frozen=True)
+class Whose:
+    """Which of two runs a row of the grid is of. title: plain text. colour: of the run, #rrggbb."""
+
+    title: str
+    colour: str
+    is_second: bool
+
+
+@dataclass(frozen=True)
 class Row:
-    """One explained logit, or the difference of two. Texts are plain; `key` names it in files."""
+    """One explained logit, or the difference of two. Texts are plain; `key` names it in files.
+
+    whose: where two runs stand in one grid. reason: why that run has no maps, in place of all its rows.
+    """
 
     key: str
     title: str
     subtitle: str
     score: Score
     sign: str
+    whose: Whose | None = None
+    reason: str = ""
 
     @property
     def name(self) -> str:
         """What is explained, in one line."""
-        return f"{self.title}: {self.subtitle}"
+        return f"{self.title} · {self.whose.title}: {self.subtitle}" if self.whose else f"{self.title}: {self.subtitle}"
 
 
 @dataclass(frozen=True)
 class Cell:
     """One map, float32 h×w, signed; None where there is none (yet). largest: what has the strongest colour.
 
-    support: of maps of this kind, on the run.
+    support: of maps of this kind, on the run. missing: why there is none, in two or three words. shares: of what lies
+    in the image, how much of what the map calls positive is on it, 0–1.
     """
 
     layer: str
@@ -49,6 +64,8 @@ class Cell:
     largest: float = 0.0
     finding: Finding | None = None
     support: Support | None = None
+    missing: str = "no map"
+    shares: tuple[tuple[str, float], ...] = ()
 
     @property
     def extremes(self) -> str:
@@ -137,27 +154,17 @@ def make_cells(
 ) -> Cells:
     """Make a cell for each row and layer.
 
-    scale "own": every map's maximum has the strongest colour; "row": that of all maps of its row. supports: by layer.
-    origin: of values that are not finite, see `find`. is_stored: nothing can be computed, so that of no map is said
-    that it was not checked against those of other classes: it would be said of all.
+    supports: by layer. origin: of values that are not finite, see `find`. is_stored: nothing can be computed, so that
+    of no map is said that it was not checked against those of other classes: it would be said of all.
     """
-    grid = []
-    for row in rows:
-        cells = [Cell(layer, row, maps.get((layer, row.score))) for layer in settings.layers]
-        largest = [0.0 if cell.values is None else strongest(cell.values, row.sign) for cell in cells]
-        shared = max(largest) if settings.scale == "row" else None
-        grid.append(
-            [
-                replace(
-                    cell,
-                    largest=own if shared is None else shared,
-                    finding=_finding(cell, maps, subject, origin, None if is_stored else UNCHECKED),
-                    support=supports.get(cell.layer),
-                )
-                for cell, own in zip(cells, largest, strict=True)
-            ]
-        )
-    return grid
+
+    def make(row: Row, layer: str) -> Cell:
+        values = maps.get((layer, row.score))
+        cell = Cell(layer, row, values, 0.0 if values is None else strongest(values, row.sign))
+        finding = _finding(cell, maps, subject, origin, None if is_stored else UNCHECKED)
+        return replace(cell, finding=finding, support=supports.get(layer))
+
+    return on_scale([[make(row, layer) for layer in settings.layers] for row in rows], settings.scale)
 
 
 def _finding(cell: Cell, maps: Maps, subject: Subject, origin: str, unchecked: Finding | None) -> Finding | None:
@@ -170,7 +177,13 @@ def _finding(cell: Cell, maps: Maps, subject: Subject, origin: str, unchecked: F
     return unchecked if finding is None and any(values is None for values in likeliest) else finding
 
 
-def share_scale(cells: Cells) -> Cells:
-    """Return all maps on one scale."""
-    largest = max((cell.largest for row in cells for cell in row), default=0.0)
-    return [[replace(cell, largest=largest) for cell in row] for row in cells]
+def on_scale(cells: Cells, scale: str) -> Cells:
+    """Give the strongest colour to the maximum of each map, of all maps of a layer, or of all of a row: of SCALES."""
+    if scale == "own":
+        return cells
+    largest: dict[int | str, float] = {}
+    keyed = [[(number if scale == "row" else cell.layer, cell) for cell in row] for number, row in enumerate(cells)]
+    for row in keyed:
+        for key, cell in row:
+            largest[key] = max(largest.get(key, 0.0), cell.largest)
+    return [[replace(cell, largest=largest[key]) for key, cell in row] for row in keyed]

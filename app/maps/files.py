@@ -1,6 +1,7 @@
-"""What the Layers view lets people take away: the grid as one picture, and the numbers behind it. No Streamlit."""
+"""What the Layers view lets people take away: the grid as one picture, and the numbers behind it."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sightline.app.elements.subject import Subject
 from sightline.app.elements.thumbnails import png
-from sightline.app.maps.cells import Cell, Cells, Row
+from sightline.app.maps.cells import Cell, Cells, Row, Whose
 from sightline.app.maps.paint import overlay
-from sightline.app.maps.settings import MapSettings, colours_for
+from sightline.app.maps.settings import SCALE_WORDS, MapSettings, colours_for
+from sightline.app.maps.sides import Side
 from sightline.explain.attribution.methods import METHODS
 from sightline.run_store.files import safe_name
 
@@ -35,51 +37,64 @@ class _Style:
     bold: bool = False
 
 
-def grid_png(cells: Cells, subject: Subject, settings: MapSettings, run_name: str) -> bytes:
-    """Draw the grid as shown, on white, with titles, raw extremes and findings. cells: see `make_cells`."""
+def grid_png(cells: Cells, sides: Sequence[Side]) -> bytes:
+    """Draw the grid as shown, on white, with titles, raw extremes and findings. cells: of these sides, at least one."""
+    side = sides[0]
+    settings = side.settings
     rows, columns = len(cells), len(settings.layers)
     width = 2 * _MARGIN + _LABEL + columns * (_SIDE + _GAP) - _GAP
     height = 2 * _MARGIN + _TITLE + _HEAD + rows * (_SIDE + _FOOT)
     sheet = Image.new("RGB", (max(width, 640), height), "white")
     draw = ImageDraw.Draw(sheet)
-    _draw_title(sheet, draw, subject, settings, run_name)
-    for place, layer in enumerate(settings.layers):
-        values, support = cells[0][place].values, cells[0][place].support
-        size = "" if values is None else f" {values.shape[0]}×{values.shape[1]}"
-        said = f" · {support.name}" if support else ""
+    _draw_title(sheet, draw, sides)
+    drawn = next((row for row in cells if not row[0].row.reason), [])
+    for place, (layer, cell) in enumerate(zip(settings.layers, drawn, strict=False)):
+        size = "" if cell.values is None else f" {cell.values.shape[0]}×{cell.values.shape[1]}"
+        said = f" · {cell.support.name}" if cell.support and len(sides) == 1 else ""
         _write(draw, (_left(place), _MARGIN + _TITLE), layer + size + said, _Style(17, bold=True), _SIDE)
     for number, row in enumerate(cells):
         top = _MARGIN + _TITLE + _HEAD + number * (_SIDE + _FOOT)
         _draw_row_title(draw, row[0].row, top)
+        if row[0].row.reason:
+            _write(draw, (_left(0), top + _SIDE // 2), row[0].row.reason, _Style(15, _SOFT), sheet.width - _left(0))
+            continue
         for place, cell in enumerate(row):
-            _draw_cell(sheet, draw, cell, subject.pixels, settings, (_left(place), top))
+            _draw_cell(sheet, draw, cell, side.subject.pixels, settings, (_left(place), top))
     return png(sheet)
 
 
-def maps_npz(cells: Cells, subject: Subject, settings: MapSettings, run_name: str) -> bytes:
+def maps_npz(cells: Cells, sides: Sequence[Side]) -> bytes:
     """Write every shown map as it was computed: `<layer>/<row>` → float32 h×w, signed, not cut and not scaled.
 
     A row is `predicted`, `true`, `runner-up`, `difference` or `class-<code>`. Beside them: `run`, `method`, `image`
     (its index in the test split; −1 for an upload), `title`, `classes` (names), `probabilities` and `predicted` (code).
+    Of a second run all names begin with `beside/`.
     """
     arrays = {
-        f"{cell.layer}/{cell.row.key}": cell.values.astype(np.float32)
+        _prefix(cell.row.whose) + f"{cell.layer}/{cell.row.key}": cell.values.astype(np.float32)
         for row in cells
         for cell in row
         if cell.values is not None
     }
-    facts = {
-        "run": np.array(run_name),
-        "method": np.array(settings.method),
-        "image": np.array(-1 if subject.image is None else subject.image),
-        "title": np.array(subject.title),
-        "classes": np.array(subject.class_names),
-        "probabilities": subject.probabilities,
-        "predicted": np.array(subject.predicted),
-    }
+    for side in sides:
+        facts = {
+            "run": np.array(side.name),
+            "method": np.array(side.settings.method),
+            "image": np.array(-1 if side.subject.image is None else side.subject.image),
+            "title": np.array(side.subject.title),
+            "classes": np.array(side.subject.class_names),
+            "probabilities": side.subject.probabilities,
+            "predicted": np.array(side.subject.predicted),
+        }
+        if not side.reason:
+            arrays |= {_prefix(side.whose) + key: value for key, value in facts.items()}
     stream = io.BytesIO()
-    np.savez_compressed(stream, allow_pickle=False, **(arrays | facts))
+    np.savez_compressed(stream, allow_pickle=False, **arrays)
     return stream.getvalue()
+
+
+def _prefix(whose: Whose | None) -> str:
+    return "beside/" if whose and whose.is_second else ""
 
 
 def file_name(run_name: str, subject: Subject, method: str, ending: str) -> str:
@@ -91,21 +106,23 @@ def _left(place: int) -> int:
     return _MARGIN + _LABEL + place * (_SIDE + _GAP)
 
 
-def _draw_title(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, subject: Subject, settings: MapSettings, run_name: str
-) -> None:
-    side = _TITLE - 20
+def _draw_title(sheet: Image.Image, draw: ImageDraw.ImageDraw, sides: Sequence[Side]) -> None:
+    subject, settings, side = sides[0].subject, sides[0].settings, _TITLE - 20
     sheet.paste(Image.fromarray(subject.pixels).resize((side, side), Image.Resampling.NEAREST), (_MARGIN, _MARGIN))
     left, width = _MARGIN + side + _GAP, sheet.width - 2 * _MARGIN - side - _GAP
-    scale = {"own": "each map on its own scale", "row": "one scale a row"}[settings.scale]
+    names = " | ".join(one.name for one in sides)
+    scale = SCALE_WORDS[settings.scale]
     words = f"{METHODS[settings.method].title} · {settings.sign} · {scale} · opacity {settings.opacity} %"
-    _write(draw, (left, _MARGIN), f"{run_name} · {subject.title}", _Style(20, bold=True), width)
+    _write(draw, (left, _MARGIN), f"{names} · {subject.title}", _Style(20, bold=True), width)
     _write(draw, (left, _MARGIN + 28), subject.outcome, _Style(16), width)
     _write(draw, (left, _MARGIN + 52), words, _Style(14, _SOFT), width)
 
 
 def _draw_row_title(draw: ImageDraw.ImageDraw, row: Row, top: int) -> None:
     middle = top + _SIDE // 2
+    if row.whose:
+        draw.ellipse((_MARGIN, middle - 42, _MARGIN + 10, middle - 32), fill=row.whose.colour)
+        _write(draw, (_MARGIN + 16, middle - 46), row.whose.title, _Style(15), _LABEL - _GAP - 16)
     _write(draw, (_MARGIN, middle - 24), row.title, _Style(18, bold=True), _LABEL - _GAP)
     _write(draw, (_MARGIN, middle + 2), row.subtitle, _Style(15, _SOFT), _LABEL - _GAP)
 

@@ -61,9 +61,10 @@ def extremes(values: np.ndarray, sign: str) -> str:
     """Write the raw maximum, of a signed map also the minimum, in logits (a cell); empty where they are no numbers."""
     if not np.isfinite(values).all():
         return ""
-    high = _figure(values.max())
-    return f"{_figure(values.min())} to {high}" if sign == "signed" else f"max {high}"
+    high = in_digits(values.max())
+    return f"{in_digits(values.min())} to {high}" if sign == "signed" else f"max {high}"
 
 
-def _figure(value: float) -> str:
+def in_digits(value: float) -> str:
+    """Write a value of a map with three digits."""
     return f"{value:.3g}".replace("-", "−")

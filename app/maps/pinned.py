@@ -1,4 +1,4 @@
-"""The second run, pinned beside the first: what Mistakes and Layers say of it. Compare shows what it changes."""
+"""The second run, pinned beside the first: what Mistakes says of it, and its maps where the first has none."""
 
 import streamlit as st
 
@@ -6,8 +6,9 @@ from sightline.app.address.selection import Selection
 from sightline.app.elements.subject import Subject, split_image
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.cells import settings_for
-from sightline.app.maps.panel import draw_grid
+from sightline.app.maps.panel import draw_maps
 from sightline.app.maps.resolve import resolve
+from sightline.app.maps.sides import Side, whose, why_not_beside
 from sightline.app.runs import loaders, run_list
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -18,12 +19,8 @@ def pinned_run(run: Run, selection: Selection) -> Run | None:
     second = run_list.find_run(selection.beside)
     if second is None or second.name == run.name:
         return None
-    title = escape_markdown(run_list.title(second))
-    if loaders.status(second).state != "complete" or loaders.has_curves_only(second):
-        st.caption(f"{title}, pinned, has no predictions that could be shown beside.")
-        return None
-    if not run_list.are_comparable(second, run):
-        st.caption(f"{title}, pinned, was tested on other images.")
+    if why := why_not_beside(run, second):
+        st.caption(f"{escape_markdown(run_list.title(second))}, pinned, {why}")
         return None
     return second
 
@@ -35,20 +32,18 @@ def draw_pinned_guess(run: Run, image: int, selection: Selection) -> None:
 
 
 def draw_pinned_maps(run: Run, image: int, selection: Selection) -> None:
-    """Draw where the pinned run looked, at the same layers where it has them. Raises RunError."""
+    """Draw where the pinned run looked, beside one of which there are no maps. Raises RunError."""
     second = pinned_run(run, selection)
     if second is None:
         return
     subject = _seen_by(second, image)
-    st.markdown(guess_words(second, subject))
     try:
-        settings, ignored = resolve(second, selection)
+        settings, _ = resolve(second, selection)
     except RunError as error:
         st.caption(escape_markdown(str(error)))
         return
-    if ignored:
-        st.caption("It has not all of these layers.")
-    draw_grid(second, subject, settings_for(subject, settings, is_stored=not second.has_network))
+    settings = settings_for(subject, settings, is_stored=not second.has_network)
+    draw_maps([Side(second, subject, settings, settings.layers, whose(second, is_second=True))], all_classes=False)
 
 
 def _seen_by(run: Run, image: int) -> Subject:

@@ -12,6 +12,7 @@ from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
 from sightline.app.maps.cells import Cells, Row, make_cells, scores_to_judge
 from sightline.app.maps.grid import grid_html
+from sightline.app.maps.large import draw_large
 from sightline.app.maps.resolve import resolve, stored_methods
 from sightline.app.maps.settings import MapSettings
 from sightline.app.maps.support import supports
@@ -57,4 +58,5 @@ def _draw_map(run: Run, subject: Subject, selection: Selection) -> bool:
         draw_restart(error)
         return False
     st.html(grid_html(cells, subject.pixels, settings))
+    draw_large()
     return True

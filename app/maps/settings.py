@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 SIGNS = ("positive", "signed")
 CELLS = ("smooth", "true")
-SCALES = ("own", "row")  # whose maximum has the strongest colour: the map's, or that of all maps of its row
+SCALES = (
+    "own",
+    "layer",
+    "row",
+)  # whose maximum has the strongest colour: the map's, or that of all of its layer or row
+SCALE_WORDS = {"own": "each map on its own scale", "layer": "one scale a layer", "row": "one scale a row"}
 COLOURS = {"positive": ("inferno", "viridis", "cividis"), "signed": ("RdBu_r", "PuOr_r", "BrBG")}  # matplotlib's names
 CLASS_TARGET = "class:"
 TARGETS = ("predicted", "true", "runner-up", "difference")  # a target is one of these, or CLASS_TARGET + a class name

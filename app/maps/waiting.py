@@ -1,13 +1,14 @@
 """What a visitor sees while maps are computed: of a slow method how far it is, with a button that stops it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import after_words, duration
+from sightline.app.elements.text import about, after_words, count
 from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
 from sightline.image_data import Progress
 from sightline.run_store.record import RunError
@@ -28,10 +29,13 @@ class Stopped(RunError):
 
 
 @contextmanager
-def waiting(run: Run, subject: Subject, method: str, words: str) -> Iterator[Progress]:
+def waiting(
+    run: Run, subject: Subject, method: str, words: str, begin: Callable[[], None] = lambda: None
+) -> Iterator[Progress]:
     """Give what `compute.maps` calls while this visitor waits, and draw it. words: what is done, of a quick method.
 
-    Raises Stopped, which is a RunError.
+    begin: called once it is clear that a slow method has to be waited for, before that is said. Raises Stopped, which
+    is a RunError.
     """
     if method not in PIXEL_METHODS:
         with st.spinner(words):
@@ -40,28 +44,35 @@ def waiting(run: Run, subject: Subject, method: str, words: str) -> Iterator[Pro
     wanted = (run.name + after_words(run.epoch), subject.key, method)
     if wanted in st.session_state.get(_STOPPED, ()):
         raise Stopped(wanted)
-    place, bar = st.empty(), None
+    drawn: tuple[DeltaGenerator, DeltaGenerator] | None = None  # the place, and the bar in it; of what is there: none
     begun: tuple[float, float] | None = None  # when it was first seen at work, and its share then
 
     def look(done: int, total: int) -> None:
-        nonlocal bar, begun
-        if bar is None:
-            key = f"maps_waiting_{run.name}_{words}"
-            with place.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
-                bar = st.progress(0.0)
-                st.button("Stop", icon=":material/stop:", key=f"{key}_stop", on_click=_stop, args=(wanted,))
+        nonlocal drawn, begun
+        if drawn is None:
+            begin()
+            drawn = _draw_bar(f"maps_waiting_{run.name}_{words}", wanted)
         share = done / total
         begun = begun or ((time.perf_counter(), share) if done else None)
-        far = f"{100 * share:.0f} %" if begun else "starting"
+        far = f"{count(done)} of {count(total)} passes" if begun else "starting"
         if begun and share - begun[1] >= _SEEN:
             seconds = (time.perf_counter() - begun[0]) / (share - begun[1]) * (1 - share)
-            far += f" · {duration(seconds)} left"
-        bar.progress(share, text=f"{METHODS[method].title}: {far}")
+            far += f", {about(seconds)} left"
+        drawn[1].progress(share, text=f"{METHODS[method].title}: {far}")
 
     try:
         yield look
     finally:
-        place.empty()
+        if drawn is not None:
+            drawn[0].empty()
+
+
+def _draw_bar(key: str, wanted: _Wanted) -> tuple[DeltaGenerator, DeltaGenerator]:
+    place = st.empty()
+    with place.container(key=key, horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        bar = st.empty()
+        st.button("Stop", icon=":material/stop:", key=f"{key}_stop", on_click=_stop, args=(wanted,))
+    return place, bar
 
 
 def draw_restart(error: RunError) -> None:

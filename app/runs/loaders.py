@@ -241,6 +241,12 @@ def images(run: Run) -> StoredArray:
     return run.images()
 
 
+@kept("masks", lru_cache(16), is_small=True)
+def masks(run: Run) -> StoredArray | None:
+    """Return the run's masks, uint8 N×H×W, mapped into memory, or None where it has none. Raises RunError."""
+    return run.masks()
+
+
 @kept("features", computed_once(max_entries=2))
 def _directions(run: Run) -> np.ndarray:
     return unit_rows(run.features()[: searched(run)])

@@ -69,7 +69,7 @@ VIEWS = {
     "presented mistakes": View("/mistakes?run=two&beside=one&present=on", TILE),
     "the keys": View("/mistakes?run=two", TILE, "button[aria-label=Keys]"),
     "an address with stale values": View("/mistakes?run=gone&image=9999", "[data-testid=stAlert]"),
-    "layers": View("/layers?run=two&image=0", MAP),
+    "layers": View("/layers?run=two&image=0", MAP, ".st-key-layers_appearance summary"),
     "layers after an epoch": View("/layers?run=two&image=0&epoch=1", MAP),
     "layers after an epoch without weights": View("/layers?run=two&image=0&epoch=2", "[data-testid=stAlert]"),
     "training images in mistakes": View("/mistakes?run=one&image=0&culprit=3", ".map-pair"),
@@ -243,9 +243,10 @@ REACHED = {
         *PICKERS, ("layers_cover", "hottest tenth"), ("layers_hide_layer", "Layer of the map"),
         ("inspector_step_1", ""), ("inspector_epochs", "What it was taken for"), ("layers_file_0", ""),
         ("layers_epoch", "Weights after epoch"),
-        ("panel_grid", "– not measured"), ("panel_grid", "blank"),
+        ("panel_grid", "– not measured"), ("panel_grid", ""), ("panel_grid", "blank"),
         ("layers_all_classes", "All classes"), ("layers_download-png", ""), ("layers_download-npz", ""),
         ("layers_method", "Method"), ("layers_popover", "4 shown"), ("layers_targets", "Classes"),
+        ("layers_appearance", "Appearance"),
         ("layers_scale", "each map"), ("layers_sign", "positive"), ("layers_cells", "smooth"),
         ("layers_show", "overlay"), ("layers_opacity", "Opacity"), ("layers_colours", "Colours"),
         ("layers_measure_images", "Test images"), ("layers_measure_button", "straighten"),
@@ -319,6 +320,7 @@ def test_what_is_focused_does_not_lie_under_the_header(page, address):
     page.set_viewport_size({"width": 1280, "height": 480})
     open_address(page, f"{address}/layers?run=two&image=0", MAP)
     header = page.locator(".st-key-header").bounding_box()["height"]
+    page.get_by_text("Appearance").click()
     page.locator(".st-key-layers_colours input").focus()
     tops = []
     for _ in range(30):

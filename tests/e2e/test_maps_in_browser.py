@@ -80,6 +80,7 @@ def test_another_method_shows_other_maps_and_back_undoes_it(layers):
 
 def test_the_map_alone_and_the_input_alone_are_what_is_on_the_screen(layers, run, mistake):
     cell = layers.locator(".map-grid .picture").first
+    layers.get_by_text("Appearance").click()
     layers.get_by_role("radio", name="input").click()
     await_query(layers, opacity="0")
     shown = screenshot_pixels(cell)

@@ -10,10 +10,10 @@ from sightline.app.elements.no_network import draw_no_network
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.subject import Subject, split_image
 from sightline.app.elements.text import escape_markdown
-from sightline.app.maps.cells import settings_for
 from sightline.app.maps.panel import draw_maps
 from sightline.app.maps.pinned import draw_pinned_maps
 from sightline.app.maps.resolve import resolve, stored_methods
+from sightline.app.maps.sides import sides_of
 from sightline.app.runs import loaders
 from sightline.app.views.layers.epochs import after_epoch, draw_epochs, draw_other_answer
 from sightline.app.views.layers.settings import draw_settings
@@ -44,8 +44,8 @@ def draw(run: Run, selection: Selection) -> None:
         subject = _draw_subject(run, record, predictions, current)
         if run.has_network:
             draw_uploader()
-    if subject is not None:
-        settings = settings_for(subject, settings, is_stored=not run.has_network)
+    sides = [] if subject is None else sides_of(run, subject, settings, selection)
+    settings = sides[0].settings if sides else settings
     finish_strip = None
     if subject is not None and run.has_network:
         with top:
@@ -68,9 +68,7 @@ def draw(run: Run, selection: Selection) -> None:
         if subject is None:
             st.info("No image passes the filters: remove one in Mistakes, or choose “All” there.")
             return
-        draw_maps(run, subject, settings, selection.all_classes)
-        if subject.image is not None:
-            draw_pinned_maps(run, subject.image, selection)
+        draw_maps(sides, selection.all_classes)
     if finish_strip is not None:
         finish_strip()
 

@@ -26,6 +26,7 @@ from sightline.run_store.run import Run
 
 WORDS = {
     "own": "each map",
+    "layer": "by layer",
     "row": "by row",
     "RdBu_r": "blue – red",
     "PuOr_r": "purple – orange",
@@ -59,13 +60,21 @@ def draw_settings(run: Run, record: RunRecord, settings: MapSettings) -> None:
         help="Rows of the grid. The difference is that of the prediction and its rival: the true class where it is "
         "wrong, else the runner-up.",
     )
+    st.caption(method.source)
+    appearance = st.expander("Appearance", key="layers_appearance", on_change="rerun")
+    if appearance.open:
+        with appearance:
+            _draw_appearance(settings)
+
+
+def _draw_appearance(settings: MapSettings) -> None:
+    """Draw what changes how a map looks, and not what is computed."""
     _choice("Scale", SCALES, "scale", settings.scale)
-    _choice("Sign", SIGNS, "sign", settings.sign, disabled=not method.signed)
+    _choice("Sign", SIGNS, "sign", settings.sign, disabled=not METHODS[settings.method].signed)
     _choice("Cells", CELLS, "cells", settings.cells)
     _choice("Show", list(SHOWS), "show", _shows(settings.opacity), on_change=_take_show)
     _draw_opacity(settings)
     _widget(st.selectbox, "Colours", COLOURS[settings.sign], "colours", settings.colours, format_func=_words)
-    st.caption(method.source)
 
 
 def target_words(target: str) -> str:

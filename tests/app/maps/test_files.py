@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from matplotlib import colormaps
 from PIL import Image
 
 from sightline.app.elements.subject import Subject
-from sightline.app.maps.cells import class_rows, make_cells, rows_of, scores_to_judge, share_scale, targets_of
+from sightline.app.maps.cells import class_rows, make_cells, on_scale, rows_of, scores_to_judge, targets_of
 from sightline.app.maps.files import file_name, grid_png, maps_npz
 from sightline.app.maps.settings import MapSettings
+from sightline.app.maps.sides import Side
+from sightline.run_store.run import Run
 
 NAMES = ("cat", "dog", "../../owl")
 LAYERS = ("layer1", "layer2")
@@ -21,6 +24,10 @@ PIXELS = np.full((8, 8, 3), 100, np.uint8)
 
 def subject(label=1, predicted=0, image=3, p=(0.7, 0.2, 0.1)):
     return Subject("Image 3", NAMES, np.array(p), predicted, PIXELS, label, image)
+
+
+def side(seen=None, settings=SETTINGS, name="a run", whose=None):
+    return Side(Run(Path("a run"), name), seen or subject(), settings, LAYERS, whose)
 
 
 def maps(codes=(0, 1, 2)):
@@ -69,17 +76,19 @@ def test_the_difference_is_positive_where_the_method_has_no_negative_values():
     assert row.sign == "positive"
 
 
-def test_every_map_has_its_own_scale_or_that_of_its_row():
-    own = [[cell.largest for cell in row] for row in cells_of(("predicted", "true"))]
-    shared = [[cell.largest for cell in row] for row in cells_of(("predicted", "true"), "row")]
-    assert own == [[15, 150], [30, 300]] and shared == [[150, 150], [300, 300]]
+def test_every_map_has_its_own_scale_or_that_of_its_row_or_its_layer():
+    own, row, layer = (
+        [[cell.largest for cell in row] for row in cells_of(("predicted", "true"), scale)]
+        for scale in ("own", "row", "layer")
+    )
+    assert own == [[15, 150], [30, 300]] and row == [[150, 150], [300, 300]] and layer == [[30, 300], [30, 300]]
 
 
 def test_all_classes_can_share_a_scale():
     rows = class_rows(subject(), 2, "positive")
     cells = make_cells(maps(), rows, subject(), replace(SETTINGS, layers=LAYERS[:1]), {})
     assert [row.title for row in rows] == ["cat", "dog"]
-    assert [cell.largest for (cell,) in share_scale(cells)] == [30, 30]
+    assert [cell.largest for (cell,) in on_scale(cells, "layer")] == [30, 30]
 
 
 def test_a_map_that_is_missing_has_no_finding_and_takes_no_scale():
@@ -90,7 +99,7 @@ def test_a_map_that_is_missing_has_no_finding_and_takes_no_scale():
 
 def test_the_arrays_are_the_raw_maps_under_names_that_stay_in_their_file():
     cells = cells_of(("predicted", "class:../../owl", "difference"))
-    content = np.load(io.BytesIO(maps_npz(cells, subject(), SETTINGS, "a run")), allow_pickle=False)
+    content = np.load(io.BytesIO(maps_npz(cells, [side()])), allow_pickle=False)
     rows = ("predicted", "class-2", "difference")
     facts = {"run", "method", "image", "title", "classes", "probabilities", "predicted"}
     assert set(content) == {f"{layer}/{row}" for layer in LAYERS for row in rows} | facts
@@ -102,7 +111,7 @@ def test_the_arrays_are_the_raw_maps_under_names_that_stay_in_their_file():
 
 def test_the_picture_holds_every_map_in_its_colours_at_its_place():
     shown = replace(SETTINGS, opacity=100, cells="true")
-    picture = Image.open(io.BytesIO(grid_png(cells_of(("predicted", "true")), subject(), shown, "a run")))
+    picture = Image.open(io.BytesIO(grid_png(cells_of(("predicted", "true")), [side(settings=shown)])))
     pixels = np.asarray(picture)
     lowest, highest = (np.rint(255 * np.array(colormaps["inferno"](end)[:3])) for end in (0.0, 1.0))
     for colour, number in ((lowest, 4), (highest, 4)):  # one cell of 16 in each of four maps
@@ -113,10 +122,10 @@ def test_the_picture_holds_every_map_in_its_colours_at_its_place():
 @pytest.mark.parametrize("names", [("ничего", "猫 " * 80), ("<b>", "\n\n")])
 def test_any_name_can_be_written_into_the_picture(names):
     odd = Subject(names[1], NAMES, np.array([0.7, 0.2, 0.1]), 0, PIXELS, None, None)
-    content = grid_png(cells_of(("predicted",)), odd, SETTINGS, names[0])
+    content = grid_png(cells_of(("predicted",)), [side(odd, name=names[0])])
     assert (
         Image.open(io.BytesIO(content)).width
-        == Image.open(io.BytesIO(grid_png(cells_of(("predicted",)), subject(), SETTINGS, "run"))).width
+        == Image.open(io.BytesIO(grid_png(cells_of(("predicted",)), [side()]))).width
     )
 
 

@@ -57,7 +57,7 @@ def large_run(runs, tmp_path):
 
 
 def open_layers(popover=False, **query):
-    return open_page("layers", {"layers_popover": popover}, **query)
+    return open_page("layers", {"layers_popover": popover, "layers_appearance": True}, **query)
 
 
 def reopened(app):
@@ -306,8 +306,8 @@ def test_a_slow_method_says_how_far_it_is_and_nothing_of_that_is_left_in_the_end
     monkeypatch.setattr(DeltaGenerator, "progress", lambda self, value, text=None: shares.append((value, text)) or self)
     app = open_layers(image=str(WRONG), method="occlusion")
     words = [text for value, text in shares if text]
-    assert words[:2] == ["Occlusion: starting", "Occlusion: 8 %"]  # a quarter of the first of three classes
-    assert words[2].startswith("Occlusion: 17 % · ") and words[2].endswith(" left")
+    assert words[:2] == ["Occlusion: starting", "Occlusion: 1 of 12 passes"]  # a quarter of the first of three classes
+    assert words[2].startswith("Occlusion: 2 of 12 passes, ") and words[2].endswith(" left")
     assert len(maps_of(app)) == 3 and not [button for button in app.button if button.label == "Stop"]
 
 
