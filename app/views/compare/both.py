@@ -34,7 +34,7 @@ def draw_both(a: Run, b: Run, image: int, selection: Selection) -> None:
     left, right = st.columns(2, gap="small", vertical_alignment="center")
     with left:
         draw_image(pixels, f"Test image {image}: true class {label}", "compare_image")
-    with right:
+    with right, st.container(gap=None):
         st.caption("true")
         st.button(
             escape_markdown(label),
