@@ -188,7 +188,9 @@ def test_axe_finds_nothing_serious_that_an_empty_page_of_streamlit_does_not_have
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("name", ["curves", "mistakes", "layers of two runs", "patterns", "trust of two runs", "compare"])
+@pytest.mark.parametrize(
+    "name", ["curves", "mistakes", "layers of two runs", "patterns", "trust of two runs", "compare"]
+)
 def test_axe_finds_nothing_serious_on_a_phone(page, address, unavoidable, name, theme):
     page.set_viewport_size(PHONE)
     show(page, address, VIEWS[name])
