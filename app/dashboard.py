@@ -21,7 +21,7 @@ st.set_page_config(page_title="Sightline", page_icon=ICON, layout="wide")
 
 views = pages()
 page = st.navigation(list(views.values()), position="hidden")
-selection, ignored = read_selection()
+selection, ignored = read_selection(page.title)
 
 draw_header(views, page.title, selection)
 draw_notices(ignored)

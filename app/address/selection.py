@@ -43,6 +43,7 @@ class Selection:
     run: str | None = one("run", lambda known: known.runs, narrows=True)
     beside: str | None = one("beside", lambda known: known.runs)  # B, beside which `run` is A
     compared: Change | None = word_or_none("compared", get_args(Change), narrows=True)  # None: the larger one-sided set
+    of_compare: bool = switch("set", "compared")  # whether Layers goes through Compare's set, in place of Mistakes'
     shown: tuple[str, ...] = many("runs", lambda known: known.runs)  # the runs in Curves
     quantities: tuple[str, ...] = many("chart", QUANTITIES, ("loss", "accuracy"))  # its charts
     smoothing: int = number("smoothing", range(100), 0)  # weight of the past, percent

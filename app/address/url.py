@@ -1,5 +1,6 @@
 """The address bar: the only place where the selection is kept. It is read once a script run, and handed on."""
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -8,11 +9,14 @@ from sightline.app.address.selection import PARAMETERS, Selection
 from sightline.app.runs import run_list
 
 _HANDED_ON, _SHOWN = "selection", "shown_image"
+_HAVE_SETS = ("Mistakes", "Compare")
 _KEYS = frozenset(key for parameter in PARAMETERS.values() for key in parameter.keys)
 
 
-def read_selection() -> tuple[Selection, list[str]]:
+def read_selection(view: str | None = None) -> tuple[Selection, list[str]]:
     """Read the address, checked against the runs that there are; beside it, what was ignored.
+
+    view: that is shown: with the set of Mistakes or Compare goes on what is opened from there.
 
     For the page around the views, once a script run, and for callbacks: the browser's Back may have changed the
     address since the script ran. `handed_on_selection` is for everything else.
@@ -20,6 +24,8 @@ def read_selection() -> tuple[Selection, list[str]]:
     run_list.look()
     query = {key: st.query_params.get_all(key) for key in st.query_params}
     selection, ignored = Selection.from_query(query, run_list.titles(), run_list.facts, run_list.default_run)
+    if view in _HAVE_SETS:
+        selection = replace(selection, of_compare=view == "Compare")
     st.session_state[_HANDED_ON] = selection
     return selection, ignored
 

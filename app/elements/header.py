@@ -31,7 +31,7 @@ def draw_header(pages: Mapping[str, "StreamlitPage"], current: str, selection: S
         st.html(_brand(number, run_colours(seen), selection.present), width="content")
         with st.container(key="nav", horizontal=True, gap="small", width="content", wrap=False):
             for view, page in pages.items():
-                query = with_second_run(selection) if view == "Compare" else selection
+                query = with_second_run(selection) if view == "Compare" else seen
                 st.page_link(page, label=view, query_params=query.to_query(), width="content")
         draw_run_pickers(seen)
         draw_page_keys(seen)

@@ -155,14 +155,3 @@ def probability_bars(subjects: Sequence[Subject], legend: Legend, shown: int = 3
         title = f"{name}{' (true)' if is_true else ''}: {told}"
         bars.append(Bar(name, 0, (), kind="right" if is_true else "", title=title, runs=runs))
     return bars
-
-
-def rows_of(comparison: Comparison, selection: Selection) -> np.ndarray:
-    """Return the images (int64) of the chosen set that either run predicted as chosen."""
-    keep = comparison.masks[selection.compared or comparison.largest].copy()
-    wanted = selection.filter(comparison.a.class_names)
-    if wanted.label is not None:
-        keep &= comparison.a.column("label") == wanted.label
-    if wanted.predicted is not None:
-        keep &= np.any([run.column("predicted") == wanted.predicted for run in (comparison.a, comparison.b)], axis=0)
-    return comparison.a.in_order(keep, selection.order)

@@ -8,6 +8,7 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
 from sightline.app.elements.bars import draw_bars
+from sightline.app.elements.compared_set import compared_rows
 from sightline.app.elements.current_set import CurrentSet, place_in
 from sightline.app.elements.filters import draw_chips, draw_order
 from sightline.app.elements.gallery import gallery_items
@@ -28,7 +29,6 @@ from sightline.app.views.compare.changes import (
     class_bars,
     class_words,
     legend_of,
-    rows_of,
     set_words,
     with_both,
 )
@@ -91,7 +91,7 @@ def _draw_mistakes(runs: tuple[Run, Run], comparison: Comparison, selection: Sel
     with st.container(key="compare_mistakes", horizontal=True, gap="medium"):
         for run, other, predictions in zip(runs, reversed(runs), (comparison.a, comparison.b), strict=True):
             mistakes = counted(int(predictions.wrong.sum()), "mistake")
-            chosen = selection.change(run=run.name, beside=other.name, outcome="wrong", columns=())
+            chosen = selection.change(run=run.name, beside=other.name, outcome="wrong", columns=(), of_compare=False)
             query = chosen.to_query()
             st.page_link(
                 pages()["Mistakes"], label=f"{mistakes} of {run_label(run)} →", query_params=query, width="content"
@@ -99,7 +99,7 @@ def _draw_mistakes(runs: tuple[Run, Run], comparison: Comparison, selection: Sel
 
 
 def _draw_differences(a: Run, b: Run, comparison: Comparison, selection: Selection) -> None:
-    rows = rows_of(comparison, selection)
+    rows = compared_rows(comparison, selection)
     current = place_in(rows, selection, len(comparison.a), page_size(_GALLERY))
     left, middle, right = st.columns([300, 620, 290], gap="small")
     with left:

@@ -4,7 +4,8 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.culprits.panel import draw_culprits
-from sightline.app.elements.current_set import CurrentSet, current_set
+from sightline.app.elements.compared_set import opened_set
+from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.inspector import draw_inspector
 from sightline.app.elements.no_network import draw_no_network
 from sightline.app.elements.shell import draw_run
@@ -28,7 +29,7 @@ from sightline.run_store.run import Run
 def draw(run: Run, selection: Selection) -> None:
     """Draw the image, its maps, their settings, and what to believe."""
     record, predictions = loaders.record(run), loaders.predictions(run)
-    current = current_set(predictions, selection)
+    current = opened_set(predictions, selection)
     if not run.has_network and not stored_methods(run):
         _draw_without_maps(run, predictions, current, selection)
         return

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from html import unescape
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -190,3 +191,27 @@ def test_a_run_without_weights_still_shows_the_other_ones_map(runs):
     app = open_compare(run="new", beside="old")
     (only,) = maps_of(app)
     assert "new: cat" in only and "No map of old" in text_of(app)
+
+
+def link_in_header(app, view):
+    """Where the link leads, as keys and values."""
+    link = next(link.proto for link in app.get("page_link") if link.proto.label == view)
+    return dict(parse_qsl(link.query_string))
+
+
+def test_layers_opened_from_compare_goes_through_its_set_and_leads_back_to_it(runs):
+    opened = link_in_header(open_compare(run="new", beside="old", compared="both-wrong", image="10"), "Layers")
+    app = open_page("layers", **opened)
+    assert "**Image 10**" in text_of(app) and "not in this set" not in text_of(app)
+    steps = [app.button(key=f"inspector_step_{step}") for step in (-1, 1)]
+    next(button for button in steps if not button.disabled).click().run()
+    assert app.query_params["image"] == "5"
+    back = link_in_header(app, "Compare")
+    app = open_compare(**back)
+    assert sorted(item["index"] for item in gallery_of(app)) == [5, 10] and "**Image 5**" in text_of(app)
+
+
+def test_what_is_opened_from_mistakes_goes_through_its_set_again(runs):
+    query = {"run": "new", "beside": "old", "set": "compared", "compared": "both-right"}
+    assert "set" not in link_in_header(open_page("mistakes", **query), "Layers")
+    assert link_in_header(open_compare(run="new"), "Layers")["beside"] == "old"  # which Compare showed, unasked
