@@ -113,7 +113,7 @@ function layoutOf(width, { names, large }, texts, font) {
   const number = Math.floor(Math.min(large ? 13 : 11, (pitch - 4) / (0.58 * figures), row - 4))
   return {
     sizes: { names: beside, row, name, number, foot, length },
-    classes: { spaced: n <= MANY, slanted: isSlanted, numberless: n > MANY || number < 7, nameless: !hasNames },
+    classes: { dense: n > MANY, slanted: isSlanted, numberless: n > MANY || number < 7, nameless: !hasNames },
   }
 }
 
@@ -186,14 +186,14 @@ export default function (component) {
   }
   const drawCell = (label, guess) => {
     const at = label * n + guess, isMore = data.difference && counts[at] > 0
-    const cell = make("td", `${isMore ? "more" : ""} ${leads([label, guess]) ? "open" : ""}`, root.shaded.texts[at])
+    const cell = make("td", `${isMore ? "more" : ""} ${leads([label, guess]) ? "open" : ""}`, n > MANY ? "" : root.shaded.texts[at])
     cell.setAttribute("role", "gridcell")
     cell.dataset.cell = [label, guess]
     cell.tabIndex = -1
     if (root.shaded.shades[at] < 0 || (n > MANY && !counts[at])) return cell
     const alpha = 0.05 + 0.95 * root.shaded.shades[at]
     cell.style.setProperty("--alpha", alpha.toFixed(3))
-    cell.style.color = inks(isMore ? MORE : HUE, alpha)
+    if (n <= MANY) cell.style.color = inks(isMore ? MORE : HUE, alpha)
     return cell
   }
   const drawCells = () => {
