@@ -9,7 +9,7 @@ from sightline.run_store.run import Run
 
 def run_label(run: Run) -> str:
     """Write the dot and the title of the run in Markdown, for texts and for labels of widgets."""
-    return f"{dot(run_list.colour(run))} {escape_markdown(run_list.title(run))}"
+    return f"{dot(run_list.colour(run))}\N{NO-BREAK SPACE}{escape_markdown(run_list.title(run))}"
 
 
 def run_label_html(run: Run) -> str:

@@ -226,7 +226,7 @@ def draw_cards(rows: Sequence[RunRow], drawn: Sequence[str], selection: Selectio
         ):
             st.html(tiles_html(card), width="content")
             with st.container(gap="xsmall"):
-                st.markdown(card.sentence)
+                st.markdown(card.sentence.replace(" %", "\u00a0%"))
                 st.page_link(pages()[card.view], label=card.label, query_params=card.selection.to_query())
 
 

@@ -10,6 +10,7 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.measuring import draw_measuring, is_measured, provisional
 from sightline.app.elements.popover import draw_popover
+from sightline.app.elements.run_label import dot_html
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.text import counted, escape_markdown
 from sightline.app.maps.pinned import pinned_run
@@ -139,8 +140,8 @@ def _chosen(shown: Figures, kinds: list[Kind], selection: Selection) -> Kind:
 def _draw_chart(runs: Sequence[Figures], measure: str, chosen: Kind | None, shown: Figures) -> None:
     _draw_measures(shown.rows, measure)
     if len(runs) > 1:
-        marks = "".join(f'<span><i style="background:{one.colour}"></i>{escape(one.title)}</span>' for one in runs)
-        st.html(f'<div class="legend">{marks}</div>')
+        labels = "".join(f"<span>{dot_html(one.colour)}{escape(one.title)}</span>" for one in runs)
+        st.html(f'<div class="run-labels">{labels}</div>')
     for one in runs[1:]:
         if not in_order(one, measure):
             st.caption(f"{MEASURES[measure].title} was not measured on {escape_markdown(one.title)}.")

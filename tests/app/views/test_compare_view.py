@@ -49,7 +49,7 @@ def maps_of(app):
 
 
 def dotted(name):
-    return rf':color\[●\]{{foreground="#\w{{6}}"}} {name}'
+    return rf':color\[●\]{{foreground="#\w{{6}}"}}\u00a0{name}'
 
 
 def test_a_is_named_before_b_in_the_sets_the_words_and_the_maps(runs):
@@ -115,7 +115,7 @@ def test_each_class_has_both_accuracies_and_the_true_class_of_an_image_leads_to_
 def test_the_mistakes_of_each_run_are_a_click_away(runs):
     app = open_compare(run="new", beside="old", show="all", range="loss:9..")
     links = [link.proto for link in app.get("page_link") if "mistake" in link.proto.label]
-    words = [re.sub(r":color.*?} ", "", link.label) for link in links]
+    words = [re.sub(r":color.*?}\u00a0", "", link.label) for link in links]
     assert words == ["3 mistakes of new →", "3 mistakes of old →"]
     assert [link.query_string for link in links] == ["run=new&beside=old", "run=old&beside=new"]
 
