@@ -10,6 +10,7 @@ from sightline.app.address.url import read_selection, shown_image, write_selecti
 from sightline.app.elements.shell import STATE_WORDS
 from sightline.app.maps.settings import CLASS_TARGET, TARGETS
 from sightline.app.runs import loaders, run_list
+from sightline.run_store.comparison import SWAPPED
 from sightline.run_store.record import RunError
 
 _FIRST, _SECOND = "shell_run", "shell_second"
@@ -36,7 +37,8 @@ def draw_run_pickers(selection: Selection) -> None:
         if beside is not None:
             # The words are for screen readers: the style sheet shows the icon only.
             words_of_swap, icon = "Swap A and B", ":material/swap_horiz:"
-            st.button(words_of_swap, icon=icon, type="tertiary", key="swap_runs", on_click=choose_run, args=(beside,))
+            args = (beside, beside)
+            st.button(words_of_swap, icon=icon, type="tertiary", key="swap_runs", on_click=choose_run, args=args)
 
 
 def _draw_picker(
@@ -69,26 +71,27 @@ def pin_run(name: str | None) -> None:
     write_selection(selection.change(beside=name, image=shown_image(selection)))
 
 
-def choose_run(name: str) -> None:
-    """Make this run A; where it was B, they swap.
+def choose_run(name: str, beside: str | None = None) -> None:
+    """Make this run A; where it was B, they swap, and the set of images stays. beside: B, where no address says so.
 
     What also exists in it is kept: classes of the same name, the image of the same test split.
     """
     selection, _ = read_selection()
+    beside = selection.beside or beside
     facts, changes = run_list.facts(name), dict[str, Any](run=name)
     if facts is not None:
         changes |= {key: None for key in ("label", "predicted") if getattr(selection, key) not in facts.class_names}
         if _model(name) != _model(selection.run):  # the layers of another network have other names
-            changes |= {"layers": (), "hide": None}
+            changes |= {"layers": (), "map_layer": None, "hide": None}
         classes = {CLASS_TARGET + name for name in facts.class_names}
         changes["targets"] = tuple(target for target in selection.targets if target in classes.union(TARGETS))
         if selection.epoch in facts.epochs():
             changes["epoch"] = selection.epoch
-    if name == selection.beside:
-        changes["beside"] = selection.run
+    if name == beside:
+        changes |= {"beside": selection.run, "compared": SWAPPED.get(selection.compared, selection.compared)}
     runs = [run for run in map(run_list.find_run, (selection.run, name)) if run]
     if len(runs) == 2 and run_list.are_comparable(*runs):
-        changes["image"] = shown_image(selection) if name == selection.beside else selection.image
+        changes["image"] = shown_image(selection) if name == beside else selection.image
     write_selection(selection.change(**changes))
 
 

@@ -87,7 +87,7 @@ VIEWS = {
     "provisional figures": View("/trust?run=three", TRUST_ROW),
     "trust without figures": View("/trust?run=two", ".st-key-trust_measure_button button"),
     "compare": View("/compare?run=two&beside=one&compared=both-wrong", MAP),
-    "no image in compare": View("/compare?run=two&beside=one", "[data-testid=stAlert]"),
+    "no image in compare": View("/compare?run=two&beside=one&compared=only-a-right", "[data-testid=stAlert]"),
 }  # fmt: skip
 
 
@@ -267,10 +267,11 @@ REACHED = {
         ("panel_table", "✓ supported"),
     ],
     "compare": [
-        *PICKERS, ("compare_swap", "swap"), ("compare_matrix", "Enlarge"), ("compare_matrix", ""),
-        ("compare_matrix", "plane taken for car"),
-        ("compare_change", ""), ("compare_order", "Order"), ("compare_gallery", ""),
-        ("inspector_step_1", ""), ("panel_inspector", "blank"), ("panel_inspector", "Where did it look?"),
+        *PICKERS, ("compare_matrix", "Enlarge"), ("compare_matrix", ""),
+        ("compare_matrix", "plane taken for car"), ("compare_table", ""),
+        ("compare_change", ""), ("compare_order", "Order"), ("compare_csv", ""), ("compare_gallery", ""),
+        ("inspector_step_1", ""), ("compare_true", ""),
+        ("panel_inspector", "blank"), ("panel_inspector", "Where did it look?"),
     ],
 }  # fmt: skip
 

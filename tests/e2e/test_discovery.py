@@ -23,7 +23,7 @@ def test_five_clicks_from_an_empty_page_to_what_the_shortcut_run_looks_at(page, 
         a, b = (page.locator(".map-grid figure > b").nth(place).inner_text() for place in (0, 1))
         assert {a, b} == {"demo-honest", "demo-shortcut"}
         if a == "demo-shortcut":  # it ended last and is the run that is opened
-            page.locator(".st-key-compare_swap button").click()  # 3
+            page.locator(".st-key-swap_runs button").click()  # 3
             await_query(page, run="demo-honest", beside="demo-shortcut")
         masks = Run(tmp_path / "demo-honest").masks()
         shares = np.array([shares_on_tag(page, masks, place) for place in range(LOOKED_AT)])

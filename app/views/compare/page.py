@@ -32,7 +32,7 @@ from sightline.app.views.compare.changes import (
     set_words,
     with_both,
 )
-from sightline.run_store.comparison import SWAPPED, Change, Comparison
+from sightline.run_store.comparison import Change, Comparison
 from sightline.run_store.files import safe_name
 from sightline.run_store.run import Run
 
@@ -65,25 +65,9 @@ def draw(a: Run, selection: Selection) -> None:
 
 
 def _draw_which_is_better(a: Run, b: Run, comparison: Comparison, selection: Selection) -> None:
-    with st.container(
-        key="panel_better", border=True, horizontal=True, vertical_alignment="center", gap="small", wrap=False
-    ):
-        with st.container(gap="xsmall"):
-            st.markdown(better_words(comparison, [run_label(run) for run in (a, b)]))
-            _draw_mistakes((a, b), comparison, selection)
-        st.button(
-            "Swap",
-            icon=":material/swap_horiz:",
-            type="tertiary",
-            key="compare_swap",
-            on_click=change_selection,
-            kwargs={
-                "run": b.name,
-                "beside": a.name,
-                "compared": SWAPPED.get(selection.compared, selection.compared),
-                "image": selection.image,
-            },
-        )
+    with st.container(key="panel_better", border=True, gap="xsmall"):
+        st.markdown(better_words(comparison, [run_label(run) for run in (a, b)]))
+        _draw_mistakes((a, b), comparison, selection)
 
 
 def _draw_mistakes(runs: tuple[Run, Run], comparison: Comparison, selection: Selection) -> None:

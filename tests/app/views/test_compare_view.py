@@ -75,7 +75,7 @@ def test_the_larger_one_sided_set_is_shown_until_another_is_chosen(runs):
     assert "compared" not in app.query_params
     app.segmented_control(key="compare_change").set_value("only A right").run()
     assert [item["index"] for item in gallery_of(app)] == [0] and app.query_params["compared"] == "only-a-right"
-    app.button(key="compare_swap").click().run()
+    app.button(key="swap_runs").click().run()
     assert [item["index"] for item in gallery_of(app)] == [0] and app.query_params["compared"] == "only-b-right"
 
 
@@ -132,9 +132,17 @@ def test_what_is_chosen_stands_in_the_address(runs, fabricated):
         "compared": "both-wrong",
         "image": "10",
     }  # as it was shown
-    app.button(key="compare_swap").click().run()
+    app.button(key="swap_runs").click().run()
     assert not app.exception
     assert app.query_params == {"run": "old", "beside": "new", "compared": "both-wrong", "image": "10"}
+
+
+def test_a_swap_holds_also_where_the_second_run_is_nobodys_choice(runs, fabricated):
+    shutil.copytree(fabricated, runs / "other")
+    app = open_compare(run="new")
+    second = app.selectbox(key="shell_second").value
+    app.button(key="swap_runs").click().run()
+    assert (app.query_params["run"], app.query_params["beside"]) == (second, "new")
 
 
 def test_the_filters_by_class_hold_and_the_ones_of_a_single_run_do_not(runs):
