@@ -135,7 +135,8 @@ export default function (component) {
     p: () => setTriggerValue("present", !data.presents),
     "?": () => dialog.showModal(),
     ...(data.presents && { Escape: () => setTriggerValue("present", false) }),
-    ...(data.presents && { ArrowRight: () => step(1), ArrowLeft: () => step(-1) }),
+    ArrowRight: () => step(1),
+    ArrowLeft: () => step(-1),
   }
   const listen = (event) => {
     const key = event.key === "P" ? "p" : event.key
@@ -143,6 +144,7 @@ export default function (component) {
     const isArrow = key.startsWith("Arrow"), fields = isArrow ? `${TYPING}, ${MOVING}` : TYPING
     const isIn = (element) => element instanceof Element && element.closest(fields)
     if (dialog.open || document.querySelector("[role=dialog]") || event.composedPath().some(isIn)) return
+    if (isArrow && !data.presents && !document.querySelector(".st-key-panel_grid")) return  // of Layers
     if (event.repeat && !isArrow) return
     acts[key]()
     event.preventDefault()

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from tests.e2e.browser_page import MAP, await_count, await_maps, open_address
+from tests.e2e.browser_page import MAP, await_count, await_maps, await_query, open_address, query_of
 from tests.fabricated import LAUNCHER, LAYERS, fabricate_run, serve
 
 PHONE = {"width": 390, "height": 844}
@@ -79,10 +79,21 @@ def test_on_a_phone_a_row_of_maps_is_a_carousel_below_its_head(layers):
     layers.set_viewport_size(PHONE)
     row = layers.locator(".map-grid .row").nth(1)
     first, second = (row.locator(".map").nth(place).bounding_box() for place in (0, 1))
-    assert first["width"] > 0.7 * PHONE["width"] > second["x"] - first["x"] - first["width"]
+    assert first["width"] > 0.6 * PHONE["width"]
     assert second["x"] < PHONE["width"] < second["x"] + second["width"]  # one and a bit
     assert row.locator(".target").bounding_box()["y"] < first["y"]
     assert layers.evaluate(SCROLLS_SIDEWAYS) is False
+
+
+def test_arrow_keys_go_through_the_set_unless_the_focus_is_on_a_map(layers):
+    layers.keyboard.press("ArrowRight")
+    await_query(layers, image="5")
+    await_maps(layers, 6 * len(LAYERS))
+    layers.keyboard.press("ArrowLeft")
+    await_query(layers, image="0")
+    layers.locator(".map-grid button.picture").first.focus()
+    layers.keyboard.press("ArrowRight")
+    assert layers.evaluate(FOCUSED) == at("layer2", "Predicted", "first") and query_of(layers)["image"] == "0"
 
 
 @pytest.mark.parametrize("width", [820, 1024])
