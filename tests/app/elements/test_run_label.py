@@ -13,5 +13,5 @@ def test_a_run_is_labelled_by_the_dot_of_its_colour_and_its_title_as_it_is(tmp_p
     fabricate_run(tmp_path / NAME, 4)
     run = Run(tmp_path / NAME)
     colour = run_list.colour(run)
-    assert run_label(run) == rf':color[●]{{foreground="{colour}"}}' + "\N{NO-BREAK SPACE}" + r'\<b\>\:red\[x\]'
+    assert run_label(run) == rf':color[●]{{foreground="{colour}"}}' + "\N{NO-BREAK SPACE}" + r"\<b\>\:red\[x\]"
     assert run_label_html(run).endswith("&lt;b&gt;:red[x]") and f"background:{colour}" in run_label_html(run)
