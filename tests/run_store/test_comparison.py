@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from sightline.app.address.selection import Selection
+from sightline.app.elements.compared_set import compared_rows
 from sightline.app.elements.matrix import Cells, difference_cells
 from sightline.app.elements.spreadsheets import both_as_csv
 from sightline.app.elements.subject import Subject
@@ -18,7 +19,6 @@ from sightline.app.views.compare.changes import (
     class_bars,
     class_words,
     probability_bars,
-    rows_of,
     set_words,
     with_both,
 )
@@ -115,12 +115,12 @@ def test_the_sets_are_called_by_the_names_of_the_runs():
 
 
 def test_the_set_follows_the_choice_the_class_and_what_either_run_predicted(comparison):
-    assert rows_of(comparison, Selection()).tolist() == [1, 5]
-    assert rows_of(comparison, Selection(compared="both wrong")).tolist() == [3, 4]
-    assert rows_of(comparison, Selection(compared="both wrong", order="least confident first")).tolist() == [4, 3]
-    assert rows_of(comparison, Selection(compared="only A right", label="cat")).tolist() == [1]
-    assert rows_of(comparison, Selection(compared="both wrong", predicted="cat")).tolist() == [3, 4]
-    assert rows_of(comparison, Selection(compared="both wrong", predicted="dog")).tolist() == [4]
+    assert compared_rows(comparison, Selection()).tolist() == [1, 5]
+    assert compared_rows(comparison, Selection(compared="both wrong")).tolist() == [3, 4]
+    assert compared_rows(comparison, Selection(compared="both wrong", order="least confident first")).tolist() == [4, 3]
+    assert compared_rows(comparison, Selection(compared="only A right", label="cat")).tolist() == [1]
+    assert compared_rows(comparison, Selection(compared="both wrong", predicted="cat")).tolist() == [3, 4]
+    assert compared_rows(comparison, Selection(compared="both wrong", predicted="dog")).tolist() == [4]
 
 
 def test_a_tile_says_what_both_runs_predict(comparison):
