@@ -9,7 +9,12 @@ from sightline.run_store.run import Run
 
 def run_label(run: Run) -> str:
     """Write the dot and the title of the run in Markdown, for texts and for labels of widgets."""
-    return f"{dot(run_list.colour(run))}\N{NO-BREAK SPACE}{escape_markdown(run_list.title(run))}"
+    return label(run_list.title(run), run_list.colour(run))
+
+
+def label(title: str, colour: str) -> str:
+    """Write what `run_label` does, of a run whose title and colour are known."""
+    return f"{dot(colour)}\N{NO-BREAK SPACE}{escape_markdown(title)}"
 
 
 def run_label_html(run: Run) -> str:

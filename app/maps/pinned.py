@@ -3,6 +3,7 @@
 import streamlit as st
 
 from sightline.app.address.selection import Selection
+from sightline.app.elements.run_label import run_label
 from sightline.app.elements.subject import Subject, split_image
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.cells import settings_for
@@ -20,7 +21,7 @@ def pinned_run(run: Run, selection: Selection) -> Run | None:
     if second is None or second.name == run.name:
         return None
     if why := why_not_beside(run, second):
-        st.caption(f"{escape_markdown(run_list.title(second))}, pinned, {why}")
+        st.caption(f"{run_label(second)}, pinned, {why}")
         return None
     return second
 
@@ -54,4 +55,4 @@ def guess_words(run: Run, subject: Subject) -> str:
     """Say in Markdown what a run takes an image for."""
     mark = ":orange[:material/close:]" if subject.is_wrong else ":green[:material/check:]"
     guess, share = subject.name(subject.predicted), subject.share(subject.predicted)
-    return f":gray[{escape_markdown(run_list.title(run))}:] {mark} **{escape_markdown(guess)}** {share}".rstrip()
+    return f"{run_label(run)}: {mark} **{escape_markdown(guess)}** {share}".rstrip()

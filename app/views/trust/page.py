@@ -10,7 +10,7 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.measuring import draw_measuring, is_measured, provisional
 from sightline.app.elements.popover import draw_popover
-from sightline.app.elements.run_label import dot_html
+from sightline.app.elements.run_label import dot_html, label
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.text import counted, escape_markdown
 from sightline.app.maps.pinned import pinned_run
@@ -70,6 +70,10 @@ def _figures(run: Run) -> Figures:
     return Figures(run_list.title(run), run_list.colour(run), loaders.quality(run), loaders.verdicts(run))
 
 
+def _label(figures: Figures) -> str:
+    return label(figures.title, figures.colour)
+
+
 def _pinned(run: Run, selection: Selection) -> list[Figures]:
     """Return the figures of the pinned run, if any; where it has none, a caption says so."""
     second = pinned_run(run, selection)
@@ -81,7 +85,7 @@ def _pinned(run: Run, selection: Selection) -> list[Figures]:
         st.caption(escape_markdown(str(error)))
         return []
     if not shown.rows:
-        st.caption(f"{escape_markdown(shown.title)}, pinned, was not measured yet: choose it as the run to do so.")
+        st.caption(f"{_label(shown)}, pinned, was not measured yet: choose it as the run to do so.")
     return [shown] if shown.rows else []
 
 
@@ -99,10 +103,10 @@ def _draw_nothing_measured(run: Run) -> None:
 def _draw_verdict(run: Run, runs: Sequence[Figures]) -> None:
     """Say in a sentence what is supported on each run; below it what that means, and how to measure more."""
     shown = runs[0]
-    titles = [f"{escape_markdown(figures.title)}:" if len(runs) > 1 else "" for figures in runs]
+    titles = [f"{_label(figures)}:" if len(runs) > 1 else "" for figures in runs]
     with st.container(key="trust_sentence"):
         for title, figures in zip(titles, runs, strict=True):
-            st.markdown((f":gray[{title}] " if title else "") + run_sentence(figures.verdicts))
+            st.markdown(f"{title} {run_sentence(figures.verdicts)}".strip())
     for title, figures in zip(titles, runs, strict=True):
         for note in notes(figures.rows, figures.verdicts):
             st.caption(f"{title} {escape_markdown(note)}".strip())  # grey already: twice, it could not be read
@@ -140,11 +144,11 @@ def _chosen(shown: Figures, kinds: list[Kind], selection: Selection) -> Kind:
 def _draw_chart(runs: Sequence[Figures], measure: str, chosen: Kind | None, shown: Figures) -> None:
     _draw_measures(shown.rows, measure)
     if len(runs) > 1:
-        labels = "".join(f"<span>{dot_html(one.colour)}{escape(one.title)}</span>" for one in runs)
-        st.html(f'<div class="run-labels">{labels}</div>')
+        marks = "".join(f"<span>{dot_html(one.colour)}{escape(one.title)}</span>" for one in runs)
+        st.html(f'<div class="run-labels">{marks}</div>')
     for one in runs[1:]:
         if not in_order(one, measure):
-            st.caption(f"{MEASURES[measure].title} was not measured on {escape_markdown(one.title)}.")
+            st.caption(f"{MEASURES[measure].title} was not measured on {_label(one)}.")
     key = "_".join(("trust_chart", measure, *(chosen or ())))  # a click on what is chosen must be an event again
 
     def take() -> None:
@@ -207,7 +211,7 @@ def _draw_kind(shown: Figures, row: QualityRow, kinds: list[Kind]) -> None:
 def _draw_table(run: Run, runs: Sequence[Figures]) -> None:
     rows = runs[0].rows
     with st.container(horizontal=True, vertical_alignment="center"):
-        of_run = f" of {escape_markdown(runs[0].title)}" if len(runs) > 1 else ""
+        of_run = f" of {_label(runs[0])}" if len(runs) > 1 else ""
         st.markdown(f"**All figures{of_run}**", width="stretch")
         st.download_button(
             "CSV",

@@ -8,6 +8,7 @@ from html import unescape
 import numpy as np
 import pytest
 
+from sightline.app.elements.run_label import run_label
 from sightline.app.elements.subject import split_image
 from sightline.app.maps.cells import Cell, Whose
 from sightline.app.maps.files import maps_npz
@@ -53,8 +54,9 @@ def maps_of(app):
 
 
 def test_mistakes_says_what_the_pinned_run_takes_the_image_for(runs):
-    assert ":gray[second:] :orange[:material/close:] **owl**" in text_of(open_view("mistakes"))
-    assert ":gray[second:] :green[:material/check:] **dog**" in text_of(open_view("mistakes", image="1", show="all"))
+    second = run_label(Run(runs / "second"))
+    assert f"{second}: :orange[:material/close:] **owl**" in text_of(open_view("mistakes"))
+    assert f"{second}: :green[:material/check:] **dog**" in text_of(open_view("mistakes", image="1", show="all"))
 
 
 def reasons_of(app):

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from sightline.app.elements import measuring, task
+from sightline.app.elements.run_label import run_label
 from sightline.app.runs import processes
 from sightline.app.views.trust.files import figures_csv
 from sightline.explain.judging import estimate
@@ -347,7 +348,7 @@ def test_a_pinned_run_stands_in_the_same_chart_and_table(run, pinned):
     assert cells["Map"][:2] == ["Verdict · run", "Verdict · second"]
     assert cells["Grad-CAM at layer4"][:2] == ["✓ supported", "✕ not supported"]
     assert cells["Grad-CAM at layer1"][:2] == ["✕ not supported", "– not measured"]
-    assert ":gray[second:] On this run, **Grad-CAM at layer4**, the only kind" in text_of(app)
+    assert f"{run_label(pinned)}: On this run, **Grad-CAM at layer4**, the only kind" in text_of(app)
 
 
 def test_what_a_pinned_run_lacks_is_said_of_it(run, pinned):
@@ -355,8 +356,8 @@ def test_what_a_pinned_run_lacks_is_said_of_it(run, pinned):
     write_quality(pinned, [*CONTROLS[:3], figure("gradcam", "layer4", 0.1)])
     said = text_of(open_page("trust", run="run", beside="second", measure="gridpg"))
     assert said.count("second: Of the controls, the mean map of all images was not measured") == 1
-    assert said.count("was not measured, so") == 1 and "GridPG was not measured on second." in said
-    assert "**All figures of run**" in said
+    assert said.count("was not measured, so") == 1 and f"GridPG was not measured on {run_label(pinned)}." in said
+    assert f"**All figures of {run_label(run)}**" in said
 
 
 def test_a_pinned_run_that_was_not_measured_is_named(run, pinned):
