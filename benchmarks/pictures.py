@@ -9,7 +9,7 @@ run `sightline prove` on demo-shortcut.
 import io
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import tyro
@@ -18,15 +18,20 @@ from PIL import Image
 from tests.fabricated import CHROMIUM_OPTIONS, LAUNCHER, ROOT, serve
 
 WINDOW = {"width": 1280, "height": 720}
+THEMES: dict[Literal["light", "dark"], str] = {"light": "", "dark": "-dark"}  # theme → what the file's name ends with
 INTRODUCED = {"name": "sightline_introduced", "value": "yes"}  # the cookie of somebody who has read the introduction
 BOTH = {"run": "demo-shortcut", "beside": "demo-honest"}
 CELL = {"true": "square", "predicted": "circle"}  # of the confusion matrix: mistakes that a red tag explains
 PICTURES: dict[str, tuple[str, dict[str, Any], str]] = {  # file → page, address, what has to be seen on it
     "pattern": ("mistakes", {"run": "demo-shortcut", "value": "pattern:1"}, ".st-key-mistakes_culprits .tile img"),
     "patterns": ("patterns", {"run": "demo-shortcut"}, ".tile img"),
-    "curves": ("", {"run": "demo-shortcut", "runs": ["demo-honest", "demo-shortcut"]}, ".mark-line path"),
+    "curves": (
+        "",
+        {"run": "demo-shortcut", "runs": ["demo-honest", "demo-shortcut"]},
+        ".st-key-curves_charts path.line",
+    ),
     "mistakes": ("mistakes", BOTH | CELL | {"map": "shown"}, ".tile img"),
-    "layers": ("layers", {"run": "demo-shortcut"} | CELL, ".map-grid img"),
+    "layers": ("layers", BOTH | CELL, ".proof-strip img"),
     "trust": ("trust", BOTH, ".mark-symbol path"),
     "compare": ("compare", BOTH, ".map-grid img"),
 }
@@ -45,22 +50,24 @@ STILL = """
 
 
 def main(runs: Path, folder: Path = ROOT / "docs" / "pictures") -> None:
-    """Write NAME.png of every picture into `folder`. runs: the folder of the demo's runs."""
+    """Write NAME.png of every picture, and NAME-dark.png, into `folder`. runs: the folder of the demo's runs."""
     from playwright.sync_api import sync_playwright
 
     folder.mkdir(parents=True, exist_ok=True)
     with serve(LAUNCHER, runs) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS)
-        context = browser.new_context(viewport=WINDOW, color_scheme="light")
-        context.add_cookies([INTRODUCED | {"url": address}])
-        for name, (view, query, shows) in PICTURES.items():
-            page = context.new_page()
-            page.set_viewport_size(WINDOW | {"height": HEIGHTS.get(name, WINDOW["height"])})
-            page.goto(f"{address}/{view}?{urlencode(query, doseq=True)}")
-            page.wait_for_selector(shows, timeout=60_000)
-            page.wait_for_function(STILL, polling=200, timeout=60_000)
-            save_small(page.screenshot(), folder / f"{name}.png")
-            page.close()
+        for theme, suffix in THEMES.items():
+            context = browser.new_context(viewport=WINDOW, color_scheme=theme)
+            context.add_cookies([INTRODUCED | {"url": address}])
+            for name, (view, query, shows) in PICTURES.items():
+                page = context.new_page()
+                page.set_viewport_size(WINDOW | {"height": HEIGHTS.get(name, WINDOW["height"])})
+                page.goto(f"{address}/{view}?{urlencode(query, doseq=True)}")
+                page.wait_for_selector(shows, timeout=60_000)
+                page.wait_for_function(STILL, polling=200, timeout=60_000)
+                save_small(page.screenshot(), folder / f"{name}{suffix}.png")
+                page.close()
+            context.close()
         browser.close()
 
 

@@ -28,6 +28,7 @@ from torchvision import transforms
 from torchvision.models import mnasnet0_5
 
 from sightline import command
+from sightline.app.elements.keys import KEYS
 from sightline.image_data import ImageSplit
 from sightline.image_data.planted_shapes import planted_shapes
 from sightline.model_zoo import MODELS, ModelSpec, build_model
@@ -38,7 +39,8 @@ from tests.fabricated import ROOT, free_port
 DOCS = ROOT / "docs"
 # In the order in which their commands are run: a later one may need what an earlier one has made.
 IN_ORDER = (
-    "training", "own-models-and-data", "run-directory", "maps-and-methods", "trust", "why", "hosting", "python",
+    "training", "own-models-and-data", "run-directory", "dashboard", "maps-and-methods", "trust", "why", "calibration",
+    "hosting", "python",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in IN_ORDER)]
 # The last needs patterns, which a few images at random have not.
@@ -216,3 +218,10 @@ def test_every_command_is_documented():
     documented = documented_commands()
     for name in command.COMMANDS:
         assert any(f"sightline {name}" in line for line in documented), name
+
+
+def test_the_page_on_the_dashboard_lists_the_keys_that_the_help_shows():
+    written = (DOCS / "dashboard.md").read_text()
+    assert [line for line in written.splitlines() if line in {f"| {' | '.join(key)} |" for key in KEYS}] == [
+        f"| {' | '.join(key)} |" for key in KEYS
+    ]
