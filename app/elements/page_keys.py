@@ -89,6 +89,7 @@ function keepInside(body) {
   const place = () => {
     const now = parseFloat(body.style.getPropertyValue("--shift")) || 0
     const { top, height } = body.getBoundingClientRect()
+    if (!height) return  // it has closed: no shift would move it, and each would be followed by another
     const goal = Math.max(8, Math.min(top - now, window.innerHeight - 8 - height))
     const shift = Math.round(goal - (top - now))
     if (shift !== now) body.style.setProperty("--shift", shift + "px")
