@@ -120,3 +120,14 @@ def test_a_copied_link_names_what_is_shown_and_the_button_says_that_it_copied(pa
     page.get_by_text("Link copied").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith(f"{address}/mistakes?") and "run=tiny" in copied  # also when a newer run has come
+
+
+def test_what_opens_uses_the_height_of_the_window_and_no_more(page, address):
+    open_address(page, f"{address}/mistakes?run=tiny", TILE)
+    resize(page, (1280, 420))
+    page.locator(".st-key-filter_form button").first.click()
+    opened = page.locator("[data-testid=stPopoverBody]")
+    opened.locator("[data-testid=stSlider]").first.wait_for()
+    page.wait_for_function(f"() => ({IN_WINDOW})(document.querySelector('[data-testid=stPopoverBody]'))")
+    below = page.locator(".st-key-filter_form").bounding_box()
+    assert opened.bounding_box()["height"] > 420 - below["y"] - below["height"]  # more than there is below the button
