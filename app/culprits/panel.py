@@ -13,6 +13,7 @@ from sightline.app.culprits.search import draw_search, is_searched
 from sightline.app.culprits.tiles import culprit_tiles, suspicion
 from sightline.app.elements.gallery import draw_gallery
 from sightline.app.elements.subject import Subject
+from sightline.app.elements.terminal import draw_command
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders
 from sightline.run_store.commands import command
@@ -123,9 +124,8 @@ def _draw_pair(run: Run, subject: Subject, selection: Selection, shown: Shown) -
     training, row, image = shown.found.training, shown.row, subject.image or 0
     picture, doubt = int(training.thumbnail[row]), suspicion(run, training, row)
     if shown.behind.maps is None or picture < 0:
-        again = command("influence", "--run", run.path, "--images", str(image))
         st.caption("The run keeps too little of its training images to say what of them is alike. This writes it:")
-        st.code(again, language=None, wrap_lines=True)
+        draw_command(command("influence", "--run", run.path, "--images", str(image)))
     else:
         try:
             pixels = loaders.training_images(run)[picture]

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from sightline.app.elements.task import Task, draw_task
+from sightline.app.elements.terminal import draw_command
 from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import NotPermitted, check_images
 from sightline.app.runs import loaders, processes
@@ -22,7 +23,7 @@ def draw_search(run: Run, view: str) -> None:
     def draw_start(is_looked_at_again: bool) -> None:
         if problem:
             st.caption(escape_markdown(problem))
-            st.code(task.command, language=None, wrap_lines=True)
+            draw_command(task.command)
             return
         st.button(
             "Find the training images",

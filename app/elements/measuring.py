@@ -8,6 +8,7 @@ import streamlit as st
 
 from sightline.app.elements.no_network import draw_no_network
 from sightline.app.elements.task import Task, draw_task
+from sightline.app.elements.terminal import draw_command
 from sightline.app.elements.text import about, count, escape_markdown
 from sightline.app.runs import loaders, processes
 from sightline.app.runs.kept import kept, read_once
@@ -74,8 +75,7 @@ def _draw_start(run: Run, rows: Sequence[QualityRow], view: str, is_estimated: b
             on_click=processes.start,
             args=(_task(run).key, "sightline.explain.quality", "--run", str(run.path.absolute()), *arguments),
         )
-        with st.popover("In a terminal", type="tertiary"):
-            st.code(command("quality", "--run", run.path, *arguments), language=None, wrap_lines=True)
+        draw_command(command("quality", "--run", run.path, *arguments))
     if not begun:
         st.caption(_estimate_words(run, images) if is_estimated else _ESTIMATING)
 

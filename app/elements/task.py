@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from sightline.app.elements.stop import draw_stop
+from sightline.app.elements.terminal import draw_command
 from sightline.app.elements.text import escape_markdown, time_left
 from sightline.app.permissions import is_read_only
 from sightline.app.runs import processes
@@ -73,7 +74,7 @@ def _draw(task: Task, there: str, draw_start: Callable[[bool], None], drawn: Sta
         st.caption(f"Another program writes this run at the moment. {task.elsewhere}")
     elif is_read_only():
         st.caption(f"{there} This server only shows runs; whoever hosts it can {task.deed}:".strip())
-        st.code(task.command, language=None, wrap_lines=True)
+        draw_command(task.command)
     else:
         key = f"{_DRAWN}_{task.name}"
         is_looked_at_again = st.session_state.get(key) is drawn
