@@ -79,7 +79,7 @@ def draw_duplicate_form(run: Run) -> bool:
         changes |= _draw_numbers(recipe, _CHANGES)
         st.caption("Bounds")
         changes |= _draw_numbers(recipe, _BOUNDS)
-        st.caption(f"All other settings are those of {escape_markdown(run.name)}: {escape_markdown(record.model)}, …")
+        st.caption(f"All other settings are those of {escape_markdown(run.name)} ({escape_markdown(record.model)}).")
         return trainings.draw_start(name, recipe | changes)
 
 

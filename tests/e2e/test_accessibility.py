@@ -58,7 +58,7 @@ VIEWS = {
     "the tour": View("/?run=two", LINES, "button:has-text('Take the tour')"),
     "the settings of curves": View("/?run=two&chart=gap&smoothing=40", LINES, "button:has-text('Lines')"),
     "the runs in curves": View("/?run=two", LINES, "button:has-text('3 of 3 runs')"),
-    "the notes of runs": View("/?run=two", LINES, "button:has-text('Rename')"),
+    "the menu of a run": View("/?run=two", LINES, ".st-key-runs_table [data-run=one] [data-does=menu]"),
     "mistakes": View("/mistakes?run=two", TILE),
     "the enlarged matrix": View("/mistakes?run=two", TILE, "[aria-label='Enlarge']"),
     "mistakes of a filter with a map": View("/mistakes?run=two&true=dog&show=all&map=shown", MAP),
@@ -231,7 +231,8 @@ REACHED = {
         *PICKERS, ("introduction", "Take the tour"), ("introduction", "Got it"),
         ("curves_quantities", "loss"), ("curves_lines", "tune"), ("curves_files", "download"),
         ("curves_runs", "checklist"), ("curves_charts", "three"), ("curves_charts", "Train and test loss"),
-        ("curves_charts", "Train and test accuracy"), ("notes", "edit"),
+        ("curves_charts", "Train and test accuracy"), ("training_new", "add"), ("runs_table", "run"),
+        ("runs_table", "More about"),
     ],
     "mistakes of a filter with a map": [
         *PICKERS, ("mistakes_matrix", "Enlarge"), ("mistakes_matrix", ""), ("mistakes_matrix", "plane taken for car"),
