@@ -96,6 +96,17 @@ def test_arrow_keys_go_through_the_set_unless_the_focus_is_on_a_map(layers):
     assert layers.evaluate(FOCUSED) == at("layer2", "Predicted", "first") and query_of(layers)["image"] == "0"
 
 
+def test_the_appearance_is_opened_and_changed_by_keys(layers):
+    layers.locator(".st-key-layers_appearance summary").focus()
+    layers.keyboard.press("Enter")
+    layers.locator(".st-key-layers_scale").wait_for()
+    layers.keyboard.press("Tab")
+    layers.keyboard.press("ArrowRight")
+    layers.keyboard.press("Enter")
+    await_query(layers, scale="layer", image="0")  # the arrow key leads to another option, not to another image
+    await_count(layers.locator(".map-grid .scale"), len(LAYERS))
+
+
 @pytest.mark.parametrize("width", [820, 1024])
 def test_on_a_tablet_all_maps_of_a_row_are_whole(layers, width):
     layers.set_viewport_size({"width": width, "height": 900})
