@@ -246,7 +246,7 @@ def test_two_runs_are_compared_down_to_where_both_looked(page, address, run, men
     page.get_by_role("radio", name="Only ● mended right 1").click()
     await_query(page, run="mended", compared="only-a-right")
     page.locator(f"{TILE}[data-index='{mended}']").wait_for()
-    assert page.locator(f"{TILE} .names").text_content() == f"✓ {true}"
+    assert page.locator(f"{TILE} .names").text_content() == f"{true}{true}| {was}"
     matrix_cell(page, true, was).click()
     await_query(page, true=true, predicted=was, compared="only-a-right")
     await_maps(page, 2)
