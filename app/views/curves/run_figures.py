@@ -46,10 +46,11 @@ def made_at(created: str) -> float | None:
 
     >>> made_at("1970-01-01T00:01:00Z"), made_at("1970-01-01T00:01:00"), made_at("yesterday")
     (60.0, 60.0, None)
+    >>> made_at("0001-01-01T00:00:00+14:00")  # which in UTC lies in no year that there is
     """
     try:
         found = datetime.fromisoformat(created)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except (ValueError, OverflowError):
         return None
 
