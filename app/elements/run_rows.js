@@ -155,7 +155,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.heads = heads
   const foot = data.foot ? [make("span", "", data.foot)] : []
   if (data.more) foot.push(button("act", data.more, "more", ""))
-  if (part(".foot").innerText !== foot.map((one) => one.innerText).join("")) part(".foot").replaceChildren(...foot)
+  if (part(".foot").textContent !== foot.map((one) => one.textContent).join("")) part(".foot").replaceChildren(...foot)
   if (focused?.dataset.does && !focused.isConnected) part(FOUND(focused.dataset))?.focus()
 
   const act = (does, run) => setTriggerValue("act", { does, run })
