@@ -67,6 +67,12 @@ def test_a_click_opens_a_map_and_a_click_beside_it_closes_it(layers):
     await_count(large, 0)
 
 
+def test_maps_of_compare_open_large_too(page, two_runs):
+    open_address(page, f"{two_runs}/compare?run=first&beside=second&compared=both-wrong", MAP)
+    page.locator(".map-grid button.picture").first.click()
+    page.locator("dialog.map-large").wait_for()
+
+
 def test_the_tab_key_reaches_one_map_of_each_row(layers):
     reached = layers.locator(".map-grid button.picture[tabindex='0']")
     assert reached.count() == 6

@@ -13,6 +13,7 @@ from sightline.app.elements.subject import Subject, split_image
 from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.cells import Cell
 from sightline.app.maps.grid import grid_html
+from sightline.app.maps.large import draw_large
 from sightline.app.maps.pinned import guess_words
 from sightline.app.maps.predicted import predicted_map
 from sightline.app.maps.resolve import stored_methods
@@ -66,6 +67,7 @@ def _draw_maps(runs: Sequence[Run], subjects: Sequence[Subject], selection: Sele
         layers += settings.layers
     if cells:
         st.html(grid_html(cells, subjects[0].pixels, settings, heads=[" and ".join(dict.fromkeys(layers))]))
+        draw_large()
         if settings.method in LAYER_METHODS:
             _draw_layer_choice(runs, layers, settings.method)
 
