@@ -32,6 +32,7 @@ from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run, State
 from sightline.run_store.tags import free_name, read_tags, tag_column
 
+MOST_RUNS = 1024  # of which the small things are kept: the rows of a table that is shown in full
 MOST_NEIGHBOURS = 50_000  # images at most that are searched for similar ones: 100 MB of memory for ResNet18
 MOST_VALUES = 2**26  # of their features together: 256 MB
 
@@ -55,7 +56,7 @@ def status(run: Run) -> RunStatus:
     return found
 
 
-@kept("predictions", lru_cache(256))
+@kept("predictions", lru_cache(MOST_RUNS))
 def _status(run: Run, locked: bool) -> RunStatus:
     """Return the state of a run. locked: part of the key alone, since the state goes by it."""
     state = run.state
@@ -87,7 +88,7 @@ def _resume_hint(run: Run) -> str:
     return f"The same command with --run {quoted(run.path)} --resume goes on after its last finished epoch."
 
 
-@kept("record", lru_cache(256), is_small=True)
+@kept("record", lru_cache(MOST_RUNS), is_small=True)
 def record(run: Run) -> RunRecord:
     """Return what run.json says. Raises RunError."""
     return run.record
@@ -101,7 +102,7 @@ def has_curves_only(run: Run) -> bool:
         return False
 
 
-@kept("note", lru_cache(256), is_small=True)
+@kept("note", lru_cache(MOST_RUNS), is_small=True)
 def note(run: Run) -> RunNote:
     """Return what people say about the run. Raises RunError."""
     return run.note()
@@ -113,7 +114,7 @@ def tags(run: Run) -> Mapping[int, str]:
     return read_tags(run)
 
 
-@kept("metrics", lru_cache(256), is_small=True)
+@kept("metrics", lru_cache(MOST_RUNS), is_small=True)
 def metrics(run: Run) -> list[Epoch]:
     """Return the epochs so far. Raises RunError."""
     return run.metrics()
@@ -178,7 +179,7 @@ def epochs(run: Run) -> Sequence[int]:
         return ()
 
 
-@kept("history", lru_cache(256), is_small=True)
+@kept("history", lru_cache(MOST_RUNS), is_small=True)
 def _epochs(run: Run) -> tuple[int, ...]:
     """Return them, of more runs than there is room for histories."""
     found = history(run)
@@ -214,13 +215,13 @@ def comparison(a: Run, b: Run) -> Comparison:
     return found
 
 
-@kept("predictions", lru_cache(256))
+@kept("predictions", lru_cache(MOST_RUNS))
 def accuracy(run: Run) -> float:
     """Return the share of right predictions, 0–1. Raises RunError."""
     return run.predictions().accuracy
 
 
-@kept("predictions", lru_cache(256))
+@kept("predictions", lru_cache(MOST_RUNS))
 def files_and_labels(run: Run) -> str:
     """Return a hash of the image files and their classes; "" where there are none. Raises RunError.
 

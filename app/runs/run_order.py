@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sightline.run_store.training_options import OPTIONS
@@ -52,8 +53,8 @@ def in_order(items: Iterable[Item], order: str, value: Callable[[Item, str], Any
     """
     column, falls = order.removeprefix("-"), order.startswith("-")
     valued = [(value(item, column), item) for item in items]
-    known = [(found, item) for found, item in valued if found is not None]
-    known.sort(key=lambda pair: _key(pair[0]), reverse=falls)
+    known = [(_key(found), item) for found, item in valued if found is not None]
+    known.sort(key=lambda pair: pair[0], reverse=falls)
     return [item for _, item in known] + [item for found, item in valued if found is None]
 
 
@@ -63,11 +64,16 @@ def _key(value: Any) -> tuple[Any, ...]:
     >>> sorted(["run 10", "Run 2", 3, "0.5"], key=_key)
     ['0.5', 3, 'Run 2', 'run 10']
     """
+    return ((0, float(value), ""),) if isinstance(value, float) else _key_of_text(str(value))
+
+
+@lru_cache(8192)  # names of thousands of runs, at every click
+def _key_of_text(text: str) -> tuple[Any, ...]:
     try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
+        number = float(text)
+    except ValueError:
         number = math.nan
     if math.isfinite(number):
         return ((0, number, ""),)
-    parts = re.split(r"(\d+)", str(value).casefold())
+    parts = re.split(r"(\d+)", text.casefold())
     return tuple((1, float(part), "") if place % 2 else (2, 0.0, part) for place, part in enumerate(parts))

@@ -102,7 +102,7 @@ _kept_values = lru_cache(4096)(_values)
 def _row(row: RunRow, one: Listed, columns: Sequence[str], selection: Selection) -> Row:
     found = values(row.record, row.metrics, row.accuracy)
     what_is = " ".join(dict.fromkeys(filter(None, (row.status.reason, row.problem, sources(row.record)))))
-    control, why_not = trainings.control(row.run)
+    control, why_not = ("", "") if row.status.state in ("complete", "damaged") else trainings.control(row.run)
     date = found.get("date")
     return Row(
         name=row.name,
