@@ -14,6 +14,7 @@ from sightline.run_store.note import MOST_NAME
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 
+FORM = "duplicate"
 _MOST = 2**31  # of what has no bound of its own
 
 
@@ -80,7 +81,7 @@ def draw_duplicate_form(run: Run) -> bool:
         st.caption("Bounds")
         changes |= _draw_numbers(recipe, _BOUNDS)
         st.caption(f"All other settings are those of {escape_markdown(run.name)} ({escape_markdown(record.model)}).")
-        return trainings.draw_start(name, recipe | changes)
+        return trainings.draw_start(FORM, name, recipe | changes)
 
 
 def _draw_numbers(recipe: Mapping[str, Any], numbers: tuple[_Number, ...]) -> dict[str, Any]:

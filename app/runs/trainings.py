@@ -25,7 +25,7 @@ Control = Literal["", "stop", "stopping", "cancel", "resume"]
 
 _WHAT = "training"
 _NEW = "training_new"
-_PROBLEM = "training_problem"  # of the session: why what was sent could not be started
+_PROBLEM = "training_problem"  # of the session, by form: why what was sent could not be started
 _MODEL = "resnet18_narrow"  # what is quick enough to be watched
 
 
@@ -81,7 +81,7 @@ def draw_new(root: Path) -> None:
         return
     place = draw_popover("Train", _NEW, icon=":material/add:", type="tertiary", width=90)
     if not place.open:
-        forget_problem()
+        forget_problem(_NEW)
         return
     from sightline.model_zoo import MODELS  # imports torch
 
@@ -92,27 +92,27 @@ def draw_new(root: Path) -> None:
         epochs = left.number_input("Epochs", 1, value=10)
         name = right.text_input("Name of the run", free_name(root, "training-{}"), max_chars=MOST_NAME).strip()
         st.caption("Other settings: `sightline train --help`. It ends with this server, and can be resumed.")
-        if draw_start(name, {"dataset": dataset.strip(), "model": model, "epochs": int(epochs)}):
+        if draw_start(_NEW, name, {"dataset": dataset.strip(), "model": model, "epochs": int(epochs)}):
             close_popover(_NEW)
             st.rerun()
 
 
-def draw_start(name: str, recipe: Mapping[str, Any]) -> bool:
+def draw_start(form: str, name: str, recipe: Mapping[str, Any]) -> bool:
     """Draw the button of a form that starts a training under a name, and why it could not; tell whether it did."""
-    answer, root = st.empty(), runs_root()
+    answer, root, problem = st.empty(), runs_root(), f"{_PROBLEM}_{form}"
     if st.form_submit_button("Start", type="primary"):
-        st.session_state[_PROBLEM] = _name_problem(root, name) or why_not(recipe)
-        if not st.session_state[_PROBLEM]:
+        st.session_state[problem] = _name_problem(root, name) or why_not(recipe)
+        if not st.session_state[problem]:
             _start(root / name, recipe)
             return True
-    if problem := st.session_state.get(_PROBLEM):  # until it is sent again: all is drawn every few seconds
-        answer.error(escape_markdown(problem))
+    if words := st.session_state.get(problem):  # until it is sent again: all is drawn every few seconds
+        answer.error(escape_markdown(words))
     return False
 
 
-def forget_problem() -> None:
-    """Forget why the last form could not be started: another one is opened."""
-    st.session_state.pop(_PROBLEM, None)
+def forget_problem(form: str) -> None:
+    """Forget why a form could not be started: it is closed, or opened anew."""
+    st.session_state.pop(f"{_PROBLEM}_{form}", None)
 
 
 def free_name(root: Path, pattern: str, start: int = 1) -> str:

@@ -168,7 +168,7 @@ def _open_mistakes(run: Run) -> None:
 
 
 def _open_form(what: str, run: Run) -> None:
-    trainings.forget_problem()
+    trainings.forget_problem(duplicate.FORM)
     st.session_state[_FORM] = what, run.name
 
 

@@ -341,6 +341,7 @@ def test_what_is_duplicated_is_checked_as_any_training_of_the_page(interrupted, 
     ):
         app = send(open_form("stopped"), **values)
         assert says in app.error[0].value.replace("\\", "") and not calls
+        assert says in app.run().error[0].value.replace("\\", "")  # all is drawn every few seconds
 
 
 @pytest.mark.parametrize(
