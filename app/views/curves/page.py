@@ -72,7 +72,7 @@ def draw(before: Any) -> None:
     progress = read_progress({*shown, *chosen})
     rows = [row for row in progress if row.name in shown]
     if is_introduced():
-        draw_cards(progress, shown, selection)
+        draw_cards([row for row in progress if row.name in listed], shown, selection)
     with st.container(key="panel_curves", border=True, gap="small"):
         draw_curve_settings({name: titles[name] for name in listed}, rows, selection)
         try:

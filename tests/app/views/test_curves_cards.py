@@ -52,8 +52,8 @@ def test_before_the_introduction_is_dismissed_there_are_no_cards(run):
 def test_the_gap_is_told_with_both_accuracies_and_leads_to_its_chart(run):
     app = page(smoothing="40")
     assert (
-        ":gray[run:] **19.5 points** lie between the accuracy on training images (96.0 %) and on test images (76.5 %), "
-        "after epoch 20."
+        ":gray[run:] **19.5 points** lie between the accuracy on training images (96.0\N{NO-BREAK SPACE}%) and on "
+        "test images (76.5\N{NO-BREAK SPACE}%), after epoch 20."
     ) in said_by(app)
     assert links_of(app)["Show the gap by epoch →"] == "run=run&chart=accuracy&chart=gap&smoothing=40"
     assert (
@@ -129,3 +129,10 @@ def test_what_cannot_be_read_has_no_card_and_spoils_no_page(run):
     (run / files.PREDICTIONS).write_bytes(b"torn")
     app = page(run="run")
     assert TAKEN_FOR not in said_by(app) and GAP in said_by(app)
+
+
+def test_what_is_left_out_of_lists_has_no_card(run):
+    other = beside(run, "other", range(0, 60, 5))
+    assert ONE_SIDED in said_by(page(run="run"))
+    (other / files.NOTE).write_text('{"archived": true}')
+    assert ONE_SIDED not in said_by(page(run="run")) and ONE_SIDED in said_by(page(run="run", beside="other"))
