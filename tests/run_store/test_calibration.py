@@ -126,3 +126,7 @@ def test_thresholds_of_many_images_are_a_hundred_and_have_few_digits():
     assert all(float(f"{one.threshold:.12g}") == one.threshold for one in found.coverages)  # as the address has it
     for one in found.coverages[:-1]:
         assert one.below == (found.confidence <= one.threshold).sum()
+
+
+def test_a_confidence_that_rounding_took_above_one_leaves_chance_a_number():
+    assert Calibration.of(np.array([np.nextafter(np.float32(1), np.float32(2))]), np.array([True])).by_chance == 0
