@@ -102,7 +102,7 @@ class Calibration:
     def by_chance(self) -> float:
         """How large an error chance makes in 19 of 20 runs on these images whose confidences are right, 0–1."""
         p = self.confidence.astype(np.float64)
-        spread = np.sqrt(self._sums(p * (1 - p)).clip(min=0))  # of a bin's sum of coins that fall right as often as they say
+        spread = np.sqrt(self._sums(p * (1 - p)).clip(min=0))  # of a bin's sum of coins that fall right as they say
         errors = np.abs(np.random.default_rng(SEED).standard_normal((RESAMPLES, BINS)) * spread).sum(axis=1) / len(self)
         return float(np.quantile(errors, 0.95))
 

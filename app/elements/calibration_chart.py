@@ -1,22 +1,20 @@
 """The element of the calibration: a reliability diagram, and accuracy against coverage with a threshold to drag."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from sightline.app.elements.beside import beside
 from sightline.app.elements.text import counted, percent
 from sightline.run_store.calibration import Bin, Calibration, Kept
 from sightline.run_store.comparison import wilson
 
-
-def _written(kind: str) -> str:
-    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")
-
-
 _COMPONENT = st.components.v2.component(
-    "sightline_calibration", html='<div class="calibration"></div>\n', css=_written("css"), js=_written("js")
+    "sightline_calibration",
+    html='<div class="calibration"></div>\n',
+    css=beside(__file__, "css"),
+    js=beside(__file__, "js"),
 )
 
 

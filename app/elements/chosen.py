@@ -53,6 +53,7 @@ def draw_chosen(run: Run, predictions: Predictions, rows: np.ndarray) -> None:
     rows: of the current set, int n.
     """
     chosen = chosen_of(run)
+    chosen.images = {image for image in chosen.images if image < len(predictions)}  # of a run that was replaced
     if not chosen.images:
         return
     images = np.array(sorted(chosen.images))

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import streamlit as st
+
+from sightline.app.elements.beside import beside
 
 _HTML = '<div class="curves"><div class="legend"></div><div class="charts"></div></div>\n'
 
@@ -64,7 +65,7 @@ _COMPONENT = st.components.v2.component(
     "sightline_curve_charts",
     html=_HTML,
     css=_CSS,
-    js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
+    js=beside(__file__, "js"),
 )
 
 

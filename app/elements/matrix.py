@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,14 @@ import streamlit as st
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import read_selection, write_selection
 from sightline.app.elements.bars import Bar, draw_bars
+from sightline.app.elements.beside import beside
 from sightline.run_store.confusion import Confusion
 
 MOST_DRAWN = 100  # classes: a matrix of more has cells too small to be told apart
 
 
-def _written(kind: str) -> str:
-    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")
-
-
 _COMPONENT = st.components.v2.component(
-    "sightline_matrix", html='<div class="matrix"></div>\n', css=_written("css"), js=_written("js")
+    "sightline_matrix", html='<div class="matrix"></div>\n', css=beside(__file__, "css"), js=beside(__file__, "js")
 )
 
 

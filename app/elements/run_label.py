@@ -17,9 +17,9 @@ def label(title: str, colour: str) -> str:
     return f"{dot(colour)}\N{NO-BREAK SPACE}{escape_markdown(title)}"
 
 
-def run_label_html(run: Run) -> str:
+def label_html(title: str, colour: str) -> str:
     """Write the same in HTML; page.css gives `.run-dot` its shape."""
-    return f"{dot_html(run_list.colour(run))}{escape(run_list.title(run))}"
+    return f"{dot_html(colour)}{escape(title)}"
 
 
 def dot(colour: str) -> str:

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
 
+from sightline.app.elements.beside import beside
+
 _COMPONENT = st.components.v2.component(
     "sightline_run_rows",
     html='<div class="runs"></div>\n',
-    css=Path(__file__).with_suffix(".css").read_text(encoding="utf-8"),
-    js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
+    css=beside(__file__, "css"),
+    js=beside(__file__, "js"),
 )
 
 

@@ -42,7 +42,7 @@ def both_as_csv(comparison: Comparison, rows: np.ndarray, names: tuple[str, str]
     a, classes = comparison.a, np.array([no_formula(name) for name in comparison.a.class_names], dtype=object)
     table = {"index": a.column("index")[rows]}
     if "path" in a.scalars.column_names:
-        table["path"] = [no_formula(str(path)) for path in a.column("path")[rows]]
+        table["path"] = [no_formula(str(path or "")) for path in a.column("path")[rows]]
     table["label"] = classes[a.column("label")[rows]]
     for run, name in zip((a, comparison.b), names, strict=True):
         table[f"predicted ({name})"] = classes[run.column("predicted")[rows]]

@@ -1,10 +1,10 @@
 """A tour of a minute: five steps that point at what to click. It is offered in the introduction."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
 
+from sightline.app.elements.beside import beside
 from sightline.app.elements.introduction import COOKIE, TOUR
 
 
@@ -83,9 +83,7 @@ button:hover { border-color: var(--st-primary-color); }
 button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
 .next { background: light-dark(#0b6a8f, #1b6f96); border-color: transparent; color: white; }
 """
-_COMPONENT = st.components.v2.component(
-    "sightline_tour", html=_HTML, css=_CSS, js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-)
+_COMPONENT = st.components.v2.component("sightline_tour", html=_HTML, css=_CSS, js=beside(__file__, "js"))
 
 
 def draw_tour() -> None:

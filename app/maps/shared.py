@@ -50,10 +50,10 @@ def means_of(run: Run, rows: np.ndarray, method: str, layer: str) -> Means:
 
 
 def shown_kind(run: Run) -> tuple[str, str]:
-    """Return the method and layer of the maps that are shown of sets: stored ones, at the deepest layer."""
+    """Return the method and layer of the maps that are shown of sets: stored ones, at the deepest layer, if any."""
     stored = stored_methods(run)
     method = USUAL if USUAL in stored or not stored else next(iter(stored))
-    return method, (stored.get(method) or run.record.layers)[-1]
+    return method, (stored.get(method) or run.record.layers or ("",))[-1]
 
 
 def without_maps(run: Run, problem: str = "") -> str:

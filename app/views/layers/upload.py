@@ -82,6 +82,8 @@ def _square(content: bytes, size: tuple[int, int], how: HowSeen) -> tuple[np.nda
         left, top, right, bottom = seen_box(size, how.input_size, how.resize)
         pixels = decode_image(io.BytesIO(content), how.input_size, how.resize)
         return pixels, (round(right - left), round(bottom - top))
+    if 2 * min(size) * how.input_size < max(size):
+        raise DataError("it is too narrow to be fitted in whole: leave that off")
     whole = Image.fromarray(decode_image(io.BytesIO(content)))
     side = (how.input_size, how.input_size)
     return np.asarray(ImageOps.pad(whole, side, FILTERS[how.resize.interpolation], color=how.fit)), size

@@ -63,7 +63,7 @@ def others_of(predictions: Predictions, selection: Selection) -> Filter:
     return replace(selection.filter(predictions.class_names), outcome="all", columns=columns)
 
 
-@kept("columns", lru_cache(16))
+@kept("columns", lru_cache(4))  # of a million images, one holds about 30 MB
 def _calibration(run: Run, wanted: Filter) -> Calibration | None:
     predictions = loaders.predictions(run)
     rows = np.flatnonzero(predictions.passing(wanted))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from html import escape
 
 import streamlit as st
 
@@ -10,7 +9,7 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.measuring import draw_measuring, is_measured, provisional
 from sightline.app.elements.popover import draw_popover
-from sightline.app.elements.run_label import dot_html, label
+from sightline.app.elements.run_label import label, label_html
 from sightline.app.elements.shell import draw_run
 from sightline.app.elements.text import counted, escape_markdown
 from sightline.app.maps.pinned import pinned_run
@@ -144,7 +143,7 @@ def _chosen(shown: Figures, kinds: list[Kind], selection: Selection) -> Kind:
 def _draw_chart(runs: Sequence[Figures], measure: str, chosen: Kind | None, shown: Figures) -> None:
     _draw_measures(shown.rows, measure)
     if len(runs) > 1:
-        marks = "".join(f"<span>{dot_html(one.colour)}{escape(one.title)}</span>" for one in runs)
+        marks = "".join(f"<span>{label_html(one.title, one.colour)}</span>" for one in runs)
         st.html(f'<div class="run-labels">{marks}</div>')
     for one in runs[1:]:
         if not in_order(one, measure):
