@@ -18,6 +18,7 @@ CURVES = ".st-key-curves_charts .chart svg"
 MAP = ".map-grid img"
 TRUST_ROW = "[class*='st-key-trust_chart'] .mark-symbol path"  # a kind of map, and a ring around the chosen one
 TILE = ".st-key-panel_set .tile"  # of the set, not of the similar images
+TOO_MANY = 120  # Tab keys
 TO_INSTALL = "The browser tests need Chromium; on Debian or Ubuntu: sudo apt-get install chromium"
 
 _CANVAS = """
@@ -52,6 +53,21 @@ _HAS_QUERY = """
 wanted => {
   const query = new URLSearchParams(location.search)
   return Object.entries(wanted).every(([key, value]) => query.get(key) === value)
+}
+"""
+_FOCUSED = """
+() => {
+  let element = document.activeElement
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
+  if (!element || element === document.body) return null
+  const key = (node) => [...(node.classList ?? [])].find((name) => name.startsWith("st-key-"))
+  let keyed = element
+  while (keyed && !key(keyed)) keyed = keyed.parentElement ?? keyed.getRootNode().host
+  const name = element.getAttribute("aria-label") || element.innerText || element.title || ""
+  const drawn = element.tagName === "INPUT" ? element.closest("label, [role=group]") ?? element : element
+  const { left, top, right, bottom } = drawn.getBoundingClientRect()
+  const own = element.getBoundingClientRect().top
+  return { key: keyed ? key(keyed).slice(7) : "", name, own, box: [left, top, right, bottom] }
 }
 """
 
@@ -130,6 +146,25 @@ def matrix_cell(page, label, predicted, within=""):
 def await_still(element):
     """Where the middle of the element is, once a third of a second did not move it: a chart is laid out twice."""
     return element.evaluate(_STILL)
+
+
+def focused(page):
+    """What has the focus: `key` of its widget, its `name`, its top `own`, and the `box` that is drawn, of four sides.
+
+    None where nothing has it.
+    """
+    return page.evaluate(_FOCUSED)
+
+
+def tab_to(page, key, name=""):
+    """Press Tab until the focus is on what has this key, and a name that begins so."""
+    stops = []
+    for _ in range(TOO_MANY):
+        page.keyboard.press("Tab")
+        stops.append(focused(page) or {"key": "", "name": ""})
+        if stops[-1]["key"] == key and stops[-1]["name"].startswith(name):
+            return
+    raise AssertionError(f"After {TOO_MANY} stops the Tab key has not reached {key} {name}: {stops}")
 
 
 def query_of(page):

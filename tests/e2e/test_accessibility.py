@@ -16,7 +16,7 @@ from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
 from tests.app.culprits.test_culprits import write as write_culprits
 from tests.app_pages import edit_record
-from tests.e2e.browser_page import MAP, READY, TILE, TRUST_ROW, open_address, pixels_of, prepared
+from tests.e2e.browser_page import MAP, READY, TILE, TOO_MANY, TRUST_ROW, focused, open_address, pixels_of, prepared
 from tests.fabricated import LAUNCHER, LINES, MARKDOWN, fabricate_run, serve, speak_against
 from tests.histories import keep_history
 from tests.written_patterns import FIRST, HARD, write, write_maps
@@ -28,23 +28,6 @@ THEMES = ("light", "dark")
 SERIOUS = ("serious", "critical")
 AT_REST = "document.getAnimations().every((animation) => animation.playState !== 'running')"
 RING = 80  # pixels that change when the focus comes, at least; a slider's ring is the smallest
-TOO_MANY = 120  # Tab keys
-
-_FOCUSED = """
-() => {
-  let element = document.activeElement
-  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
-  if (!element || element === document.body) return null
-  const key = (node) => [...(node.classList ?? [])].find((name) => name.startsWith("st-key-"))
-  let keyed = element
-  while (keyed && !key(keyed)) keyed = keyed.parentElement ?? keyed.getRootNode().host
-  const name = element.getAttribute("aria-label") || element.innerText || element.title || ""
-  const drawn = element.tagName === "INPUT" ? element.closest("label, [role=group]") ?? element : element
-  const { left, top, right, bottom } = drawn.getBoundingClientRect()
-  const own = element.getBoundingClientRect().top
-  return { key: keyed ? key(keyed).slice(7) : "", name, own, box: [left, top, right, bottom] }
-}
-"""
 
 
 class View(NamedTuple):
@@ -301,7 +284,7 @@ def walk(page):
     for _ in range(TOO_MANY):
         page.keyboard.press("Tab")
         page.wait_for_function(AT_REST)
-        stop = page.evaluate(_FOCUSED)
+        stop = focused(page)
         without += [screenshot(page, left) for left in stops[-1:]]
         if stop is None or stops and stop == stops[0]:
             pairs = zip(with_focus, without, strict=True)
@@ -329,7 +312,7 @@ def test_what_is_focused_does_not_lie_under_the_header(page, address):
     tops = []
     for _ in range(30):
         page.keyboard.press("Shift+Tab")
-        stop = page.evaluate(_FOCUSED)
+        stop = focused(page)
         if stop is None or stop["key"] in ("shell_run", "nav"):
             break
         tops.append((stop["own"], stop["key"], stop["name"]))

@@ -1,4 +1,4 @@
-"""The ways of a student, an engineer and a teacher through the views, at the widths they have.
+"""The ways of a student, an engineer and a teacher through the views, at the widths they have; and one by keys alone.
 
 At every stop the page is whole: see `check_whole`.
 """
@@ -7,6 +7,7 @@ import io
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.app_pages import edit_predicted
 from tests.e2e.browser_page import (
@@ -23,7 +24,9 @@ from tests.e2e.browser_page import (
     open_address,
     prepared,
     query_of,
+    tab_to,
 )
+from tests.e2e.test_discovery import TRAINING
 from tests.fabricated import CLASSES, LAUNCHER, LAYERS, LINES, fabricate_run, serve
 
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "laptop": (1280, 720), "desk": (1920, 1080)}
@@ -312,3 +315,31 @@ def test_what_is_not_whole_is_found(page, address):
     found = page.evaluate(_FAULTS, page.viewport_size["width"])
     wanted = ("vertical", "cut at a side", "cut above or below", "hardly more than an ellipsis", "scrolls sideways")
     assert len(found) == len(wanted) and all(words in fault for words, fault in zip(wanted, found, strict=True)), found
+
+
+@pytest.mark.parametrize("contexts", ["laptop"], indirect=True)
+def test_from_an_empty_page_to_a_saved_map_by_keys_alone(page, tmp_path):
+    with serve(LAUNCHER, tmp_path) as address:
+        open_address(page, address, ".st-key-train_demo")
+        tab_to(page, "train_demo")
+        page.keyboard.press("Enter")
+        await_count(page.locator(".st-key-runs_table .pill.complete"), 2, TRAINING)
+        tab_to(page, "nav", "Mistakes")
+        page.keyboard.press("Enter")
+        await_view(page, "Mistakes")
+        page.wait_for_selector(TILE)
+        tab_to(page, "mistakes_gallery")
+        images = shown(page)
+        page.keyboard.press("ArrowRight")
+        await_query(page, image=images[1])
+        page.keyboard.press("Enter")
+        await_view(page, "Layers")
+        await_maps(page, 3 * len(LAYERS))
+        page.wait_for_selector(".st-key-layers_download-png button")
+        tab_to(page, "layers_download-png")
+        with page.expect_download() as download:
+            page.keyboard.press("Enter")
+        content = download.value.path().read_bytes()
+    assert download.value.suggested_filename.endswith(".png")
+    with Image.open(io.BytesIO(content)) as picture:
+        assert picture.format == "PNG" and len(picture.convert("RGB").getcolors(2**24)) > 100
