@@ -33,7 +33,7 @@ def shorter_side(size: int, resize: Resize) -> int:
 def seen_box(sides: tuple[int, int], size: int, resize: Resize) -> tuple[float, float, float, float]:
     """Return left, top, right and bottom of what becomes the square, in pixels of an image of these sides.
 
-    >>> seen_box((1200, 900), 224)
+    >>> seen_box((1200, 900), 224, CROP)
     (150, 0, 1050, 900)
     """
     shorter = min(sides)

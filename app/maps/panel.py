@@ -150,10 +150,12 @@ def _where_not_finite(run: Run, subject: Subject) -> str:
 
 def _draw_problems(sides: Sequence[Side], found: Sequence[_Found]) -> None:
     """Say why maps are missing, where no row of the grid says so, and what was wrong with those ahead of time."""
+    has_rows = len(sides) > 1 and any(one.computed.maps for one in found)
     for side, one in zip(sides, found, strict=True):
-        if one.error and (one.stored.maps or side.whose is None):
+        why = one.error or side.reason
+        if why and (one.stored.maps or not has_rows):
             what = side.named("Not all maps" if one.stored.maps else "No maps")
-            st.warning(escape_markdown(f"{what}: {one.error}"), icon=":material/layers_clear:")
+            st.warning(escape_markdown(f"{what}: {why}"), icon=":material/layers_clear:")
         if one.error:
             draw_restart(one.error)
         elif one.stored.problem:

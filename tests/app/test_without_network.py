@@ -177,7 +177,7 @@ def test_compare_counts_right_and_wrong_also_of_predicted_classes_alone(classes_
     edit_predicted(with_network, {0: 0})
     app = open_page("compare", run="run", beside="whole", compared="only-b-right")
     assert [item["index"] for item in gallery_of(app)] == [0]
-    assert re.search(r"run is right on 75.0 %, \S+ whole on 83.3 %", text_of(app)) and "McNemar" in text_of(app)
+    assert re.search(r"run is right on 75.0 %, \S+\swhole on 83.3 %", text_of(app)) and "McNemar" in text_of(app)
     assert "**dog**" in text_of(app) and "No map of run: it has no network." in text_of(app)
     assert len(maps_of(app)) == 1
     swapped = open_page("compare", run="whole", beside="run", compared="only-a-right")

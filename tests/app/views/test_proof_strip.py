@@ -118,7 +118,7 @@ def test_what_was_drawn_is_not_computed_again_until_another_image_or_another_net
 
     real = strip.cover_hottest
     monkeypatch.setattr(strip, "cover_hottest", lambda *arguments: asked.append(arguments[1].key) or real(*arguments))
-    app = open_layers()
+    app = open_layers({"layers_appearance": True})
     before = strip_of(app)
     checked(app.run())
     checked(app.slider(key="layers_opacity").set_value(30).run())
