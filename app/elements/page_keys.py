@@ -59,7 +59,8 @@ th { font-size: 12px; font-weight: 400; opacity: .75; }
 td { border-top: 1px solid var(--st-border-color); }
 kbd {
   display: inline-block; min-width: 1.2em; padding: 0 5px; border: 1px solid var(--st-border-color); border-radius: 5px;
-  text-align: center; font: inherit; background: var(--st-secondary-background-color);
+  margin-bottom: 2px; text-align: center; font: inherit; line-height: 1.35;
+  background: var(--st-secondary-background-color);
 }
 """
 
