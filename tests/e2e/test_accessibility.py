@@ -236,7 +236,7 @@ REACHED = {
         ("layers_method", "Method"), ("layers_popover", "4 shown"), ("layers_targets", "Classes"),
         ("layers_appearance", "keyboard_arrow_right"),
         ("layers_measure_images", "Test images"), ("layers_measure_button", "straighten"),
-        ("layers_measure_start", "In a terminal"),
+        ("layers_measure_start", "terminal"),
     ],
     "patterns": [
         *PICKERS, ("patterns_left_out_1", "1 car"), ("patterns_prove_button", ""), ("patterns_proof_0_head", "Compare"),
