@@ -7,10 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import pyarrow as pa
 
-from sightline.app.runs.kept import computed_once, kept, read_once
+from sightline.app.runs.kept import kept, read_once
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.verdicts import Verdict, is_known
 from sightline.explain.judging.verdicts import verdicts as judge
@@ -22,7 +21,6 @@ from sightline.run_store.epochs import learning_columns, predictions_after
 from sightline.run_store.files import Reading, is_locked
 from sightline.run_store.history import History
 from sightline.run_store.metrics import Epoch
-from sightline.run_store.neighbours import nearest, unit_rows
 from sightline.run_store.note import RunNote
 from sightline.run_store.patterns import Patterns, patterns_column, read_patterns
 from sightline.run_store.predictions import Predictions
@@ -33,8 +31,6 @@ from sightline.run_store.run import Run, State
 from sightline.run_store.tags import free_name, read_tags, tag_column
 
 MOST_RUNS = 1024  # of which the small things are kept: the rows of a table that is shown in full
-MOST_NEIGHBOURS = 50_000  # images at most that are searched for similar ones: 100 MB of memory for ResNet18
-MOST_VALUES = 2**26  # of their features together: 256 MB
 
 
 @dataclass(frozen=True)
@@ -246,28 +242,6 @@ def images(run: Run) -> StoredArray:
 def masks(run: Run) -> StoredArray | None:
     """Return the run's masks, uint8 N×H×W, mapped into memory, or None where it has none. Raises RunError."""
     return run.masks()
-
-
-@kept("features", computed_once(max_entries=2))
-def _directions(run: Run) -> np.ndarray:
-    return unit_rows(run.features()[: searched(run)])
-
-
-def searched(run: Run) -> int:
-    """Return how many images are searched for similar ones: the first ones of the run. Raises RunError."""
-    images, values = run.features().shape
-    return min(images, MOST_NEIGHBOURS, MOST_VALUES // values)
-
-
-@kept("features", read_once(4096))
-def similar(run: Run, image: int, count: int) -> np.ndarray:
-    """Return the images (int64) nearest to `image` in the penultimate features; not to be written to.
-
-    Raises RunError.
-    """
-    directions = _directions(run)  # 100 MB to go through, while the image stays the same for many clicks
-    found = nearest(directions, unit_rows(run.features()[image : image + 1])[0], count + 1)
-    return found[found != image][:count]
 
 
 @kept("quality", lru_cache(16), is_small=True)

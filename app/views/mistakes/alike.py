@@ -10,6 +10,7 @@ from sightline.app.elements.gallery import draw_gallery, gallery_items
 from sightline.app.elements.subject import split_image
 from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders
+from sightline.app.runs.similar import searched, similar
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -46,7 +47,7 @@ def _draw_similar(run: Run, predictions: Predictions, image: int) -> None:
     """Draw similar images. A click makes one of them the primary image."""
     st.caption("Looks alike to the model")
     try:
-        rows = loaders.similar(run, image, SHOWN)
+        rows = similar(run, image, SHOWN)
     except RunError as error:
         without = "Not known: the run has no network."
         st.caption(escape_markdown(str(error)) if run.has_network else without)
@@ -60,6 +61,6 @@ def _draw_similar(run: Run, predictions: Predictions, image: int) -> None:
             "open": lambda: change_selection(image=st.session_state[_KEY].open),
         },
     )
-    searched = loaders.searched(run)
-    if len(predictions) > searched:
-        st.caption(f"Among the first {count(searched)} images.")
+    images = searched(run)
+    if len(predictions) > images:
+        st.caption(f"Among the first {count(images)} images.")
