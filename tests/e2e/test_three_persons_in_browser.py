@@ -151,6 +151,8 @@ def press(page, element, **at):
 def check_whole(page):
     """Nothing scrolls sideways, both runs are in the window, and no text is cut or written vertically."""
     page.wait_for_selector(READY)
+    for name in ("shell_run", "shell_second"):  # which a page that is drawn anew takes away for a moment
+        page.wait_for_selector(f".st-key-{name} input", state="attached")
     assert page.evaluate(_FAULTS, page.viewport_size["width"]) == [], page.url
 
 
