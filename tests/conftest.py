@@ -52,6 +52,14 @@ def fabricated(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def sixty(tmp_path_factory):
+    """A folder whose only run, `run`, has 60 images of ten classes, every fifth of them wrong. Not to be written to."""
+    root = tmp_path_factory.mktemp("sixty")
+    fabricate_run(root / "run", 60)
+    return root
+
+
+@pytest.fixture(scope="session")
 def session_data_dir(tmp_path_factory):
     return tmp_path_factory.mktemp("data")
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from sightline.app.elements.csv_button import draw_csv_button
 from sightline.app.elements.popover import close_popover, draw_popover
 from sightline.app.elements.spreadsheets import set_as_csv
 from sightline.app.elements.text import count, counted, escape_markdown
@@ -63,16 +64,12 @@ def draw_chosen(run: Run, predictions: Predictions, rows: np.ndarray) -> None:
         st.markdown(f"**{count(len(images))} chosen**{note}", width="content")
         if not is_read_only():
             _draw_tagging(run, chosen)
-        st.download_button(
-            "Export",
-            data=lambda: set_as_csv(predictions, images),
-            file_name=f"{safe_name(run.name, 'chosen')}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            help="CSV of the chosen images: index, classes, figures, tag, and the path where there is one",
+        draw_csv_button(
+            lambda: set_as_csv(predictions, images),
+            safe_name(run.name, "chosen"),
             key="chosen_csv",
-            on_click="ignore",
-            type="tertiary",
+            label="Export",
+            help="CSV of the chosen images: index, classes, figures, tag, and the path where there is one",
         )
         st.button("Clear", icon=":material/close:", key="chosen_clear", type="tertiary", on_click=chosen.images.clear)
     if chosen.problem:

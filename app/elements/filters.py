@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection, read_selection, write_selection
+from sightline.app.elements.csv_button import draw_csv_button
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.matrix import MOST_DRAWN
 from sightline.app.elements.popover import draw_popover
@@ -28,16 +29,7 @@ def draw_headline(predictions: Predictions, current: CurrentSet, selection: Sele
     with st.container(key="headline", horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.markdown(headline(predictions, len(current.rows), selection), width="stretch")
         draw_order(predictions, selection, "mistakes")
-        st.download_button(
-            "CSV",
-            data=lambda: set_as_csv(predictions, current.rows),
-            file_name=f"{name}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            key="mistakes_csv",
-            on_click="ignore",
-            type="tertiary",
-        )
+        draw_csv_button(lambda: set_as_csv(predictions, current.rows), name, key="mistakes_csv")
 
 
 def draw_order(predictions: Predictions, selection: Selection, view: str) -> None:

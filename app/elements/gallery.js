@@ -1,32 +1,19 @@
 const ROOM = 18  // pixels of a row beside picture and caption
 const columnsOf = (tiles) => getComputedStyle(tiles).gridTemplateColumns.split(" ").length
 
-function makeTile(item) {
-  const tile = document.createElement("div")
-  tile.setAttribute("role", "option")
-  const image = document.createElement("img")
-  image.draggable = false
-  image.decoding = "async"
-  const over = document.createElement("img")
-  over.className = "over"
-  over.draggable = false
-  over.alt = ""
-  const confidence = document.createElement("span")
-  confidence.className = "confidence"
-  const picture = document.createElement("div")
-  picture.className = "picture"
-  const check = document.createElement("span")
-  check.className = "check"
-  check.setAttribute("aria-hidden", "true")
+const make = (tag, fields) => Object.assign(document.createElement(tag), fields)
+
+function makeTile() {
+  const tile = make("div", { role: "option" })
+  const image = make("img", { draggable: false, decoding: "async" })
+  const over = make("img", { className: "over", draggable: false, alt: "" })
+  const confidence = make("span", { className: "confidence" })
+  const check = make("span", { className: "check", ariaHidden: "true" })
+  const picture = make("div", { className: "picture" })
   picture.append(image, over, confidence, check)
-  const names = document.createElement("div")
-  names.className = "names"
-  const mark = document.createElement("div")
-  mark.className = "mark"
-  const tag = document.createElement("div")
-  tag.className = "tag"
-  tag.dir = "auto"
-  tile.append(picture, names, tag, mark)
+  const names = make("div", { className: "names" })
+  const tag = make("div", { className: "tag", dir: "auto" })
+  tile.append(picture, names, tag, make("div", { className: "mark" }))
   return tile
 }
 

@@ -9,6 +9,7 @@ from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
 from sightline.app.elements.bars import draw_bars
 from sightline.app.elements.compared_set import compared_rows
+from sightline.app.elements.csv_button import draw_csv_button
 from sightline.app.elements.current_set import CurrentSet, place_in
 from sightline.app.elements.filters import draw_chips, draw_order
 from sightline.app.elements.gallery import gallery_items
@@ -153,15 +154,10 @@ def _draw_set(a: Run, b: Run, comparison: Comparison, current: CurrentSet, selec
             on_change=lambda: change_selection(compared=st.session_state[_CHANGE]),
         )
         draw_order(comparison.a, selection, "compare")
-        st.download_button(
-            "CSV",
-            data=lambda: both_as_csv(comparison, current.rows, (a.name, b.name)),
-            file_name=f"{safe_name(f'{a.name} and {b.name}', selection.compared or comparison.largest)}.csv",
-            mime="text/csv",
-            icon=":material/download:",
+        draw_csv_button(
+            lambda: both_as_csv(comparison, current.rows, (a.name, b.name)),
+            safe_name(f"{a.name} and {b.name}", selection.compared or comparison.largest),
             key="compare_csv",
-            on_click="ignore",
-            type="tertiary",
         )
     asked = selection.change(columns=())  # of one run's predictions only
     if selection.label or selection.predicted:

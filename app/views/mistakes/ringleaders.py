@@ -9,6 +9,7 @@ from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
 from sightline.app.culprits.tiles import ringleader_tiles
+from sightline.app.elements.csv_button import draw_csv_button
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.gallery import draw_gallery
 from sightline.app.elements.proof import LeftOut, draw_proof
@@ -61,16 +62,8 @@ def draw_ringleaders(
         return
     with st.container(key="ringleaders_head", horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(ringleader_words(found, behind, len(mistakes), len(current.rows)), width="stretch")
-        st.download_button(
-            "CSV",
-            data=partial(ringleaders_as_csv, predictions, found, mistakes),
-            file_name=f"{safe_name(run.name, 'training images')}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            key="ringleaders_csv",
-            on_click="ignore",
-            type="tertiary",
-        )
+        name = safe_name(run.name, "training images")
+        draw_csv_button(partial(ringleaders_as_csv, predictions, found, mistakes), name, key="ringleaders_csv")
     draw_gallery(
         ringleader_tiles(run, found, behind[:most].tolist(), counts[:most].tolist()),
         key=_KEY,

@@ -7,6 +7,7 @@ import streamlit as st
 
 from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
+from sightline.app.elements.csv_button import draw_csv_button
 from sightline.app.elements.measuring import draw_measuring, is_measured, provisional
 from sightline.app.elements.popover import draw_popover
 from sightline.app.elements.run_label import label, label_html
@@ -212,16 +213,7 @@ def _draw_table(run: Run, runs: Sequence[Figures]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         of_run = f" of {_label(runs[0])}" if len(runs) > 1 else ""
         st.markdown(f"**All figures{of_run}**", width="stretch")
-        st.download_button(
-            "CSV",
-            data=partial(figures_csv, run, rows),
-            file_name=f"{safe_name(run.name)}_quality.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key="trust_csv",
-        )
+        draw_csv_button(partial(figures_csv, run, rows), f"{safe_name(run.name)}_quality", key="trust_csv")
     st.html(table_html(runs))
 
 

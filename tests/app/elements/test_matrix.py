@@ -9,7 +9,7 @@ from sightline.app.elements.matrix import Cells, confusion_cells
 from sightline.run_store.confusion import Confusion
 from sightline.run_store.run import Run
 from tests.app_pages import open_page
-from tests.fabricated import CLASSES, fabricate_run
+from tests.fabricated import CLASSES
 
 
 def test_cells_are_those_that_have_images_and_shares_are_of_the_true_class():
@@ -18,17 +18,10 @@ def test_cells_are_those_that_have_images_and_shares_are_of_the_true_class():
     assert confusion_cells(confusion) == Cells("0 0 1 0 1 1 1 1 1 2 0 2 2 2 1", (2, 1, 3, 0))
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    root = tmp_path_factory.mktemp("runs")
-    fabricate_run(root / "run", 60)
-    return root
-
-
 @pytest.fixture
-def drawn(runs, monkeypatch):
+def drawn(sixty, monkeypatch):
     """What the matrix of Mistakes gets at an address."""
-    monkeypatch.setenv("SIGHTLINE_RUNS", str(runs))
+    monkeypatch.setenv("SIGHTLINE_RUNS", str(sixty))
 
     def open_matrix(**query):
         app = open_page("mistakes", run="run", **query)
@@ -48,8 +41,8 @@ def test_the_matrix_counts_all_images_whatever_class_and_outcome_are_asked_for(d
     assert {**cat, "selected": None} == {**everything, "selected": None}
 
 
-def test_the_matrix_counts_the_images_that_pass_a_range_and_says_so(drawn, runs):
-    confidence = Run(runs / "run").predictions().column("confidence")
+def test_the_matrix_counts_the_images_that_pass_a_range_and_says_so(drawn, sixty):
+    confidence = Run(sixty / "run").predictions().column("confidence")
     least = float(np.quantile(confidence, 0.75))
     images = int((confidence >= least).sum())
     narrowed = drawn(range=f"confidence:{least}..")

@@ -11,7 +11,6 @@ from sightline.app.views.mistakes.overview import class_bars, pair_bars, scope_w
 from sightline.run_store.predictions import Predictions, Range
 from sightline.run_store.run import Run
 from tests.app_pages import open_page
-from tests.fabricated import fabricate_run
 
 NAMES = ("cat", "dog", "owl")
 LABELS = [0, 0, 0, 1, 1, 2, 2]
@@ -63,22 +62,15 @@ def test_tables_say_of_which_images_they_are_unless_of_all(seven):
     assert scope_words(seven, Selection(columns=(("altitude", Range(5)),))) == ""  # there is no such column
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    root = tmp_path_factory.mktemp("runs")
-    fabricate_run(root / "run", 60)
-    return root
-
-
 @pytest.fixture
-def open_mistakes(runs, monkeypatch):
-    monkeypatch.setenv("SIGHTLINE_RUNS", str(runs))
+def open_mistakes(sixty, monkeypatch):
+    monkeypatch.setenv("SIGHTLINE_RUNS", str(sixty))
     return lambda **query: open_page("mistakes", run="run", **query)
 
 
-def surest(runs):
+def surest(sixty):
     """The confidence that three quarters of the images do not reach."""
-    return float(np.quantile(Run(runs / "run").predictions().column("confidence"), 0.75))
+    return float(np.quantile(Run(sixty / "run").predictions().column("confidence"), 0.75))
 
 
 def bars_of(app):
@@ -87,12 +79,12 @@ def bars_of(app):
 
 
 @pytest.mark.parametrize("table", ["Most confused", "By class", "Taken for"])
-def test_every_table_follows_a_range_and_says_so(open_mistakes, runs, table):
+def test_every_table_follows_a_range_and_says_so(open_mistakes, sixty, table):
     app = open_mistakes()
     app.segmented_control(key="mistakes_table").set_value(table).run()
     everything = bars_of(app)
     assert everything and not any("that pass the filters" in caption.value for caption in app.caption)
-    app = open_mistakes(range=f"confidence:{surest(runs)}..")
+    app = open_mistakes(range=f"confidence:{surest(sixty)}..")
     app.segmented_control(key="mistakes_table").set_value(table).run()
     assert bars_of(app) != everything
     assert [caption.value for caption in app.caption if "pass the filters, right or wrong" in caption.value]
