@@ -56,7 +56,7 @@ def test_names_of_any_length_and_script_push_nothing_sideways(page, address, nam
     assert page.evaluate(_SPILLS) == [] and not page.dialogs
     if view == "mistakes":
         page.get_by_role("button", name="Filter").click()
-        page.get_by_text("True class").wait_for()
+        page.get_by_text("True class", exact=True).wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
