@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
-PACKAGES := image_data model_zoo run_store explain training app
+PACKAGES := image_data model_zoo run_store explain training report app
 # The tests that start servers and processes, and the fuzzer: they wait much, or gain nothing from coverage, and are about half of all.
 SERVED := tests/e2e tests/test_docs.py tests/test_notebook.py tests/test_wheel.py tests/test_damaged_runs.py \
 	tests/explain/test_several_processes.py tests/training/test_several_processes.py

@@ -31,8 +31,6 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from benchmarks.calibration import activation_maps, demo_runs, error_rates
-from sightline.app.maps.paint import overlay
-from sightline.app.maps.settings import COLOURS
 from sightline.explain.attribution.engine import upsample
 from sightline.explain.judging.examination import attributions
 from sightline.explain.judging.localisation import positive_share
@@ -40,6 +38,8 @@ from sightline.explain.judging.sample import Sample, draw_sample
 from sightline.explain.judging.similarity import pearson
 from sightline.image_data.planted_shapes import planted_shapes
 from sightline.image_data.splits import OBJECT, ImageSplit
+from sightline.report.drawing.map_settings import COLOURS
+from sightline.report.drawing.paint import overlay
 from sightline.run_store.quality import Kind
 from sightline.run_store.run import Run
 

@@ -44,7 +44,7 @@ from tqdm import tqdm
 
 from benchmarks.dashboard_speed import WARM_UP, row
 from benchmarks.websocket_page import Page, measure, open_page
-from sightline.app.elements.text import count
+from sightline.report.words.text import count
 from tests.fabricated import CLASSES, LAUNCHER, fabricate_run, start_server
 
 GALLERY, MATRIX = "mistakes_gallery", "mistakes_matrix"

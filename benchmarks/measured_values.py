@@ -21,7 +21,7 @@ from sightline.explain.command_line import names
 from sightline.explain.judging.controls import Control
 from sightline.explain.judging.examination import begin
 from sightline.explain.judging.families import families_for
-from sightline.explain.judging.report import Report, kinds_of
+from sightline.explain.judging.figures import Measured, kinds_of
 from sightline.explain.judging.sample import Sample, draw_sample
 from sightline.explain.quality import MEASURED_METHODS, rounds
 from sightline.run_store.quality import Kind, Values
@@ -49,23 +49,23 @@ class Config:
 
 def measure_more(
     run: Run,
-    report: Report,
+    measured: Measured,
     kinds: Sequence[Kind],
     measures: Sequence[str],
     file: Path,
     more: Mapping[str, Control] | None = None,
 ) -> None:
-    """Measure in rounds what the report wants of families that `measures` name, and keep it in `file`, an .npz.
+    """Measure in rounds what is wanted of families that `measures` name, and keep it in `file`, an .npz.
 
-    more: maps that are given as if they were methods, by name, and that are no controls for the report.
+    more: maps that are given as if they were methods, by name, and that are no controls of what is measured.
     """
-    families = [family for family in families_for(report.sample) if set(family.measures) & set(measures)]
+    families = [family for family in families_for(measured.sample) if set(family.measures) & set(measures)]
     with tqdm(disable=True) as progress:
-        examination = begin(run.load_model(), report.sample, run.record.layers[-1], progress)
+        examination = begin(run.load_model(), measured.sample, run.record.layers[-1], progress)
         for _ in rounds(
-            replace(examination, controls={**examination.controls, **(more or {})}), report, kinds, families
+            replace(examination, controls={**examination.controls, **(more or {})}), measured, kinds, families
         ):
-            write(file, report.values)
+            write(file, measured.values)
 
 
 def write(file: Path, values: Mapping[Kind, Values]) -> None:
@@ -101,9 +101,9 @@ def main() -> None:
     config.values.mkdir(parents=True, exist_ok=True)
     for path in [config.runs / name for name in config.only] or sorted(config.runs.glob("seed-*/demo-*")):
         run, start = Run(path), time.process_time()
-        report = Report(draw_sample(run, config.images), read(file_of(config.values, run)), config.exhaustive)
+        measured = Measured(draw_sample(run, config.images), read(file_of(config.values, run)), config.exhaustive)
         kinds = kinds_of(config.methods, run.record.layers)
-        measure_more(run, report, kinds, config.measures, file_of(config.values, run))
+        measure_more(run, measured, kinds, config.measures, file_of(config.values, run))
         print(f"{path.parent.name}/{path.name}: {time.process_time() - start:.0f} s of processor time", flush=True)
 
 

@@ -4,7 +4,7 @@ python -m benchmarks.shortcut_methods [--runs FOLDER] [--values FOLDER] [--seeds
 
 Where the tag is, is known: a run's figure is `tag_minus_decoy` of the predicted class's maps, mean over images, as in
 its quality.csv, and a kind of map finds the tag where the figure's whole interval lies above zero. The verdicts are
-those of the run's report. The unit of the test is the run: p is the share of all ways to call five of the ten runs
+those that Trust takes. The unit of the test is the run: p is the share of all ways to call five of the ten runs
 "shortcut" whose difference of means is at least the one found (Fisher–Pitman permutation test, one-sided, exact; of
 five and five runs, 1/252 at the least).
 """
@@ -25,7 +25,7 @@ import tyro
 from benchmarks.calibration import demo_runs
 from benchmarks.measured_values import file_of, measure_more, read
 from sightline.explain.attribution.methods import METHODS
-from sightline.explain.judging.report import ALL_CONTROLS, Report, kinds_of
+from sightline.explain.judging.figures import ALL_CONTROLS, Measured, kinds_of
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.judging.verdicts import DECISIVE, NOT_SUPPORTED, SECOND, SUPPORTED, UNDECIDED, verdicts
 from sightline.explain.quality import MEASURED_METHODS
@@ -58,11 +58,11 @@ class Config:
 
 def judged(run: Run, images: int, values: Path) -> Iterator[tuple[str, str, float, bool, str, str]]:
     """Yield of every kind of map: method, layer, figure, whether it finds the tag, verdict, and that by blurring."""
-    report = Report(draw_sample(run, images), read(file_of(values, run)))
+    measured = Measured(draw_sample(run, images), read(file_of(values, run)))
     kinds = kinds_of(MEASURED_METHODS, run.record.layers)
     measures = (DECISIVE, SECOND, TAG_FIGURE)
-    measure_more(run, report, kinds, measures, file_of(values, run))
-    rows = report.figures(measures)
+    measure_more(run, measured, kinds, measures, file_of(values, run))
+    rows = measured.figures(measures)
     said = {(verdict.method, verdict.layer): (verdict.name, verdict.second) for verdict in verdicts(rows)}
     for row in rows:
         if row.measure == TAG_FIGURE:

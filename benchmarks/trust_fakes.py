@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from benchmarks.measured_values import file_of, measure_more, part_of, read
 from sightline.explain.judging.controls import Control, uniform_random
+from sightline.explain.judging.figures import ALL_CONTROLS, Measured
 from sightline.explain.judging.imputation import impute
-from sightline.explain.judging.report import ALL_CONTROLS, Report
 from sightline.explain.judging.sample import Sample, draw_sample
 from sightline.explain.judging.verdicts import DECISIVE, SECOND, verdicts
 from sightline.image_data.planted_shapes import NOISE, SIZE, planted_shapes
@@ -124,10 +124,10 @@ def judged(run: Run, draw: int, config: Config) -> list[tuple[str, ...]]:
         given |= {"random numbers": noise, "edges": edges, "blob": blob(run.record.seed + 1000 * draw)}
     file = file_of(config.values, run).with_suffix(f".fakes-{draw}.npz")
     of_run = read(file_of(config.values, run)) if not draw else {}
-    report = Report(sample, {kind: found for kind, found in of_run.items() if DECISIVE in found} | read(file))
+    measured = Measured(sample, {kind: found for kind, found in of_run.items() if DECISIVE in found} | read(file))
     kinds = [(name, INPUT) for name in (*ALL_CONTROLS, *given)]
-    measure_more(run, report, kinds, config.measures, file, given)
-    found = {verdict.method: verdict for verdict in verdicts(report.figures(config.measures))}
+    measure_more(run, measured, kinds, config.measures, file, given)
+    found = {verdict.method: verdict for verdict in verdicts(measured.figures(config.measures))}
     return [
         (name, found[name].name, found[name].second, f"{found[name].lead.words}, n = {found[name].lead.n}")
         for name in given

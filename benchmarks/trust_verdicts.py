@@ -23,9 +23,9 @@ from tqdm import tqdm
 from benchmarks.measured_values import file_of, read
 from sightline.explain.judging.examination import Examination
 from sightline.explain.judging.families import Family, families_for
+from sightline.explain.judging.figures import ALL_CONTROLS, Measured
 from sightline.explain.judging.intervals import level_of, looks, mean_figure
 from sightline.explain.judging.localisation import CELLS
-from sightline.explain.judging.report import ALL_CONTROLS, Report
 from sightline.explain.judging.sample import Sample, draw_sample
 from sightline.explain.judging.verdicts import (
     DECISIVE,
@@ -71,7 +71,7 @@ class Config:
     """of the bootstrap, which takes long, for each kind of maps of the first run"""
 
 
-def replay(sample: Sample, values: dict[Kind, Values]) -> Report:
+def replay(sample: Sample, values: dict[Kind, Values]) -> Measured:
     """Go through the rounds as if the deciding measures were taken now."""
 
     def stored(family: Family) -> Family:
@@ -83,29 +83,32 @@ def replay(sample: Sample, values: dict[Kind, Values]) -> Report:
 
         return replace(family, take=take)
 
-    report, families = Report(sample, {}), [family for family in families_for(sample) if family.measures[0] in DECIDING]
+    measured, families = (
+        Measured(sample, {}),
+        [family for family in families_for(sample) if family.measures[0] in DECIDING],
+    )
     with tqdm(disable=True) as progress:
         examination = Examination(nn.Identity(), sample, {}, progress)
-        for _ in rounds(examination, report, list(values), [stored(family) for family in families]):
+        for _ in rounds(examination, measured, list(values), [stored(family) for family in families]):
             pass
-    return report
+    return measured
 
 
-def passes(report: Report) -> float:
+def passes(measured: Measured) -> float:
     """Forward passes of the deciding measures, roughly."""
-    families = [family for family in families_for(report.sample) if family.measures[0] in DECIDING]
-    return sum(family.passes * report.count(family, kind) for family in families for kind in report.values)
+    families = [family for family in families_for(measured.sample) if family.measures[0] in DECIDING]
+    return sum(family.passes * measured.count(family, kind) for family in families for kind in measured.values)
 
 
-def images_of(report: Report, measure: str) -> dict[Kind, int]:
-    return {kind: len(values[measure]) for kind, values in report.values.items()}
+def images_of(measured: Measured, measure: str) -> dict[Kind, int]:
+    return {kind: len(values[measure]) for kind, values in measured.values.items()}
 
 
-def compare_with_full(name: str, sample: Sample, full: Report) -> None:
+def compare_with_full(name: str, sample: Sample, full: Measured) -> None:
     """Print a run's row of the first table, and the kinds whose verdicts differ."""
     early = replay(sample, full.values)
     of_full, of_early = (
-        {(v.method, v.layer): v for v in verdicts(report.figures(DECIDING))} for report in (full, early)
+        {(v.method, v.layer): v for v in verdicts(measured.figures(DECIDING))} for measured in (full, early)
     )
     same = [
         sum(getattr(of_early[kind], by) == getattr(of_full[kind], by) for kind in of_full) for by in ("name", "second")
@@ -163,7 +166,7 @@ def draw(rng: np.random.Generator, n: int, way: str) -> np.ndarray:
     return rng.permutation(n) if way == WAYS[0] else rng.integers(n, size=n)
 
 
-def race(sample: Sample, full: Report, way: str, repeats: int, seed: int) -> pd.DataFrame:
+def race(sample: Sample, full: Measured, way: str, repeats: int, seed: int) -> pd.DataFrame:
     """Let whole reports stop as they do: a row a lead, with whether its last interval holds and the verdict is wrong.
 
     Wrong is "supported" where some control is as good as the kind on all images, and "not supported" where none is.
@@ -194,12 +197,12 @@ def race(sample: Sample, full: Report, way: str, repeats: int, seed: int) -> pd.
     return pd.DataFrame(rows, columns=["report", "kind", "measure", "holds", "is_wrong", "n"])
 
 
-def print_coverage(reports: dict[str, Report], repeats: int) -> None:
+def print_coverage(reports: dict[str, Measured], repeats: int) -> None:
     print("\n| what | intervals | drawn | least | median | mean |\n|---|---|---|---|---|---|")
     for way in WAYS:
         shares: dict[str, list[float]] = {}
-        for report in reports.values():
-            for seed, (what, _, values) in enumerate(series_of(report.values)):
+        for measured in reports.values():
+            for seed, (what, _, values) in enumerate(series_of(measured.values)):
                 unit = CELLS if what == "gridpg" else 1
                 if np.nanstd(values) > ROUNDING:  # the GridPG of a map that knows no class is a quarter, always
                     shares.setdefault(what, []).append(share_held(values, unit, way, repeats, seed))
@@ -208,12 +211,12 @@ def print_coverage(reports: dict[str, Report], repeats: int) -> None:
             print(f"| {what} | {len(found)} | {way} | {' | '.join(figures)} |", flush=True)
 
 
-def print_plain(report: Report, repeats: int) -> None:
+def print_plain(measured: Measured, repeats: int) -> None:
     """Print what bootstrap intervals at 95 %, looked at five times, would hold of ROAD."""
     for way in WAYS:
-        kinds = [kind for kind in report.values if kind[0] not in ALL_CONTROLS]
+        kinds = [kind for kind in measured.values if kind[0] not in ALL_CONTROLS]
         shares = [
-            share_held(report.values[kind][DECISIVE], 1, way, repeats, seed, plain) * repeats
+            share_held(measured.values[kind][DECISIVE], 1, way, repeats, seed, plain) * repeats
             for plain in (True, False)
             for seed, kind in enumerate(kinds)
         ]
@@ -228,20 +231,20 @@ def main() -> None:
         run = Run(config.runs / name)
         values = read(file_of(config.values, run))
         samples[name] = draw_sample(run, min(len(found[DECISIVE]) for found in values.values()))
-        reports[name] = Report(samples[name], values, exhaustive=True)
+        reports[name] = Measured(samples[name], values, exhaustive=True)
     kinds_looked = "images by ROAD: maps, controls | by blurring"
     print(f"| run | supported / undecided / not | same by ROAD | by blurring | {kinds_looked} | passes saved |")
     print("|---|---|---|---|---|---|---|")
-    for name, report in reports.items():
-        compare_with_full(name, samples[name], report)
+    for name, measured in reports.items():
+        compare_with_full(name, samples[name], measured)
     print_coverage(reports, config.repeats)
     print("\n| leads at the stop | drawn | held | least of a kind | reports with a wrong verdict | images |")
     print("|---|---|---|---|---|---|")
     for way in WAYS:
         raced = pd.concat(
             [
-                race(samples[name], report, way, config.races, seed)
-                for seed, (name, report) in enumerate(reports.items())
+                race(samples[name], measured, way, config.races, seed)
+                for seed, (name, measured) in enumerate(reports.items())
             ]
         )
         for measure, found in raced.groupby("measure"):

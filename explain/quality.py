@@ -29,9 +29,9 @@ from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.explain.command_line import ending_in_a_sentence, names
 from sightline.explain.judging.examination import Examination, begin
 from sightline.explain.judging.families import Family, families_for
+from sightline.explain.judging.figures import Measured, kinds_of
 from sightline.explain.judging.intervals import looks
 from sightline.explain.judging.measures import NO_MOSAICS
-from sightline.explain.judging.report import Report, kinds_of
 from sightline.explain.judging.sample import LEAST_IMAGES, Sample, draw_sample
 from sightline.explain.judging.verdicts import Verdict, has_no_mosaics, missing_controls, verdicts
 from sightline.explain.output import in_columns
@@ -90,27 +90,27 @@ def measure(
     sample = draw_sample(run, images)
     _check_layers(model, sample, layers)
     sample, note = _with_usable_mosaics(model, sample)
-    report, kinds = Report(sample, read_values(run), exhaustive), kinds_of(methods, layers)
+    measured, kinds = Measured(sample, read_values(run), exhaustive), kinds_of(methods, layers)
     families = families_for(sample)
-    left = _passes_left(report, kinds, families)
+    left = _passes_left(measured, kinds, families)
     if not left:
         if world.is_first:  # or whoever removed the figures, not the values, never saw them again
-            _write(run, report, before)
+            _write(run, measured, before)
         return f"{run.name}: everything is measured already, there is nothing to do.{note}"
     with tqdm(total=left, unit="pass", unit_scale=True, smoothing=0.05, disable=not world.is_first) as progress:
         progress.set_description("maps of the controls")
         examination = begin(model, sample, (run.record.layers or layers)[-1], progress, world)
-        for _ in rounds(examination, report, kinds, families):
+        for _ in rounds(examination, measured, kinds, families):
             if world.is_first:
-                write_values(run, report.values)
-                _write(run, report, before)
+                write_values(run, measured.values)
+                _write(run, measured, before)
     return f"{run.name}: measured {len(kinds)} kinds of maps on {len(sample)} images: {run.path / files.QUALITY}.{note}"
 
 
-def _write(run: Run, report: Report, before: Sequence[QualityRow]) -> None:
-    """Write the report's figures, and keep those of before that it does not have."""
+def _write(run: Run, measured: Measured, before: Sequence[QualityRow]) -> None:
+    """Write the measured figures, and keep those of before that it does not have."""
     old = {(row.method, row.layer, row.measure): row for row in before}
-    new = {(row.method, row.layer, row.measure): row for row in report.rows()}
+    new = {(row.method, row.layer, row.measure): row for row in measured.rows()}
     to_come = {key for key, row in new.items() if key in old and not (row.n or row.final)}
     write_quality(
         run,
@@ -122,9 +122,9 @@ def _write(run: Run, report: Report, before: Sequence[QualityRow]) -> None:
 
 
 def rounds(
-    examination: Examination, report: Report, kinds: Sequence[Kind], families: Sequence[Family]
+    examination: Examination, measured: Measured, kinds: Sequence[Kind], families: Sequence[Family]
 ) -> Iterator[None]:
-    """Measure what the report wants of some families, round by round; pause whenever it has new values.
+    """Measure what is wanted of some families, round by round; pause whenever it has new values.
 
     In a round all kinds come to the same number of images, wherever an interruption left them; controls come first, so
     that what is decided on the way does not depend on it.
@@ -133,17 +133,17 @@ def rounds(
     for images in looks(len(sample)):
         for family in families:
             parts: dict[tuple[int, int], list[Kind]] = {}
-            for kind in report.wanting(family, kinds, images):
-                parts.setdefault((report.count(family, kind), family.count(kind, sample, images)), []).append(kind)
+            for kind in measured.wanting(family, kinds, images):
+                parts.setdefault((measured.count(family, kind), family.count(kind, sample, images)), []).append(kind)
             for (start, stop), alike in parts.items():
                 at_once = _kinds_at_once(examination, family, stop - start)
                 for few in (alike[place : place + at_once] for place in range(0, len(alike), at_once)):
                     progress.set_description(f"{images} images, {family.name}")
                     examination.passes = family.passes
                     done = progress.n + (stop - start) * len(few) * family.passes
-                    report.add(family.take(examination, few, slice(start, stop)))
+                    measured.add(family.take(examination, few, slice(start, stop)))
                     progress.update(done - progress.n)
-                    progress.total = done + _passes_left(report, kinds, families)  # fewer if a verdict became certain
+                    progress.total = done + _passes_left(measured, kinds, families)  # fewer if a verdict became certain
                     yield
 
 
@@ -156,13 +156,13 @@ def _kinds_at_once(examination: Examination, family: Family, values: int) -> int
     return max(1, int(PIXELS_AT_ONCE / pixels))
 
 
-def _passes_left(report: Report, kinds: Sequence[Kind], families: Sequence[Family]) -> float:
+def _passes_left(measured: Measured, kinds: Sequence[Kind], families: Sequence[Family]) -> float:
     """Return how many forward passes are to come, roughly, if no more kinds are decided."""
-    sample = report.sample
+    sample = measured.sample
     return sum(
-        family.passes * (family.count(kind, sample, len(sample)) - report.count(family, kind))
+        family.passes * (family.count(kind, sample, len(sample)) - measured.count(family, kind))
         for family in families
-        for kind in report.wanting(family, kinds, len(sample))
+        for kind in measured.wanting(family, kinds, len(sample))
     )
 
 

@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "run_store": {"run_store", "image_data", "model_zoo"},
     "explain": {"explain", "run_store", "image_data", "model_zoo"},
     "training": {"training", "explain", "run_store", "image_data", "model_zoo"},
-    "app": {"app", "explain", "run_store", "image_data", "model_zoo"},
+    "report": {"report", "explain", "run_store", "image_data", "model_zoo"},
+    "app": {"app", "report", "explain", "run_store", "image_data", "model_zoo"},
 }
 LATE = {"torch", "torchvision", "captum", "timm"}
 TORCH_FREE = (
@@ -32,7 +33,7 @@ TORCH_FREE = (
     "sightline.explain.why.shared",
 )  # what the app needs before torch is loaded
 FILES = [file.relative_to(ROOT) for package in MAY_IMPORT for file in sorted((ROOT / package).rglob("*.py"))]
-LIGHT_FILES = [file for file in FILES if file.parts[0] in ("image_data", "run_store", "app")]
+LIGHT_FILES = [file for file in FILES if file.parts[0] in ("image_data", "run_store", "report", "app")]
 SCRIPTS = {Path("app/main.py"), Path("app/dashboard.py")}  # Streamlit runs these, and the views
 NAMES = {file: ".".join(("sightline", *file.with_suffix("").parts)).removesuffix(".__init__") for file in FILES}
 MODULES = [name for file, name in NAMES.items() if file not in SCRIPTS and "views" not in file.parts]

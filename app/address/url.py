@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.address.selection import PARAMETERS, Selection
 from sightline.app.runs import run_list
+from sightline.report.address.selection import PARAMETERS, Selection
 
 _HANDED_ON, _SHOWN = "selection", "shown_image"
 _HAVE_SETS = ("Mistakes", "Compare")

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.culprits.behind import Behind, asked_behind, stored_behind
 from sightline.app.culprits.pair import Half, pair_html
 from sightline.app.culprits.search import draw_search, is_searched
 from sightline.app.culprits.tiles import culprit_tiles, suspicion
 from sightline.app.elements.gallery import draw_gallery
-from sightline.app.elements.subject import Subject
 from sightline.app.elements.terminal import draw_command
-from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.subject import Subject
+from sightline.report.words.text import count, escape_markdown
 from sightline.run_store.commands import command
 from sightline.run_store.culprits import Culprits
 from sightline.run_store.record import RunError

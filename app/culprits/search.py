@@ -4,10 +4,10 @@ import streamlit as st
 
 from sightline.app.elements.task import Task, draw_task
 from sightline.app.elements.terminal import draw_command
-from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import NotPermitted, check_images
 from sightline.app.runs import loaders, processes
 from sightline.image_data import DataError
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.commands import command
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run

@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.elements.text import counted, percent
 from sightline.app.elements.thumbnails import thumbnails_url
+from sightline.report.words.text import counted, percent
 from sightline.run_store.culprits import Culprits, TrainingImages
 from sightline.run_store.run import Run
 

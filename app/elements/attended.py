@@ -2,7 +2,7 @@
 
 from html import escape
 
-from sightline.app.elements.pattern_words import SCATTERED, place_words, size_words, standing_out_words
+from sightline.report.words.pattern import SCATTERED, place_words, size_words, standing_out_words
 from sightline.run_store.patterns import Attended
 
 

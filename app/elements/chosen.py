@@ -11,9 +11,9 @@ import streamlit as st
 from sightline.app.elements.csv_button import draw_csv_button
 from sightline.app.elements.popover import close_popover, draw_popover
 from sightline.app.elements.spreadsheets import set_as_csv
-from sightline.app.elements.text import count, counted, escape_markdown
 from sightline.app.permissions import NotPermitted, check_writable, is_read_only
 from sightline.app.runs import loaders
+from sightline.report.words.text import count, counted, escape_markdown
 from sightline.run_store.files import TAGS, safe_name
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunError

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.current_set import CurrentSet, current_set, place_in
 from sightline.app.runs import loaders, run_list
+from sightline.report.address.selection import Selection
 from sightline.run_store.comparison import Comparison
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunError

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sightline.app.address.selection import Selection
+from sightline.report.address.selection import Selection
 from sightline.run_store.predictions import Predictions
 
 PAGE_SIZE = 24  # images, unless the screen holds more

@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from sightline.app.address.url import change_selection
-from sightline.app.elements.text import counted, escape_markdown, percent
 from sightline.app.runs import loaders
+from sightline.report.words.text import counted, escape_markdown, percent
 from sightline.run_store.history import History, Learning
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunError

@@ -8,15 +8,15 @@ from typing import Any, Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection, read_selection, write_selection
 from sightline.app.elements.csv_button import draw_csv_button
 from sightline.app.elements.current_set import CurrentSet
-from sightline.app.elements.matrix import MOST_DRAWN
 from sightline.app.elements.popover import draw_popover
 from sightline.app.elements.range_filter import draw_range
 from sightline.app.elements.spreadsheets import set_as_csv
-from sightline.app.elements.text import after_words, count, counted, escape_markdown
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.matrix import MOST_DRAWN
+from sightline.report.words.text import after_words, count, counted, escape_markdown
 from sightline.run_store.files import safe_name
 from sightline.run_store.predictions import Condition, Filter, Predictions
 

@@ -7,8 +7,8 @@ import numpy as np
 import streamlit as st
 
 from sightline.app.elements.beside import beside
-from sightline.app.elements.text import percent
 from sightline.app.elements.thumbnails import thumbnails_url
+from sightline.report.words.text import percent
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import forget_shown_image
 from sightline.app.elements.page_keys import draw_page_keys
 from sightline.app.elements.run_pickers import draw_run_pickers, run_colours
 from sightline.app.elements.shell import with_second_run
+from sightline.report.address.selection import Selection
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage

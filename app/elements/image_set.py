@@ -5,16 +5,16 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
 from sightline.app.elements.chosen import chosen_of, draw_chosen, known_tags
 from sightline.app.elements.current_set import PAGE_SIZE, CurrentSet
 from sightline.app.elements.gallery import Event, Size, draw_gallery
-from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.shared import maps_problem, shown_kind, urls_of, without_maps
-from sightline.app.maps.support import map_words
 from sightline.app.runs import loaders
+from sightline.report.address.selection import Selection
+from sightline.report.words.support import map_words
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.run import Run
 
 MOST_IMAGES = 120  # on a page, however large the screen

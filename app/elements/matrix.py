@@ -1,53 +1,16 @@
 """The confusion matrix as one element, and its pairs as bars: a click on either filters by the two classes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import read_selection, write_selection
 from sightline.app.elements.bars import Bar, draw_bars
-from sightline.app.elements.beside import beside
-from sightline.run_store.confusion import Confusion
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.matrix import MATRIX, Cells
 
-MOST_DRAWN = 100  # classes: a matrix of more has cells too small to be told apart
-
-
-_COMPONENT = st.components.v2.component(
-    "sightline_matrix", html='<div class="matrix"></div>\n', css=beside(__file__, "css"), js=beside(__file__, "js")
-)
-
-
-@dataclass(frozen=True)
-class Cells:
-    """What stands in the cells of a matrix of C classes.
-
-    images: “true predicted images” of each cell that has any, codes of the classes, all in one text, which costs a
-    click less than numbers do. support: images of each true class, of which shares are, C. is_difference: how many
-    images more than in another run.
-    """
-
-    images: str
-    support: tuple[int, ...]
-    is_difference: bool = False
-
-
-def confusion_cells(confusion: Confusion) -> Cells:
-    """Write the cells of a confusion."""
-    return Cells(_in_one_text(confusion), tuple(confusion.per_class("label").tolist()))
-
-
-def difference_cells(difference: Confusion, support: np.ndarray) -> Cells:
-    """Write the cells of a difference of two confusions; support: images of each true class, int C."""
-    return Cells(_in_one_text(difference), tuple(support.tolist()), is_difference=True)
-
-
-def _in_one_text(confusion: Confusion) -> str:
-    table = np.column_stack([confusion.label, confusion.predicted, confusion.images])
-    return " ".join(map(str, table.ravel().tolist()))
+_COMPONENT = st.components.v2.component(MATRIX.name, html=MATRIX.html, css=MATRIX.css, js=MATRIX.js)
 
 
 def draw_matrix(

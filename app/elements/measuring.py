@@ -9,10 +9,10 @@ import streamlit as st
 from sightline.app.elements.no_network import draw_no_network
 from sightline.app.elements.task import Task, draw_task
 from sightline.app.elements.terminal import draw_command
-from sightline.app.elements.text import about, count, escape_markdown
 from sightline.app.runs import loaders, processes
 from sightline.app.runs.kept import kept, read_once
 from sightline.explain.attribution.methods import METHODS
+from sightline.report.words.text import about, count, escape_markdown
 from sightline.run_store.commands import command
 from sightline.run_store.quality import INPUT, QualityRow
 from sightline.run_store.record import RunError

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import loaders
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.commands import network_command
 from sightline.run_store.run import Run
 

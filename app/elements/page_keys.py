@@ -4,9 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.keys import KEYS
+from sightline.report.address.selection import Selection
 
 _KEY = "page_keys"
 

@@ -10,8 +10,8 @@ import streamlit as st
 
 from sightline.app.elements.proof_result import SHOWN, beside
 from sightline.app.elements.task import Task, draw_task
-from sightline.app.elements.text import duration, escape_markdown
 from sightline.app.runs import loaders, processes, trainings
+from sightline.report.words.text import duration, escape_markdown
 from sightline.run_store.commands import command
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run

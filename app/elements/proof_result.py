@@ -7,10 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
-from sightline.app.elements.text import count, escape_markdown, percent
 from sightline.app.runs import loaders, run_list
+from sightline.report.address.selection import Selection
+from sightline.report.words.text import count, escape_markdown, percent
 from sightline.run_store import files
 from sightline.run_store.files import FileError, safe_name
 from sightline.run_store.formulas import no_formula

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from sightline.app.elements.text import count, counted, escape_markdown
+from sightline.report.words.text import count, counted, escape_markdown
 from sightline.run_store.predictions import REQUIRED_COLUMNS, Filter, Predictions, Range
 
 MOST_BARS = 40  # of a histogram

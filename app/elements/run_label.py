@@ -2,8 +2,8 @@
 
 from html import escape
 
-from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import run_list
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.run import Run
 
 

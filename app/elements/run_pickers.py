@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import read_selection, shown_image, write_selection
 from sightline.app.elements.shell import STATE_WORDS
-from sightline.app.maps.settings import CLASS_TARGET, TARGETS
 from sightline.app.runs import loaders, run_list
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.map_settings import CLASS_TARGET, TARGETS
 from sightline.run_store.comparison import SWAPPED
 from sightline.run_store.record import RunError
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import handed_on_selection
 from sightline.app.elements.stop import draw_stop
-from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import is_read_only
 from sightline.app.runs import demo, loaders, processes, run_list, trainings
 from sightline.app.runs.loaders import RunStatus
+from sightline.report.address.selection import Selection
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.commands import richer_commands
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run

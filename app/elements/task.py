@@ -7,9 +7,9 @@ import streamlit as st
 
 from sightline.app.elements.stop import draw_stop
 from sightline.app.elements.terminal import draw_command
-from sightline.app.elements.text import escape_markdown, time_left
 from sightline.app.permissions import is_read_only
 from sightline.app.runs import processes
+from sightline.report.words.text import escape_markdown, time_left
 from sightline.run_store.files import Reading, Stamp, is_locked
 from sightline.run_store.run import Run
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from sightline.app.maps.cells import Cells
-from sightline.app.maps.paint import in_digits
-from sightline.app.maps.settings import SCALE_WORDS, MapSettings, colours_for
+from sightline.report.drawing.cells import Cells
+from sightline.report.drawing.map_settings import SCALE_WORDS, MapSettings, colours_for
+from sightline.report.drawing.paint import in_digits
 
 STOPS = 12  # of the gradient
 

@@ -1,7 +1,7 @@
 """Maps and what else needs the model: read where they were computed ahead of time, else computed, and cached."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sightline.app.elements.subject import Subject
 from sightline.app.maps.watched import watch
 from sightline.app.runs.kept import computed_once, kept
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS, Method
 from sightline.image_data import Progress
+from sightline.report.drawing.cells import Maps, Score
+from sightline.report.drawing.subject import Subject
 from sightline.run_store.commands import command
 from sightline.run_store.maps import read_map
 from sightline.run_store.quality import INPUT
@@ -23,19 +24,16 @@ from sightline.run_store.run import Run
 if TYPE_CHECKING:
     from torch import nn
 
-Score = tuple[int, int | None]  # a class code, or two: the logit of the first, less that of the second
-Maps = Mapping[tuple[str, Score], np.ndarray]  # (layer, score) → float32 h×w, signed
-
 
 @dataclass(frozen=True)
-class Report:
+class Listener:
     """Who is told how far a computation is: no part of what is computed."""
 
     progress: Progress
 
 
 # Pixels are not looked at to tell subjects apart: an image of the split has its number, an upload its hash.
-_KEYS: dict[str | type, Callable[[Any], Any]] = {Subject: lambda subject: subject.key, Report: lambda _: None}
+_KEYS: dict[str | type, Callable[[Any], Any]] = {Subject: lambda subject: subject.key, Listener: lambda _: None}
 of_subjects = partial(computed_once, max_entries=128, hash_funcs=_KEYS)
 
 
@@ -217,7 +215,7 @@ def _pixel_maps(run: Run, subject: Subject, method: str, scores: Sequence[Score]
             look(place * total + done, len(scores) * total)
 
         def compute(progress: Progress, code: int = score[0]) -> tuple[np.ndarray, float]:
-            return _pixel_map(run, subject, method, code, Report(progress))
+            return _pixel_map(run, subject, method, code, Listener(progress))
 
         key = (run.path, run.stamp("maps"), subject.key, method, score)
         found[INPUT, score], took = watch(key, compute, look_at_all)
@@ -226,7 +224,7 @@ def _pixel_maps(run: Run, subject: Subject, method: str, scores: Sequence[Score]
 
 
 @kept("maps", of_subjects())
-def _pixel_map(run: Run, subject: Subject, method: str, code: int, report: Report) -> tuple[np.ndarray, float]:
+def _pixel_map(run: Run, subject: Subject, method: str, code: int, listener: Listener) -> tuple[np.ndarray, float]:
     """Compute the map of one class, and the seconds that it took."""
     from torch import tensor
 
@@ -235,5 +233,5 @@ def _pixel_map(run: Run, subject: Subject, method: str, code: int, report: Repor
     model, images = network(run), run.to_input(model_pixels(run, subject))
     start = time.perf_counter()
     with explaining(run):
-        values = pixel_attributions(model, images, tensor([code]), method, report.progress)
+        values = pixel_attributions(model, images, tensor([code]), method, listener.progress)
     return values[0, 0].numpy(), time.perf_counter() - start

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.app.elements.subject import Subject
-from sightline.app.maps.compute import Report, explaining, maps, model_pixels, network, of_subjects
+from sightline.app.maps.compute import Listener, explaining, maps, model_pixels, network, of_subjects
 from sightline.app.maps.watched import watch
 from sightline.app.runs.kept import kept
 from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.image_data import Progress
+from sightline.report.drawing.subject import Subject
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
@@ -43,7 +43,7 @@ def cover_hottest(run: Run, subject: Subject, method: str, layer: str, values: n
         raise RunError("the map of the predicted class has no hottest tenth; what is wrong with it stands below it.")
 
     def compute(progress: Progress) -> "Hidden":
-        return _hottest_hidden(run, subject, method, layer, values, Report(progress))
+        return _hottest_hidden(run, subject, method, layer, values, Listener(progress))
 
     return watch(("hidden", run.path, run.stamp("maps"), subject.key, method, layer), compute, look)
 
@@ -71,7 +71,7 @@ def predicted_map(
 
 @kept("maps", of_subjects())
 def _hottest_hidden(
-    run: Run, subject: Subject, method: str, layer: str, values: np.ndarray, report: Report
+    run: Run, subject: Subject, method: str, layer: str, values: np.ndarray, listener: Listener
 ) -> "Hidden":
     from torch import from_numpy
 
@@ -79,7 +79,9 @@ def _hottest_hidden(
 
     (pixels,) = model_pixels(run, subject)
     with explaining(run):
-        return hide(network(run), pixels, hottest(from_numpy(values), pixels.shape[:2]), run.to_input, report.progress)
+        return hide(
+            network(run), pixels, hottest(from_numpy(values), pixels.shape[:2]), run.to_input, listener.progress
+        )
 
 
 @kept("maps", of_subjects())

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from sightline.app.elements.subject import Subject
 from sightline.app.elements.thumbnails import png
-from sightline.app.maps.cells import Cell, Cells, Row, Whose
-from sightline.app.maps.paint import overlay
-from sightline.app.maps.settings import SCALE_WORDS, MapSettings, colours_for
 from sightline.app.maps.sides import Side
 from sightline.explain.attribution.methods import METHODS
+from sightline.report.drawing.cells import Cell, Cells, Row, Whose
+from sightline.report.drawing.map_settings import SCALE_WORDS, MapSettings, colours_for
+from sightline.report.drawing.paint import overlay
+from sightline.report.drawing.subject import Subject
 from sightline.run_store.files import safe_name
 
 _SIDE = 256  # pixels of a map

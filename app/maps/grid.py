@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image
 
 from sightline.app.elements.run_label import dot_html
-from sightline.app.elements.text import percent
 from sightline.app.elements.thumbnails import data_url
-from sightline.app.maps.cells import Cell, Cells, Row
-from sightline.app.maps.paint import in_digits, paint
-from sightline.app.maps.settings import MapSettings, colours_for
-from sightline.app.maps.support import support_html
 from sightline.explain.attribution.methods import METHODS
+from sightline.report.drawing.cells import Cell, Cells, Row
+from sightline.report.drawing.map_settings import MapSettings, colours_for
+from sightline.report.drawing.paint import in_digits, paint
+from sightline.report.words.support import support_html
+from sightline.report.words.text import percent
 from sightline.run_store.thumbnails import THUMBNAIL_SIZE
 
 MOST_ABREAST = 4  # maps of two runs at a single layer

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.run_label import run_label
-from sightline.app.elements.subject import Subject, split_image
-from sightline.app.elements.text import escape_markdown
-from sightline.app.maps.cells import settings_for
 from sightline.app.maps.panel import draw_maps
 from sightline.app.maps.resolve import resolve
 from sightline.app.maps.sides import Side, whose, why_not_beside
 from sightline.app.runs import loaders, run_list
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.cells import settings_for
+from sightline.report.drawing.subject import Subject, split_image
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 

@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.inspector import draw_image
-from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
-from sightline.app.maps.cells import Cells, Row, make_cells, scores_to_judge
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.large import draw_large
 from sightline.app.maps.resolve import resolve, stored_methods
-from sightline.app.maps.settings import MapSettings
 from sightline.app.maps.support import supports
 from sightline.app.maps.waiting import draw_restart, waiting
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.cells import Cells, Row, make_cells, scores_to_judge
+from sightline.report.drawing.map_settings import MapSettings
+from sightline.report.drawing.subject import Subject
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 

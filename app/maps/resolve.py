@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from sightline.app.address.selection import Selection
 from sightline.app.maps import compute
-from sightline.app.maps.settings import SIGNS, MapSettings, colours_for
 from sightline.app.runs import loaders
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.map_settings import SIGNS, MapSettings, colours_for
 from sightline.run_store.maps import stored_kinds
 from sightline.run_store.quality import INPUT
 from sightline.run_store.record import RunError

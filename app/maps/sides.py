@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sightline.app.address.selection import Selection
-from sightline.app.elements.subject import Subject, split_image
-from sightline.app.elements.text import after_words
-from sightline.app.maps.cells import Cell, Cells, Row, Whose, rows_of, scores_to_judge, settings_for
-from sightline.app.maps.compute import Score
 from sightline.app.maps.resolve import resolve
-from sightline.app.maps.settings import MapSettings
 from sightline.app.runs import loaders, run_list
 from sightline.explain.attribution.methods import METHODS
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.cells import Cell, Cells, Row, Score, Whose, rows_of, scores_to_judge, settings_for
+from sightline.report.drawing.map_settings import MapSettings
+from sightline.report.drawing.subject import Subject, split_image
+from sightline.report.words.text import after_words
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 

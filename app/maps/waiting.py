@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import about, after_words, count
 from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
 from sightline.image_data import Progress
+from sightline.report.drawing.subject import Subject
+from sightline.report.words.text import about, after_words, count
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 

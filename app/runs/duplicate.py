@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import MOST_EPOCHS, MOST_KEPT
 from sightline.app.runs import loaders, trainings
 from sightline.app.runs.folder import runs_root
 from sightline.image_data.sources import IMAGE_SIZES, dataset_help
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.note import MOST_NAME
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run

@@ -1,34 +1,31 @@
 """What is read from runs, kept until a file behind it changes; maps.compute keeps what needs the model."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
-import pyarrow as pa
-
 from sightline.app.runs.kept import kept, read_once
-from sightline.explain.judging.measures import MEASURES
-from sightline.explain.judging.verdicts import Verdict, is_known
+from sightline.explain.judging.verdicts import Verdict, known_rows
 from sightline.explain.judging.verdicts import verdicts as judge
+from sightline.run_store import comparable
 from sightline.run_store.arrays import StoredArray
 from sightline.run_store.commands import command, quoted
-from sightline.run_store.comparison import Comparison, in_classes
+from sightline.run_store.comparable import compare
+from sightline.run_store.comparison import Comparison
 from sightline.run_store.culprits import Culprits, read_culprits, training_thumbnails
-from sightline.run_store.epochs import learning_columns, predictions_after
+from sightline.run_store.epochs import predictions_after
 from sightline.run_store.files import Reading, is_locked
+from sightline.run_store.found_out import with_found_out
 from sightline.run_store.history import History
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.note import RunNote
-from sightline.run_store.patterns import Patterns, patterns_column, read_patterns
+from sightline.run_store.patterns import Patterns, read_patterns
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.proofs import Proof, ProofResult, read_proofs, read_result
 from sightline.run_store.quality import QualityRow, read_quality
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run, State
-from sightline.run_store.tags import free_name, read_tags, tag_column
+from sightline.run_store.tags import read_tags
 
 MOST_RUNS = 1024  # of which the small things are kept: the rows of a table that is shown in full
 
@@ -123,32 +120,13 @@ def predictions(run: Run) -> Predictions:
 
 @kept("columns", read_once(8))
 def _predictions(run: Run) -> Predictions:
-    found = run.predictions()
-    return found.with_columns(_found_out(run, found))
+    return with_found_out(run, run.predictions(), patterns, history, tags)
 
 
 @kept("columns", read_once(8))
 def _predictions_after(run: Run) -> Predictions:
     """Put an epoch's classes into the predictions that are kept: neither they nor the history are read for each one."""
     return predictions_after(run.name, _predictions(ended(run)), history(run), run.epoch or 0)
-
-
-def _found_out(run: Run, predictions: Predictions) -> dict[str, pa.Array]:
-    """Return what was found out of each test image, a column a name; the files behind it stand under "columns".
-
-    What is damaged or stale is left out, and costs nobody the predictions: its own view says what it is.
-    """
-    columns: dict[str, pa.Array] = {}
-    with suppress(RunError):
-        if (found := patterns(run)) and found.patterns:
-            columns["pattern"] = pa.array(patterns_column(found), pa.string())
-    with suppress(RunError):
-        if learned := history(run):
-            columns |= learning_columns(learned, predictions.column("label"))
-    with suppress(RunError):
-        if given := tags(run):
-            columns[free_name(predictions.scalars.column_names)] = tag_column(given, len(predictions))
-    return columns
 
 
 def ended(run: Run) -> Run:
@@ -203,12 +181,7 @@ def proof_result(run: Run, without: Run, random: Run, proof: Proof) -> ProofResu
 @kept("columns", read_once(8))
 def comparison(a: Run, b: Run) -> Comparison:
     """Compare two runs on the same test split, in the classes of A. Raises RunError."""
-    ours = predictions(a)
-    found = Comparison(ours, in_classes(predictions(b), ours.class_names))
-    first, second = ((len(one), one.class_names) for one in (found.a, found.b))
-    if first != second:  # the fingerprint of one of them is not that of its images
-        raise RunError(f"Runs {a.name} and {b.name} do not have the same images and classes.")
-    return found
+    return compare(a.name, predictions(a), b.name, predictions(b))
 
 
 @kept("predictions", lru_cache(MOST_RUNS))
@@ -219,17 +192,8 @@ def accuracy(run: Run) -> float:
 
 @kept("predictions", lru_cache(MOST_RUNS))
 def files_and_labels(run: Run) -> str:
-    """Return a hash of the image files and their classes; "" where there are none. Raises RunError.
-
-    It is the same for images of several sizes, and for classes in several orders.
-    """
-    found = run.predictions()
-    if "path" not in found.scalars.column_names:
-        return ""
-    names = sorted(found.class_names)
-    labels = in_classes(found, tuple(names)).column("label").tolist()
-    text = json.dumps([names, labels, list(map(str, found.column("path")))])
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    """Return what `comparable.files_and_labels` does. Raises RunError."""
+    return comparable.files_and_labels(run.predictions())
 
 
 @kept("images", lru_cache(16), is_small=True)
@@ -246,12 +210,8 @@ def masks(run: Run) -> StoredArray | None:
 
 @kept("quality", lru_cache(16), is_small=True)
 def quality(run: Run) -> list[QualityRow]:
-    """Return how far its maps may be believed; empty where that was not measured. Raises RunError.
-
-    Figures of other measures than ours, and where none of ours has an image, all of them are left out.
-    """
-    rows = [row for row in read_quality(run) if is_known(row.measure)]
-    return rows if any(row.n and row.measure in MEASURES for row in rows) else []
+    """Return how far its maps may be believed; empty where that was not measured. Raises RunError."""
+    return known_rows(read_quality(run))
 
 
 @kept("quality", lru_cache(16), is_small=True)

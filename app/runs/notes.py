@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import streamlit as st
 
-from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import check_writable
 from sightline.app.runs import loaders, run_list
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.note import MOST_NAME, MOST_TEXT, RunNote, write_note
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run

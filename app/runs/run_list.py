@@ -8,13 +8,13 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from sightline.app.address.parameters import RunFacts
-from sightline.app.elements.learning_curves import RUN_COLOURS
-from sightline.app.elements.text import after_words
 from sightline.app.runs import loaders
 from sightline.app.runs.folder import runs_root
 from sightline.app.runs.loaders import files_and_labels, record
 from sightline.app.runs.look import Listed, Listing, Look, created_and_split
+from sightline.report.address.parameters import RunFacts
+from sightline.report.drawing.learning_curves import RUN_COLOURS
+from sightline.report.words.text import after_words
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 

@@ -9,12 +9,12 @@ import streamlit as st
 
 from sightline.app.elements.popover import close_popover, draw_popover
 from sightline.app.elements.stop import draw_stop
-from sightline.app.elements.text import escape_markdown
 from sightline.app.permissions import NotPermitted, check_training, is_read_only
 from sightline.app.runs import demo, loaders, processes
 from sightline.app.runs.folder import runs_root
 from sightline.image_data import DataError
 from sightline.image_data.sources import dataset_help
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.names import check_folder_name
 from sightline.run_store.note import MOST_NAME
 from sightline.run_store.record import RunError

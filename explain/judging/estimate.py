@@ -8,9 +8,9 @@ import torch
 from sightline.explain.attribution.engine import layer_attributions, probabilities
 from sightline.explain.judging.controls import centred_gaussian
 from sightline.explain.judging.families import Autocast, families_for
+from sightline.explain.judging.figures import kinds_of
 from sightline.explain.judging.intervals import LOOKS
 from sightline.explain.judging.removal import road_gap
-from sightline.explain.judging.report import kinds_of
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.judging.verdicts import DECISIVE
 from sightline.model_zoo.device import choose_precision

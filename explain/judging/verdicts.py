@@ -142,6 +142,12 @@ def is_known(name: str) -> bool:
     return measure_of(name) in MEASURES
 
 
+def known_rows(rows: Sequence[QualityRow]) -> list[QualityRow]:
+    """Leave out figures of other measures than ours; all of them where none of ours has an image."""
+    known = [row for row in rows if is_known(row.measure)]
+    return known if any(row.n and row.measure in MEASURES for row in known) else []
+
+
 def undecided(rows: Sequence[QualityRow], measure: str) -> set[Kind]:
     """Return the kinds that are undecided by a measure, and the controls that some of them hang on."""
     found = set()

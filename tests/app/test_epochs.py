@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sightline.app.elements.subject import split_image
 from sightline.app.maps import compute
 from sightline.app.runs import loaders
 from sightline.app.views.curves.clicks import CLICK, nearest_epoch
+from sightline.report.drawing.subject import split_image
 from sightline.run_store import files
 from sightline.run_store.run import Run
 from tests.app.test_app import address_of, gallery_of, text_of

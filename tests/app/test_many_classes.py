@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from sightline.app.elements.matrix import MOST_DRAWN
 from sightline.app.views.mistakes.overview import MANY_PAIRS, MOST_ROWS
+from sightline.report.drawing.matrix import MOST_DRAWN
 from tests.app_pages import charts_of, edit_predicted, open_page
 from tests.fabricated import fabricate_run
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.app.elements.learning_curves import RUN_COLOURS
+from sightline.report.drawing.learning_curves import RUN_COLOURS
 from sightline.run_store.files import is_locked
 from sightline.run_store.run import Run
 from tests.app_pages import edit_predicted

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sightline.explain import quality
+from sightline.explain.judging.figures import ALL_CONTROLS, kinds_of
 from sightline.explain.judging.measures import MEASURES, NO_MOSAICS
-from sightline.explain.judging.report import ALL_CONTROLS, kinds_of
 from sightline.explain.judging.verdicts import SUPPORTED, measure_of, verdicts
 from sightline.explain.quality import measure
 from sightline.model_zoo.graph import export_graph, open_graph

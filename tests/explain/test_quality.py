@@ -22,9 +22,9 @@ from sightline.explain.judging import families, removal
 from sightline.explain.judging.controls import CONTROLS
 from sightline.explain.judging.examination import begin
 from sightline.explain.judging.families import Autocast, families_for
+from sightline.explain.judging.figures import ALL_CONTROLS, Measured, kinds_of
 from sightline.explain.judging.localisation import positive_share
 from sightline.explain.judging.measures import MEASURES
-from sightline.explain.judging.report import ALL_CONTROLS, Report, kinds_of
 from sightline.explain.judging.sample import draw_sample
 from sightline.explain.judging.similarity import pearson
 from sightline.explain.judging.verdicts import measure_of, over, verdicts
@@ -181,10 +181,10 @@ def test_the_figures_are_those_of_the_maps_of_the_predicted_class_and_its_rival(
 def examine(run, kinds, images=20):
     """Measure all values of some kinds and the controls on a sample, in rounds, however certain the verdicts are."""
     progress = quality.tqdm()
-    report = Report(draw_sample(run, images), {}, exhaustive=True)
-    examination = begin(run.load_model(), report.sample, "layer4", progress)
-    assert list(rounds(examination, report, kinds, families.families_for(report.sample)))
-    return report.values
+    measured = Measured(draw_sample(run, images), {}, exhaustive=True)
+    examination = begin(run.load_model(), measured.sample, "layer4", progress)
+    assert list(rounds(examination, measured, kinds, families.families_for(measured.sample)))
+    return measured.values
 
 
 def test_pixel_methods_are_measured_at_the_inputs_resolution_on_fewer_images(bare_run, quick):

@@ -7,11 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.compared_set import compared_rows
-from sightline.app.elements.matrix import Cells, difference_cells
 from sightline.app.elements.spreadsheets import both_as_csv
-from sightline.app.elements.subject import Subject
 from sightline.app.views.compare.changes import (
     better_words,
     changed_bars,
@@ -22,6 +19,9 @@ from sightline.app.views.compare.changes import (
     set_words,
     with_both,
 )
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.matrix import Cells, difference_cells
+from sightline.report.drawing.subject import Subject
 from sightline.run_store.comparison import Change, Comparison, holm, in_classes
 from sightline.run_store.predictions import Predictions
 

@@ -4,14 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.bars import draw_bars
 from sightline.app.elements.inspector import draw_image
 from sightline.app.elements.matrix import take_pair
-from sightline.app.elements.subject import Subject, split_image
-from sightline.app.elements.text import escape_markdown
-from sightline.app.maps.cells import Cell
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.large import draw_large
 from sightline.app.maps.pinned import guess_words
@@ -21,6 +17,10 @@ from sightline.app.maps.waiting import draw_restart
 from sightline.app.runs import loaders, run_list
 from sightline.app.views.compare.changes import legend_of, probability_bars
 from sightline.explain.attribution.methods import LAYER_METHODS
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.cells import Cell
+from sightline.report.drawing.subject import Subject, split_image
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 

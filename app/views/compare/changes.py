@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 import numpy as np
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.bars import Bar, RunBar
-from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import count, counted, escape_markdown, p_words, percent
 from sightline.app.runs import run_list
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.subject import Subject
+from sightline.report.words.text import count, counted, escape_markdown, p_words, percent
 from sightline.run_store.comparison import ONE_SIDED, Change, Comparison, wilson
 from sightline.run_store.run import Run
 

@@ -4,7 +4,6 @@ from typing import get_args
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
 from sightline.app.elements.bars import draw_bars
@@ -15,12 +14,11 @@ from sightline.app.elements.filters import draw_chips, draw_order
 from sightline.app.elements.gallery import gallery_items
 from sightline.app.elements.image_set import draw_image_set, page_size
 from sightline.app.elements.inspector import draw_title
-from sightline.app.elements.matrix import MOST_DRAWN, difference_cells, draw_matrix, draw_pairs, take_pair
+from sightline.app.elements.matrix import draw_matrix, draw_pairs, take_pair
 from sightline.app.elements.run_label import run_label
 from sightline.app.elements.sheet import draw_sheet
 from sightline.app.elements.shell import draw_missing, draw_run, with_second_run
 from sightline.app.elements.spreadsheets import both_as_csv
-from sightline.app.elements.text import count, counted, escape_markdown
 from sightline.app.runs import loaders, run_list
 from sightline.app.views.compare.both import draw_both
 from sightline.app.views.compare.changes import (
@@ -33,6 +31,9 @@ from sightline.app.views.compare.changes import (
     set_words,
     with_both,
 )
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.matrix import MOST_DRAWN, difference_cells
+from sightline.report.words.text import count, counted, escape_markdown
 from sightline.run_store.comparison import Change, Comparison
 from sightline.run_store.files import safe_name
 from sightline.run_store.run import Run

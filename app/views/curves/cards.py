@@ -11,15 +11,15 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
-from sightline.app.elements.pattern_words import strongest_sentence
-from sightline.app.elements.text import count, counted, escape_markdown, p_words, percent
 from sightline.app.elements.thumbnails import thumbnails_url
 from sightline.app.maps.patterns import map_urls, mistakes
 from sightline.app.runs import loaders, run_list
 from sightline.app.runs.kept import kept
 from sightline.app.views.curves.run_table import RunRow
+from sightline.report.address.selection import Selection
+from sightline.report.words.pattern import strongest_sentence
+from sightline.report.words.text import count, counted, escape_markdown, p_words, percent
 from sightline.run_store.comparison import Change, wilson
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.predictions import Filter

@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
-from sightline.app.elements.curve_charts import LegendEntry, Mark, curve_charts, draw_curve_charts
-from sightline.app.elements.learning_curves import QUANTITIES, chart
+from sightline.app.elements.curve_charts import draw_curve_charts
 from sightline.app.elements.run_pickers import choose_run
 from sightline.app.runs import loaders
 from sightline.app.views.curves.clicks import note_click, opened_epochs
 from sightline.app.views.curves.run_table import RunRow
 from sightline.app.views.curves.settings import CurveOptions
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.curve_charts import LegendEntry, Mark, curve_charts
+from sightline.report.drawing.learning_curves import QUANTITIES, chart
 from sightline.run_store.files import Stamp
 from sightline.run_store.run import Run
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
 from sightline.app.runs import loaders
 from sightline.app.views.curves.run_table import RunRow
+from sightline.report.address.selection import Selection
 from sightline.run_store.run import Run
 
 CLICK = "curves_click"  # of the session: a callback cannot switch the page

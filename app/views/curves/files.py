@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sightline.app.elements.learning_curves import Metrics, is_known
 from sightline.app.views.curves.picture import picture
+from sightline.report.drawing.learning_curves import Metrics, is_known
 from sightline.run_store.formulas import no_formula
 from sightline.run_store.metrics import METRICS_COLUMNS
 

@@ -5,11 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import handed_on_selection
 from sightline.app.elements.introduction import is_introduced
-from sightline.app.elements.learning_curves import is_known
-from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import run_list
 from sightline.app.views.curves.cards import draw_cards
 from sightline.app.views.curves.charts import draw_charts
@@ -17,6 +14,9 @@ from sightline.app.views.curves.clicks import follow_click, opened_epochs
 from sightline.app.views.curves.run_panel import draw_runs
 from sightline.app.views.curves.run_table import RunRow, read_progress
 from sightline.app.views.curves.settings import curve_options, draw_curve_settings, shown_names
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.learning_curves import is_known
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.record import RunError
 
 FOLLOW_EVERY, LOOK_EVERY = 2.0, 5.0  # seconds, while a run trains and while none does; pandas would read a text

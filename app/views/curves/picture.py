@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sightline.app.elements.learning_curves import QUANTITIES, Metrics, chart
 from sightline.app.elements.vega_lite import SCHEMA
+from sightline.report.drawing.learning_curves import QUANTITIES, Metrics, chart
 
 EPOCH: dict[str, Any] = {
     "field": "epoch", "type": "quantitative", "title": "epoch", "scale": {"nice": False, "zero": False},

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sightline.app.elements.text import count, duration, percent
-from sightline.app.runs.run_order import COLUMNS, SETTINGS
+from sightline.report.address.run_order import COLUMNS, SETTINGS
+from sightline.report.words.text import count, duration, percent
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.record import RunRecord
 

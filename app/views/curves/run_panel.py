@@ -6,21 +6,21 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection, handed_on_selection, read_selection
 from sightline.app.elements.run_pickers import choose_run, pin_run
 from sightline.app.elements.run_rows import Column, Row, draw_run_rows
 from sightline.app.elements.shell import STATE_WORDS
-from sightline.app.elements.text import count, counted, escape_markdown
 from sightline.app.permissions import NotPermitted, is_read_only
 from sightline.app.runs import duplicate, notes, run_list, trainings
 from sightline.app.runs.folder import runs_root
 from sightline.app.runs.look import Listed
-from sightline.app.runs.run_order import COLUMNS, SETTINGS, in_order, next_order
 from sightline.app.views.curves.clicks import CLICK
 from sightline.app.views.curves.run_figures import differing_settings, made_at, sources, texts, values
 from sightline.app.views.curves.run_table import MOST_ROWS, RunRow, read_rows, state_words
 from sightline.image_data import DataError
+from sightline.report.address.run_order import COLUMNS, SETTINGS, in_order, next_order
+from sightline.report.address.selection import Selection
+from sightline.report.words.text import count, counted, escape_markdown
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 

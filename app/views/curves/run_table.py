@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sightline.app.elements.shell import STATE_WORDS
-from sightline.app.elements.text import duration
 from sightline.app.runs import loaders, run_list
 from sightline.app.runs.loaders import RunStatus
 from sightline.app.runs.look import Listed
+from sightline.report.words.text import duration
 from sightline.run_store import files
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.record import RunError, RunRecord

@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
-from sightline.app.elements.learning_curves import QUANTITIES
 from sightline.app.views.curves.files import curves_csv, curves_picture, curves_png, curves_svg
 from sightline.app.views.curves.run_table import RunRow
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.learning_curves import QUANTITIES
 
 DEFAULT_SHOWN = 4
 _SHOWN, _QUANTITIES, _SMOOTHING, _AXIS = "curves_shown", "curves_quantities", "curves_smoothing", "curves_axis"

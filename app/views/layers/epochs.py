@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.filters import draw_chips
-from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
 from sightline.app.runs import loaders
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.subject import Subject
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.epochs import kept_epochs
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunError, RunRecord

@@ -5,11 +5,11 @@ from html import escape
 
 import numpy as np
 
-from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import percent
 from sightline.app.elements.thumbnails import data_url
-from sightline.app.maps.paint import paint, strongest
-from sightline.app.maps.settings import MapSettings
+from sightline.report.drawing.map_settings import MapSettings
+from sightline.report.drawing.paint import paint, strongest
+from sightline.report.drawing.subject import Subject
+from sightline.report.words.text import percent
 from sightline.run_store.thumbnails import THUMBNAIL_SIZE, thumbnail
 
 _OPACITY = 0.6  # of a map over its image, both of which are to be seen

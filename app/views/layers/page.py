@@ -2,15 +2,12 @@
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.culprits.panel import draw_culprits
 from sightline.app.elements.compared_set import opened_set
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.inspector import draw_inspector
 from sightline.app.elements.no_network import draw_no_network
 from sightline.app.elements.shell import draw_run
-from sightline.app.elements.subject import Subject, split_image
-from sightline.app.elements.text import escape_markdown
 from sightline.app.maps.panel import draw_maps
 from sightline.app.maps.pinned import draw_pinned_maps
 from sightline.app.maps.resolve import resolve, stored_methods
@@ -21,6 +18,9 @@ from sightline.app.views.layers.settings import draw_settings
 from sightline.app.views.layers.strip import draw_strip
 from sightline.app.views.layers.upload import draw_uploaded, draw_uploader, uploaded_subject
 from sightline.app.views.layers.which_layer import draw_which_layer
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.subject import Subject, split_image
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunRecord
 from sightline.run_store.run import Run

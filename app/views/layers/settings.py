@@ -5,12 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
-from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
 from sightline.app.maps.resolve import MOST_LAYERS, stored_methods
-from sightline.app.maps.settings import (
+from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.map_settings import (
     CELLS,
     CLASS_TARGET,
     COLOURS,
@@ -20,7 +20,7 @@ from sightline.app.maps.settings import (
     TARGETS,
     MapSettings,
 )
-from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from sightline.app.address.url import change_selection
-from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import escape_markdown, percent
 from sightline.app.maps import compute
 from sightline.app.maps.covered import cover_hottest, cover_painted, predicted_map
-from sightline.app.maps.settings import MapSettings
-from sightline.app.maps.support import map_words
 from sightline.app.maps.waiting import waiting
 from sightline.app.views.layers.brush import draw_brush, painted_bits, share_painted
 from sightline.app.views.layers.figures import chances_html, figure_html, map_pictures, picture_html, strip_html
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS
 from sightline.image_data import Progress
+from sightline.report.drawing.map_settings import MapSettings
+from sightline.report.drawing.subject import Subject
+from sightline.report.words.support import map_words
+from sightline.report.words.text import escape_markdown, percent
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 

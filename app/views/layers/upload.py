@@ -9,13 +9,13 @@ import streamlit as st
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sightline.app.elements.inspector import draw_subject
-from sightline.app.elements.subject import Subject
-from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import compute
 from sightline.image_data import DataError
 from sightline.image_data.decode import decode_image, failure_reason, upright_size
 from sightline.image_data.resize import CROP, Resize
 from sightline.image_data.square import FILTERS, seen_box
+from sightline.report.drawing.subject import Subject
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run
 

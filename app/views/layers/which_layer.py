@@ -6,10 +6,10 @@ import streamlit as st
 
 from sightline.app.address.views import pages
 from sightline.app.elements.measuring import draw_measuring, is_measured, provisional
-from sightline.app.elements.text import escape_markdown
 from sightline.app.runs import loaders
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.verdicts import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.quality import INPUT
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run

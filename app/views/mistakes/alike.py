@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.culprits.panel import draw_few_culprits
 from sightline.app.culprits.search import is_looked_for
 from sightline.app.elements.gallery import draw_gallery, gallery_items
-from sightline.app.elements.subject import split_image
-from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders
 from sightline.app.runs.similar import searched, similar
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.subject import split_image
+from sightline.report.words.text import count, escape_markdown
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import read_selection, write_selection
 from sightline.app.elements.calibration_chart import draw_chart
-from sightline.app.elements.text import count, counted, percent
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.calibration_chart import calibration_chart
+from sightline.report.words.text import count, counted, percent
 from sightline.run_store.calibration import BINS, RESAMPLES, Bin, Calibration, Kept
 from sightline.run_store.predictions import Filter, Predictions, Range
 from sightline.run_store.run import Run
@@ -45,15 +46,18 @@ def _draw_enlarged(found: Calibration, selection: Selection) -> None:
 def _draw_diagrams(found: Calibration, selection: Selection, is_large: bool = False) -> Any:
     key, asked = f"{_KEY}{'_large' if is_large else ''}", dict(selection.columns).get("confidence")
     asked = asked if isinstance(asked, Range) else None
-    return draw_chart(
+    data = calibration_chart(
         found,
         says_words(found),
-        key=key,
-        on_bin=lambda: _ask(range_of(found, found.bins[st.session_state[key].bin])),
-        on_threshold=lambda: _ask(_below(st.session_state[key].threshold)),
         chosen=chosen_of(found, asked),
         chosen_bin=next((one for one in found.bins if asked == range_of(found, one)), None),
         is_large=is_large,
+    )
+    return draw_chart(
+        data,
+        key=key,
+        on_bin=lambda: _ask(range_of(found, found.bins[st.session_state[key].bin])),
+        on_threshold=lambda: _ask(_below(st.session_state[key].threshold)),
     )
 
 

@@ -6,14 +6,15 @@ from functools import lru_cache
 import numpy as np
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.bars import Bar, draw_bars
 from sightline.app.elements.filters import draw_class_search
-from sightline.app.elements.matrix import MOST_DRAWN, Cells, confusion_cells, draw_matrix, draw_pairs, take_pair
-from sightline.app.elements.text import count, counted, percent
+from sightline.app.elements.matrix import draw_matrix, draw_pairs, take_pair
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept
 from sightline.app.views.mistakes.calibration import draw_calibration
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.matrix import MOST_DRAWN, Cells, confusion_cells
+from sightline.report.words.text import count, counted, percent
 from sightline.run_store.predictions import Columns, Predictions
 from sightline.run_store.run import Run
 

@@ -4,7 +4,6 @@ from functools import partial
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
 from sightline.app.elements.current_set import CurrentSet, current_set
 from sightline.app.elements.filters import draw_filters, draw_headline, explain_nothing
@@ -20,6 +19,7 @@ from sightline.app.views.mistakes.alike import draw_alike
 from sightline.app.views.mistakes.overview import draw_confusion, draw_tables
 from sightline.app.views.mistakes.ringleaders import draw_ringleaders, draw_switch, known_culprits
 from sightline.app.views.mistakes.shared import draw_shared
+from sightline.report.address.selection import Selection
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 

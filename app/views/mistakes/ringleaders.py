@@ -5,7 +5,6 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
 from sightline.app.culprits.tiles import ringleader_tiles
@@ -15,8 +14,9 @@ from sightline.app.elements.gallery import draw_gallery
 from sightline.app.elements.proof import LeftOut, draw_proof
 from sightline.app.elements.proof_result import draw_proofs
 from sightline.app.elements.spreadsheets import ringleaders_as_csv
-from sightline.app.elements.text import count, counted, escape_markdown
 from sightline.app.runs import loaders
+from sightline.report.address.selection import Selection
+from sightline.report.words.text import count, counted, escape_markdown
 from sightline.run_store.commands import command
 from sightline.run_store.culprits import Culprits
 from sightline.run_store.files import safe_name

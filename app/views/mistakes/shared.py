@@ -5,11 +5,11 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.attended import attended_html
-from sightline.app.elements.text import count
 from sightline.app.maps.shared import Means, means_of, shown_kind, without_maps
-from sightline.app.maps.support import map_words
+from sightline.report.address.selection import Selection
+from sightline.report.words.support import map_words
+from sightline.report.words.text import count
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run
 

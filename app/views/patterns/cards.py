@@ -8,17 +8,17 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
 from sightline.app.elements.attended import attended_html
 from sightline.app.elements.gallery import draw_gallery, gallery_items
-from sightline.app.elements.pattern_words import covered_words, place_words, rate_words
-from sightline.app.elements.text import count, counted, p_words, percent
 from sightline.app.maps.patterns import map_urls, means, mistakes
 from sightline.app.maps.shared import Means
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept, read_once
 from sightline.explain.why.differing import Differing, find_differing
+from sightline.report.address.selection import Selection
+from sightline.report.words.pattern import covered_words, place_words, rate_words
+from sightline.report.words.text import count, counted, p_words, percent
 from sightline.run_store.patterns import Pattern, Patterns
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run

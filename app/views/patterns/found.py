@@ -6,9 +6,9 @@ import streamlit as st
 
 from sightline.app.elements.finding import draw_finding, finding
 from sightline.app.elements.proof import LeftOut, draw_proof
-from sightline.app.elements.text import escape_markdown
 from sightline.app.maps import patterns as pictures
-from sightline.app.views.patterns.words import found_words, how_words, nothing_words
+from sightline.report.words.patterns import found_words, how_words, nothing_words
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.patterns import Pattern, Patterns
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.run import Run

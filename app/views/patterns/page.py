@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.finding import draw_finding, finding
 from sightline.app.elements.proof_result import draw_proofs
 from sightline.app.elements.shell import draw_run
-from sightline.app.elements.text import count, escape_markdown
 from sightline.app.runs import loaders
 from sightline.app.views.patterns.cards import draw_card
 from sightline.app.views.patterns.found import draw_found
-from sightline.app.views.patterns.words import HARD_CLASSES, WHAT_IT_DOES
+from sightline.report.address.selection import Selection
+from sightline.report.words.patterns import HARD_CLASSES, WHAT_IT_DOES
+from sightline.report.words.text import count, escape_markdown
 from sightline.run_store.patterns import Pattern, Patterns
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunError

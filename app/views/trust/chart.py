@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 
 from sightline.app.elements.vega_lite import BARE, SCHEMA
-from sightline.app.maps.support import MARKS, map_words
 from sightline.explain.judging.measures import MEASURES, Measure
 from sightline.explain.judging.verdicts import (
     DECISIVE,
@@ -24,6 +23,7 @@ from sightline.explain.judging.verdicts import (
     check,
     interval,
 )
+from sightline.report.words.support import MARKS, map_words
 from sightline.run_store.quality import Kind, QualityRow
 
 MAP_SELECTION = "map"

@@ -8,19 +8,19 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageDraw
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.views import pages
 from sightline.app.elements.gallery import draw_gallery, gallery_items
-from sightline.app.elements.subject import Subject, split_image
-from sightline.app.elements.text import escape_markdown
 from sightline.app.elements.thumbnails import data_url
 from sightline.app.maps import compute
-from sightline.app.maps.paint import overlay
 from sightline.app.maps.resolve import resolve
 from sightline.app.maps.waiting import draw_restart, waiting
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept, read_once
 from sightline.explain.judging.measures import MEASURES
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.paint import overlay
+from sightline.report.drawing.subject import Subject, split_image
+from sightline.report.words.text import escape_markdown
 from sightline.run_store.quality import INPUT, QualityRow
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run

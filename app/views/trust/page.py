@@ -5,25 +5,25 @@ from functools import partial
 
 import streamlit as st
 
-from sightline.app.address.selection import Selection
 from sightline.app.address.url import change_selection
 from sightline.app.elements.csv_button import draw_csv_button
 from sightline.app.elements.measuring import draw_measuring, is_measured, provisional
 from sightline.app.elements.popover import draw_popover
 from sightline.app.elements.run_label import label, label_html
 from sightline.app.elements.shell import draw_run
-from sightline.app.elements.text import counted, escape_markdown
 from sightline.app.maps.pinned import pinned_run
-from sightline.app.maps.support import map_words
 from sightline.app.runs import loaders, run_list
 from sightline.app.views.trust.chart import MAP_SELECTION, Figures, in_order, trust_chart, trust_rows
 from sightline.app.views.trust.examples import draw_examples
 from sightline.app.views.trust.files import figures_csv
 from sightline.app.views.trust.table import table_html
-from sightline.app.views.trust.words import CAVEATS, chart_words, measure_words, notes, run_sentence
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.verdicts import DECISIVE, RULE, interval
+from sightline.report.address.selection import Selection
+from sightline.report.words.support import map_words
+from sightline.report.words.text import counted, escape_markdown
+from sightline.report.words.trust import CAVEATS, chart_words, measure_words, notes, run_sentence
 from sightline.run_store.files import safe_name
 from sightline.run_store.quality import INPUT, Kind, QualityRow
 from sightline.run_store.record import RunError

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from sightline.app.maps.support import MARKS, NOT_MEASURED, Support, map_words, support_html, support_of
 from sightline.app.views.trust.chart import MEANS, Figures
-from sightline.app.views.trust.words import measure_words
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.verdicts import (
     DECISIVE,
@@ -17,6 +15,8 @@ from sightline.explain.judging.verdicts import (
     interval,
     signed_interval,
 )
+from sightline.report.words.support import MARKS, NOT_MEASURED, Support, map_words, support_html, support_of
+from sightline.report.words.trust import measure_words
 from sightline.run_store.quality import Kind, QualityRow
 
 _ARROWS = {"higher": "↑", "lower": "↓", None: ""}

@@ -2,9 +2,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.current_set import PAGE_SIZE, current_set
-from sightline.app.elements.text import duration
+from sightline.report.address.selection import Selection
+from sightline.report.words.text import duration
 from sightline.run_store.predictions_file import predictions_table, read_predictions
 
 

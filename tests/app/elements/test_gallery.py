@@ -13,7 +13,6 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from sightline.app.address.selection import Selection
 from sightline.app.elements.bars import Bar
 from sightline.app.elements.current_set import current_set
 from sightline.app.elements.filters import chips, headline
@@ -22,10 +21,11 @@ from sightline.app.elements.inspector import probability_bars
 from sightline.app.elements.matrix import toggle
 from sightline.app.elements.range_filter import slider_scale
 from sightline.app.elements.spreadsheets import set_as_csv
-from sightline.app.elements.subject import split_image
-from sightline.app.elements.text import count, duration, escape_markdown, percent
 from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.app.views.mistakes.overview import class_bars, pair_bars
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.subject import split_image
+from sightline.report.words.text import count, duration, escape_markdown, percent
 from sightline.run_store.formulas import no_formula
 from sightline.run_store.predictions import Range
 from sightline.run_store.predictions_file import predictions_table

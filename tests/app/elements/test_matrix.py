@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from sightline.app.elements.matrix import Cells, confusion_cells
+from sightline.report.drawing.matrix import Cells, confusion_cells
 from sightline.run_store.confusion import Confusion
 from sightline.run_store.run import Run
 from tests.app_pages import open_page

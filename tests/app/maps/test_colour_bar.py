@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from matplotlib import colormaps
 
-from sightline.app.maps.cells import Cell, Row, on_scale
 from sightline.app.maps.colour_bar import bars_html
-from sightline.app.maps.settings import MapSettings
+from sightline.report.drawing.cells import Cell, Row, on_scale
+from sightline.report.drawing.map_settings import MapSettings
 
 SETTINGS = MapSettings("gradcam", ("layer4",), (), "own", "positive", "smooth", "inferno", 60)
 

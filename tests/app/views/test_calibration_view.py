@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from sightline.app.address.selection import Selection
-from sightline.app.elements.calibration_chart import bin_words
 from sightline.app.elements.filters import in_words
 from sightline.app.views.mistakes.calibration import chosen_of, error_words, others_of, range_of, says_words
+from sightline.report.address.selection import Selection
+from sightline.report.drawing.calibration_chart import bin_words
 from sightline.run_store.calibration import Bin, Calibration, Kept
 from sightline.run_store.predictions import Filter, Range
 from sightline.run_store.run import Run

@@ -13,9 +13,9 @@ import pytest
 
 from sightline.app.elements import task
 from sightline.app.elements.introduction import COOKIE
-from sightline.app.elements.pattern_words import colour_words, place_words
 from sightline.app.elements.proof_result import list_csv
 from sightline.app.runs import processes
+from sightline.report.words.pattern import colour_words, place_words
 from sightline.run_store.patterns import Attended
 from sightline.run_store.proofs import Proof, rows_hash, write_proofs
 from sightline.run_store.run import Run

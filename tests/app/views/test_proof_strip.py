@@ -201,8 +201,8 @@ def test_the_map_of_a_slow_method_does_not_follow_the_brush(run, stroke):
 def test_what_is_painted_over_a_thumbnail_covers_what_lies_there_in_the_original(tmp_path, monkeypatch):
     from PIL import Image
 
-    from sightline.app.elements.subject import split_image
     from sightline.app.maps.covered import cover_painted
+    from sightline.report.drawing.subject import split_image
     from tests.fabricated import keep_thumbnails
 
     paths = tuple(str(tmp_path / f"{index}.png") for index in range(6))

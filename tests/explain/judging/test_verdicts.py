@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from sightline.explain.judging.figures import ALL_CONTROLS
 from sightline.explain.judging.intervals import widening
 from sightline.explain.judging.measures import MEASURES
-from sightline.explain.judging.report import ALL_CONTROLS
 from sightline.explain.judging.verdicts import (
     CONTROL_WORDS,
     MINIMUM,

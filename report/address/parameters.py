@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from sightline.app.maps.settings import CLASS_TARGET, TARGETS
+from sightline.report.drawing.map_settings import CLASS_TARGET, TARGETS
 from sightline.run_store.predictions import Columns, Condition, Range
 
 Query = Mapping[str, Sequence[str]]

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sightline.app.elements.text import count, percent
+from sightline.report.words.text import count, percent
 from sightline.run_store.predictions import Predictions
 
 

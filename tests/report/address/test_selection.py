@@ -1,7 +1,7 @@
 import pytest
 
-from sightline.app.address.parameters import RunFacts
-from sightline.app.address.selection import Selection
+from sightline.report.address.parameters import RunFacts
+from sightline.report.address.selection import Selection
 from sightline.run_store.predictions import Filter, Range
 
 CATS = RunFacts(class_names=("cat", "dog", "a,b&c=d"), images=100, epochs=lambda: [2, 5])

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sightline.app.maps.cells import Cell, Row
-from sightline.app.maps.shares import shares_on, with_shares
+from sightline.report.drawing.cells import Cell, Row
+from sightline.report.drawing.shares import shares_on, with_shares
 
 ROW = Row("predicted", "Predicted", "cat", (0, None), "positive")
 CORNERS = np.array([[1, 2], [4, 0]], np.uint8)  # object, tag / decoy, nothing

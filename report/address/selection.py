@@ -7,7 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
-from sightline.app.address.parameters import (
+from sightline.explain.attribution.methods import METHODS
+from sightline.explain.judging.measures import MEASURES
+from sightline.report.address.parameters import (
     Known,
     Parameter,
     Query,
@@ -22,11 +24,9 @@ from sightline.app.address.parameters import (
     word,
     word_or_none,
 )
-from sightline.app.elements.learning_curves import QUANTITIES
-from sightline.app.maps.settings import CELLS, COLOURS, SCALES, SIGNS
-from sightline.app.runs.run_order import RUN_ORDERS
-from sightline.explain.attribution.methods import METHODS
-from sightline.explain.judging.measures import MEASURES
+from sightline.report.address.run_order import RUN_ORDERS
+from sightline.report.drawing.learning_curves import QUANTITIES
+from sightline.report.drawing.map_settings import CELLS, COLOURS, SCALES, SIGNS
 from sightline.run_store.comparison import Change
 from sightline.run_store.culprits import MOST_TRAINING_IMAGES
 from sightline.run_store.predictions import ORDERS, Columns, Condition, Filter, Outcome

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from sightline.app.elements.text import counted, escape_markdown
-from sightline.app.maps.support import map_words
 from sightline.explain.judging.measures import MEASURES, NO_MOSAICS, Measure
 from sightline.explain.judging.verdicts import (
     DECISIVE,
@@ -15,6 +13,8 @@ from sightline.explain.judging.verdicts import (
     has_no_mosaics,
     missing_controls,
 )
+from sightline.report.words.support import map_words
+from sightline.report.words.text import counted, escape_markdown
 from sightline.run_store.quality import QualityRow
 
 CAVEATS = (

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 
-from sightline.app.maps.paint import extremes, overlay, paint, strongest
-from sightline.app.maps.settings import COLOURS, SIGNS, colours_for
+from sightline.report.drawing.map_settings import COLOURS, SIGNS, colours_for
+from sightline.report.drawing.paint import extremes, overlay, paint, strongest
 
 INFERNO = {"low": (0, 0, 4), "high": (252, 255, 164)}  # (0.0015, 0.0005, 0.0139) and (0.9884, 0.9984, 0.6449)
 RED_BLUE = {"low": (5, 48, 97), "middle": (247, 247, 247), "high": (103, 0, 31)}  # ColorBrewer's RdBu, turned round

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sightline.app.elements.text import about, time_left
+from sightline.report.words.text import about, time_left
 
 
 @pytest.mark.parametrize(

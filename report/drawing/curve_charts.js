@@ -7,7 +7,7 @@ const NAME_SHARE = 0.3 // of a chart's width, for the names at the ends of its l
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".curves")
   root.send = (run, epoch) => setTriggerValue("pick", { run, epoch })
-  const written = new TextDecoder().decode(data)
+  const written = typeof data === "string" ? data : new TextDecoder().decode(data)
   if (root.written === written) return
   root.written = written
   root.shown = JSON.parse(written)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sightline.app.elements.text import count, counted, escape_markdown, percent
-from sightline.app.maps.support import map_words
+from sightline.report.words.support import map_words
+from sightline.report.words.text import count, counted, escape_markdown, percent
 from sightline.run_store.patterns import TESTED, Patterns
 from sightline.run_store.predictions import Predictions
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from sightline.app.maps.cells import Cells
 from sightline.image_data.splits import DECOY, OBJECT, TAG
+from sightline.report.drawing.cells import Cells
 
 BITS = {"object": OBJECT, "tag": TAG, "decoy": DECOY}  # of a mask
 

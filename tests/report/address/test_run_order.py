@@ -2,8 +2,8 @@
 
 import pytest
 
-from sightline.app.address.selection import Selection
-from sightline.app.runs.run_order import in_order, next_order
+from sightline.report.address.run_order import in_order, next_order
+from sightline.report.address.selection import Selection
 from sightline.run_store.run import Run
 from tests.app_pages import edit_record, open_page, rows_of
 from tests.fabricated import fabricate_run

@@ -3,7 +3,7 @@
 import colorsys
 from collections.abc import Sequence
 
-from sightline.app.elements.text import count, counted, escape_markdown, p_words, percent
+from sightline.report.words.text import count, counted, escape_markdown, p_words, percent
 from sightline.run_store.patterns import Attended, Covered, Pattern
 
 SCATTERED = 0.17  # of a side: where the centres lie farther from their mean than this, that is no place

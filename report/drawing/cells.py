@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sightline.app.elements.subject import Subject
-from sightline.app.maps.compute import Maps, Score
-from sightline.app.maps.paint import extremes, strongest
-from sightline.app.maps.settings import CLASS_TARGET, STORED_TARGETS, MapSettings
-from sightline.app.maps.support import Support
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.findings import Finding, find
+from sightline.report.drawing.map_settings import CLASS_TARGET, STORED_TARGETS, MapSettings
+from sightline.report.drawing.paint import extremes, strongest
+from sightline.report.drawing.subject import Subject
+from sightline.report.words.support import Support
+
+Score = tuple[int, int | None]  # a class code, or two: the logit of the first, less that of the second
+Maps = Mapping[tuple[str, Score], np.ndarray]  # (layer, score) → float32 h×w, signed
 
 UNCHECKED = Finding(
     "not checked",

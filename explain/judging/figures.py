@@ -33,7 +33,7 @@ def kinds_of(methods: Sequence[str], layers: Sequence[str]) -> list[Kind]:
 
 
 @dataclass
-class Report:
+class Measured:
     """What has been measured on a sample: the values of every kind of map, image by image.
 
     exhaustive: whether values are wanted of all images, also where they can change no verdict.

@@ -4,8 +4,8 @@ import altair as alt
 import pytest
 from jsonschema import ValidationError
 
-from sightline.app.elements.learning_curves import QUANTITIES, chart, lines_of, smoothed
 from sightline.app.views.curves.files import curves_csv, curves_picture, curves_png, curves_svg
+from sightline.report.drawing.learning_curves import QUANTITIES, chart, lines_of, smoothed
 from sightline.run_store.metrics import Epoch
 
 NAN = float("nan")

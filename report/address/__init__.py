@@ -1,0 +1,1 @@
+"""What is asked for, as it stands in an address."""

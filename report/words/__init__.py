@@ -1,0 +1,1 @@
+"""What is said of runs: numbers for people, sentences in Markdown."""
