@@ -31,6 +31,7 @@ COMMANDS = {
     "prove": Command(
         "sightline.training.prove", "train a run again without what taught its mistakes, and compare the two"
     ),
+    "report": Command("sightline.report.write", "write the report of a run: one HTML file that opens anywhere"),
     "show": Command("sightline.app.show", "open the dashboard"),
 }
 

@@ -1,0 +1,57 @@
+"""How texts and pictures become HTML: everything of a run passes here, and stays text."""
+
+import base64
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from sightline.report.drawing.element import Element
+from sightline.report.words.text import count, counted, p_words, percent
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates. What they are given is escaped, unless it is Markup."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"count": count, "counted": counted, "p_words": p_words, "percent": percent, "said": said}
+    made.globals |= {"drawn": drawn}
+    return made
+
+
+def said(markdown: str) -> Markup:
+    """Write a sentence in Markdown as HTML: emphasis, and nothing that would load or run anything.
+
+    >>> said(r"**6** of 10 are \\*cats\\* <b>")
+    Markup('<strong>6</strong> of 10 are *cats* &lt;b&gt;')
+    """
+    return Markup(_markdown().renderInline(markdown))
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("zero", {"html": False}).enable(["emphasis", "escape", "backticks"])
+
+
+def data_uri(content: bytes, kind: str = "image/png") -> str:
+    """Write a file as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def drawn(element: Element, data: Any, label: str = "") -> Markup:
+    """Write an element that page.js draws in the reader's browser. data: JSON has its types."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # ends no script
+    place = Markup('<div class="element" data-element="{}" data-label="{}">').format(element.name, label)
+    return place + Markup(f'<script type="application/json">{text}</script></div>')

@@ -1,0 +1,132 @@
+"""The report of a run: one HTML file that needs no network and no Sightline."""
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from sightline.report.asked import Asked
+from sightline.report.drawing.calibration_chart import CALIBRATION_CHART
+from sightline.report.drawing.curve_charts import CURVE_CHARTS
+from sightline.report.drawing.matrix import MATRIX
+from sightline.report.markup import TEMPLATES, environment
+from sightline.report.sections.curves import curves
+from sightline.report.sections.section import Section
+from sightline.report.sections.summary import summary
+from sightline.run_store.files import write_atomically
+from sightline.run_store.record import RunError
+
+SECTIONS: tuple[Section, ...] = (
+    Section("summary", "Summary", summary),
+    Section("curves", "Training", curves),
+)
+ELEMENTS = (CURVE_CHARTS, MATRIX, CALIBRATION_CHART)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report. html: the whole file. In a notebook it is shown in a frame that reaches nothing.
+
+    height: of that frame, pixels.
+    """
+
+    title: str
+    html: str
+    height: int = 720
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file, whole or not at all, and return where. Raises OSError."""
+        write_atomically(Path(path), self.html.encode())
+        return Path(path)
+
+    def __repr__(self) -> str:
+        return f"The report of {self.title}: save it with .save('report.html')."
+
+    def _repr_html_(self) -> str:
+        """Return the frame that a notebook shows."""
+        content = html.escape(self.html)
+        shape = f'width="100%" height="{self.height}" style="border: 0"'
+        name = html.escape(f"Report of {self.title}")
+        return f'<iframe sandbox="allow-scripts" srcdoc="{content}" title="{name}" {shape}></iframe>'
+
+
+def make_report(asked: Asked) -> Report:
+    """Read the runs, and write their report. Raises RunError where the record of one cannot be read."""
+    title = " and ".join(shown.title for shown in asked.runs)
+    parts = [part for section in SECTIONS if (part := _part(section, asked))]
+    style, script = _style(), _script()
+    page = environment().get_template("page.html")
+    written = page.render(
+        title=title,
+        asked=asked,
+        parts=parts,
+        style=Markup(style),
+        script=Markup(script),
+        policy=policy(style, script),
+    )
+    return Report(title, written)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A section as it stands in the page."""
+
+    name: str
+    title: str
+    content: Markup
+
+
+def _part(section: Section, asked: Asked) -> _Part | None:
+    """Write a section, or why there is none in its place; None where there is nothing to say."""
+    try:
+        facts = section.read(asked)
+    except RunError as error:
+        return _Part(section.name, section.title, Markup('<p class="why">{}</p>').format(str(error)))
+    if facts is None:
+        return None
+    content = environment().get_template(f"{section.name}.html").render(asked=asked, **facts)
+    return _Part(section.name, section.title, Markup(content))
+
+
+def _style() -> str:
+    """Return the page's own style, and that of its sections."""
+    return _joined(["page", *(section.name for section in SECTIONS)], ".css")
+
+
+def _script() -> str:
+    """Return one script: the elements of the dashboard, what draws them, and what sections do."""
+    elements = ",\n".join(
+        f"{_literal(one.name)}: {{ html: {_literal(one.html)}, css: {_literal(one.css)}, draw: (() => {{\n"
+        f"{one.js.replace('export default function', 'function drawElement', 1)}\nreturn drawElement }})() }}"
+        for one in ELEMENTS
+    )
+    own = _joined(["page", *(section.name for section in SECTIONS)], ".js")
+    return f'"use strict";\nconst ELEMENTS = {{\n{elements}\n}}\n{own}'
+
+
+def _joined(names: Sequence[str], ending: str) -> str:
+    files = [TEMPLATES / f"{name}{ending}" for name in names]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+
+
+def _literal(text: str) -> str:
+    """Write a text of ours as a literal of JavaScript."""
+    return json.dumps(text).replace("<", "\\u003c")
+
+
+def policy(style: str, script: str) -> str:
+    """Write the content security policy: our style and script, pictures that the file holds, and nothing else.
+
+    >>> policy("", "").split("; ")[:2]
+    ["default-src 'none'", 'img-src data:']
+    """
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
