@@ -8,6 +8,7 @@ import numpy as np
 from sightline.app.maps import compute
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import computed_once, kept
+from sightline.report.drawing.maps import explaining
 from sightline.run_store.commands import command
 from sightline.run_store.culprits import Culprits, culprit_maps, training_features
 from sightline.run_store.record import RunError
@@ -64,7 +65,7 @@ def asked_behind(run: Run, image: int) -> Behind:
             f"Run {run.name} has {images:,} training images of {values:,} features, too many to be compared on a page; "
             f"look behind this one with: {command('influence', '--run', run.path, '--images', str(image))}"
         )
-    with compute.explaining(run):
+    with explaining(run):
         seen = culprits_of(run, compute.network(run), found, image, _known_features(run))
     return Behind(seen.exact, seen.train_index, seen.similarity, seen.maps)
 

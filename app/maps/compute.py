@@ -1,8 +1,7 @@
 """Maps and what else needs the model: read where they were computed ahead of time, else computed, and cached."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,12 @@ import numpy as np
 
 from sightline.app.maps.watched import watch
 from sightline.app.runs.kept import computed_once, kept
-from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS, Method
+from sightline.explain.attribution.methods import PIXEL_METHODS
 from sightline.image_data import Progress
+from sightline.report.drawing import maps as drawing
 from sightline.report.drawing.cells import Maps, Score
+from sightline.report.drawing.maps import explaining, model_pixels
 from sightline.report.drawing.subject import Subject
-from sightline.run_store.commands import command
-from sightline.run_store.maps import read_map
 from sightline.run_store.quality import INPUT
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -51,17 +50,8 @@ class Computed:
 
 def stored_maps(run: Run, subject: Subject, method: str, layers: Sequence[str], scores: Sequence[Score]) -> Computed:
     """Return the maps that were computed ahead of time. Loads no torch."""
-    found: dict[tuple[str, Score], np.ndarray] = {}
-    targets = {"predicted": subject.predicted, "label": subject.label}
-    try:
-        for layer in layers if subject.image is not None and method in LAYER_METHODS else ():
-            for target, code in targets.items():
-                values = None if code is None else read_map(run, method, layer, target, subject.image or 0)
-                if code is not None and values is not None:
-                    found[layer, (code, None)] = values
-    except RunError as error:
-        return Computed({}, problem=str(error))
-    return Computed(_with_differences(found, method, layers, scores))
+    (found,), problem = drawing.stored_maps(run, [subject], method, layers, [scores])
+    return Computed(found, problem=problem)
 
 
 def maps(
@@ -85,49 +75,23 @@ def maps(
         return stored
     if not run.has_network:
         raise RunError(stored.problem or f"Run {run.name} has no network, and no such map of this image.")
-    parts = _parts(METHODS[method], [score for _, score in missing])
+    parts = drawing.parts(method, [score for _, score in missing])
     if method in PIXEL_METHODS:
         found, seconds = _pixel_maps(run, subject, method, parts, look)
     else:
         lacking = tuple(layer for layer in layers if any(layer == name for name, _ in missing))
         found, seconds = _layer_maps(run, subject, method, lacking, parts)
-    sizes = {layer: values.shape for (layer, _), values in found.items()}
-    if any(values.shape != sizes.get(layer, values.shape) for (layer, _), values in stored.maps.items()):
-        raise RunError(
-            f"Run {run.name}: the maps computed ahead of time are of another network. Write them again with: "
-            + command("precompute", "--run", run.path, "--method", method)
-        )
-    made = _with_differences(found, method, layers, scores)
-    return Computed({**made, **stored.maps}, seconds, stored.problem)
-
-
-def _parts(method: Method, scores: Sequence[Score]) -> tuple[Score, ...]:
-    """Return what has to be computed: of a linear method single classes, whose maps may be subtracted."""
-    if not method.linear:
-        return tuple(dict.fromkeys(scores))
-    return tuple(dict.fromkeys((code, None) for score in scores for code in score if code is not None))
-
-
-def _with_differences(found: Maps, method: str, layers: Sequence[str], scores: Sequence[Score]) -> Maps:
-    made = {key: values for key, values in found.items() if key[1] in scores}
-    for layer in layers if METHODS[method].linear else ():
-        for plus, minus in scores:
-            if minus is not None and (layer, (plus, None)) in found and (layer, (minus, None)) in found:
-                made[layer, (plus, minus)] = found[layer, (plus, None)] - found[layer, (minus, None)]
-    return made
+    made = drawing.joined(run, method, layers, scores, found, stored.maps)
+    return Computed(made, seconds, stored.problem)
 
 
 @kept("maps", computed_once(max_entries=16))
-def map_layers(run: Run) -> dict[str, tuple[int, int]]:
+def map_layers(run: Run) -> Mapping[str, tuple[int, int]]:
     """Return every layer of the network that has a map → its height and width, in cells.
 
     Loads torch. Raises RunError.
     """
-    from sightline.explain.attribution.grids import map_layers
-
-    side = run.record.input_size
-    with explaining(run):
-        return map_layers(network(run), run.to_input(np.zeros((1, side, side, 3), np.uint8)))
+    return drawing.map_layers(run, network(run))
 
 
 @kept("maps", computed_once(max_entries=128))
@@ -157,22 +121,6 @@ def where_not_finite(run: Run, subject: Subject) -> str:
     return first_non_finite(network(run), run.to_input(model_pixels(run, subject)))
 
 
-@contextmanager
-def explaining(run: Run) -> Iterator[None]:
-    """Turn every ExplainError into a RunError that names the run."""
-    from sightline.explain.attribution.errors import ExplainError
-
-    try:
-        yield
-    except ExplainError as error:
-        raise RunError(f"Run {run.name}: {error}") from error
-
-
-def model_pixels(run: Run, subject: Subject) -> np.ndarray:
-    """Return uint8 1×S×S×3: of the test split what the model saw, of an upload its own pixels."""
-    return subject.pixels[None] if subject.image is None else run.model_images([subject.image])
-
-
 @kept("maps", computed_once(max_entries=3))
 def network(run: Run) -> "nn.Module":
     """Load the network, in eval mode on the CPU; all sessions share it, so explain/ locks it."""
@@ -184,22 +132,9 @@ def _layer_maps(
     run: Run, subject: Subject, method: str, layers: tuple[str, ...], scores: tuple[Score, ...]
 ) -> tuple[Maps, float]:
     """Compute maps; beside them the seconds that it took, without those for loading torch and the model."""
-    from torch import tensor
-
-    from sightline.explain.attribution.engine import layer_attributions
-
-    model, images = network(run), run.to_input(model_pixels(run, subject))
+    model, pixels = network(run), model_pixels(run, subject)
     start = time.perf_counter()
-    singles = [score for score in scores if score[1] is None]
-    differences = [score for score in scores if score[1] is not None]
-    found: dict[tuple[str, Score], np.ndarray] = {}
-    for group in filter(None, (singles, differences)):
-        plus = tensor([[score[0] for score in group]])
-        minus = None if group[0][1] is None else tensor([[score[1] for score in group]])
-        with explaining(run):
-            values = layer_attributions(model, images, layers, plus, method, minus)
-        for layer, stack in values.items():
-            found |= {(layer, score): one for score, one in zip(group, stack[0].float().numpy(), strict=True)}
+    (found,) = drawing.compute_maps(run, model, pixels, method, layers, [scores])
     return found, time.perf_counter() - start
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.app.maps.compute import Listener, explaining, maps, model_pixels, network, of_subjects
+from sightline.app.maps.compute import Listener, maps, network, of_subjects
 from sightline.app.maps.watched import watch
 from sightline.app.runs.kept import kept
 from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.image_data import Progress
+from sightline.report.drawing.maps import explaining, model_pixels
 from sightline.report.drawing.subject import Subject
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run

@@ -15,13 +15,13 @@ from sightline.app.maps.compute import Computed
 from sightline.app.maps.files import file_name, grid_png, maps_npz
 from sightline.app.maps.grid import classes_html, grid_html
 from sightline.app.maps.large import draw_large
-from sightline.app.maps.sides import Side, merged
 from sightline.app.maps.support import supports
 from sightline.app.maps.waiting import draw_restart, waiting
 from sightline.app.runs import loaders
 from sightline.explain.attribution.methods import LAYER_METHODS, PIXEL_METHODS
 from sightline.report.drawing.cells import Cells, class_rows, make_cells, on_scale, scores_to_judge
 from sightline.report.drawing.shares import with_shares
+from sightline.report.drawing.sides import Side, merged
 from sightline.report.drawing.subject import Subject
 from sightline.report.words.text import count, escape_markdown
 from sightline.run_store.record import RunError

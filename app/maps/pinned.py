@@ -3,12 +3,13 @@
 import streamlit as st
 
 from sightline.app.elements.run_label import run_label
+from sightline.app.maps import compute
 from sightline.app.maps.panel import draw_maps
-from sightline.app.maps.resolve import resolve
-from sightline.app.maps.sides import Side, whose, why_not_beside
+from sightline.app.maps.sides import whose, why_not_beside
 from sightline.app.runs import loaders, run_list
 from sightline.report.address.selection import Selection
-from sightline.report.drawing.cells import settings_for
+from sightline.report.drawing.resolve import resolve
+from sightline.report.drawing.sides import alone
 from sightline.report.drawing.subject import Subject, split_image
 from sightline.report.words.text import escape_markdown
 from sightline.run_store.record import RunError
@@ -39,12 +40,11 @@ def draw_pinned_maps(run: Run, image: int, selection: Selection) -> None:
         return
     subject = _seen_by(second, image)
     try:
-        settings, _ = resolve(second, selection)
+        settings, _ = resolve(second, selection, compute.map_layers)
     except RunError as error:
         st.caption(escape_markdown(str(error)))
         return
-    settings = settings_for(subject, settings, is_stored=not second.has_network)
-    draw_maps([Side(second, subject, settings, settings.layers, whose(second, is_second=True))], all_classes=False)
+    draw_maps([alone(second, subject, settings, whose(second, is_second=True))], all_classes=False)
 
 
 def _seen_by(run: Run, image: int) -> Subject:

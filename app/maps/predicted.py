@@ -9,12 +9,12 @@ from sightline.app.elements.inspector import draw_image
 from sightline.app.maps import compute
 from sightline.app.maps.grid import grid_html
 from sightline.app.maps.large import draw_large
-from sightline.app.maps.resolve import resolve, stored_methods
 from sightline.app.maps.support import supports
 from sightline.app.maps.waiting import draw_restart, waiting
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.cells import Cells, Row, make_cells, scores_to_judge
 from sightline.report.drawing.map_settings import MapSettings
+from sightline.report.drawing.resolve import resolve, stored_methods
 from sightline.report.drawing.subject import Subject
 from sightline.report.words.text import escape_markdown
 from sightline.run_store.record import RunError
@@ -28,7 +28,8 @@ def predicted_map(run: Run, subject: Subject, selection: Selection, title: str) 
 
     Where the run has no such layer, it is its deepest one. Loads torch. Raises RunError.
     """
-    settings, _ = resolve(run, replace(selection, layers=(selection.map_layer,)) if selection.map_layer else selection)
+    asked = replace(selection, layers=(selection.map_layer,)) if selection.map_layer else selection
+    settings, _ = resolve(run, asked, compute.map_layers)
     settings = replace(settings, layers=settings.layers[-1:], scale="own")
     row = Row("predicted", title, subject.with_share(subject.predicted), (subject.predicted, None), settings.sign)
     scores = list(dict.fromkeys([row.score, *scores_to_judge(subject)]))

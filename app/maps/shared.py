@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from sightline.app.elements.thumbnails import data_url
-from sightline.app.maps.resolve import stored_methods
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import computed_once, kept, read_once
 from sightline.explain.why.shared import find_shared, usual_colours
 from sightline.report.drawing.map_settings import colours_for
 from sightline.report.drawing.paint import paint, strongest
+from sightline.report.drawing.resolve import stored_methods
 from sightline.run_store.commands import command
 from sightline.run_store.files import Stamp
 from sightline.run_store.maps import maps_stamp, read_maps

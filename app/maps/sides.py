@@ -1,54 +1,14 @@
 """The chosen run and the pinned one, A and B, as they are asked for maps of one image."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-from sightline.app.maps.resolve import resolve
+from sightline.app.maps import compute
 from sightline.app.runs import loaders, run_list
-from sightline.explain.attribution.methods import METHODS
 from sightline.report.address.selection import Selection
-from sightline.report.drawing.cells import Cell, Cells, Row, Score, Whose, rows_of, scores_to_judge, settings_for
+from sightline.report.drawing.cells import Whose
 from sightline.report.drawing.map_settings import MapSettings
+from sightline.report.drawing.sides import Side, alone, settings_beside, side_by_side
 from sightline.report.drawing.subject import Subject, split_image
-from sightline.report.words.text import after_words
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
-
-
-@dataclass(frozen=True)
-class Side:
-    """A run, and what it is asked for.
-
-    settings: of what it can show. columns: of the grid, its layer in each; "" where it has none. reason: why it shows
-    nothing at all, in a sentence. whose: None where it is alone.
-    """
-
-    run: Run
-    subject: Subject
-    settings: MapSettings
-    columns: tuple[str, ...]
-    whose: Whose | None = None
-    reason: str = ""
-
-    @property
-    def rows(self) -> list[Row]:
-        """Its rows of the grid, in the order of the targets."""
-        rows = rows_of(self.subject, self.settings.targets, self.settings.sign, self.settings.method)
-        return [replace(row, whose=self.whose) for row in rows]
-
-    @property
-    def scores(self) -> list[Score]:
-        """What has to be computed: beside the rows what tells whether its layers tell classes apart."""
-        return list(dict.fromkeys([row.score for row in self.rows] + scores_to_judge(self.subject)))
-
-    @property
-    def name(self) -> str:
-        """What the run is called in files, with the epoch after which it is seen."""
-        return self.run.name + after_words(self.run.epoch)
-
-    def named(self, words: str) -> str:
-        """Say of which run words are, where there are two."""
-        return f"{words}, {self.whose.title}" if self.whose else words
 
 
 def sides_of(run: Run, subject: Subject, settings: MapSettings, selection: Selection) -> list[Side]:
@@ -58,22 +18,15 @@ def sides_of(run: Run, subject: Subject, settings: MapSettings, selection: Selec
     """
     second = run_list.find_run(selection.beside)
     if second is None or second.name == run.name:
-        own = settings_for(subject, settings, is_stored=not run.has_network)
-        return [Side(run, subject, own, own.layers)]
+        return [alone(run, subject, settings)]
     reason, other, theirs = "", subject, settings
     try:
         other = _seen_by(run, second, subject)
-        theirs = _settings_of(second, settings, selection)
+        theirs = settings_beside(second, settings, selection, compute.map_layers)
     except RunError as error:
         reason = str(error)
-    wanted = settings.targets or _targets(subject, other)
-    found = []
-    for one, seen, asked in ((run, subject, settings), (second, other, theirs)):
-        asked = settings_for(seen, replace(asked, targets=wanted), is_stored=not one.has_network)
-        found.append(
-            Side(one, seen, asked, _columns(settings.layers, asked.layers), whose(one, is_second=one is second))
-        )
-    return [found[0], replace(found[1], reason=reason)]
+    first = Side(run, subject, settings, settings.layers, whose(run, is_second=False))
+    return side_by_side(first, Side(second, other, theirs, theirs.layers, whose(second, is_second=True), reason))
 
 
 def whose(run: Run, *, is_second: bool) -> Whose:
@@ -88,45 +41,6 @@ def why_not_beside(run: Run, second: Run) -> str:
     return "" if run_list.are_comparable(second, run) else "was tested on other images."
 
 
-def merged(sides: Sequence[Side], cells: Sequence[Cells], failed: Sequence[RunError | None]) -> Cells:
-    """Lay the rows of two runs one after the other, target by target: A, B, A, B. Those of one stay as they are.
-
-    cells: of each side its rows, at its layers. failed: why a side has none.
-    """
-    if len(sides) == 1:
-        return cells[0]
-    keyed: list[tuple[int, Sequence[Cell]]] = []
-    order = list(dict.fromkeys(target for side in sides for target in side.settings.targets))
-    for side, rows, error in zip(sides, cells, failed, strict=True):
-        reason = side.reason or (str(error) if error else "")
-        if reason:
-            row = Row("", "", "", (0, None), side.settings.sign, side.whose, reason)
-            keyed.append((0, [Cell("", row)]))
-            continue
-        for target, row_of_cells in zip(side.settings.targets, rows, strict=True):
-            keyed.append((order.index(target), _spread(side, row_of_cells)))
-    return [row for _, row in sorted(keyed, key=lambda pair: pair[0])]
-
-
-def _spread(side: Side, cells: Sequence[Cell]) -> list[Cell]:
-    """Put the cells of a row under the columns of the grid."""
-    found = {cell.layer: cell for cell in cells}
-    return [found.get(layer, Cell(layer, cells[0].row, missing="no such layer")) for layer in side.columns]
-
-
-def _targets(subject: Subject, other: Subject) -> tuple[str, ...]:
-    """Return the default of two runs: the same for both, so that their rows can be compared."""
-    return ("predicted", "true" if subject.is_wrong or other.is_wrong else "runner-up", "difference")
-
-
-def _columns(wanted: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the layer in each column: the wanted ones that it has; where it has none, its deepest ones."""
-    if set(found) & set(wanted):
-        return tuple(layer if layer in found else "" for layer in wanted)
-    own = found[-len(wanted) :]
-    return ("",) * (len(wanted) - len(own)) + own
-
-
 def _seen_by(run: Run, second: Run, subject: Subject) -> Subject:
     """Return the image with what the second run takes it for. Raises RunError, whose sentence says why it cannot."""
     why = why_not_beside(run, second)
@@ -135,12 +49,3 @@ def _seen_by(run: Run, second: Run, subject: Subject) -> Subject:
     if subject.image is None:
         raise RunError("It is shown beside on images of the test split only.")
     return split_image(loaders.predictions(second), subject.image, loaders.images(second)[subject.image])
-
-
-def _settings_of(second: Run, settings: MapSettings, selection: Selection) -> MapSettings:
-    """Return what the second run can show of what the first one shows. Raises RunError."""
-    found, _ = resolve(second, replace(selection, method=settings.method, layers=settings.layers))
-    if found.method != settings.method:
-        titles = (METHODS[method].title for method in (settings.method, found.method))
-        raise RunError("It has no network, and no maps by {} were computed ahead of time, but by {}.".format(*titles))
-    return replace(found, layers=tuple(filter(None, _columns(settings.layers, found.layers))))

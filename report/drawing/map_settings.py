@@ -19,7 +19,7 @@ STORED_TARGETS = ("predicted", "true", "difference")  # of which maps may be com
 
 @dataclass(frozen=True)
 class MapSettings:
-    """Which maps are computed and how they look: `app.maps.resolve` makes it of what the address asks for.
+    """Which maps are computed and how they look: `resolve` makes it of what the address asks for.
 
     method: a key of METHODS. layers: of a layer method `named_modules()` names, shallow to deep; of a pixel method
     INPUT alone. targets: of TARGETS, or CLASS_TARGET + a class name; () means the view's default. sign: of SIGNS, one

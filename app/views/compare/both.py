@@ -12,13 +12,13 @@ from sightline.app.maps.grid import grid_html
 from sightline.app.maps.large import draw_large
 from sightline.app.maps.pinned import guess_words
 from sightline.app.maps.predicted import predicted_map
-from sightline.app.maps.resolve import stored_methods
 from sightline.app.maps.waiting import draw_restart
 from sightline.app.runs import loaders, run_list
 from sightline.app.views.compare.changes import legend_of, probability_bars
 from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.cells import Cell
+from sightline.report.drawing.resolve import stored_methods
 from sightline.report.drawing.subject import Subject, split_image
 from sightline.report.words.text import escape_markdown
 from sightline.run_store.record import RunError

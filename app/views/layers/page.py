@@ -8,9 +8,9 @@ from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.inspector import draw_inspector
 from sightline.app.elements.no_network import draw_no_network
 from sightline.app.elements.shell import draw_run
+from sightline.app.maps.compute import map_layers
 from sightline.app.maps.panel import draw_maps
 from sightline.app.maps.pinned import draw_pinned_maps
-from sightline.app.maps.resolve import resolve, stored_methods
 from sightline.app.maps.sides import sides_of
 from sightline.app.runs import loaders
 from sightline.app.views.layers.epochs import after_epoch, draw_epochs, draw_other_answer
@@ -19,6 +19,7 @@ from sightline.app.views.layers.strip import draw_strip
 from sightline.app.views.layers.upload import draw_uploaded, draw_uploader, uploaded_subject
 from sightline.app.views.layers.which_layer import draw_which_layer
 from sightline.report.address.selection import Selection
+from sightline.report.drawing.resolve import resolve, stored_methods
 from sightline.report.drawing.subject import Subject, split_image
 from sightline.report.words.text import escape_markdown
 from sightline.run_store.predictions import Predictions
@@ -33,7 +34,7 @@ def draw(run: Run, selection: Selection) -> None:
     if not run.has_network and not stored_methods(run):
         _draw_without_maps(run, predictions, current, selection)
         return
-    settings, ignored = resolve(run, selection)
+    settings, ignored = resolve(run, selection, map_layers)
     for sentence in ignored:
         st.warning(escape_markdown(sentence), icon=":material/link_off:")
     top = st.container()

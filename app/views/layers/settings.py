@@ -7,7 +7,6 @@ import streamlit as st
 
 from sightline.app.address.url import change_selection
 from sightline.app.maps import compute
-from sightline.app.maps.resolve import MOST_LAYERS, stored_methods
 from sightline.explain.attribution.methods import METHODS, PIXEL_METHODS
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.map_settings import (
@@ -20,6 +19,7 @@ from sightline.report.drawing.map_settings import (
     TARGETS,
     MapSettings,
 )
+from sightline.report.drawing.resolve import MOST_LAYERS, stored_methods
 from sightline.report.words.text import escape_markdown
 from sightline.run_store.record import RunError, RunRecord
 from sightline.run_store.run import Run

@@ -12,13 +12,13 @@ from sightline.app.address.views import pages
 from sightline.app.elements.gallery import draw_gallery, gallery_items
 from sightline.app.elements.thumbnails import data_url
 from sightline.app.maps import compute
-from sightline.app.maps.resolve import resolve
 from sightline.app.maps.waiting import draw_restart, waiting
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept, read_once
 from sightline.explain.judging.measures import MEASURES
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.paint import overlay
+from sightline.report.drawing.resolve import resolve
 from sightline.report.drawing.subject import Subject, split_image
 from sightline.report.words.text import escape_markdown
 from sightline.run_store.quality import INPUT, QualityRow
@@ -99,7 +99,7 @@ def as_mosaic(images: np.ndarray) -> np.ndarray:
 
 def pictures(run: Run, examples: Sequence[Example], shown: Selection) -> list[str]:
     """Return the picture of each example as a data URL. Loads torch. Raises RunError."""
-    settings, _ = resolve(run, shown)
+    settings, _ = resolve(run, shown, compute.map_layers)
     layer, found = settings.layers[-1], []
     with waiting(run, examples[0].subject, settings.method, "Computing maps …") as look:
         for place, example in enumerate(examples):

@@ -10,9 +10,9 @@ from matplotlib import colormaps
 from PIL import Image
 
 from sightline.app.maps.files import file_name, grid_png, maps_npz
-from sightline.app.maps.sides import Side
 from sightline.report.drawing.cells import class_rows, make_cells, on_scale, rows_of, scores_to_judge, targets_of
 from sightline.report.drawing.map_settings import MapSettings
+from sightline.report.drawing.sides import Side
 from sightline.report.drawing.subject import Subject
 from sightline.run_store.run import Run
 

@@ -10,9 +10,9 @@ import pytest
 
 from sightline.app.elements.run_label import run_label
 from sightline.app.maps.files import maps_npz
-from sightline.app.maps.sides import Side
 from sightline.report.drawing.cells import Cell, Whose
 from sightline.report.drawing.map_settings import MapSettings
+from sightline.report.drawing.sides import Side
 from sightline.report.drawing.subject import split_image
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.run import Run

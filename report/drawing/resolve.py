@@ -1,12 +1,11 @@
 """From what the address asks for to what a map is drawn from, on one run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from sightline.app.maps import compute
-from sightline.app.runs import loaders
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.map_settings import SIGNS, MapSettings, colours_for
+from sightline.report.drawing.maps import map_layers
 from sightline.run_store.maps import stored_kinds
 from sightline.run_store.quality import INPUT
 from sightline.run_store.record import RunError
@@ -14,16 +13,19 @@ from sightline.run_store.run import Run
 
 MOST_LAYERS = 8
 
+LayersOf = Callable[[Run], Collection[str]]
 
-def resolve(run: Run, selection: Selection) -> tuple[MapSettings, list[str]]:
+
+def resolve(run: Run, selection: Selection, layers_of: LayersOf = map_layers) -> tuple[MapSettings, list[str]]:
     """Fill in the defaults of this run, and return sentences on what was ignored. Raises RunError.
 
     The layers are the run's own where none was chosen. Targets that an image does not have are still in:
-    see `settings_for`.
+    see `settings_for`. layers_of: names every layer of the network that has a map; asked for layers that the record
+    does not name.
     """
     if run.has_network:
         method = selection.method
-        layers, ignored = ((INPUT,), []) if method in PIXEL_METHODS else _layers(run, selection.layers)
+        layers, ignored = ((INPUT,), []) if method in PIXEL_METHODS else _layers(run, selection.layers, layers_of)
     else:
         method, layers, ignored = _stored(run, selection)
     sign = selection.sign if METHODS[method].signed else SIGNS[0]
@@ -55,12 +57,12 @@ def _stored(run: Run, selection: Selection) -> tuple[str, tuple[str, ...], list[
     return method, *_chosen(selection.layers, stored[method], stored[method])
 
 
-def _layers(run: Run, wanted: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
-    own = loaders.record(run).layers
+def _layers(run: Run, wanted: Sequence[str], layers_of: LayersOf) -> tuple[tuple[str, ...], list[str]]:
+    own = run.record.layers
     known: Sequence[str] = own
     if not set(wanted) <= set(known):
         try:
-            known = tuple(compute.map_layers(run))
+            known = tuple(layers_of(run))
         except RunError:  # where the model cannot be read, the grid says so
             return own, []
     return _chosen(wanted, known, own)
