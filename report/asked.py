@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode
 import numpy as np
 
 from sightline.explain.judging.verdicts import Verdict, known_rows, verdicts
+from sightline.report.address.compared_set import compared_rows
 from sightline.report.address.parameters import RunFacts
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.learning_curves import RUN_COLOURS
@@ -78,10 +79,7 @@ class Asked:
     def rows(self) -> np.ndarray:
         """The images of the set, in its order, int64: with B, Compare's set where the selection is of Compare."""
         if self.selection.of_compare and self.comparison:
-            change = self.selection.compared or self.comparison.largest
-            wanted = self.selection.change(columns=(), outcome="all").filter(self.predictions.class_names)
-            mask = self.comparison.masks[change] & self.predictions.passing(wanted)
-            return self.predictions.in_order(mask, self.selection.order)
+            return compared_rows(self.comparison, self.selection)
         return self.predictions.select(self.selection.filter(self.predictions.class_names), self.selection.order)
 
     @cached_property

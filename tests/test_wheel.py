@@ -113,9 +113,10 @@ def test_the_wheel_holds_one_package_of_real_folders_with_all_its_files(wheel):
         assert not any(stat.S_ISLNK(member.external_attr >> 16) for member in content.infolist())
     modules = {f"sightline/{file.relative_to(ROOT)}" for name in PACKAGES for file in (ROOT / name).rglob("*.py")}
     modules |= {f"sightline/{file.name}" for file in (ROOT / "sightline").glob("*.py")}
-    parts = {
-        f"sightline/{file.relative_to(ROOT)}" for end in ("css", "js") for file in (ROOT / "app").rglob(f"*.{end}")
-    }
+    drawn = [
+        file for name in ("app", "report") for end in ("css", "js", "html") for file in (ROOT / name).rglob(f"*.{end}")
+    ]
+    parts = {f"sightline/{file.relative_to(ROOT)}" for file in drawn}
     assert names == modules | parts | {"sightline/app/.streamlit/config.toml"}
 
 

@@ -1,24 +1,11 @@
 """The set of Compare, which what is opened from there goes on with."""
 
-import numpy as np
-
 from sightline.app.elements.current_set import CurrentSet, current_set, place_in
 from sightline.app.runs import loaders, run_list
+from sightline.report.address.compared_set import compared_rows
 from sightline.report.address.selection import Selection
-from sightline.run_store.comparison import Comparison
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.record import RunError
-
-
-def compared_rows(comparison: Comparison, selection: Selection) -> np.ndarray:
-    """Return the images (int64) of the chosen set that either run predicted as chosen."""
-    keep = comparison.masks[selection.compared or comparison.largest].copy()
-    wanted = selection.filter(comparison.a.class_names)
-    if wanted.label is not None:
-        keep &= comparison.a.column("label") == wanted.label
-    if wanted.predicted is not None:
-        keep &= np.any([run.column("predicted") == wanted.predicted for run in (comparison.a, comparison.b)], axis=0)
-    return comparison.a.in_order(keep, selection.order)
 
 
 def opened_set(predictions: Predictions, selection: Selection) -> CurrentSet:

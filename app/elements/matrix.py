@@ -6,8 +6,9 @@ from typing import Any
 import streamlit as st
 
 from sightline.app.address.url import read_selection, write_selection
-from sightline.app.elements.bars import Bar, draw_bars
+from sightline.app.elements.bars import draw_bars
 from sightline.report.address.selection import Selection
+from sightline.report.drawing.bars import Bar
 from sightline.report.drawing.matrix import MATRIX, Cells
 
 _COMPONENT = st.components.v2.component(MATRIX.name, html=MATRIX.html, css=MATRIX.css, js=MATRIX.js)

@@ -7,21 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sightline.app.elements.compared_set import compared_rows
 from sightline.app.elements.spreadsheets import both_as_csv
-from sightline.app.views.compare.changes import (
-    better_words,
-    changed_bars,
-    changed_words,
-    class_bars,
-    class_words,
-    probability_bars,
-    set_words,
-    with_both,
-)
+from sightline.app.views.compare.tiles import with_both
+from sightline.report.address.compared_set import compared_rows
 from sightline.report.address.selection import Selection
+from sightline.report.drawing.compared_bars import changed_bars, class_bars, probability_bars
 from sightline.report.drawing.matrix import Cells, difference_cells
 from sightline.report.drawing.subject import Subject
+from sightline.report.words.comparison import better_words, changed_words, class_words, set_words
 from sightline.run_store.comparison import Change, Comparison, holm, in_classes
 from sightline.run_store.predictions import Predictions
 

@@ -14,10 +14,11 @@ from sightline.app.maps.pinned import guess_words
 from sightline.app.maps.predicted import predicted_map
 from sightline.app.maps.waiting import draw_restart
 from sightline.app.runs import loaders, run_list
-from sightline.app.views.compare.changes import legend_of, probability_bars
+from sightline.app.views.compare.tiles import legend_of
 from sightline.explain.attribution.methods import LAYER_METHODS
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.cells import Cell
+from sightline.report.drawing.compared_bars import probability_bars
 from sightline.report.drawing.resolve import stored_methods
 from sightline.report.drawing.subject import Subject, split_image
 from sightline.report.words.text import escape_markdown

@@ -7,7 +7,6 @@ import streamlit as st
 from sightline.app.address.url import change_selection
 from sightline.app.address.views import pages
 from sightline.app.elements.bars import draw_bars
-from sightline.app.elements.compared_set import compared_rows
 from sightline.app.elements.csv_button import draw_csv_button
 from sightline.app.elements.current_set import CurrentSet, place_in
 from sightline.app.elements.filters import draw_chips, draw_order
@@ -21,18 +20,12 @@ from sightline.app.elements.shell import draw_missing, draw_run, with_second_run
 from sightline.app.elements.spreadsheets import both_as_csv
 from sightline.app.runs import loaders, run_list
 from sightline.app.views.compare.both import draw_both
-from sightline.app.views.compare.changes import (
-    better_words,
-    changed_bars,
-    changed_words,
-    class_bars,
-    class_words,
-    legend_of,
-    set_words,
-    with_both,
-)
+from sightline.app.views.compare.tiles import legend_of, with_both
+from sightline.report.address.compared_set import compared_rows
 from sightline.report.address.selection import Selection
+from sightline.report.drawing.compared_bars import changed_bars, class_bars
 from sightline.report.drawing.matrix import MOST_DRAWN, difference_cells
+from sightline.report.words.comparison import better_words, changed_words, class_words, set_words
 from sightline.report.words.text import count, counted, escape_markdown
 from sightline.run_store.comparison import Change, Comparison
 from sightline.run_store.files import safe_name

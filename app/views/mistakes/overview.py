@@ -6,13 +6,14 @@ from functools import lru_cache
 import numpy as np
 import streamlit as st
 
-from sightline.app.elements.bars import Bar, draw_bars
+from sightline.app.elements.bars import draw_bars
 from sightline.app.elements.filters import draw_class_search
 from sightline.app.elements.matrix import draw_matrix, draw_pairs, take_pair
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept
 from sightline.app.views.mistakes.calibration import draw_calibration
 from sightline.report.address.selection import Selection
+from sightline.report.drawing.bars import Bar
 from sightline.report.drawing.matrix import MOST_DRAWN, Cells, confusion_cells
 from sightline.report.words.text import count, counted, percent
 from sightline.run_store.predictions import Columns, Predictions

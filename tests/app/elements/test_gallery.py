@@ -13,7 +13,6 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from sightline.app.elements.bars import Bar
 from sightline.app.elements.current_set import current_set
 from sightline.app.elements.filters import chips, headline
 from sightline.app.elements.gallery import gallery_items
@@ -24,6 +23,7 @@ from sightline.app.elements.spreadsheets import set_as_csv
 from sightline.app.elements.thumbnails import ROUTES, thumbnails_url
 from sightline.app.views.mistakes.overview import class_bars, pair_bars
 from sightline.report.address.selection import Selection
+from sightline.report.drawing.bars import Bar
 from sightline.report.drawing.subject import split_image
 from sightline.report.words.text import count, duration, escape_markdown, percent
 from sightline.run_store.formulas import no_formula
