@@ -1,4 +1,4 @@
-"""`sightline.show`: the dashboard from a notebook, or from any program in Python."""
+"""`sightline.show`: the dashboard from a notebook, or from any program; the report where it is not reached."""
 
 import html
 import os
@@ -15,6 +15,10 @@ from sightline.app.announced import SECRET_VARIABLE, Announcement, announcements
 from sightline.app.runs.folder import runs_root
 from sightline.app.show import ShowConfig, streamlit_arguments
 from sightline.explain.output import last_words
+from sightline.report.asked import AskedError
+from sightline.report.of_run import report_of
+from sightline.report.page import Report
+from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
 # Pages that this machine serves, on whatever port Jupyter has found, and those of VS Code's window.
@@ -23,13 +27,17 @@ LOCAL_PAGES += ("vscode-webview://*", "vscode-file://vscode-app")
 _PATIENCE = 60  # seconds until a server answers
 _LOOK_EVERY = 0.05  # seconds
 _COLAB = (
-    "In Colab the dashboard cannot be reached: Colab's proxy does not carry the connection that it needs. Download the "
-    "folder of the run, and open it on your own machine: sightline show --runs FOLDER."
+    "In Colab the dashboard cannot be reached: Colab's proxy does not carry the connection that it needs. The "
+    "report of one run can be seen here: sightline.show(RUN). Or download the folder of the run, and open it on your "
+    "own machine: sightline show --runs FOLDER."
 )
 _ELSEWHERE = (
     "This notebook runs on a hub, and the address is one of the hub's machine: where you may log in there, ssh -L "
-    "{port}:127.0.0.1:{port} MACHINE brings it to yours."
+    "{port}:127.0.0.1:{port} MACHINE brings it to yours. The report of one run can be seen here: "
+    "sightline.show(RUN, server=False)."
 )
+_HUB = "JUPYTERHUB_SERVICE_PREFIX"  # a variable that a JupyterHub sets; the next one is Kaggle's
+_ELSEWHERE_VARIABLES = (_HUB, "KAGGLE_KERNEL_RUN_TYPE")
 _started: "dict[str, subprocess.Popen[bytes]]" = {}  # the servers of this program, by their secrets
 
 
@@ -79,11 +87,11 @@ class Dashboard:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
-        if "google.colab" in sys.modules:
+        if _is_colab():
             return f"<p>{html.escape(_COLAB)}</p>"
         url = html.escape(self.url)
         link = f'<a href="{url}" target="_blank" rel="noopener">{url}</a>'
-        if "JUPYTERHUB_SERVICE_PREFIX" in os.environ:
+        if _HUB in os.environ:
             port = self.url.split("/")[2].rpartition(":")[2]
             return f"<p>{link}</p><p>{html.escape(_ELSEWHERE.format(port=port))}</p>"
         # Jupyter's page is at localhost: under that name this is of its site, and may have the cookie of an upload.
@@ -94,9 +102,16 @@ class Dashboard:
 
 
 def show(
-    run_or_folder: Run | str | os.PathLike[str] | None = None, *, port: int | None = None, height: int = 720
-) -> Dashboard:
+    run_or_folder: Run | str | os.PathLike[str] | None = None,
+    *,
+    server: bool | None = None,
+    port: int | None = None,
+    height: int = 720,
+) -> Dashboard | Report:
     """Open the dashboard on a run, or on a folder of runs: by default on $SIGHTLINE_RUNS, else ./runs.
+
+    server: True for the dashboard, False for the report of the run, which needs none; None for the report where this is
+    a notebook whose browser reaches no server here (in Colab, on Kaggle, on a JupyterHub), else for the dashboard.
 
     A server that shows the folder already is used again; otherwise one is started, on this machine only, on `port` or
     the first that is free from 8501 on. It ends with this program. In a notebook the result is shown as the page in a
@@ -107,18 +122,33 @@ def show(
     >>> dashboard = sightline.show("runs/pets", port=8765)
     The dashboard is at http://127.0.0.1:8765/mistakes?run=pets.
     >>> dashboard.stop()
+    >>> sightline.show("runs/pets", server=False)
+    The report of pets: save it with .save('report.html').
     """
     folder, run = _folder_and_run(run_or_folder)
+    if server is False or (server is None and run and _is_elsewhere()):
+        return _report(run_or_folder, folder, height)
     try:
-        server = find_server(folder, port) or _start(folder, port)
+        found = find_server(folder, port) or _start(folder, port)
     except OSError as error:
         raise ShowError(f"The dashboard cannot be started ({error}).") from error
-    dashboard = Dashboard(server.url + _page(run), height, bool(server.framed_by), _started.get(server.secret))
+    dashboard = Dashboard(found.url + _page(run), height, bool(found.framed_by), _started.get(found.secret))
     if _is_script() and sys.stdin is not None and sys.stdin.isatty():
         dashboard.wait()
     elif _is_script():  # which nobody could interrupt, as a job of the night
         print(dashboard, flush=True)
     return dashboard
+
+
+def _report(asked: Run | str | os.PathLike[str] | None, folder: Path, height: int) -> Report:
+    """Make the report of a run. Raises ShowError where it has none, or a folder of runs was asked for."""
+    run = asked if isinstance(asked, Run) or asked is None else Run(Path(asked))
+    if run is None or not run.exists:
+        raise ShowError(f"A report is of one run, and {folder} is a folder of runs; name one of them.")
+    try:
+        return report_of(run, height=height)
+    except (RunError, AskedError) as error:
+        raise ShowError(str(error)) from error
 
 
 def _folder_and_run(asked: Run | str | os.PathLike[str] | None) -> tuple[Path, Run | None]:
@@ -171,6 +201,16 @@ def _start(folder: Path, port: int | None) -> Announcement:
         said.seek(0)
         words = last_words(process.wait(), said.read().decode(errors="replace").strip().splitlines())
     raise ShowError(f"The dashboard did not start: {words.rstrip('.')}.{'' if port is None else ' Try another port.'}")
+
+
+def _is_elsewhere() -> bool:
+    """Tell whether this is a notebook whose browser reaches no server of this machine."""
+    is_notebook = hasattr(_shell(), "kernel")
+    return is_notebook and (_is_colab() or any(name in os.environ for name in _ELSEWHERE_VARIABLES))
+
+
+def _is_colab() -> bool:
+    return "google.colab" in sys.modules
 
 
 def _shell() -> object | None:

@@ -125,9 +125,14 @@ def ask(run: Run, beside: Run | None = None, query: str = "", images: int = IMAG
 
 
 def _shown(run: Run, colour: str) -> Shown:
-    """Show a run under the name that people gave it, if any, in a colour."""
+    """Show a run under its title, in a colour."""
+    return Shown(run, run_title(run), colour)
+
+
+def run_title(run: Run) -> str:
+    """Return the name that people gave a run, if any, else that of its folder, and the epoch that is looked at."""
     try:
         title = " ".join(run.note().name.split()) or run.name
     except RunError:  # which costs nobody the report
         title = run.name
-    return Shown(run, title + after_words(run.epoch), colour)
+    return title + after_words(run.epoch)

@@ -25,6 +25,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("summary", "Summary", summary),
     Section("curves", "Training", curves),
 )
+_INSTEAD = "The whole report is shown once this notebook is trusted: Trust Notebook, in Jupyter's command palette."
 ELEMENTS = (CURVE_CHARTS, MATRIX, CALIBRATION_CHART)
 
 
@@ -32,12 +33,13 @@ ELEMENTS = (CURVE_CHARTS, MATRIX, CALIBRATION_CHART)
 class Report:
     """A report. html: the whole file. In a notebook it is shown in a frame that reaches nothing.
 
-    height: of that frame, pixels.
+    height: of that frame, pixels. summary: plain text, for where frames are not allowed.
     """
 
     title: str
     html: str
     height: int = 720
+    summary: str = ""
 
     def save(self, path: str | Path) -> Path:
         """Write the file, whole or not at all, and return where. Raises OSError."""
@@ -48,11 +50,25 @@ class Report:
         return f"The report of {self.title}: save it with .save('report.html')."
 
     def _repr_html_(self) -> str:
-        """Return the frame that a notebook shows."""
-        content = html.escape(self.html)
-        shape = f'width="100%" height="{self.height}" style="border: 0"'
-        name = html.escape(f"Report of {self.title}")
-        return f'<iframe sandbox="allow-scripts" srcdoc="{content}" title="{name}" {shape}></iframe>'
+        """Return the frame that a notebook shows. What it holds is shown where the frame is not: browsers leave it out.
+
+        Quotation marks are single: the file has few of them, and each of the others would take six characters.
+        """
+        content, name = _in_single_quotes(self.html), _in_single_quotes(f"Report of {self.title}")
+        shape = f"width='100%' height='{self.height}' style='border: 0'"
+        instead = html.escape(f"{self.summary or self.title}. {_INSTEAD}")
+        frame = f"<iframe sandbox='allow-scripts' srcdoc='{content}' title='{name}' {shape}>{instead}</iframe>"
+        return _as_text(frame)
+
+
+def _as_text(written: str) -> str:
+    """Return what can be written in UTF-8: a folder may have a name that is no text."""
+    return written.encode("utf-8", "replace").decode()
+
+
+def _in_single_quotes(text: str) -> str:
+    """Write a text as the value of an attribute."""
+    return html.escape(text, quote=False).replace("'", "&#39;")
 
 
 def make_report(asked: Asked) -> Report:
@@ -69,7 +85,7 @@ def make_report(asked: Asked) -> Report:
         script=Markup(script),
         policy=policy(style, script),
     )
-    return Report(title, written)
+    return Report(title, _as_text(written))
 
 
 @dataclass(frozen=True)

@@ -212,11 +212,31 @@ class Run:
 
         return normalize(np.array(images), self.record.mean, self.record.std)
 
-    def show(self, *, port: int | None = None, height: int = 720) -> "sightline.Dashboard":
-        """Open the dashboard on this run, as `sightline.show` does with these options."""
-        import sightline  # the public face, which knows the app; this package does not
+    def show(
+        self, *, server: bool | None = None, port: int | None = None, height: int = 720
+    ) -> "sightline.Dashboard | sightline.Report":
+        """Open the dashboard on this run, or show its report, as `sightline.show` does with these options."""
+        import sightline  # the public face, which knows the app and the report; this package does not
 
-        return sightline.show(self, port=port, height=height)
+        return sightline.show(self, server=server, port=port, height=height)
+
+    def report(
+        self, beside: "Run | str | os.PathLike[str] | None" = None, set: str = "", images: int = 24
+    ) -> "sightline.Report":
+        """Make the report of this run, perhaps beside another, as `sightline.report_of` does with these options.
+
+        A notebook shows it; `.save("report.html")` writes it.
+        """
+        import sightline
+
+        return sightline.report_of(self, beside, set=set, images=images)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of this run: a few lines, without a script. It raises nothing."""
+        import sightline
+
+        html: str = sightline.run_summary(self).to_html()
+        return html
 
     @property
     def has_network(self) -> bool:

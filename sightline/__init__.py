@@ -5,8 +5,9 @@ takes seconds, and a program that reads runs needs none of it.
 
 >>> import sightline
 >>> sightline.__all__  # doctest: +NORMALIZE_WHITESPACE
-['Dashboard', 'Recording', 'Run', 'build_model', 'create', 'layer_attributions', 'load_image_data', 'map_layers',
- 'pixel_attributions', 'record', 'show', 'suggest_layers']
+['Dashboard', 'Recording', 'Report', 'Run', 'build_model', 'create', 'layer_attributions', 'load_image_data',
+ 'map_layers', 'pixel_attributions', 'record', 'report_of', 'run_summary', 'show',
+ 'suggest_layers']
 """
 
 from importlib import import_module
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from sightline.explain.attribution.pixels import pixel_attributions
     from sightline.image_data import load_image_data
     from sightline.model_zoo import build_model
+    from sightline.report.of_run import report_of
+    from sightline.report.page import Report
+    from sightline.report.run_summary import run_summary
     from sightline.run_store.run import Run
     from sightline.training.foreign.recorded import Recording, create, record
 
 __all__ = [
     "Dashboard",
     "Recording",
+    "Report",
     "Run",
     "build_model",
     "create",
@@ -33,6 +38,8 @@ __all__ = [
     "map_layers",
     "pixel_attributions",
     "record",
+    "report_of",
+    "run_summary",
     "show",
     "suggest_layers",
 ]
@@ -44,6 +51,7 @@ _MODULES = {
     "LightningCallback": "training.callbacks.with_lightning",
     "Dashboard": "app.notebook",
     "Recording": "training.foreign.recorded",
+    "Report": "report.page",
     "Run": "run_store.run",
     "TransformersCallback": "training.callbacks.with_transformers",
     "build_model": "model_zoo",
@@ -53,6 +61,8 @@ _MODULES = {
     "map_layers": "explain.attribution.grids",
     "pixel_attributions": "explain.attribution.pixels",
     "record": "training.foreign.recorded",
+    "report_of": "report.of_run",
+    "run_summary": "report.run_summary",
     "show": "app.notebook",
     "suggest_layers": "explain.attribution.grids",
 }

@@ -216,3 +216,47 @@ def test_only_pages_of_this_machine_may_frame_it():
 
 def test_the_view_that_the_address_names_is_there():
     assert (Path(notebook.__file__).parent / "views" / "mistakes" / "page.py").exists()
+
+
+def in_notebook(monkeypatch):
+    """As if IPython ran this in front of a notebook."""
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=None)))
+
+
+def test_without_a_server_a_run_is_shown_as_its_report(runs):
+    report = sightline.show(runs / "pets", server=False, height=500)
+    assert isinstance(report, sightline.Report) and report.height == 500
+    assert report.title == "pets" and list(announcements_folder().iterdir()) == []
+    assert repr(Run(runs / "pets").show(server=False)) == "The report of pets: save it with .save('report.html')."
+
+
+@pytest.mark.parametrize("place", ["colab", "JUPYTERHUB_SERVICE_PREFIX", "KAGGLE_KERNEL_RUN_TYPE"])
+def test_where_no_browser_reaches_a_server_a_notebook_shows_the_report_of_a_run(runs, monkeypatch, place):
+    if place == "colab":
+        monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
+    else:
+        monkeypatch.setenv(place, "/user/anna/")
+    in_notebook(monkeypatch)
+    assert isinstance(Run(runs / "pets").show(), sightline.Report)
+    monkeypatch.setattr(notebook, "find_server", lambda *_: Announcement("http://127.0.0.1:1", str(runs), (), "secret"))
+    for shown in (sightline.show(runs), sightline.show(runs / "pets", server=True)):  # a report is of one run
+        assert isinstance(shown, Dashboard)
+    monkeypatch.delitem(sys.modules, "IPython")
+    monkeypatch.setattr(sys, "stdin", None)
+    assert isinstance(sightline.show(runs / "pets"), Dashboard)  # in a terminal of the same machine
+
+
+def test_a_report_that_there_cannot_be_is_refused_in_a_sentence(runs, tmp_path):
+    for asked in (runs, None):
+        with pytest.raises(ShowError, match=r"A report is of one run, and .* is a folder of runs; name one of them\."):
+            sightline.show(asked, server=False)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "run.json").write_text("{")
+    with pytest.raises(ShowError, match=r"Run bad: run\.json is not valid JSON\. Restore it"):
+        sightline.show(tmp_path / "bad", server=False)
+
+
+def test_the_report_of_a_run_without_predictions_says_why_there_are_none(runs):
+    report = sightline.show(runs / "cut", server=False)
+    assert "it is written when the training ends" in report.html
+    assert "cut, interrupted: epochs 20" in report._repr_html_()
