@@ -21,3 +21,11 @@ theme.onclick = () => {
   nameTheme()
 }
 nameTheme()
+
+// In a notebook this page has no address of its own: a link to a part of it would lead the frame to the notebook's.
+document.addEventListener("click", (event) => {
+  const link = event.composedPath().find((one) => one.matches?.("a[href^='#']"))
+  if (!link || location.protocol !== "about:") return
+  event.preventDefault()
+  document.getElementById(link.getAttribute("href").slice(1))?.scrollIntoView()
+})
