@@ -24,6 +24,7 @@ MAY_IMPORT = {
 LATE = {"torch", "torchvision", "captum", "timm"}
 TORCH_FREE = (
     "sightline.explain.command_line",
+    "sightline.explain.command_line",
     "sightline.explain.judging.intervals",
     "sightline.explain.judging.measures",
     "sightline.explain.attribution.methods",
@@ -32,7 +33,7 @@ TORCH_FREE = (
     "sightline.explain.output",
     "sightline.explain.why.differing",
     "sightline.explain.why.shared",
-)  # what the app needs before torch is loaded
+)  # what commands and the app need before torch is loaded
 FILES = [file.relative_to(ROOT) for package in MAY_IMPORT for file in sorted((ROOT / package).rglob("*.py"))]
 LIGHT_FILES = [file for file in FILES if file.parts[0] in ("image_data", "run_store", "report", "app")]
 SCRIPTS = {Path("app/main.py"), Path("app/dashboard.py")}  # Streamlit runs these, and the views
