@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from sightline.report.asked import Shown
 from sightline.report.drawing.element import Element
 from sightline.report.words.text import count, counted, p_words, percent
 
@@ -27,7 +28,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"count": count, "counted": counted, "p_words": p_words, "percent": percent, "said": said}
-    made.globals |= {"drawn": drawn}
+    made.globals |= {"drawn": drawn, "named": named}
     return made
 
 
@@ -43,6 +44,12 @@ def said(markdown: str) -> Markup:
 @cache
 def _markdown() -> MarkdownIt:
     return MarkdownIt("zero", {"html": False}).enable(["emphasis", "escape", "backticks"])
+
+
+def named(shown: Shown) -> Markup:
+    """Write the title of a run behind the dot of its colour, by which two runs are told apart everywhere."""
+    dot = '<svg class="dot" viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="5" fill="{}"/></svg>'
+    return Markup(dot + "<bdi>{}</bdi>").format(shown.colour, shown.title)
 
 
 def data_uri(content: bytes, kind: str = "image/png") -> str:

@@ -15,7 +15,10 @@ from sightline.report.drawing.calibration_chart import CALIBRATION_CHART
 from sightline.report.drawing.curve_charts import CURVE_CHARTS
 from sightline.report.drawing.matrix import MATRIX
 from sightline.report.markup import TEMPLATES, environment
+from sightline.report.sections.calibration import calibration
+from sightline.report.sections.classes import classes
 from sightline.report.sections.curves import curves
+from sightline.report.sections.origin import origin
 from sightline.report.sections.section import Section
 from sightline.report.sections.summary import summary
 from sightline.run_store.files import write_atomically
@@ -24,6 +27,9 @@ from sightline.run_store.record import RunError
 SECTIONS: tuple[Section, ...] = (
     Section("summary", "Summary", summary),
     Section("curves", "Training", curves),
+    Section("classes", "Classes", classes),
+    Section("calibration", "Calibration", calibration),
+    Section("origin", "Origin", origin),
 )
 _INSTEAD = "The whole report is shown once this notebook is trusted: Trust Notebook, in Jupyter's command palette."
 ELEMENTS = (CURVE_CHARTS, MATRIX, CALIBRATION_CHART)
@@ -74,7 +80,7 @@ def _in_single_quotes(text: str) -> str:
 def make_report(asked: Asked) -> Report:
     """Read the runs, and write their report. Raises RunError where the record of one cannot be read."""
     title = " and ".join(shown.title for shown in asked.runs)
-    parts = [part for section in SECTIONS if (part := _part(section, asked))]
+    parts = _parts(asked)
     style, script = _style(), _script()
     page = environment().get_template("page.html")
     written = page.render(
@@ -97,16 +103,21 @@ class _Part:
     content: Markup
 
 
-def _part(section: Section, asked: Asked) -> _Part | None:
-    """Write a section, or why there is none in its place; None where there is nothing to say."""
-    try:
-        facts = section.read(asked)
-    except RunError as error:
-        return _Part(section.name, section.title, Markup('<p class="why">{}</p>').format(str(error)))
-    if facts is None:
-        return None
-    content = environment().get_template(f"{section.name}.html").render(asked=asked, **facts)
-    return _Part(section.name, section.title, Markup(content))
+def _parts(asked: Asked) -> list[_Part]:
+    """Write the sections; in place of one that cannot be read stands why, unless another one has said it already."""
+    parts, said = [], set()
+    for section in SECTIONS:
+        try:
+            if (facts := section.read(asked)) is None:
+                continue
+            content = Markup(environment().get_template(f"{section.name}.html").render(asked=asked, **facts))
+        except RunError as error:
+            if str(error) in said:
+                continue
+            said.add(str(error))
+            content = Markup('<p class="why">{}</p>').format(str(error))
+        parts.append(_Part(section.name, section.title, content))
+    return parts
 
 
 def _style() -> str:

@@ -9,7 +9,7 @@ from sightline.app.address.url import read_selection, write_selection
 from sightline.app.elements.bars import draw_bars
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.bars import Bar
-from sightline.report.drawing.matrix import MATRIX, Cells
+from sightline.report.drawing.matrix import MATRIX, Cells, matrix
 
 _COMPONENT = st.components.v2.component(MATRIX.name, html=MATRIX.html, css=MATRIX.css, js=MATRIX.js)
 
@@ -35,16 +35,8 @@ def _draw_enlarged(cells: Cells, class_names: tuple[str, ...], selection: Select
 
 def _draw(cells: Cells, class_names: tuple[str, ...], selection: Selection, key: str, title: str = "") -> Any:
     wanted = selection.filter(class_names)
-    data = {
-        "names": class_names,
-        "cells": cells.images,
-        "support": cells.support,
-        "difference": cells.is_difference,
-        "selected": tuple(-1 if code is None else code for code in (wanted.label, wanted.predicted)),
-        "title": title,
-        "label": "Confusion matrix: rows are true classes, columns predicted ones",
-        "large": not title,
-    }
+    label, predicted = (-1 if code is None else code for code in (wanted.label, wanted.predicted))
+    data = matrix(cells, class_names, selected=(label, predicted), title=title)
 
     def take() -> None:
         take_pair(*(None if code < 0 else class_names[code] for code in st.session_state[key].pick))

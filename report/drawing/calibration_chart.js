@@ -136,6 +136,14 @@ export default function (component) {
   enlarge.setAttribute("aria-label", "Enlarge")
   enlarge.onclick = () => setTriggerValue("enlarge", true)
   head.append(words, ...(data.large ? [] : [enlarge]))
-  root.replaceChildren(head, figure("How often right, by how sure", "confidence", reliability), kept)
+  const sure = figure("How often right, by how sure", "confidence", reliability)
+  if (data.large) { // there is room to say what a dot stands for, also without a pointer
+    const about = make("p", "now", data.bins[data.bin]?.text ?? "Each dot is the images of a tenth of the confidences.")
+    dots.forEach((dot, place) => {
+      dot.onfocus = dot.onpointerenter = () => (about.textContent = data.bins[place].text)
+    })
+    sure.append(about)
+  }
+  root.replaceChildren(head, sure, kept)
   had?.focus()
 }

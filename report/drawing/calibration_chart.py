@@ -1,14 +1,23 @@
 """The diagrams of the calibration: a reliability diagram, and accuracy against coverage."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from sightline.report.address.selection import Selection
 from sightline.report.drawing.element import element
 from sightline.report.words.text import counted, percent
 from sightline.run_store.calibration import Bin, Calibration, Kept
 from sightline.run_store.comparison import wilson
+from sightline.run_store.predictions import Filter, Predictions
 
 CALIBRATION_CHART = element(__file__, '<div class="calibration"></div>\n')
+
+
+def others_of(predictions: Predictions, selection: Selection) -> Filter:
+    """Return the filters by which the images are chosen: not by what the diagrams are about, confidence and right."""
+    columns = tuple((name, asked) for name, asked in selection.columns if name != "confidence")
+    return replace(selection.filter(predictions.class_names), outcome="all", columns=columns)
 
 
 def calibration_chart(

@@ -12,6 +12,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.written = written
   root.shown = JSON.parse(written)
   root.at = root.at && root.shown.runs.some((run) => run.title === root.at.run) ? root.at : null
+  root.held = null // the title of the run that stays emphasised, where a click leads nowhere
   drawLegend(root)
   drawCharts(root)
   if (root.watch) return
@@ -45,9 +46,9 @@ function drawLegend(root) {
     const entry = html("button", "run", dot(run), html("span", "", run.title), ...(run.mark ? [html("b", "", run.mark)] : []))
     entry.type = "button"
     entry.dataset.run = run.title
-    entry.setAttribute("aria-pressed", String(run.mark === "A"))
-    entry.title = run.mark === "A" ? "The chosen run" : `Choose ${run.title}`
-    entry.onclick = () => run.mark === "A" || root.send(run.name, null)
+    entry.setAttribute("aria-pressed", String(root.shown.leads && run.mark === "A"))
+    entry.title = !root.shown.leads ? `Emphasise ${run.title}` : run.mark === "A" ? "The chosen run" : `Choose ${run.title}`
+    entry.onclick = () => (!root.shown.leads ? hold(root, run.title) : run.mark === "A" || root.send(run.name, null))
     entry.onpointerenter = entry.onfocus = () => emphasise(root, run.title)
     entry.onpointerleave = entry.onblur = () => emphasise(root, null)
     return entry
@@ -59,7 +60,15 @@ function drawLegend(root) {
 }
 
 function emphasise(root, title) {
-  root.querySelectorAll("[data-run]").forEach((part) => part.classList.toggle("other", title !== null && part.dataset.run !== title))
+  const shown = title ?? root.held
+  root.querySelectorAll(".charts [data-run]").forEach((part) => part.classList.toggle("other", shown !== null && part.dataset.run !== shown))
+}
+
+// Emphasise a run until it is clicked once more, or another one is.
+function hold(root, title) {
+  root.held = root.held === title ? null : title
+  root.querySelectorAll(".legend .run").forEach((entry) => entry.setAttribute("aria-pressed", String(entry.dataset.run === root.held)))
+  emphasise(root, null)
 }
 
 function drawCharts(root) {
@@ -208,7 +217,8 @@ function placed(names, box, y) {
 }
 
 function drawName(name, box, x, y, size) {
-  const text = svg("text", { class: "name", x: box.right + 12, y: name.top, style: `--colour: ${name.run.colour}` })
+  const text = svg("text", { class: "name", x: box.right + 12, y: name.top })
+  text.style.setProperty("--colour", name.run.colour)
   text.dataset.run = name.run.title
   name.lines.forEach((line) => text.append(svg("tspan", { x: box.right + 12, dy: 1.2 * size }, line)))
   const middle = name.top + name.height / 2
@@ -282,7 +292,8 @@ function opened(root) {
 }
 
 function pick(root) {
-  if (root.at) root.send(root.shown.runs.find((run) => run.title === root.at.run).name, opened(root))
+  if (root.at && root.shown.leads) root.send(root.shown.runs.find((run) => run.title === root.at.run).name, opened(root))
+  else if (root.at) hold(root, root.at.run)
 }
 
 function step(root, figure, event) {
@@ -323,7 +334,7 @@ function read(root) {
     picture.setAttribute("aria-valuemin", epochs[0])
     picture.setAttribute("aria-valuemax", epochs.at(-1))
     picture.setAttribute("aria-valuenow", epoch)
-    picture.setAttribute("aria-valuetext", `epoch ${epoch}. ${said.join("; ")}${at ? `. ${clickWords(root, "Enter")}` : ""}`)
+    picture.setAttribute("aria-valuetext", `epoch ${epoch}. ${said.join("; ")}${at && root.shown.leads ? `. ${clickWords(root, "Enter")}` : ""}`)
     picture.querySelectorAll("[data-run]").forEach((part) => part.classList.toggle("near", part.dataset.run === at?.run))
     reading.hidden = !at || epoch < epochs[0] || epoch > epochs.at(-1)
     const pointer = picture.querySelector(".pointer")
@@ -334,7 +345,7 @@ function read(root) {
       const value = line.values[line.epochs.indexOf(epoch)] ?? null
       if (value !== null) pointer.append(svg("circle", { class: "dot", cx: x(epoch), cy: y(value), r: 3.5, fill: runOf(root, line).colour }))
     }
-    reading.replaceChildren(readingTable(root, chart, rows, epoch), ...(at.figure === figure ? [html("div", "hint", clickWords(root, "Click"))] : []))
+    reading.replaceChildren(readingTable(root, chart, rows, epoch), ...(at.figure === figure && root.shown.leads ? [html("div", "hint", clickWords(root, "Click"))] : []))
     const isLeft = x(epoch) > (box.left + box.right) / 2
     reading.style.left = isLeft ? "" : `${x(epoch) + 10}px`
     reading.style.right = isLeft ? `${figure.clientWidth - x(epoch) + 10}px` : ""

@@ -134,6 +134,7 @@ export default function (component) {
   const cellOf = (event) => event.target.closest?.("[data-cell]")?.dataset.cell.split(",").map(Number)
   const leads = (cell) => { // to a set of images
     const [label, guess] = cell
+    if (!data.leads) return false
     if (cell.includes(-1) || isSame(cell, data.selected)) return true
     return (label !== guess || root.shaded.showsDiagonal) && (data.difference || counts[label * n + guess] > 0)
   }

@@ -1,6 +1,8 @@
 """The confusion matrix: what stands in its cells, and the element that draws them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,3 +40,28 @@ def difference_cells(difference: Confusion, support: np.ndarray) -> Cells:
 def _in_one_text(confusion: Confusion) -> str:
     table = np.column_stack([confusion.label, confusion.predicted, confusion.images])
     return " ".join(map(str, table.ravel().tolist()))
+
+
+def matrix(
+    cells: Cells,
+    class_names: Sequence[str],
+    *,
+    selected: tuple[int, int] = (-1, -1),
+    title: str = "",
+    leads: bool = True,
+) -> dict[str, Any]:
+    """Return what the browser needs. selected: codes of the true and the predicted class, −1: none.
+
+    title: a matrix without one is large. leads: whether a click on a cell leads to its images.
+    """
+    return {
+        "names": tuple(class_names),
+        "cells": cells.images,
+        "support": cells.support,
+        "difference": cells.is_difference,
+        "selected": selected,
+        "title": title,
+        "label": "Confusion matrix: rows are true classes, columns predicted ones",
+        "large": not title,
+        "leads": leads,
+    }

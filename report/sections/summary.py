@@ -1,19 +1,79 @@
-"""What the run is worth, in sentences."""
+"""What the runs are worth, in figures and sentences: those of the dashboard."""
 
-from sightline.report.asked import Asked
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sightline.explain.judging.verdicts import known_rows, verdicts
+from sightline.report.asked import Asked, Shown
 from sightline.report.sections.section import Facts
+from sightline.report.words.calibration import says_words
+from sightline.report.words.pattern import strongest_sentence
+from sightline.report.words.patterns import found_words, nothing_words
+from sightline.report.words.standing_out import (
+    accuracy_words,
+    gap_words,
+    interval_words,
+    largest_taken_for,
+    last_with_gap,
+    pair_words,
+    taken_for_words,
+)
 from sightline.report.words.text import count, percent
-from sightline.run_store.comparison import wilson
+from sightline.report.words.trust import run_sentence
+from sightline.run_store.calibration import Calibration
+from sightline.run_store.patterns import read_patterns
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.quality import read_quality
+from sightline.run_store.record import RunError
+from sightline.run_store.run import Run
+
+
+@dataclass(frozen=True)
+class _OfRun:
+    """What is said of one run. figures: each a text and what it is, plain; sentences: Markdown."""
+
+    shown: Shown
+    figures: tuple[tuple[str, str], ...]
+    sentences: tuple[str, ...]
 
 
 def summary(asked: Asked) -> Facts:
-    """Return the sentences, in Markdown."""
-    predictions = asked.predictions
+    """Return the figures and the sentences of each run. Raises RunError where its predictions cannot be read."""
+    predictions = [asked.predictions, *([asked.comparison.b] if asked.comparison else [])]
+    return {"runs": [_of_run(shown, found) for shown, found in zip(asked.runs, predictions, strict=True)]}
+
+
+def _of_run(shown: Shown, predictions: Predictions) -> _OfRun:
     images, mistakes = len(predictions), int(predictions.wrong.sum())
-    low, high = wilson(images - mistakes, images)
-    return {
-        "sentences": [
-            f"**{percent(predictions.accuracy)}** of {count(images)} test images are right "
-            f"({100 * low:.1f}–{percent(high)}); {count(mistakes)} are mistakes.",
-        ]
-    }
+    found = Calibration.of(predictions.column("confidence"), ~predictions.wrong)
+    figures = [
+        (percent(predictions.accuracy), f"right ({interval_words(images - mistakes, images)})"),
+        (count(mistakes), f"mistake{'' if mistakes == 1 else 's'} in {count(images)} test images"),
+    ]
+    if found:
+        figures.append((percent(found.error), f"calibration error (chance makes up to {percent(found.by_chance)})"))
+    return _OfRun(shown, tuple(figures), tuple(_sentences(shown.run, predictions, found)))
+
+
+def _sentences(run: Run, predictions: Predictions, found: Calibration | None) -> Iterator[str]:
+    """Yield what is known of the run; a file of it that is damaged costs its own sentence alone."""
+    names, confusion = predictions.class_names, predictions.confusion
+    yield accuracy_words(predictions)
+    if taken := largest_taken_for(confusion):
+        yield f"{pair_words(confusion, names)} {taken_for_words(taken, names)}"
+    with suppress(RunError):
+        if epoch := last_with_gap(run.metrics(), len(predictions)):
+            yield gap_words(epoch)
+    if found:
+        yield "".join(f"**{part}**" if place % 2 else part for place, part in enumerate(says_words(found)))
+    with suppress(RunError):
+        if rows := known_rows(read_quality(run)):
+            yield run_sentence(verdicts(rows))
+    with suppress(RunError):
+        if patterns := read_patterns(run):
+            strongest = next((one for one in patterns.patterns if one.kind == "pattern"), None)
+            words = found_words if patterns.patterns else nothing_words
+            yield words(patterns, predictions)
+            if strongest:
+                yield f"Pattern {strongest.number}: {strongest_sentence(strongest, names)}"

@@ -19,8 +19,15 @@ from sightline.app.runs.kept import kept
 from sightline.app.views.curves.run_table import RunRow
 from sightline.report.address.selection import Selection
 from sightline.report.words.pattern import strongest_sentence
-from sightline.report.words.text import count, counted, escape_markdown, p_words, percent
-from sightline.run_store.comparison import Change, wilson
+from sightline.report.words.standing_out import (
+    TakenFor,
+    gap_words,
+    largest_taken_for,
+    last_with_gap,
+    taken_for_words,
+)
+from sightline.report.words.text import count, counted, escape_markdown, p_words
+from sightline.run_store.comparison import Change
 from sightline.run_store.metrics import Epoch
 from sightline.run_store.predictions import Filter
 from sightline.run_store.record import RunError
@@ -125,11 +132,8 @@ def largest_gaps(rows: Sequence[RunRow], selection: Selection) -> Iterator[Card]
     """
     found = [(epoch, row) for row in rows if (epoch := _last_with_gap(row))]
     for epoch, row in sorted(found, key=lambda pair: pair[0].test_accuracy - pair[0].train_accuracy):
-        points = f"{100 * (epoch.train_accuracy - epoch.test_accuracy):.1f}"
         yield Card(
-            f"{_named(row.title)} **{points} points** lie between the accuracy on training images "
-            f"({percent(epoch.train_accuracy)}) and on test images ({percent(epoch.test_accuracy)}), "
-            f"after epoch {epoch.epoch}.",
+            f"{_named(row.title)} {gap_words(epoch)}",
             ((gap_picture(row.metrics, row.colour), ""),),
             f"{row.title}: accuracy on training images, dashed, and on test images",
             "Curves",
@@ -139,12 +143,7 @@ def largest_gaps(rows: Sequence[RunRow], selection: Selection) -> Iterator[Card]
 
 
 def _last_with_gap(row: RunRow) -> Epoch | None:
-    """Return the last epoch with both accuracies, if more than chance lies between them."""
-    known = (epoch for epoch in reversed(row.metrics) if not math.isnan(epoch.train_accuracy + epoch.test_accuracy))
-    images, last = row.record.image_counts.get("test", 0) if row.record else 0, next(known, None)
-    if last and images and last.train_accuracy > wilson(round(last.test_accuracy * images), images)[1]:
-        return last
-    return None
+    return last_with_gap(row.metrics, row.record.image_counts.get("test", 0) if row.record else 0)
 
 
 def gap_picture(metrics: Sequence[Epoch], colour: str) -> str:
@@ -169,12 +168,13 @@ def most_taken_for(rows: Sequence[RunRow], selection: Selection) -> Iterator[Car
     """Yield the class that most images of a run are wrongly taken for."""
     for row in rows:
         with suppress(RunError):
-            if row.status.state == "complete" and (found := _taken_for(row.run)):
-                name = loaders.record(row.run).class_names[found.predicted]
+            if row.status.state == "complete" and (taken := _taken_for(row.run)):
+                found, shown = taken
+                names = loaders.record(row.run).class_names
+                name = names[found.predicted]
                 yield Card(
-                    f"{_named(row.title)} **{count(found.images)}** of {counted(found.mistakes, 'mistake')} are images "
-                    f"taken for **{escape_markdown(name)}**, more than for any other class.",
-                    tuple((url, "") for url in _images(row.run, found.shown)),
+                    f"{_named(row.title)} {taken_for_words(found, names)}",
+                    tuple((url, "") for url in _images(row.run, shown)),
                     f"{row.title}: the most confident mistakes that are taken for {name}",
                     "Mistakes",
                     "See them in Mistakes →",
@@ -184,23 +184,14 @@ def most_taken_for(rows: Sequence[RunRow], selection: Selection) -> Iterator[Car
                 )
 
 
-@dataclass(frozen=True)
-class _TakenFor:
-    """The class, a code, that so many of a run's mistakes are taken for. shown: the most confident of them."""
-
-    predicted: int
-    images: int
-    mistakes: int
-    shown: tuple[int, ...]
-
-
 @kept("columns", lru_cache(64))
-def _taken_for(run: Run) -> _TakenFor | None:
-    found = loaders.predictions(run)
-    wrong = found.confusion.per_class("predicted") - found.confusion.hits
-    most = int(wrong.argmax())
-    shown = tuple(found.select(Filter("wrong", None, most))[:TILES].tolist())
-    return _TakenFor(most, int(wrong[most]), int(wrong.sum()), shown) if wrong[most] else None
+def _taken_for(run: Run) -> tuple[TakenFor, tuple[int, ...]] | None:
+    """Return the class that most mistakes are taken for, and the most confident of them."""
+    predictions = loaders.predictions(run)
+    found = largest_taken_for(predictions.confusion)
+    if found is None:
+        return None
+    return found, tuple(predictions.select(Filter("wrong", None, found.predicted))[:TILES].tolist())
 
 
 # What may stand out. Of each kind one card is drawn before a second one of any.

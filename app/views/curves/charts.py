@@ -14,8 +14,8 @@ from sightline.app.views.curves.clicks import note_click, opened_epochs
 from sightline.app.views.curves.run_table import RunRow
 from sightline.app.views.curves.settings import CurveOptions
 from sightline.report.address.selection import Selection
-from sightline.report.drawing.curve_charts import LegendEntry, Mark, curve_charts
-from sightline.report.drawing.learning_curves import QUANTITIES, chart
+from sightline.report.drawing.curve_charts import LegendEntry, Mark, chart_label, curve_charts
+from sightline.report.drawing.learning_curves import chart
 from sightline.run_store.files import Stamp
 from sightline.run_store.run import Run
 
@@ -59,11 +59,5 @@ def draw_charts(rows: Sequence[RunRow], quantities: Sequence[str], options: Curv
 @lru_cache(64)
 def _content(shown: tuple[_Shown, ...], quantities: tuple[str, ...], options: CurveOptions) -> bytes:
     metrics = {run.entry.title: loaders.metrics(Run(Path(run.path))) for run in shown}
-    charts = [chart(metrics, name, **options.as_arguments()) | {"label": _label(name)} for name in quantities]
+    charts = [chart(metrics, name, **options.as_arguments()) | {"label": chart_label(name)} for name in quantities]
     return curve_charts([run.entry for run in shown], charts)
-
-
-def _label(quantity: str) -> str:
-    """Write 'Train and test loss by epoch'."""
-    lines = " and ".join(filter(None, QUANTITIES[quantity].lines))
-    return f"{lines} {quantity} by epoch".strip().capitalize()

@@ -15,11 +15,11 @@ from sightline.app.runs import duplicate, notes, run_list, trainings
 from sightline.app.runs.folder import runs_root
 from sightline.app.runs.look import Listed
 from sightline.app.views.curves.clicks import CLICK
-from sightline.app.views.curves.run_figures import differing_settings, made_at, sources, texts, values
 from sightline.app.views.curves.run_table import MOST_ROWS, RunRow, read_rows, state_words
 from sightline.image_data import DataError
 from sightline.report.address.run_order import COLUMNS, SETTINGS, in_order, next_order
 from sightline.report.address.selection import Selection
+from sightline.report.words.run_figures import differing_settings, made_at, sources, texts, values
 from sightline.report.words.text import count, counted, escape_markdown
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run

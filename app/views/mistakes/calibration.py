@@ -1,7 +1,6 @@
 """Whether the confidences of the images that pass the filters can be taken at their word; a threshold makes the set."""
 
 import math
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,9 +12,9 @@ from sightline.app.elements.calibration_chart import draw_chart
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept
 from sightline.report.address.selection import Selection
-from sightline.report.drawing.calibration_chart import calibration_chart
-from sightline.report.words.text import count, counted, percent
-from sightline.run_store.calibration import BINS, RESAMPLES, Bin, Calibration, Kept
+from sightline.report.drawing.calibration_chart import calibration_chart, others_of
+from sightline.report.words.calibration import error_words, says_words, scope_words
+from sightline.run_store.calibration import Bin, Calibration, Kept
 from sightline.run_store.predictions import Filter, Predictions, Range
 from sightline.run_store.run import Run
 
@@ -61,12 +60,6 @@ def _draw_diagrams(found: Calibration, selection: Selection, is_large: bool = Fa
     )
 
 
-def others_of(predictions: Predictions, selection: Selection) -> Filter:
-    """Return the filters by which the images are chosen: not by what the diagrams are about, confidence and right."""
-    columns = tuple((name, asked) for name, asked in selection.columns if name != "confidence")
-    return replace(selection.filter(predictions.class_names), outcome="all", columns=columns)
-
-
 @kept("columns", lru_cache(4))  # of a million images, one holds about 30 MB
 def _calibration(run: Run, wanted: Filter) -> Calibration | None:
     predictions = loaders.predictions(run)
@@ -95,29 +88,3 @@ def chosen_of(found: Calibration, asked: Range | None) -> Kept | None:
     """Return what is kept where the images up to a confidence, and no others, are asked for."""
     is_threshold = asked is not None and math.isinf(asked.low) and math.isfinite(asked.high)
     return found.keep_above(asked.high) if asked and is_threshold else None
-
-
-def says_words(found: Calibration) -> tuple[str, ...]:
-    """Say how sure the model is and how often right, on the whole: every second part of it stands out."""
-    gap = found.says - found.accuracy
-    verdict = "as often as it says" if abs(gap) < 0.005 else "too sure" if gap > 0 else "not sure enough"
-    return "On average ", percent(found.says), " sure, and right on ", percent(found.accuracy), f": {verdict}."
-
-
-def error_words(found: Calibration) -> str:
-    """Say the expected calibration error, its interval, and what chance makes of it."""
-    low, high = found.interval
-    chance = "no more than chance makes" if found.error <= found.by_chance else "chance makes up to"
-    return (
-        f"Expected calibration error {percent(found.error)} ({100 * low:.1f}–{percent(high)}; {chance} "
-        f"{percent(found.by_chance)}): how far confidence and accuracy lie apart, in {BINS} bins of equal width. 95 % "
-        f"interval: bootstrap, {count(RESAMPLES)} resamples."
-    )
-
-
-def scope_words(found: Calibration, passing: int, wanted: Filter) -> str:
-    """Say of which images the figures are."""
-    which = "" if wanted == Filter("all") else " that pass the other filters"
-    unknown = passing - len(found)
-    others = f"; of {counted(unknown, 'other')} the confidence is not known" if unknown else ""
-    return f"Of {counted(len(found), 'image')}{which}, right or wrong{others}."

@@ -14,13 +14,14 @@ from sightline.app.runs.kept import kept
 from sightline.app.views.mistakes.calibration import draw_calibration
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.bars import Bar
+from sightline.report.drawing.class_rows import MANY_PAIRS, MOST_ROWS, PAIRS, class_rows
 from sightline.report.drawing.matrix import MOST_DRAWN, Cells, confusion_cells
+from sightline.report.words.classes import scope_words
 from sightline.report.words.text import count, counted, percent
 from sightline.run_store.predictions import Columns, Predictions
 from sightline.run_store.run import Run
 
 _PAIRS, _CLASSES, _TAKEN_FOR = "mistakes_pairs", "mistakes_classes", "mistakes_taken_for"
-PAIRS, MANY_PAIRS, MOST_ROWS = 8, 20, 50  # pairs beside a matrix, and in its place; classes in the table
 
 
 def draw_confusion(run: Run, predictions: Predictions, selection: Selection) -> None:
@@ -103,17 +104,6 @@ def _draw_scope(predictions: Predictions, selection: Selection, which: str = "")
         st.caption(said)
 
 
-def scope_words(predictions: Predictions, selection: Selection) -> str:
-    """Say which images confusion and tables count, where it is not all of them.
-
-    They go by every filter but those that they set themselves: the two classes, and whether they are the same.
-    """
-    if not any(predictions.has(name, asked) for name, asked in selection.columns):
-        return ""
-    images = int(predictions.confusion_of(selection.columns).images.sum())
-    return f"Of the {counted(images, 'image')} that {'pass' if images != 1 else 'passes'} the filters, right or wrong."
-
-
 def pair_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
     """Return the pairs of the one class that is chosen, else of all; id: codes of the true and the predicted class."""
     names = predictions.class_names
@@ -140,18 +130,17 @@ def pair_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
 def class_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
     """Return the classes of worst recall first, MOST_ROWS at most; id: the code of the class."""
     confusion = predictions.confusion_of(selection.columns)
-    recall, precision, support = confusion.recall, confusion.precision, confusion.per_class("label")
     return [
         Bar(
-            name := predictions.class_names[code],
-            0.0 if np.isnan(recall[code]) else float(recall[code]),
-            (percent(recall[code], 0), percent(precision[code], 0), count(support[code])),
-            id=str(code),
+            row.name,
+            0.0 if np.isnan(row.recall) else row.recall,
+            (percent(row.recall, 0), percent(row.precision, 0), count(row.images)),
+            id=str(row.code),
             kind="muted",
-            title=f"{name}: recall {percent(recall[code])}, precision {percent(precision[code])}",
-            selected=selection.label == name and selection.predicted is None,
+            title=f"{row.name}: recall {percent(row.recall)}, precision {percent(row.precision)}",
+            selected=selection.label == row.name and selection.predicted is None,
         )
-        for code in np.argsort(recall, kind="stable")[:MOST_ROWS].tolist()
+        for row in class_rows(confusion, predictions.class_names)
     ]
 
 

@@ -10,9 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sightline.app.elements.filters import in_words
-from sightline.app.views.mistakes.calibration import chosen_of, error_words, others_of, range_of, says_words
+from sightline.app.views.mistakes.calibration import chosen_of, range_of
 from sightline.report.address.selection import Selection
-from sightline.report.drawing.calibration_chart import bin_words
+from sightline.report.drawing.calibration_chart import bin_words, others_of
+from sightline.report.words.calibration import error_words, says_words
 from sightline.run_store.calibration import Bin, Calibration, Kept
 from sightline.run_store.predictions import Filter, Range
 from sightline.run_store.run import Run

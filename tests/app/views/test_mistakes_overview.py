@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sightline.app.views.mistakes.overview import class_bars, pair_bars, scope_words, taken_for_bars
+from sightline.app.views.mistakes.overview import class_bars, pair_bars, taken_for_bars
 from sightline.report.address.selection import Selection
+from sightline.report.words.classes import scope_words
 from sightline.run_store.predictions import Predictions, Range
 from sightline.run_store.run import Run
 from tests.app_pages import open_page

@@ -1,4 +1,4 @@
-"""The figures of a run in the table: as they are sorted, and as they are read."""
+"""The figures of a run in a table: as they are sorted, and as they are read."""
 
 import math
 import os
