@@ -8,6 +8,7 @@ from sightline.explain.judging.verdicts import known_rows, verdicts
 from sightline.report.asked import Asked, Shown
 from sightline.report.sections.section import Facts
 from sightline.report.words.calibration import says_words
+from sightline.report.words.comparison import better_words
 from sightline.report.words.pattern import strongest_sentence
 from sightline.report.words.patterns import found_words, nothing_words
 from sightline.report.words.standing_out import (
@@ -19,7 +20,7 @@ from sightline.report.words.standing_out import (
     pair_words,
     taken_for_words,
 )
-from sightline.report.words.text import count, percent
+from sightline.report.words.text import count, escape_markdown, percent
 from sightline.report.words.trust import run_sentence
 from sightline.run_store.calibration import Calibration
 from sightline.run_store.patterns import read_patterns
@@ -39,9 +40,16 @@ class _OfRun:
 
 
 def summary(asked: Asked) -> Facts:
-    """Return the figures and the sentences of each run. Raises RunError where its predictions cannot be read."""
-    predictions = [asked.predictions, *([asked.comparison.b] if asked.comparison else [])]
-    return {"runs": [_of_run(shown, found) for shown, found in zip(asked.runs, predictions, strict=True)]}
+    """Return the figures and the sentences of each run, and which is better.
+
+    Raises RunError where the predictions of one cannot be read.
+    """
+    predictions, verdict = [asked.predictions], ""
+    if asked.comparison:
+        predictions.append(asked.comparison.b)
+        verdict = better_words(asked.comparison, [f"**{escape_markdown(shown.title)}**" for shown in asked.runs])
+    runs = [_of_run(shown, found) for shown, found in zip(asked.runs, predictions, strict=True)]
+    return {"runs": runs, "verdict": verdict}
 
 
 def _of_run(shown: Shown, predictions: Predictions) -> _OfRun:

@@ -47,10 +47,13 @@ def test_a_damaged_file_costs_the_summary_its_own_sentence_alone(run):
     assert {*damaged} <= {*whole} and len(damaged) >= 3
 
 
-def test_of_two_runs_each_has_its_figures(run, tmp_path):
+def test_of_two_runs_each_has_its_figures_and_it_is_said_which_is_better(run, tmp_path):
     other = Run(shutil.copytree(run.path, tmp_path / "other"))
     edit_predicted(other.path, {0: 0})
-    a, b = summary(ask(run, other))["runs"]
+    found = summary(ask(run, other))
+    a, b = found["runs"]
+    assert found["verdict"].startswith("**run** is right on 75.0 %, **other** on 83.3 %: 8.3 points less.")
+    assert "McNemar's exact test, p = 1.000" in found["verdict"]  # one image, of which either could have been right
     assert (a.figures[1][0], b.figures[1][0]) == ("3", "2")
     assert (a.shown.title, b.shown.title) == ("run", "other")
 
