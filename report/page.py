@@ -18,6 +18,7 @@ from sightline.report.markup import TEMPLATES, environment
 from sightline.report.sections.calibration import calibration
 from sightline.report.sections.classes import classes
 from sightline.report.sections.curves import curves
+from sightline.report.sections.images import images
 from sightline.report.sections.origin import origin
 from sightline.report.sections.section import Section
 from sightline.report.sections.summary import summary
@@ -29,6 +30,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("curves", "Training", curves),
     Section("classes", "Classes", classes),
     Section("calibration", "Calibration", calibration),
+    Section("images", "Images", images),
     Section("origin", "Origin", origin),
 )
 _INSTEAD = "The whole report is shown once this notebook is trusted: Trust Notebook, in Jupyter's command palette."

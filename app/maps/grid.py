@@ -13,8 +13,7 @@ from PIL import Image
 
 from sightline.app.elements.run_label import dot_html
 from sightline.app.elements.thumbnails import data_url
-from sightline.explain.attribution.methods import METHODS
-from sightline.report.drawing.cells import Cell, Cells, Row
+from sightline.report.drawing.cells import Cell, Cells, Row, described
 from sightline.report.drawing.map_settings import MapSettings, colours_for
 from sightline.report.drawing.paint import in_digits, paint
 from sightline.report.words.support import support_html
@@ -125,11 +124,7 @@ def _figure(
     if column is not None and cell.layer:
         own = "at own" if cell.layer != column else "at"
         heading = f'<span class="{own}">{escape(cell.layer)} {_size(cell)}</span>'
-    found = cell.finding.name if cell.finding else cell.missing if cell.values is None else ""
-    title = METHODS[settings.method].title
-    shares = ", ".join(f"{percent(share, 0)} on {name}" for name, share in cell.shares if share == share)
-    where = f"{title} at {cell.layer}, {cell.row.name}" if cell.layer else cell.row.name
-    words = escape("; ".join(filter(None, (where, cell.extremes, shares, found))))
+    words = escape(described(cell, settings.method))
     if cell.is_drawable and cell.values is not None:
         source = data_url(_painted(cell.values, cell, settings))
         picture = f'<button type="button" class="picture" tabindex="-1"><img alt="{words}" src="{source}"></button>'

@@ -11,6 +11,7 @@ from sightline.report.drawing.map_settings import CLASS_TARGET, STORED_TARGETS, 
 from sightline.report.drawing.paint import extremes, strongest
 from sightline.report.drawing.subject import Subject
 from sightline.report.words.support import Support
+from sightline.report.words.text import percent
 
 Score = tuple[int, int | None]  # a class code, or two: the logit of the first, less that of the second
 Maps = Mapping[tuple[str, Score], np.ndarray]  # (layer, score) → float32 h×w, signed
@@ -81,6 +82,14 @@ class Cell:
 
 
 Cells = Sequence[Sequence[Cell]]  # rows of cells, a cell a layer
+
+
+def described(cell: Cell, method: str) -> str:
+    """Write the text alternative of a map: what it is of, its extremes, what it lies on, what was found."""
+    found = cell.finding.name if cell.finding else cell.missing if cell.values is None else ""
+    shares = ", ".join(f"{percent(share, 0)} on {name}" for name, share in cell.shares if share == share)
+    where = f"{METHODS[method].title} at {cell.layer}, {cell.row.name}" if cell.layer else cell.row.name
+    return "; ".join(filter(None, (where, cell.extremes, shares, found)))
 
 
 def targets_of(subject: Subject, wanted: Sequence[str]) -> tuple[str, ...]:

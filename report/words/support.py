@@ -1,5 +1,6 @@
 """Whether maps of a kind are supported on a run, in words. Torch-free."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -23,6 +24,18 @@ class Support:
 def support_of(verdict: Verdict) -> Support:
     """Put a verdict into words."""
     return Support(verdict.name, verdict.reason if verdict.final else f"{verdict.reason} {TO_COME}")
+
+
+def supports_of(
+    found: Sequence[Verdict], method: str, layers: Sequence[str], problem: str = ""
+) -> Mapping[str, Support]:
+    """Return by layer whether the maps of a method are supported on a run, by its verdicts.
+
+    problem: why these cannot be read, if so.
+    """
+    nothing = Support(NOT_MEASURED, problem or "Maps of this kind were not measured on this run: Trust says how to.")
+    known = {verdict.layer: support_of(verdict) for verdict in found if verdict.method == method}
+    return {layer: known.get(layer, nothing) for layer in layers}
 
 
 def support_html(support: Support) -> str:

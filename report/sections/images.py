@@ -1,0 +1,271 @@
+"""The images of the set, each with its maps: of every target at every layer, of one run or of two."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sightline.explain.attribution.methods import METHODS
+from sightline.explain.judging.verdicts import known_rows, verdicts
+from sightline.report.asked import Asked, Shown
+from sightline.report.drawing.cells import Cell, Cells, Maps, Row, Whose, described, make_cells, on_scale
+from sightline.report.drawing.colour_bar import ends, stops
+from sightline.report.drawing.encoded import LOSSLESS_SIDE, image_uri, map_uri
+from sightline.report.drawing.map_settings import CLASS_TARGET, SCALE_WORDS, MapSettings, colours_for
+from sightline.report.drawing.maps import maps_of, stored_maps
+from sightline.report.drawing.resolve import resolve
+from sightline.report.drawing.shares import with_shares
+from sightline.report.drawing.sides import Side, alone, merged, settings_beside, side_by_side
+from sightline.report.drawing.subject import Subject, split_image
+from sightline.report.sections.section import Facts
+from sightline.report.words.support import MARKS, Support, supports_of
+from sightline.report.words.text import count, counted, percent
+from sightline.run_store.predictions import Predictions
+from sightline.run_store.quality import read_quality
+from sightline.run_store.record import RunError
+
+_RIVAL = "rival"  # what a prediction is held against by default: the true class, or the runner-up of a right one
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What one run is asked for, of every image. reason: why it has no maps at all."""
+
+    shown: Shown
+    predictions: Predictions
+    settings: MapSettings | None
+    supports: Mapping[str, Support]
+    whose: Whose | None
+    reason: str = ""
+
+
+def images(asked: Asked) -> Facts | None:
+    """Return the images of the set with their maps; None where none were asked for. Raises RunError."""
+    if not asked.images:
+        return None
+    rows = asked.rows[: asked.images]
+    if not len(rows):
+        return _facts(asked, [], [], None, ["No image passes the filters: the set is empty."])
+    pixels = asked.run.images()[rows]
+    kinds = _kinds(asked)
+    sides = [_sides(asked, kinds, int(image), one) for image, one in zip(rows, pixels, strict=True)]
+    found, problems = [], []
+    for place, kind in enumerate(kinds):
+        maps, problem = _maps_of([of_image[place] for of_image in sides], kind)
+        found.append(maps)
+        why = kind.reason or problem
+        if why:
+            some = "Not all maps" if any(maps) else "No maps"
+            problems.append(f"{some}{f', {kind.shown.title}' if asked.b else ''}: {why}")
+    masks, problem = _masks(asked, rows)
+    grids = [
+        _grid(own, [maps[place] for maps in found], kinds, None if masks is None else masks[place])
+        for place, own in enumerate(sides)
+    ]
+    shown = [_image(asked, own, cells) for own, cells in zip(sides, grids, strict=True)]
+    return _facts(asked, shown, kinds, grids, [*problems, *([problem] if problem else [])])
+
+
+def _kinds(asked: Asked) -> list[_Kind]:
+    """Return what each run is asked for: B for what A shows, as far as it has it."""
+    first: MapSettings | None = None
+    found = []
+    predictions = [asked.predictions, *([asked.comparison.b] if asked.comparison else [])]
+    for place, (shown, own) in enumerate(zip(asked.runs, predictions, strict=True)):
+        whose = Whose(shown.title, shown.colour, bool(place)) if asked.b else None
+        try:
+            if first is None:
+                settings, _ = resolve(shown.run, asked.selection)
+                first = settings if not place else None
+            else:
+                settings = settings_beside(shown.run, first, asked.selection)
+        except RunError as error:
+            found.append(_Kind(shown, own, None, {}, whose, str(error)))
+            continue
+        found.append(_Kind(shown, own, settings, _supports(shown, settings), whose))
+    return found
+
+
+def _supports(shown: Shown, settings: MapSettings) -> Mapping[str, Support]:
+    try:
+        return supports_of(verdicts(known_rows(read_quality(shown.run))), settings.method, settings.layers)
+    except RunError as error:
+        return supports_of([], settings.method, settings.layers, str(error))
+
+
+def _sides(asked: Asked, kinds: Sequence[_Kind], image: int, pixels: np.ndarray) -> list[Side]:
+    """Ask each run for its maps of an image."""
+    subjects = [split_image(kind.predictions, image, pixels) for kind in kinds]
+    rival = "true" if any(subject.is_wrong for subject in subjects) else "runner-up"
+    wanted = asked.selection.targets or ("predicted", *((rival,) if subjects[0].rival is not None else ()))
+    spare = next((kind.settings for kind in kinds if kind.settings), None) or MapSettings(
+        asked.selection.method, (), (), "own", "positive", "smooth", "inferno", 60
+    )
+    found = []
+    for kind, subject in zip(kinds, subjects, strict=True):
+        settings = replace(kind.settings or spare, targets=wanted)
+        side = alone(kind.shown.run, subject, settings, kind.whose)
+        found.append(replace(side, reason=kind.reason))
+    return side_by_side(*found) if len(found) > 1 else found
+
+
+def _maps_of(sides: Sequence[Side], kind: _Kind) -> tuple[list[Maps], str]:
+    """Return the maps of one run of each image, and why some are missing.
+
+    What tells whether a layer's maps depend on the class at all is computed too, but only where the network has to be
+    asked anyway.
+    """
+    if kind.settings is None:
+        return [{} for _ in sides], ""
+    run, method, layers = kind.shown.run, kind.settings.method, kind.settings.layers
+    subjects = [side.subject for side in sides]
+    rows = [[row.score for row in side.rows] for side in sides]
+    found, problem = stored_maps(run, subjects, method, layers, rows)
+    there = all(
+        (layer, score) in one for one, own in zip(found, rows, strict=True) for layer in layers for score in own
+    )
+    if there or not run.has_network and any(found):
+        return found, problem
+    return maps_of(run, subjects, method, layers, [side.scores for side in sides])
+
+
+def _masks(asked: Asked, rows: np.ndarray) -> tuple[np.ndarray | None, str]:
+    """Return the masks of the images, if any, or why they cannot be read."""
+    try:
+        masks = asked.run.masks()
+        return (None if masks is None else masks[rows]), ""
+    except RunError as error:
+        return None, str(error)
+
+
+def _grid(sides: Sequence[Side], maps: Sequence[Maps], kinds: Sequence[_Kind], mask: np.ndarray | None) -> Cells:
+    """Lay out the maps of an image, as the dashboard does."""
+    if not any(maps):
+        return []
+    made = []
+    for side, found, kind in zip(sides, maps, kinds, strict=True):
+        is_judged = all((layer, score) in found for layer in side.settings.layers for score in side.scores)
+        rows = side.rows if found else []
+        made.append(make_cells(found, rows, side.subject, side.settings, kind.supports, is_stored=not is_judged))
+    failed = [None if found else RunError("It has no maps.") for found in maps]
+    rows_of_all = [row for row in merged(sides, made, failed) if not row[0].row.reason]
+    cells = on_scale(rows_of_all, sides[0].settings.scale)
+    return cells if mask is None else with_shares(cells, mask)
+
+
+def _image(asked: Asked, sides: Sequence[Side], cells: Cells) -> Mapping[str, Any]:
+    """Return what the page shows of an image: texts are plain."""
+    subject, settings = sides[0].subject, sides[0].settings
+    return {
+        "title": subject.title,
+        "uri": image_uri(subject.pixels),
+        "alt": subject.describe(),
+        "guesses": [_guess(side) for side in sides],
+        "maps": [
+            _map(asked, cell, place, settings, sides[int(bool(row[0].row.whose and row[0].row.whose.is_second))])
+            for row in cells
+            for place, cell in enumerate(row)
+        ],
+    }
+
+
+def _guess(side: Side) -> Mapping[str, Any]:
+    subject = side.subject
+    p = subject.probabilities[subject.predicted]
+    return {
+        "whose": side.whose,
+        "true": None if subject.label is None else subject.name(subject.label),
+        "predicted": subject.name(subject.predicted),
+        "wrong": subject.is_wrong,
+        "confidence": "" if np.isnan(p) else percent(float(p)),
+    }
+
+
+def _map(asked: Asked, cell: Cell, place: int, settings: MapSettings, side: Side) -> Mapping[str, Any]:
+    finding = cell.finding
+    parts, start = [], 0.0
+    for name, share in cell.shares:
+        if share == share:
+            parts.append({"name": name, "start": 100 * start, "width": 100 * share, "share": percent(share, 0)})
+            start += share
+    return {
+        "target": _target(asked, cell.row, side.subject),
+        "layer": place,
+        "whose": cell.row.whose,
+        "title": f"{cell.row.title}: {cell.row.subtitle}",
+        "at": cell.layer,
+        "size": "" if cell.values is None else "{}×{}".format(*cell.values.shape),
+        "uri": map_uri(cell, settings),
+        "alt": described(cell, settings.method),
+        "extremes": cell.extremes,
+        "missing": cell.missing if cell.values is None else "not drawn",
+        "finding": finding.name if finding else "",
+        "why": f"{finding.name}: {finding.reason} {finding.advice}" if finding else "",
+        "shares": parts,
+    }
+
+
+def _target(asked: Asked, row: Row, subject: Subject) -> str:
+    """Name what a map explains, the same for all images and both runs, whose classes may have other codes."""
+    if not asked.selection.targets and row.key in ("true", "runner-up"):
+        return _RIVAL
+    return CLASS_TARGET + subject.name(row.score[0]) if row.key.startswith("class-") else row.key
+
+
+def _target_titles(shown: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    """Return what can be chosen of what maps explain: by name, in words."""
+    found: dict[str, dict[str, None]] = {}
+    for image in shown:
+        for one in image["maps"]:
+            found.setdefault(one["target"], {})[one["title"].partition(":")[0]] = None
+    titles = {name: " or ".join(word if not place else word.lower() for place, word in enumerate(words))
+              for name, words in found.items()}  # fmt: skip
+    return {name: name if name.startswith(CLASS_TARGET) else title for name, title in titles.items()}
+
+
+def _facts(
+    asked: Asked,
+    shown: Sequence[Mapping[str, Any]],
+    kinds: Sequence[_Kind],
+    grids: Sequence[Cells] | None,
+    problems: Sequence[str],
+) -> Facts:
+    settings = next((kind.settings for kind in kinds if kind.settings), None)
+    has_maps = any(image["maps"] for image in shown)
+    cells = [cell for grid in grids or () for row in grid for cell in row]
+    signs = dict.fromkeys(cell.row.sign for cell in cells if cell.is_drawable)
+    side = asked.run.images().shape[1] if shown else 0
+    return {
+        "shown": shown,
+        "said": _said(asked, len(shown), settings if has_maps else None),
+        "problems": problems,
+        "has_maps": has_maps,
+        "targets": _target_titles(shown),
+        "layers": settings.layers if settings else (),
+        "opacity": settings.opacity if settings else 60,
+        "bars": [
+            {"ends": ends(sign, None), "stops": stops(colours_for(sign, settings.colours))}
+            for sign in signs
+            if settings
+        ],
+        "scale": SCALE_WORDS[settings.scale] if settings else "",
+        "supports": [
+            {"whose": kind.whose, "layer": layer, "support": support, "mark": MARKS[support.name]}
+            for kind in kinds
+            for layer, support in (kind.supports.items() if has_maps else ())
+        ],
+        "is_hard": settings is not None and settings.cells == "true",
+        "is_lossy": side > LOSSLESS_SIDE,
+        "lossless_side": LOSSLESS_SIDE,
+    }
+
+
+def _said(asked: Asked, images: int, settings: MapSettings | None) -> str:
+    """Say in plain text what is shown."""
+    if not images:
+        return ""
+    total = len(asked.rows)
+    shown = f"The first {count(images)} of {counted(total, 'image')}" if images < total else counted(total, "image")
+    of_maps = f", with their maps by {METHODS[settings.method].title}" if settings else ""
+    return f"{shown} of the set, {asked.selection.order}{of_maps}."
