@@ -9,23 +9,22 @@ import numpy as np
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.verdicts import known_rows, verdicts
 from sightline.report.asked import Asked, Shown
-from sightline.report.drawing.cells import Cell, Cells, Maps, Row, Whose, described, make_cells, on_scale
+from sightline.report.drawing.cells import Cells, Maps, Whose, make_cells, on_scale
 from sightline.report.drawing.colour_bar import ends, stops
-from sightline.report.drawing.encoded import LOSSLESS_SIDE, image_uri, map_uri
-from sightline.report.drawing.map_settings import CLASS_TARGET, SCALE_WORDS, MapSettings, colours_for
+from sightline.report.drawing.encoded import LOSSLESS_SIDE
+from sightline.report.drawing.map_settings import SCALE_WORDS, MapSettings, colours_for
 from sightline.report.drawing.maps import maps_of, stored_maps
 from sightline.report.drawing.resolve import resolve
 from sightline.report.drawing.shares import with_shares
 from sightline.report.drawing.sides import Side, alone, merged, settings_beside, side_by_side
-from sightline.report.drawing.subject import Subject, split_image
+from sightline.report.drawing.subject import split_image
 from sightline.report.sections.section import Facts
+from sightline.report.sections.shown_image import shown_image, target_titles
 from sightline.report.words.support import MARKS, Support, supports_of
-from sightline.report.words.text import count, counted, percent
+from sightline.report.words.text import count, counted
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.quality import read_quality
 from sightline.run_store.record import RunError
-
-_RIVAL = "rival"  # what a prediction is held against by default: the true class, or the runner-up of a right one
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def images(asked: Asked) -> Facts | None:
         _grid(own, [maps[place] for maps in found], kinds, None if masks is None else masks[place])
         for place, own in enumerate(sides)
     ]
-    shown = [_image(asked, own, cells) for own, cells in zip(sides, grids, strict=True)]
+    shown = [shown_image(asked, own, cells) for own, cells in zip(sides, grids, strict=True)]
     return _facts(asked, shown, kinds, grids, [*problems, *([problem] if problem else [])])
 
 
@@ -154,76 +153,6 @@ def _grid(sides: Sequence[Side], maps: Sequence[Maps], kinds: Sequence[_Kind], m
     return cells if mask is None else with_shares(cells, mask)
 
 
-def _image(asked: Asked, sides: Sequence[Side], cells: Cells) -> Mapping[str, Any]:
-    """Return what the page shows of an image: texts are plain."""
-    subject, settings = sides[0].subject, sides[0].settings
-    return {
-        "title": subject.title,
-        "uri": image_uri(subject.pixels),
-        "alt": subject.describe(),
-        "guesses": [_guess(side) for side in sides],
-        "maps": [
-            _map(asked, cell, place, settings, sides[int(bool(row[0].row.whose and row[0].row.whose.is_second))])
-            for row in cells
-            for place, cell in enumerate(row)
-        ],
-    }
-
-
-def _guess(side: Side) -> Mapping[str, Any]:
-    subject = side.subject
-    p = subject.probabilities[subject.predicted]
-    return {
-        "whose": side.whose,
-        "true": None if subject.label is None else subject.name(subject.label),
-        "predicted": subject.name(subject.predicted),
-        "wrong": subject.is_wrong,
-        "confidence": "" if np.isnan(p) else percent(float(p)),
-    }
-
-
-def _map(asked: Asked, cell: Cell, place: int, settings: MapSettings, side: Side) -> Mapping[str, Any]:
-    finding = cell.finding
-    parts, start = [], 0.0
-    for name, share in cell.shares:
-        if share == share:
-            parts.append({"name": name, "start": 100 * start, "width": 100 * share, "share": percent(share, 0)})
-            start += share
-    return {
-        "target": _target(asked, cell.row, side.subject),
-        "layer": place,
-        "whose": cell.row.whose,
-        "title": f"{cell.row.title}: {cell.row.subtitle}",
-        "at": cell.layer,
-        "size": "" if cell.values is None else "{}×{}".format(*cell.values.shape),
-        "uri": map_uri(cell, settings),
-        "alt": described(cell, settings.method),
-        "extremes": cell.extremes,
-        "missing": cell.missing if cell.values is None else "not drawn",
-        "finding": finding.name if finding else "",
-        "why": f"{finding.name}: {finding.reason} {finding.advice}" if finding else "",
-        "shares": parts,
-    }
-
-
-def _target(asked: Asked, row: Row, subject: Subject) -> str:
-    """Name what a map explains, the same for all images and both runs, whose classes may have other codes."""
-    if not asked.selection.targets and row.key in ("true", "runner-up"):
-        return _RIVAL
-    return CLASS_TARGET + subject.name(row.score[0]) if row.key.startswith("class-") else row.key
-
-
-def _target_titles(shown: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
-    """Return what can be chosen of what maps explain: by name, in words."""
-    found: dict[str, dict[str, None]] = {}
-    for image in shown:
-        for one in image["maps"]:
-            found.setdefault(one["target"], {})[one["title"].partition(":")[0]] = None
-    titles = {name: " or ".join(word if not place else word.lower() for place, word in enumerate(words))
-              for name, words in found.items()}  # fmt: skip
-    return {name: name if name.startswith(CLASS_TARGET) else title for name, title in titles.items()}
-
-
 def _facts(
     asked: Asked,
     shown: Sequence[Mapping[str, Any]],
@@ -241,7 +170,7 @@ def _facts(
         "said": _said(asked, len(shown), settings if has_maps else None),
         "problems": problems,
         "has_maps": has_maps,
-        "targets": _target_titles(shown),
+        "targets": target_titles(shown),
         "layers": settings.layers if settings else (),
         "opacity": settings.opacity if settings else 60,
         "bars": [
