@@ -13,15 +13,20 @@ from markupsafe import Markup
 from sightline.report.asked import Asked
 from sightline.report.drawing.calibration_chart import CALIBRATION_CHART
 from sightline.report.drawing.curve_charts import CURVE_CHARTS
+from sightline.report.drawing.element import SHARED_STYLE
 from sightline.report.drawing.matrix import MATRIX
 from sightline.report.markup import TEMPLATES, environment
 from sightline.report.sections.calibration import calibration
 from sightline.report.sections.classes import classes
+from sightline.report.sections.culprits import culprits
 from sightline.report.sections.curves import curves
 from sightline.report.sections.images import images
 from sightline.report.sections.origin import origin
+from sightline.report.sections.patterns import patterns
+from sightline.report.sections.proof import proof
 from sightline.report.sections.section import Section
 from sightline.report.sections.summary import summary
+from sightline.report.sections.trust import trust
 from sightline.run_store.files import write_atomically
 from sightline.run_store.record import RunError
 
@@ -31,6 +36,10 @@ SECTIONS: tuple[Section, ...] = (
     Section("classes", "Classes", classes),
     Section("calibration", "Calibration", calibration),
     Section("images", "Images", images),
+    Section("trust", "Trust", trust),
+    Section("patterns", "Patterns", patterns),
+    Section("culprits", "Training images", culprits),
+    Section("proof", "Proof", proof),
     Section("origin", "Origin", origin),
 )
 _INSTEAD = "The whole report is shown once this notebook is trusted: Trust Notebook, in Jupyter's command palette."
@@ -123,8 +132,8 @@ def _parts(asked: Asked) -> list[_Part]:
 
 
 def _style() -> str:
-    """Return the page's own style, and that of its sections."""
-    return _joined(["page", *(section.name for section in SECTIONS)], ".css")
+    """Return what the dashboard's style has too, the page's own, and that of its sections."""
+    return SHARED_STYLE.read_text(encoding="utf-8") + _joined(["page", *(section.name for section in SECTIONS)], ".css")
 
 
 def _script() -> str:

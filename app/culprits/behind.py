@@ -1,16 +1,14 @@
-"""The training images behind one test image: from what the run keeps, else asked of the network."""
+"""The training images behind one test image, where the run does not keep them: asked of the network."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from sightline.app.maps import compute
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import computed_once, kept
+from sightline.report.drawing.behind import Behind
 from sightline.report.drawing.maps import explaining
 from sightline.run_store.commands import command
-from sightline.run_store.culprits import Culprits, culprit_maps, training_features
+from sightline.run_store.culprits import training_features
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
@@ -18,34 +16,6 @@ if TYPE_CHECKING:
     from sightline.explain.why.training_features import TrainingFeatures
 
 MOST_VALUES = 2**28  # of the features of all training images, a class of which is compared in 4 bytes each, twice
-
-
-@dataclass(frozen=True)
-class Behind:
-    """n training images, most similar first.
-
-    exact: whether the head is pooling and one linear layer. maps: the pairs, float32 n×2×h×w, as `write_culprits` says;
-    None where the run keeps too little to compute them.
-    """
-
-    exact: bool
-    train_index: np.ndarray  # int64 n
-    similarity: np.ndarray  # float32 n, −1 to 1
-    maps: np.ndarray | None
-
-    def place_of(self, train_index: int | None) -> int:
-        """Return where a training image stands among these; 0 where it does not."""
-        found = np.flatnonzero(self.train_index == train_index)
-        return int(found[0]) if len(found) else 0
-
-
-def stored_behind(run: Run, found: Culprits, image: int) -> Behind | None:
-    """Return the training images behind a test image; None where nobody looked for them. Raises RunError."""
-    rows = found.of(image)
-    if rows.start == rows.stop:
-        return None
-    maps = culprit_maps(run, found)[rows].astype(np.float32)
-    return Behind(found.exact, found.train_index[rows], found.similarity[rows], maps)
 
 
 @kept("culprits", computed_once(max_entries=256))

@@ -6,10 +6,10 @@ from html import escape
 
 import numpy as np
 
-from sightline.app.elements.thumbnails import data_url
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.map_settings import colours_for
 from sightline.report.drawing.paint import extremes, paint, strongest
+from sightline.report.drawing.pictures import data_url
 from sightline.run_store.thumbnails import THUMBNAIL_SIZE
 
 

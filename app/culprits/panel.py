@@ -6,15 +6,17 @@ from dataclasses import dataclass
 import streamlit as st
 
 from sightline.app.address.url import change_selection
-from sightline.app.culprits.behind import Behind, asked_behind, stored_behind
+from sightline.app.culprits.behind import asked_behind
 from sightline.app.culprits.pair import Half, pair_html
 from sightline.app.culprits.search import draw_search, is_searched
-from sightline.app.culprits.tiles import culprit_tiles, suspicion
+from sightline.app.culprits.tiles import culprit_tiles
 from sightline.app.elements.gallery import draw_gallery
 from sightline.app.elements.terminal import draw_command
 from sightline.app.runs import loaders
 from sightline.report.address.selection import Selection
+from sightline.report.drawing.behind import Behind, stored_behind
 from sightline.report.drawing.subject import Subject
+from sightline.report.words.culprits import exactness, meaning, suspicion
 from sightline.report.words.text import count, escape_markdown
 from sightline.run_store.commands import command
 from sightline.run_store.culprits import Culprits
@@ -23,8 +25,6 @@ from sightline.run_store.run import Run
 
 COLUMNS = 5
 TITLE = "**Which training images say so?**"
-EXACT = "Exact: the network ends in pooling and one linear layer."
-FIRST_ORDER = "First order: this network's head is not pooling and one linear layer."
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Shown:
     @property
     def how(self) -> str:
         """How far the similarities may be taken at their word."""
-        return EXACT if self.behind.exact else FIRST_ORDER
+        return exactness(self.behind.exact)
 
 
 def draw_culprits(run: Run, subject: Subject, selection: Selection) -> None:
@@ -58,7 +58,7 @@ def draw_culprits(run: Run, subject: Subject, selection: Selection) -> None:
     if shown:
         with right:
             _draw_pair(run, subject, selection, shown)
-            st.caption(f"{_meaning(subject)} {shown.how}")
+            st.caption(f"{meaning(subject)} {shown.how}")
 
 
 def draw_few_culprits(run: Run, subject: Subject, selection: Selection) -> None:
@@ -122,7 +122,7 @@ def _choosing(key: str) -> Callable[[], None]:
 
 def _draw_pair(run: Run, subject: Subject, selection: Selection, shown: Shown) -> None:
     training, row, image = shown.found.training, shown.row, subject.image or 0
-    picture, doubt = int(training.thumbnail[row]), suspicion(run, training, row)
+    picture, doubt = int(training.thumbnail[row]), suspicion(run.record.class_names, training, row)
     if shown.behind.maps is None or picture < 0:
         st.caption("The run keeps too little of its training images to say what of them is alike. This writes it:")
         draw_command(command("influence", "--run", run.path, "--images", str(image)))
@@ -141,13 +141,3 @@ def _draw_pair(run: Run, subject: Subject, selection: Selection, shown: Shown) -
         st.html(pair_html(halves, selection))
     if doubt:
         st.caption(escape_markdown(doubt))
-
-
-def _meaning(subject: Subject) -> str:
-    """Say what the tiles and the pair of maps show, in Markdown."""
-    predicted = escape_markdown(subject.name(subject.predicted))
-    than = "" if subject.rival is None else f" rather than {escape_markdown(subject.name(subject.rival))}"
-    return (
-        f"Of the training images labelled {predicted}, these are most like this one in what speaks for "
-        f"{predicted}{than}. The cells of either map add up to the similarity."
-    )

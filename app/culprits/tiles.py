@@ -6,11 +6,10 @@ from typing import Any
 import streamlit as st
 
 from sightline.app.elements.thumbnails import thumbnails_url
-from sightline.report.words.text import counted, percent
+from sightline.report.words.culprits import MARK, suspicion
+from sightline.report.words.text import counted
 from sightline.run_store.culprits import Culprits, TrainingImages
 from sightline.run_store.run import Run
-
-MARK = "label?"
 
 
 def culprit_tiles(
@@ -27,18 +26,6 @@ def ringleader_tiles(run: Run, found: Culprits, rows: Sequence[int], counts: Seq
     return _tiles(run, found.training, rows, [str(value) for value in counts], words)
 
 
-def suspicion(run: Run, training: TrainingImages, row: int) -> str:
-    """Say why a label is suspicious, in plain text; nothing where it is not."""
-    if not training.suspicious[row]:
-        return ""
-    names = run.record.class_names
-    return (
-        f"The label {names[training.label[row]]} is suspicious, by confident learning (Northcutt 2021) likely wrong: "
-        f"the model takes the image for {names[training.predicted[row]]}, "
-        f"{percent(float(training.confidence[row]), 0)}."
-    )
-
-
 def _tiles(
     run: Run, training: TrainingImages, rows: Sequence[int], figures: Sequence[str], words: Sequence[str]
 ) -> list[dict[str, Any]]:
@@ -47,7 +34,7 @@ def _tiles(
     items = []
     for row, figure, said in zip(map(int, rows), figures, words, strict=True):
         label, picture = names[training.label[row]], int(training.thumbnail[row])
-        doubt = suspicion(run, training, row)
+        doubt = suspicion(names, training, row)
         items.append(
             {
                 "index": row,

@@ -13,6 +13,7 @@ from sightline.app.elements.page_keys import draw_page_keys
 from sightline.app.elements.run_pickers import draw_run_pickers, run_colours
 from sightline.app.elements.shell import with_second_run
 from sightline.report.address.selection import Selection
+from sightline.report.drawing.element import SHARED_STYLE
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -42,8 +43,7 @@ def _brand(number: int, colours: str, presents: bool) -> str:
     """Write the brand and the style sheet. number: of the link to the page one is on, from 1. colours: of the runs."""
     folder = Path(__file__).parents[1] / "style"
     names = (*SHEETS, PRESENT) if presents else SHEETS
-    sheet = "\n".join((folder / f"{name}.css").read_text(encoding="utf-8") for name in names).replace(
-        "HERE", str(number)
-    )
+    sheets = [SHARED_STYLE, *(folder / f"{name}.css" for name in names)]
+    sheet = "\n".join(file.read_text(encoding="utf-8") for file in sheets).replace("HERE", str(number))
     one_line = " ".join(re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL).split())  # Streamlit goes through its lines
     return f'<style>:root {{ {colours} }} {one_line}</style><div class="brand"><span></span>Sightline</div>'

@@ -9,9 +9,9 @@ from sightline.app.address.url import change_selection, note_shown_image
 from sightline.app.elements.bars import draw_bars
 from sightline.app.elements.current_set import CurrentSet
 from sightline.app.elements.epoch_strip import draw_epoch_strip
-from sightline.app.elements.thumbnails import png
 from sightline.app.runs import loaders
 from sightline.report.drawing.bars import Bar, Kind
+from sightline.report.drawing.pictures import png
 from sightline.report.drawing.subject import Subject, split_image
 from sightline.report.words.text import count, escape_markdown, percent
 from sightline.run_store.predictions import Predictions

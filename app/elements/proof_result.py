@@ -10,11 +10,12 @@ import streamlit as st
 from sightline.app.address.views import pages
 from sightline.app.runs import loaders, run_list
 from sightline.report.address.selection import Selection
-from sightline.report.words.text import count, escape_markdown, percent
+from sightline.report.drawing.proof_table import proof_table
+from sightline.report.words.text import count, escape_markdown
 from sightline.run_store import files
 from sightline.run_store.files import FileError, safe_name
 from sightline.run_store.formulas import no_formula
-from sightline.run_store.proofs import Proof, ProofResult, Share
+from sightline.run_store.proofs import Proof
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
@@ -127,28 +128,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def proof_table(result: ProofResult) -> str:
-    """Write the accuracy of the three, with its interval, and how many of the counted mistakes each has right."""
-    runs = (
-        ("as it was", result.before),
-        ("without them", result.without),
-        ("without as many at random", result.random),
-    )
-    bar = '<td class="bar"></td>'
-    head = f"<th>trained</th>{bar}<th>accuracy</th>{bar}<th>mistakes that are right</th>"
-    rows = "".join(
-        f"<tr><th>{name}</th>{_share(judged.accuracy, percent(judged.accuracy.value))}"
-        f"{_share(judged.mended, f'{count(judged.mended.right)} of {count(judged.mended.of)}')}</tr>"
-        for name, judged in runs
-    )
-    return f'<div class="proof-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _share(share: Share, words: str) -> str:
-    """Write a bar with the interval, and the figure."""
-    low, high = (100 * end for end in share.interval)
-    value = 100 * share.value if share.of else 0
-    ends = f'<em style="left:{low:.1f}%;right:{100 - high:.1f}%"></em>' if share.of else ""
-    return f'<td class="bar"><i><b style="width:{value:.1f}%"></b>{ends}</i></td><td>{words}</td>'

@@ -3,8 +3,6 @@
 The launcher imports this before the server answers, so NumPy is imported only where it is used.
 """
 
-import base64
-import io
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -14,10 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-if TYPE_CHECKING:
-    import numpy as np
-    from PIL import Image
+from sightline.report.drawing.pictures import png
 
+if TYPE_CHECKING:
     from sightline.run_store.run import Run
 
 Kind = Literal["images", "culprits"]  # readings of a run, each of which shows pictures
@@ -33,22 +30,6 @@ def thumbnails_url(run: "Run", base_path: str = "", kind: Kind = "images") -> st
 
     prefix = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
     return f"{prefix}{_FOLDERS[kind]}/{quote(run.name, safe='')}/{files_token(run, kind)}"
-
-
-def png(image: "np.ndarray | Image.Image") -> bytes:
-    """Encode a picture, or pixels uint8 H×W×3, as PNG."""
-    import numpy as np
-    from PIL import Image
-
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(np.ascontiguousarray(image))
-    stream = io.BytesIO()
-    picture.save(stream, "PNG", compress_level=3)
-    return stream.getvalue()
-
-
-def data_url(image: "np.ndarray | Image.Image") -> str:
-    """Write a picture, or pixels uint8 H×W×3, as the address of itself."""
-    return f"data:image/png;base64,{base64.b64encode(png(image)).decode()}"
 
 
 def serve_thumbnail(request: Request, kind: Kind = "images") -> Response:

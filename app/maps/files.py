@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from sightline.app.elements.thumbnails import png
 from sightline.explain.attribution.methods import METHODS
 from sightline.report.drawing.cells import Cell, Cells, Row, Whose
 from sightline.report.drawing.map_settings import SCALE_WORDS, MapSettings, colours_for
 from sightline.report.drawing.paint import overlay
+from sightline.report.drawing.pictures import png
 from sightline.report.drawing.sides import Side
 from sightline.report.drawing.subject import Subject
 from sightline.run_store.files import safe_name

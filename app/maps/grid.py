@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from sightline.app.elements.run_label import dot_html
-from sightline.app.elements.thumbnails import data_url
 from sightline.report.drawing.cells import Cell, Cells, Row, described
 from sightline.report.drawing.map_settings import MapSettings, colours_for
 from sightline.report.drawing.paint import in_digits, paint
+from sightline.report.drawing.pictures import data_url
 from sightline.report.words.support import support_html
 from sightline.report.words.text import percent
 from sightline.run_store.thumbnails import THUMBNAIL_SIZE

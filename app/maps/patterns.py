@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sightline.app.maps.shared import TARGET, Means, means_of, urls_of
+from sightline.app.maps.shared import means_of, urls_of
 from sightline.app.runs import loaders
 from sightline.app.runs.kept import kept, read_once
-from sightline.run_store.maps import read_maps
+from sightline.report.drawing.means import Means, why_no_maps
+from sightline.report.drawing.pattern_card import pattern_mistakes
 from sightline.run_store.patterns import Patterns
-from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 
 
@@ -21,10 +21,7 @@ def means(run: Run, found: Patterns, number: int) -> Means:
 @kept("columns", read_once(64))
 def mistakes(run: Run, number: int) -> np.ndarray:
     """Return the mistakes of a pattern (int64), the most confident first. Raises RunError."""
-    found, predictions = loaders.patterns(run), loaders.predictions(run)
-    is_in = np.zeros(len(predictions), bool)
-    is_in[found.rows(number) if found else []] = True
-    return predictions.in_order(is_in & predictions.wrong, "most confident first")
+    return pattern_mistakes(loaders.patterns(run), loaders.predictions(run), number)
 
 
 def map_urls(run: Run, found: Patterns, images: Sequence[int]) -> tuple[str, ...]:
@@ -34,8 +31,4 @@ def map_urls(run: Run, found: Patterns, images: Sequence[int]) -> tuple[str, ...
 
 def problem(run: Run, found: Patterns) -> str:
     """Say why there are no maps to show, else nothing."""
-    try:
-        maps = read_maps(run, found.method, found.layer, TARGET, np.array([0]))
-    except RunError as error:
-        return str(error)
-    return "" if maps is not None else "The maps are gone: finding the patterns again writes them."
+    return why_no_maps(run, found.method, found.layer)

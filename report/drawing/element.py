@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+SHARED_STYLE = Path(__file__).parent / "shared.css"  # of what is HTML alone in both
+
 
 @dataclass(frozen=True)
 class Element:

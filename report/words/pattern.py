@@ -3,6 +3,7 @@
 import colorsys
 from collections.abc import Sequence
 
+from sightline.explain.why.differing import Differing
 from sightline.report.words.text import count, counted, escape_markdown, p_words, percent
 from sightline.run_store.patterns import Attended, Covered, Pattern
 
@@ -82,3 +83,12 @@ def strongest_sentence(pattern: Pattern, class_names: Sequence[str]) -> str:
         f"{place_words(attended)}, {standing_out_words(attended)}."
     )
     return f"{sentence} {covered_words(pattern.covered)}" if pattern.covered else sentence
+
+
+def differing_words(one: Differing) -> str:
+    """Say how a column of the predictions differs: 'camera: left in 80 % of them, in 20 % of the others (p = 0.01)'."""
+    if one.word is None:
+        middles = f"{one.here:.4g}, of the others {one.elsewhere:.4g}"
+        return f"{one.column}: median {middles} ({p_words(one.p_value)})"
+    shares = f"{percent(one.here, 0)} of them, in {percent(one.elsewhere, 0)} of the others"
+    return f"{one.column}: {one.word} in {shares} ({p_words(one.p_value)})"

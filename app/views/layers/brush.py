@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from sightline.app.elements.thumbnails import data_url
 from sightline.app.maps.covered import unpacked
+from sightline.report.drawing.pictures import data_url
 from sightline.report.drawing.subject import Subject
 from sightline.run_store.thumbnails import THUMBNAIL_SIZE
 

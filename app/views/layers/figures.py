@@ -5,9 +5,9 @@ from html import escape
 
 import numpy as np
 
-from sightline.app.elements.thumbnails import data_url
 from sightline.report.drawing.map_settings import MapSettings
 from sightline.report.drawing.paint import paint, strongest
+from sightline.report.drawing.pictures import data_url
 from sightline.report.drawing.subject import Subject
 from sightline.report.words.text import percent
 from sightline.run_store.thumbnails import THUMBNAIL_SIZE, thumbnail

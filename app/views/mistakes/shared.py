@@ -5,9 +5,10 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from sightline.app.elements.attended import attended_html
-from sightline.app.maps.shared import Means, means_of, shown_kind, without_maps
+from sightline.app.maps.shared import means_of, shown_kind, without_maps
 from sightline.report.address.selection import Selection
+from sightline.report.drawing.attended import attended_html
+from sightline.report.drawing.means import Means
 from sightline.report.words.support import map_words
 from sightline.report.words.text import count
 from sightline.run_store.predictions import Predictions

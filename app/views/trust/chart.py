@@ -4,67 +4,31 @@ No Streamlit here.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from sightline.app.elements.vega_lite import BARE, SCHEMA
 from sightline.explain.judging.measures import MEASURES, Measure
-from sightline.explain.judging.verdicts import (
-    DECISIVE,
-    FAILS,
-    NOT_SUPPORTED,
-    PASSES,
-    SECOND,
-    SUPPORTED,
-    UNDECIDED,
-    Verdict,
-    check,
-    interval,
+from sightline.explain.judging.verdicts import NOT_SUPPORTED, SUPPORTED, UNDECIDED, interval
+from sightline.report.drawing.trust_figures import (
+    COLOURS,
+    CONTROL,
+    CONTROL_COLOUR,
+    MEANS,
+    NO_VERDICT,
+    Figures,
+    all_in_order,
+    in_order,
+    rule_places,
+    word_of,
 )
 from sightline.report.words.support import MARKS, map_words
-from sightline.run_store.quality import Kind, QualityRow
+from sightline.run_store.quality import Kind
 
 MAP_SELECTION = "map"
-CONTROL, NO_VERDICT = "control", ""
-CONTROL_COLOUR = "#8b949c"
-# Other hues than those of runs, in light and in dark; words and shapes say the same to whoever sees no colours.
-COLOURS = {
-    "light": {SUPPORTED: "#17633d", NOT_SUPPORTED: "#9c2f1a", UNDECIDED: "#7a5200"},
-    "dark": {SUPPORTED: "#7fd0a5", NOT_SUPPORTED: "#f29c86", UNDECIDED: "#e5bd6b"},
-}
 _SHAPES = {SUPPORTED: "circle", NOT_SUPPORTED: "cross", UNDECIDED: "diamond", CONTROL: "square", NO_VERDICT: "circle"}
-MEANS = {PASSES: SUPPORTED, FAILS: NOT_SUPPORTED}  # a check has the colours and shapes of what it is like
 ROW_HEIGHT, AXIS_HEIGHT = 20, 50  # pixels
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What was measured on a run. title: of the run; colour: its own, where there are two."""
-
-    title: str
-    colour: str
-    rows: Sequence[QualityRow]
-    verdicts: Sequence[Verdict]
-
-    @property
-    def by_kind(self) -> dict[Kind, Verdict]:
-        """The verdict of each kind of map, the best first."""
-        return {verdict.kind: verdict for verdict in self.verdicts}
-
-
-def in_order(figures: Figures, measure: str) -> list[QualityRow]:
-    """Sort the rows of one measure on which images count: by the verdict, or the figure; controls last."""
-    place = {kind: number for number, kind in enumerate(figures.by_kind)}
-    sign = -1 if MEASURES[measure].is_highest_first else 1
-    goes_by_verdict = measure == DECISIVE
-
-    def key(row: QualityRow) -> tuple[bool, int, float]:
-        number = place.get(row.kind, len(place)) if goes_by_verdict else 0
-        return row.control, number, sign * row.value
-
-    return sorted((row for row in figures.rows if row.measure == measure and row.n), key=key)
 
 
 def trust_rows(runs: Sequence[Figures], measure: str, chosen: Kind | None) -> pa.Table:
@@ -74,7 +38,7 @@ def trust_rows(runs: Sequence[Figures], measure: str, chosen: Kind | None) -> pa
         verdicts = figures.by_kind
         for row in in_order(figures, measure):
             verdict = verdicts.get(row.kind)
-            word = _word(row, verdict)
+            word = word_of(row, verdict)
             mark = MEANS.get(word, word)
             found.append(
                 {
@@ -96,26 +60,12 @@ def trust_rows(runs: Sequence[Figures], measure: str, chosen: Kind | None) -> pa
     return pa.Table.from_pylist(found)
 
 
-def _word(row: QualityRow, verdict: Verdict | None) -> str:
-    """Say of a kind whether it passes a check, else whether it is supported; of a control nothing.
-
-    Of the second measure, what the rule says by it; of all others the verdict, which goes by the decisive one.
-    """
-    if row.control:
-        return ""
-    if MEASURES[row.measure].bound is not None:
-        return check(row)
-    if verdict is None:
-        return NO_VERDICT
-    return verdict.second if row.measure == SECOND else verdict.name
-
-
 def trust_chart(runs: Sequence[Figures], measure: str, theme: str) -> dict[str, Any]:
     """Write the chart without its data, which are `trust_rows`. theme: "light" or "dark".
 
     A click on a row selects it under the name MAP_SELECTION with the fields `method` and `layer`.
     """
-    names = list(dict.fromkeys(map_words(*row.kind) for row in _all_in_order(runs, measure)))
+    names = list(dict.fromkeys(map_words(*row.kind) for row in all_in_order(runs, measure)))
     encoding = {"y": _maps_axis(names), "color": _colour(runs, theme), "tooltip": _tooltip(runs)}
     if len(runs) > 1:
         encoding["yOffset"] = {"field": "run", "type": "nominal", "sort": [figures.title for figures in runs]}
@@ -127,12 +77,6 @@ def trust_chart(runs: Sequence[Figures], measure: str, theme: str) -> dict[str, 
         "encoding": encoding,
         "layer": [*_rules(runs, measure), *_marks(MEASURES[measure], theme)],
     }
-
-
-def _all_in_order(runs: Sequence[Figures], measure: str) -> list[QualityRow]:
-    """Return the rows in the first run's order, with what only the other has before the controls."""
-    rows = [row for figures in runs for row in in_order(figures, measure)]
-    return sorted(rows, key=lambda row: row.control)
 
 
 def _colour(runs: Sequence[Figures], theme: str) -> dict[str, Any]:
@@ -210,17 +154,11 @@ def _marks(measure: Measure, theme: str) -> list[dict[str, Any]]:
 
 
 def _rules(runs: Sequence[Figures], measure: str) -> list[dict[str, Any]]:
-    """Draw what a figure is held against: the bound of a check, of decisive measures the highest control, or chance."""
-    known = MEASURES[measure]
-    controls = [row.value for row in in_order(runs[0], measure) if row.control]
-    places = [known.chance] if known.bound is None else [known.bound]
-    if measure in (DECISIVE, SECOND) and controls and len(runs) == 1:
-        places = [max(controls)]
+    """Draw what a figure is held against."""
     return [
         {
             "mark": {"type": "rule", "strokeDash": [3, 3], "color": CONTROL_COLOUR, "aria": False},
-            "encoding": {"x": _x(known) | {"datum": place}, "y": None, "color": None, "yOffset": None},
+            "encoding": {"x": _x(MEASURES[measure]) | {"datum": place}, "y": None, "color": None, "yOffset": None},
         }
-        for place in places
-        if place is not None
+        for place in rule_places(runs, measure)
     ]

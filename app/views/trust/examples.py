@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw
 
 from sightline.app.address.views import pages
 from sightline.app.elements.gallery import draw_gallery, gallery_items
-from sightline.app.elements.thumbnails import data_url
 from sightline.app.maps import compute
 from sightline.app.maps.waiting import draw_restart, waiting
 from sightline.app.runs import loaders
@@ -18,6 +17,7 @@ from sightline.app.runs.kept import kept, read_once
 from sightline.explain.judging.measures import MEASURES
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.paint import overlay
+from sightline.report.drawing.pictures import data_url
 from sightline.report.drawing.resolve import resolve
 from sightline.report.drawing.subject import Subject, split_image
 from sightline.report.words.text import escape_markdown

@@ -13,14 +13,15 @@ from sightline.app.elements.run_label import label, label_html
 from sightline.app.elements.shell import draw_run
 from sightline.app.maps.pinned import pinned_run
 from sightline.app.runs import loaders, run_list
-from sightline.app.views.trust.chart import MAP_SELECTION, Figures, in_order, trust_chart, trust_rows
+from sightline.app.views.trust.chart import MAP_SELECTION, trust_chart, trust_rows
 from sightline.app.views.trust.examples import draw_examples
 from sightline.app.views.trust.files import figures_csv
-from sightline.app.views.trust.table import table_html
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.verdicts import DECISIVE, RULE, interval
 from sightline.report.address.selection import Selection
+from sightline.report.drawing.figure_table import table_html
+from sightline.report.drawing.trust_figures import Figures, in_order
 from sightline.report.words.support import map_words
 from sightline.report.words.text import counted, escape_markdown
 from sightline.report.words.trust import CAVEATS, chart_words, measure_words, notes, run_sentence

@@ -8,9 +8,10 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from sightline.app.culprits.search import _start
-from sightline.app.elements.thumbnails import ROUTES, png
+from sightline.app.elements.thumbnails import ROUTES
 from sightline.app.permissions import NotPermitted
 from sightline.app.runs import processes
+from sightline.report.drawing.pictures import png
 from sightline.run_store.culprits import Culprits, TrainingImages, write_culprits
 from sightline.run_store.hashes import weights_hash
 from sightline.run_store.run import Run

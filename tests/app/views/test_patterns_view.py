@@ -15,6 +15,7 @@ from sightline.app.elements import task
 from sightline.app.elements.introduction import COOKIE
 from sightline.app.elements.proof_result import list_csv
 from sightline.app.runs import processes
+from sightline.report.drawing.share_bar import share_bar
 from sightline.report.words.pattern import colour_words, place_words
 from sightline.run_store.patterns import Attended
 from sightline.run_store.proofs import Proof, rows_hash, write_proofs
@@ -87,7 +88,7 @@ def test_a_card_has_the_figures_of_its_pattern(run):
         "75 % (20–99 %)",
         "6 images; tested on 4 of them, 3 wrong: p < 0.001 against all others, p = 0.010 against those taken for the ",
         "90 % alike",
-        '<span>others taken for the same</span><i class=""><b style="width:0.0%"></b></i><span>–</span>',
+        f"<span>others taken for the same</span>{share_bar(float('nan'))}<span>–</span>",
         "5 % of the image, top left, red stands out (+12 %)",
         "With the hottest tenth covered, 2 of 3 mistakes become right; with as much covered at random, 0 (p = 0.500).",
     ):

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sightline.app.maps.shared import MOST_AVERAGED, means_of
+from sightline.app.maps.shared import means_of
+from sightline.report.drawing.means import MOST_AVERAGED
 from sightline.run_store.maps import MapsWriter
 from sightline.run_store.run import Run
 from tests.app.test_app import html_of
@@ -42,7 +43,7 @@ def test_a_class_shares_its_mean_image_its_mean_map_and_what_is_attended_in_it(r
     write(run)
     said = shared_of(open_page("mistakes", true="owl", show="all"))
     assert "What do they share?" in said and "Mean image and map of all of them, Grad-CAM at layer4." in said
-    assert said.count("<img") == 3  # the mean image, and again under the mean map
+    assert said.count('<img src="data:image/png') == 2 and said.count('class="over"') == 1  # the mean image, twice
     attended, of_all = said.split("In all test images")
     assert "top left, red stands out" in attended and "top left" not in of_all and "stands out" in of_all
 
@@ -72,7 +73,7 @@ def test_of_many_images_some_are_averaged_and_their_number_is_said(tmp_path, mon
 
 @pytest.mark.parametrize(("pixels", "of_images", "with_maps"), [(2**20, 12, 12), (12 * 32**2, 12, 3), (1, 1, 1)])
 def test_of_large_images_or_maps_fewer_are_averaged(run, monkeypatch, pixels, of_images, with_maps):
-    monkeypatch.setattr("sightline.app.maps.shared.MOST_PIXELS", pixels)
+    monkeypatch.setattr("sightline.report.drawing.means.MOST_PIXELS", pixels)
     assert means_of(run, np.arange(12), "gradcam", "layer4").images == of_images
     writer = MapsWriter(run, "gradcam", "layer4", "predicted", (64, 64))  # twice the side of the images
     writer.write(np.arange(12), np.ones((12, 64, 64), np.float32))

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from sightline.app.views.trust.chart import COLOURS, CONTROL, Figures, in_order, trust_chart, trust_rows
-from sightline.app.views.trust.table import best_kind
+from sightline.app.views.trust.chart import trust_chart, trust_rows
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.verdicts import verdicts
+from sightline.report.drawing.figure_table import best_kind
 from sightline.report.drawing.learning_curves import RUN_COLOURS
+from sightline.report.drawing.trust_figures import COLOURS, CONTROL, Figures, in_order
 from sightline.run_store.quality import QualityRow
 
 

@@ -1,9 +1,8 @@
-"""All figures of a run as a table of HTML: a row a kind of map, the verdict first. No Streamlit here."""
+"""All figures of a run as a table of HTML: a row a kind of map, the verdict first."""
 
 from collections.abc import Sequence
 from html import escape
 
-from sightline.app.views.trust.chart import MEANS, Figures
 from sightline.explain.judging.measures import MEASURES
 from sightline.explain.judging.verdicts import (
     DECISIVE,
@@ -15,6 +14,8 @@ from sightline.explain.judging.verdicts import (
     interval,
     signed_interval,
 )
+from sightline.report.drawing.pictures import svg_url
+from sightline.report.drawing.trust_figures import MEANS, Figures
 from sightline.report.words.support import MARKS, NOT_MEASURED, Support, map_words, support_html, support_of
 from sightline.report.words.trust import measure_words
 from sightline.run_store.quality import Kind, QualityRow
@@ -70,7 +71,7 @@ def _kinds(runs: Sequence[Figures]) -> list[Kind]:
 def _head(runs: Sequence[Figures], measures: Sequence[str]) -> str:
     words = '<th scope="col">Map</th>'
     for figures in runs:
-        dot = f'<i class="dot" style="background:{figures.colour}"></i>' if len(runs) > 1 else ""
+        dot = _dot(figures.colour) if len(runs) > 1 else ""
         words += _explained(f"{dot}Verdict" + (f" · {escape(figures.title)}" if len(runs) > 1 else ""), RULE, _WORDS)
     decisive = MEASURES[DECISIVE].title
     words += _explained(
@@ -83,6 +84,11 @@ def _head(runs: Sequence[Figures], measures: Sequence[str]) -> str:
         deed = " ".join(filter(None, (known.deed, known.figure, measure_words(known))))
         words += _explained(f"{escape(known.title)}\u00a0{direction}".strip(), deed)
     return words
+
+
+def _dot(colour: str) -> str:
+    circle = f'<circle cx="50%" cy="50%" r="50%" fill="{colour}"/>'
+    return f'<img class="dot" alt="" src="{svg_url(circle)}">'
 
 
 def _explained(title: str, reason: str, attribute: str = "") -> str:
