@@ -11,6 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from sightline.report.asked import Asked
+from sightline.report.drawing.bars import BARS
 from sightline.report.drawing.calibration_chart import CALIBRATION_CHART
 from sightline.report.drawing.curve_charts import CURVE_CHARTS
 from sightline.report.drawing.element import SHARED_STYLE
@@ -18,6 +19,7 @@ from sightline.report.drawing.matrix import MATRIX
 from sightline.report.markup import TEMPLATES, environment
 from sightline.report.sections.calibration import calibration
 from sightline.report.sections.classes import classes
+from sightline.report.sections.comparison import comparison
 from sightline.report.sections.culprits import culprits
 from sightline.report.sections.curves import curves
 from sightline.report.sections.images import images
@@ -32,6 +34,7 @@ from sightline.run_store.record import RunError
 
 SECTIONS: tuple[Section, ...] = (
     Section("summary", "Summary", summary),
+    Section("comparison", "Comparison", comparison),
     Section("curves", "Training", curves),
     Section("classes", "Classes", classes),
     Section("calibration", "Calibration", calibration),
@@ -42,8 +45,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("proof", "Proof", proof),
     Section("origin", "Origin", origin),
 )
-_INSTEAD = "The whole report is shown once this notebook is trusted: Trust Notebook, in Jupyter's command palette."
-ELEMENTS = (CURVE_CHARTS, MATRIX, CALIBRATION_CHART)
+ELEMENTS = (CURVE_CHARTS, MATRIX, CALIBRATION_CHART, BARS)
 
 
 @dataclass(frozen=True)
