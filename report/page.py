@@ -45,6 +45,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("proof", "Proof", proof),
     Section("origin", "Origin", origin),
 )
+_INSTEAD = "The whole report is shown once this notebook is trusted: Trust Notebook, in Jupyter's command palette."
 ELEMENTS = (CURVE_CHARTS, MATRIX, CALIBRATION_CHART, BARS)
 
 
