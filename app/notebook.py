@@ -15,7 +15,7 @@ from sightline.app.announced import SECRET_VARIABLE, Announcement, announcements
 from sightline.app.runs.folder import runs_root
 from sightline.app.show import ShowConfig, streamlit_arguments
 from sightline.explain.output import last_words
-from sightline.report.asked import AskedError
+from sightline.report.address.typed import AskedError
 from sightline.report.of_run import report_of
 from sightline.report.page import Report
 from sightline.run_store.record import RunError

@@ -1,31 +1,30 @@
 """What a report is asked for, and what is read for it, once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import numpy as np
 
 from sightline.explain.judging.verdicts import Verdict, known_rows, verdicts
 from sightline.report.address.compared_set import compared_rows
-from sightline.report.address.parameters import RunFacts
 from sightline.report.address.selection import Selection
+from sightline.report.address.typed import AskedError, read_set, refuse_unknown_columns
 from sightline.report.drawing.learning_curves import RUN_COLOURS
 from sightline.report.words.text import after_words
 from sightline.run_store.comparable import are_comparable, compare
 from sightline.run_store.comparison import Comparison
+from sightline.run_store.epochs import last_epoch
 from sightline.run_store.found_out import with_found_out
 from sightline.run_store.predictions import Predictions
 from sightline.run_store.quality import QualityRow, read_quality
 from sightline.run_store.record import RunError
-from sightline.run_store.run import Run
+from sightline.run_store.run import Run, list_runs
 
 IMAGES, MOST_IMAGES = 24, 500  # of the set that a report shows, by default and at most
-
-
-class AskedError(Exception):
-    """A sentence for the user: what a report cannot be asked for, and what it can."""
+_MOST_NAMED = 8  # runs, where one is named that is not there
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,8 @@ class Asked:
 
     @cached_property
     def quality(self) -> Sequence[QualityRow]:
-        """What was measured of the maps of A; nothing where nobody measured."""
-        return known_rows(read_quality(self.run))
+        """What was measured of the maps of A; nothing where nobody measured, or of the maps of other weights."""
+        return known_rows(read_quality(self.run)) if self.run.epoch is None else []
 
     @cached_property
     def verdicts(self) -> Sequence[Verdict]:
@@ -99,34 +98,79 @@ class Asked:
         return f"/{view}?{urlencode(self.selection.to_query(), doseq=True)}"
 
 
-def ask(run: Run, beside: Run | None = None, query: str = "", images: int = IMAGES, command: str = "") -> Asked:
-    """Check what a report is asked for, and return it. query: of an address, such as `true=cat&predicted=dog`.
+def ask(
+    run: Run,
+    beside: Run | None = None,
+    query: str = "",
+    images: int = IMAGES,
+    command: str = "",
+    titles: Sequence[str] = (),
+    colours: Sequence[str] = RUN_COLOURS,
+) -> Asked:
+    """Check what a report is asked for, and return it.
 
-    Raises RunError where a run cannot be read or B was not tested on the images of A, AskedError for what is not there.
+    query: of an address, such as `true=cat&predicted=dog`, or a whole address. titles, colours: of A and B, where they
+    are not those that people gave them, #rrggbb.
+    Raises RunError where a run cannot be read, has nothing to show, or B was not tested on the images of A; AskedError
+    for what is not there.
     """
     if not 0 <= images <= MOST_IMAGES:
         raise AskedError(f"A report shows from 0 to {MOST_IMAGES} images, not {images}.")
-    record = run.record
-    if beside and not are_comparable(run, beside):
+    runs = [run, *([beside] if beside else [])]
+    for one in runs:
+        refuse_no_run(one)
+    if beside:
+        _refuse_incomparable(run, beside)
+    selection = read_set(query, runs)
+    if selection.epoch is not None and run.epoch is None and selection.epoch != last_epoch(run.history()):
+        runs[0] = replace(run, epoch=selection.epoch)
+    a, *others = _shown(runs, titles, colours)
+    asked = Asked(a, others[0] if others else None, selection, images, command)
+    _check_predictions(asked)
+    return asked
+
+
+def refuse_no_run(run: Run) -> None:
+    """Raise RunError, which names the runs in the same place, where a folder is no run."""
+    if run.exists:
+        return
+    inside, beside = (list_runs(folder)[:_MOST_NAMED] for folder in (run.path, run.path.parent))
+    found, where = (inside, "There are runs in it") if inside else (beside, "There are runs beside it")
+    names = ", ".join(str(one.path) for one in found)
+    hint = f"{where}: {names}." if found else "Name the folder of a run, as `sightline train` prints it."
+    raise RunError(f"{run.path} is no run. {hint}")
+
+
+def _refuse_incomparable(run: Run, beside: Run) -> None:
+    if os.path.realpath(run.path) == os.path.realpath(beside.path):
+        raise AskedError(f"Run {run.name} cannot be compared with itself; name another run beside it, or none.")
+    if not are_comparable(run, beside):
         raise RunError(
             f"{beside.name} was tested on other images than {run.name}, so the two cannot be compared; name a run that "
             "was tested on the same test split, or none."
         )
-    texts: Mapping[str, Sequence[str]] = parse_qs(query.rpartition("?")[2], keep_blank_values=True)
-    texts = {name: values for name, values in texts.items() if name not in ("run", "beside")}
-    facts = RunFacts(record.class_names, record.image_counts.get("test", 0))
-    of_runs = {"run": [run.name], **({"beside": [beside.name]} if beside else {})}
-    names = [one.name for one in (run, beside) if one]
-    selection, ignored = Selection.from_query({**texts, **of_runs}, names, lambda _: facts)
-    if ignored:
-        raise AskedError(f"The set of images cannot be found: {', '.join(ignored)}.")
-    a, *others = [_shown(one, colour) for one, colour in zip(filter(None, (run, beside)), RUN_COLOURS, strict=False)]
-    return Asked(a, others[0] if others else None, selection, images, command)
 
 
-def _shown(run: Run, colour: str) -> Shown:
-    """Show a run under its title, in a colour."""
-    return Shown(run, run_title(run), colour)
+def _check_predictions(asked: Asked) -> None:
+    """Raise the RunError of the predictions where there is nothing else to show, or two runs that need them; AskedError
+    for columns that they have not.
+    """
+    try:
+        predictions, _ = asked.predictions, asked.comparison
+    except RunError:
+        if asked.b or not asked.run.metrics():
+            raise
+    else:
+        refuse_unknown_columns(predictions, asked.selection)
+
+
+def _shown(runs: Sequence[Run], titles: Sequence[str], colours: Sequence[str]) -> list[Shown]:
+    """Show runs under these titles, else the names that people gave them; two of one name as A and B."""
+    titles = [title + after_words(run.epoch) for title, run in zip(titles, runs, strict=False)]
+    titles = titles or [run_title(run) for run in runs]
+    if len(set(titles)) < len(titles):
+        titles = [f"{title} ({letter})" for title, letter in zip(titles, "AB", strict=False)]
+    return [Shown(*one) for one in zip(runs, titles, colours, strict=False)]
 
 
 def run_title(run: Run) -> str:

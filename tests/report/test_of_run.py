@@ -7,7 +7,7 @@ import pytest
 
 import sightline
 from sightline.report import of_run
-from sightline.report.asked import AskedError
+from sightline.report.address.typed import AskedError
 from sightline.report.page import Report
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
@@ -95,5 +95,5 @@ def test_what_cannot_be_reported_is_said_in_a_sentence(fabricated, sixty, tmp_pa
     (other / "run.json").write_text((other / "run.json").read_text().replace('"test": "none"', '"test": "others"'))
     with pytest.raises(RunError, match="tested on other images"):
         Run(fabricated).report(beside=other)
-    with pytest.raises(RunError, match="missing or cannot be read"):
+    with pytest.raises(RunError, match="none is no run"):
         sightline.report_of(tmp_path / "none")
