@@ -18,6 +18,7 @@ if (FOLDER.parent / "sightline").is_dir():  # a clone, whose root Streamlit does
 
 from sightline.app.announced import PROOF_ROUTES, announced  # noqa: E402 (found only once the root is on the path)
 from sightline.app.connections import answer_at_once  # noqa: E402 (found only once the root is on the path)
+from sightline.app.elements.report_button import ROUTES as REPORT_ROUTES  # noqa: E402 (found only once the root is on the path)
 from sightline.app.elements.thumbnails import ROUTES  # noqa: E402 (found only once the root is on the path)
 from sightline.app.gate import Gate, check_origin  # noqa: E402 (found only once the root is on the path)
 from sightline.app.permissions import (  # noqa: E402 (found only once the root is on the path)
@@ -79,4 +80,6 @@ def end_with_input() -> None:
 
 
 gate = Middleware(Gate, hosts=options.host, framed_by=options.framed_by)
-app = st.App(FOLDER / "dashboard.py", routes=[*ROUTES, *PROOF_ROUTES], lifespan=lifespan, middleware=[gate])
+app = st.App(
+    FOLDER / "dashboard.py", routes=[*ROUTES, *REPORT_ROUTES, *PROOF_ROUTES], lifespan=lifespan, middleware=[gate]
+)

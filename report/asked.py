@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from urllib.parse import urlencode
@@ -101,7 +102,7 @@ class Asked:
 def ask(
     run: Run,
     beside: Run | None = None,
-    query: str = "",
+    query: str | Selection = "",
     images: int = IMAGES,
     command: str = "",
     titles: Sequence[str] = (),
@@ -109,7 +110,8 @@ def ask(
 ) -> Asked:
     """Check what a report is asked for, and return it.
 
-    query: of an address, such as `true=cat&predicted=dog`, or a whole address. titles, colours: of A and B, where they
+    query: of an address, such as `true=cat&predicted=dog`, or a whole address; or what was read from one, in which what
+    is not there is passed over. titles, colours: of A and B, where they
     are not those that people gave them, #rrggbb.
     Raises RunError where a run cannot be read, has nothing to show, or B was not tested on the images of A; AskedError
     for what is not there.
@@ -121,12 +123,15 @@ def ask(
         refuse_no_run(one)
     if beside:
         _refuse_incomparable(run, beside)
-    selection = read_set(query, runs)
+    selection = query if isinstance(query, Selection) else read_set(query, runs)
     if selection.epoch is not None and run.epoch is None and selection.epoch != last_epoch(run.history()):
         runs[0] = replace(run, epoch=selection.epoch)
     a, *others = _shown(runs, titles, colours)
     asked = Asked(a, others[0] if others else None, selection, images, command)
-    _check_predictions(asked)
+    _require_something(asked)
+    if isinstance(query, str):
+        with suppress(RunError):  # which stands in the report
+            refuse_unknown_columns(asked.predictions, selection)
     return asked
 
 
@@ -151,17 +156,13 @@ def _refuse_incomparable(run: Run, beside: Run) -> None:
         )
 
 
-def _check_predictions(asked: Asked) -> None:
-    """Raise the RunError of the predictions where there is nothing else to show, or two runs that need them; AskedError
-    for columns that they have not.
-    """
+def _require_something(asked: Asked) -> None:
+    """Raise the RunError of the predictions where there is nothing else to show, or two runs that need them."""
     try:
-        predictions, _ = asked.predictions, asked.comparison
+        _ = asked.comparison or asked.predictions
     except RunError:
         if asked.b or not asked.run.metrics():
             raise
-    else:
-        refuse_unknown_columns(predictions, asked.selection)
 
 
 def _shown(runs: Sequence[Run], titles: Sequence[str], colours: Sequence[str]) -> list[Shown]:

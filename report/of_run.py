@@ -31,7 +31,7 @@ def report_of(
     PosixPath('report.html')
     """
     ours, theirs = _opened(run), None if beside is None else _opened(beside)
-    asked = ask(ours, theirs, set, images, _command(ours, theirs, set, images))
+    asked = ask(ours, theirs, set, images, report_command(ours, theirs, set, images))
     report = make_report(asked)
     return replace(report, height=height, summary=". ".join(str(run_summary(shown.run)) for shown in asked.runs))
 
@@ -40,7 +40,7 @@ def _opened(run: Run | str | os.PathLike[str]) -> Run:
     return run if isinstance(run, Run) else Run(Path(run))
 
 
-def _command(run: Run, beside: Run | None, query: str, images: int) -> str:
+def report_command(run: Run, beside: Run | None, query: str, images: int) -> str:
     """Write the command that makes the report again; "" of a run after an epoch, which the command does not open."""
     if run.epoch is not None or (beside and beside.epoch is not None):
         return ""

@@ -35,7 +35,7 @@ def draw_header(pages: Mapping[str, "StreamlitPage"], current: str, selection: S
                 query = with_second_run(selection) if view == "Compare" else seen
                 st.page_link(page, label=view, query_params=query.to_query(), width="content")
         draw_run_pickers(seen)
-        draw_page_keys(seen)
+        draw_page_keys(seen, current)
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""What can be done with any page, by a button or a key: copy its link, present it, see which keys there are."""
+"""What can be done with any page, by a button or a key: copy its link, keep its report, present it, see the keys."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import streamlit as st
 
 from sightline.app.address.url import change_selection
 from sightline.app.elements.keys import KEYS
+from sightline.app.elements.report_button import report_url
 from sightline.report.address.selection import Selection
 
 _KEY = "page_keys"
@@ -16,6 +17,9 @@ _HTML = """
   <button type="button" class="copy" aria-label="Copy link" title="Copy link: whoever opens it sees the same">
     <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.700-5.700l-1.300 1.300"/>
     <path d="M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.700 5.700l1.300-1.300"/></svg></button>
+  <button type="button" class="report" aria-label="Report" title="Report: what is shown, in a file that opens anywhere">
+    <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M6 3h8l5 5v13H6zM14 3v5h5"/>
+    <path d="M12.500 11v6M9.500 14.500l3 3 3-3"/></svg></button>
   <button type="button" class="present" title="Present (P)">
     <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 5h18v11H3zM12 16v3M8 20l4-3 4 3"/></svg></button>
   <button type="button" class="help" aria-label="Keys" title="Keys (?)" aria-haspopup="dialog">?</button>
@@ -36,13 +40,19 @@ button {
   border-radius: var(--st-button-radius); background: none; color: var(--st-text-color);
   font: 600 15px/1 var(--st-font);
 }
+button[hidden] { display: none; }
 button:hover, button[aria-pressed="true"] { background: var(--st-secondary-background-color); }
 button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: -1px; }
 button[aria-pressed="true"] { color: var(--st-primary-color); }
+button[aria-disabled="true"] { color: var(--st-primary-color); }
+button[aria-disabled="true"] svg { animation: waits 1.2s ease-in-out infinite; }
+@keyframes waits { 50% { opacity: .3; } }
+@media (prefers-reduced-motion: reduce) { button[aria-disabled="true"] svg { animation: none; } }
 svg { width: 19px; height: 19px; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; }
 [role="status"]:empty { visibility: hidden; }
 [role="status"] {
-  position: absolute; top: 36px; right: 0; padding: 6px 10px; border-radius: 6px; white-space: nowrap;
+  position: absolute; top: 36px; right: 0; padding: 6px 10px; border-radius: 6px; width: max-content; z-index: 1;
+  max-width: min(420px, calc(100vw - 72px)); overflow-wrap: anywhere;
   font: 400 13px/1.3 var(--st-font); color: var(--st-background-color); background: var(--st-text-color);
 }
 dialog {
@@ -85,6 +95,30 @@ async function copy(text) {
   }
 }
 
+// Fetches the report: what came of it, and how its file is called, or a sentence on why there is none.
+async function fetchReport(url, say) {
+  for (;;) {
+    const answer = await fetch(url)
+    if (answer.status === 503 && answer.headers.has("Retry-After")) {
+      say("Waiting: another report is being made on this server …")
+      await new Promise((done) => setTimeout(done, 1000 * Number(answer.headers.get("Retry-After"))))
+      continue
+    }
+    if (answer.ok && answer.headers.get("Content-Disposition"))
+      return [await answer.blob(), decodeURIComponent(answer.headers.get("Content-Disposition").split("''")[1])]
+    const isOurs = (answer.headers.get("Content-Type") ?? "").startsWith("text/plain")
+    throw new Error(isOurs ? await answer.text() : `the server answered with ${answer.status}.`)
+  }
+}
+
+function save(blob, name) {
+  const link = document.createElement("a")
+  link.href = URL.createObjectURL(blob)
+  link.download = name
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000)
+}
+
 // What opens over the page may have any height that the window has: it moves up where it would hang out below.
 function keepInside(body) {
   const place = () => {
@@ -102,7 +136,12 @@ function keepInside(body) {
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component
   const find = (name) => parentElement.querySelector(name)
-  const status = find("[role=status]"), dialog = find("dialog"), present = find(".present")
+  const status = find("[role=status]"), dialog = find("dialog"), present = find(".present"), report = find(".report")
+  const say = (words, forMilliseconds) => {
+    status.textContent = words
+    clearTimeout(status.pending)
+    if (forMilliseconds) status.pending = setTimeout(() => (status.textContent = ""), forMilliseconds)
+  }
   present.setAttribute("aria-pressed", String(data.presents))
   present.setAttribute("aria-label", data.presents ? "Leave the presentation" : "Present")
 
@@ -110,9 +149,23 @@ export default function (component) {
     const link = new URL(window.location.href)
     for (const [key, name] of data.runs)
       if (name !== null && !link.searchParams.has(key)) link.searchParams.set(key, name)
-    status.textContent = (await copy(link.href)) ? "Link copied" : "Not copied: copy the address of the page instead"
-    clearTimeout(status.pending)
-    status.pending = setTimeout(() => (status.textContent = ""), 2500)
+    say((await copy(link.href)) ? "Link copied" : "Not copied: copy the address of the page instead", 2500)
+  }
+  report.hidden = data.runs[0][1] === null  // there is none
+  report.onclick = async () => {
+    if (report.ariaDisabled === "true") return  // one at a time
+    report.ariaDisabled = "true"
+    say("Making the report; it is downloaded when it is there …")
+    try {
+      const [blob, name] = await fetchReport(data.report, say)
+      save(blob, name)
+      say(`Report saved as ${name}`, 6000)
+    } catch (error) {
+      const why = error instanceof TypeError ? "the server does not answer." : error.message
+      say(`No report was made: ${why}`, 20000)
+    } finally {
+      report.ariaDisabled = null
+    }
   }
   present.onclick = () => setTriggerValue("present", !data.presents)
 
@@ -164,15 +217,17 @@ export default function (component) {
 _COMPONENT = st.components.v2.component("sightline_page_keys", html=_HTML, css=_CSS, js=_JS)
 
 
-def draw_page_keys(selection: Selection) -> None:
+def draw_page_keys(selection: Selection, view: str) -> None:
     """Draw the buttons; the keys work wherever the focus is, but not while somebody types.
 
-    selection: as the page shows it, so that a copied link names runs that the address leaves to chance.
+    selection: as the page shows it, so that a copied link names runs that the address leaves to chance. view: that is
+    shown, of whose set the report is.
     """
     shown: dict[str, Any] = {  # no dict within: Streamlit would load pandas to see whether it is a table
         "presents": selection.present,
         "runs": (("run", selection.run), ("beside", selection.beside)),
         "keys": tuple(map(tuple, KEYS)),
+        "report": report_url(selection, view, str(st.get_option("server.baseUrlPath"))),
     }
     with st.container(key="page_keys_place", width="content"):
         _COMPONENT(key=_KEY, data=shown, on_present_change=_take_present)

@@ -209,7 +209,7 @@ HEADER = [
 ]
 PICKERS = [
     ("shell_run", "Run"), ("shell_second", "Second run"),
-    ("page_keys", "Copy link"), ("page_keys", "Present"), ("page_keys", "Keys"),
+    ("page_keys", "Copy link"), ("page_keys", "Report"), ("page_keys", "Present"), ("page_keys", "Keys"),
 ]  # fmt: skip
 REACHED = {
     "curves": [
