@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from tyro.constructors import PrimitiveConstructorSpec
 
@@ -18,10 +19,10 @@ class UsageError(Exception):
 
 
 @contextmanager
-def ending_in_a_sentence(*, interrupted: str) -> Iterator[None]:
-    """Exit with a sentence: with 1 after an error, 2 after a UsageError, 130 and `interrupted` after Ctrl-C.
+def ending_in_a_sentence(*, interrupted: str, error_code: int = 1) -> Iterator[None]:
+    """Exit with a sentence: `error_code` after an error, 2 after a UsageError, 130 and `interrupted` after Ctrl-C.
 
-    What is printed inside never fails; where some was lost, that is said in the end, and the exit code is 1.
+    What is printed inside never fails; where some was lost, that is said in the end, and it is an error.
     """
     with patient_output() as lost:
         try:
@@ -30,14 +31,21 @@ def ending_in_a_sentence(*, interrupted: str) -> Iterator[None]:
             print(f"\nInterrupted: {interruption.args[0] if interruption.args else interrupted}", file=sys.stderr)
             sys.exit(130)
         except UsageError as error:
-            print(f"Error: {error} See --help.", file=sys.stderr)
-            sys.exit(2)
+            _leave(f"Error: {error} See --help.", 2)
         except Exception as error:
             if os.environ.get(DEBUG):
                 traceback.print_exc()
-            sys.exit(f"Error: {sentence(error)}")
+            _leave(f"Error: {sentence(error)}", error_code)
     if lost:
-        sys.exit(f"Error: all is done, but not all of it could be printed: {one_line(lost[0])}")
+        _leave(f"Error: all is done, but not all of it could be printed: {one_line(lost[0])}", error_code)
+
+
+def _leave(said: str, code: int) -> NoReturn:
+    """Exit with a sentence on stderr."""
+    if code == 1:
+        sys.exit(said)  # whoever called `main` in this process has the sentence too
+    print(said, file=sys.stderr)
+    sys.exit(code)
 
 
 def sentence(error: Exception) -> str:

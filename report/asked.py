@@ -13,6 +13,7 @@ from sightline.explain.judging.verdicts import Verdict, known_rows, verdicts
 from sightline.report.address.compared_set import compared_rows
 from sightline.report.address.selection import Selection
 from sightline.report.address.typed import AskedError, read_set, refuse_unknown_columns
+from sightline.report.check.result import Result
 from sightline.report.drawing.learning_curves import RUN_COLOURS
 from sightline.report.words.text import after_words
 from sightline.run_store.comparable import are_comparable, compare
@@ -43,7 +44,7 @@ class Asked:
 
     a: the run; b: one beside it, tested on the same images. selection: as an address says it: the set, its order, the
     method, layers and targets of maps. images: of the set that are shown, at most. command: that makes it again; "" of
-    one that a program made.
+    one that a program made. checked: what `sightline check` found, a result a rule.
     """
 
     a: Shown
@@ -51,6 +52,7 @@ class Asked:
     selection: Selection
     images: int = IMAGES
     command: str = ""
+    checked: tuple[Result, ...] = ()
 
     @property
     def run(self) -> Run:

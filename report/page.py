@@ -18,6 +18,7 @@ from sightline.report.drawing.element import SHARED_STYLE
 from sightline.report.drawing.matrix import MATRIX
 from sightline.report.markup import TEMPLATES, environment
 from sightline.report.sections.calibration import calibration
+from sightline.report.sections.check import check
 from sightline.report.sections.classes import classes
 from sightline.report.sections.comparison import comparison
 from sightline.report.sections.culprits import culprits
@@ -33,6 +34,7 @@ from sightline.run_store.files import write_atomically
 from sightline.run_store.record import RunError
 
 SECTIONS: tuple[Section, ...] = (
+    Section("check", "Check", check),
     Section("summary", "Summary", summary),
     Section("comparison", "Comparison", comparison),
     Section("curves", "Training", curves),

@@ -32,6 +32,7 @@ COMMANDS = {
         "sightline.training.prove", "train a run again without what taught its mistakes, and compare the two"
     ),
     "report": Command("sightline.report.write", "write the report of a run: one HTML file that opens anywhere"),
+    "check": Command("sightline.report.check.command_line", "check a run by rules, for CI: exit code, table, files"),
     "show": Command("sightline.app.show", "open the dashboard"),
 }
 

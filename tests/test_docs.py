@@ -40,7 +40,7 @@ DOCS = ROOT / "docs"
 # In the order in which their commands are run: a later one may need what an earlier one has made.
 IN_ORDER = (
     "training", "own-models-and-data", "run-directory", "dashboard", "maps-and-methods", "trust", "why", "calibration",
-    "hosting", "python",
+    "check", "hosting", "python",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in IN_ORDER)]
 # The last needs patterns, which a few images at random have not.
@@ -74,6 +74,7 @@ def workplace(tmp_path, monkeypatch):
     )
     torch.save(mnasnet0_5(num_classes=10).state_dict(), tmp_path / "net.pt")
     (tmp_path / "list.csv").write_text("train_index\n3\n5\n")
+    (tmp_path / "check.toml").write_text("[calibration]\nat_most = 1\n")  # which the runs of a few images pass
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", None)  # with a terminal, `run.show()` waits for Ctrl-C
     monkeypatch.setattr("sightline.image_data.planted_shapes.planted_shapes", lambda variant: shapes)

@@ -24,7 +24,6 @@ MAY_IMPORT = {
 LATE = {"torch", "torchvision", "captum", "timm"}
 TORCH_FREE = (
     "sightline.explain.command_line",
-    "sightline.explain.command_line",
     "sightline.explain.judging.intervals",
     "sightline.explain.judging.measures",
     "sightline.explain.attribution.methods",

@@ -75,9 +75,9 @@ def test_closed_output_does_not_matter(tmp_path):
     assert (tmp_path / "done").read_text() == "done"
 
 
-def ended(error):
+def ended(error, **options):
     """The exit code of a command inside which this is raised, or what it says when that is 1."""
-    with pytest.raises(SystemExit) as exit, ending_in_a_sentence(interrupted="nothing is lost."):
+    with pytest.raises(SystemExit) as exit, ending_in_a_sentence(interrupted="nothing is lost.", **options):
         raise error
     return exit.value.code
 
@@ -92,6 +92,11 @@ def test_every_exception_ends_in_a_sentence_and_an_exit_code(capsys):
     assert ended(AssertionError()) == "Error: AssertionError; SIGHTLINE_DEBUG=1 shows where."
     assert ended(KeyboardInterrupt()) == 130 and ended(UsageError("No.")) == 2
     assert capsys.readouterr().err == "\nInterrupted: nothing is lost.\nError: No. See --help.\n"
+
+
+def test_where_one_means_something_else_an_error_has_a_code_of_its_own(capsys):
+    assert ended(RunError("Run x is damaged."), error_code=2) == 2
+    assert capsys.readouterr().err == "Error: Run x is damaged.\n"
 
 
 def test_the_traceback_is_shown_on_request(monkeypatch, capsys):
