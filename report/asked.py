@@ -98,7 +98,7 @@ class Asked:
     def address(self) -> str:
         """Where the dashboard shows the same set: the part of its address behind the server's name."""
         view = "compare" if self.selection.of_compare else "mistakes"
-        return f"/{view}?{urlencode(self.selection.to_query(), doseq=True)}"
+        return f"/{view}?{urlencode(self.selection.to_query(), doseq=True, errors='surrogateescape')}"
 
 
 def ask(

@@ -56,6 +56,10 @@ class Report:
     """A report. html: the whole file. In a notebook it is shown in a frame that reaches nothing.
 
     height: of that frame, pixels. summary: plain text, for where frames are not allowed.
+
+    >>> from sightline import Report
+    >>> Report("pets", "<!doctype html> …")
+    The report of pets: save it with .save('report.html').
     """
 
     title: str

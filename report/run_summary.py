@@ -37,7 +37,13 @@ class RunSummary:
 
 
 def run_summary(run: Run) -> RunSummary:
-    """Read what is to be said of a run. It raises nothing: what is damaged is said to be."""
+    """Read what is to be said of a run. It raises nothing: what is damaged is said to be.
+
+    >>> from pathlib import Path
+    >>> from sightline import Run, run_summary
+    >>> run_summary(Run(Path("runs/pets"))).title
+    'pets'
+    """
     if not run.exists:
         return RunSummary(run.name, "no run", (), (f"There is no run in {run.path}.",))
     lines: list[_Line] = []

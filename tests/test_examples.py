@@ -9,8 +9,7 @@ import torch
 import sightline
 from tests.fabricated import ROOT, fabricate_run
 
-PACKAGES = ("image_data", "model_zoo", "run_store", "explain", "training", "app")
-SCRIPTS = {"main.py", "dashboard.py", "page.py"}  # Streamlit runs these
+PACKAGES = ("image_data", "model_zoo", "run_store", "explain", "training", "report", "app")
 FILES = [*(ROOT / "sightline").glob("*.py"), *(file for name in PACKAGES for file in (ROOT / name).rglob("*.py"))]
 
 
@@ -20,7 +19,7 @@ def module_name(file):
 
 
 WITH_EXAMPLES = sorted(
-    module_name(file) for file in FILES if file.name not in SCRIPTS and ">>>" in file.read_text(encoding="utf-8")
+    module_name(file) for file in FILES if ">>>" in file.read_text(encoding="utf-8")
 )
 
 

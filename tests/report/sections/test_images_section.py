@@ -16,6 +16,7 @@ from sightline.report.asked import ask
 from sightline.report.page import make_report
 from sightline.report.sections.images import images
 from sightline.run_store.maps import MapsWriter, remove_maps
+from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from tests.app_pages import edit_predicted, edit_record
 from tests.fabricated import LAYERS, fabricate_run
@@ -193,8 +194,9 @@ def test_an_empty_set_is_a_sentence_and_no_images_asked_for_no_section(run):
 
 def test_no_predictions_are_a_sentence_in_place(run):
     (run / "predictions.parquet").unlink()
-    html = make_report(ask(Run(run))).html
-    assert re.search(r'<section id="images".*?<p class="why">Run run has lost its predictions', html, re.DOTALL)
+    with pytest.raises(RunError, match="^Run run has lost its predictions"):
+        images(ask(Run(run)))
+    assert "Run run has lost its predictions" in make_report(ask(Run(run))).html
 
 
 def test_two_runs_stand_side_by_side_with_what_b_takes_it_for(run, tmp_path, no_torch):
