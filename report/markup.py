@@ -1,6 +1,5 @@
 """How texts and pictures become HTML: everything of a run passes here, and stays text."""
 
-import base64
 import json
 from functools import cache
 from pathlib import Path
@@ -50,11 +49,6 @@ def named(shown: Shown) -> Markup:
     """Write the title of a run behind the dot of its colour, by which two runs are told apart everywhere."""
     dot = '<svg class="dot" viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="5" fill="{}"/></svg>'
     return Markup(dot + "<bdi>{}</bdi>").format(shown.colour, shown.title)
-
-
-def data_uri(content: bytes, kind: str = "image/png") -> str:
-    """Write a file as an address that holds it."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def drawn(element: Element, data: Any, label: str = "") -> Markup:

@@ -18,9 +18,7 @@ def module_name(file):
     return f"sightline.{inside}".removesuffix(".__init__")
 
 
-WITH_EXAMPLES = sorted(
-    module_name(file) for file in FILES if ">>>" in file.read_text(encoding="utf-8")
-)
+WITH_EXAMPLES = sorted(module_name(file) for file in FILES if ">>>" in file.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from PIL import Image
 from sightline.report.drawing.cells import Cell
 from sightline.report.drawing.map_settings import MapSettings, colours_for
 from sightline.report.drawing.paint import paint
-from sightline.report.markup import data_uri
+from sightline.report.drawing.pictures import file_url
 
 LOSSLESS_SIDE = 64  # pixels: larger images are WebP, at a quality where nobody sees a difference
 _QUALITY = 90
@@ -19,8 +19,8 @@ def image_uri(pixels: np.ndarray) -> str:
     """Write an image, uint8 S×S×3, as an address that holds it: a PNG up to LOSSLESS_SIDE, else WebP, with losses."""
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     if len(pixels) <= LOSSLESS_SIDE:
-        return data_uri(_encoded(picture, "PNG", optimize=True))
-    return data_uri(_encoded(picture, "WEBP", quality=_QUALITY, method=4), "image/webp")
+        return file_url(_encoded(picture, "PNG", optimize=True))
+    return file_url(_encoded(picture, "WEBP", quality=_QUALITY, method=4), "image/webp")
 
 
 def map_uri(cell: Cell, settings: MapSettings) -> str:
@@ -32,7 +32,7 @@ def map_uri(cell: Cell, settings: MapSettings) -> str:
     size = None if cells == "true" else (side, side)
     colours = colours_for(sign, settings.colours)
     painted = paint(cell.values, sign=sign, cells=cells, colours=colours, largest=cell.largest, size=size)
-    return data_uri(_encoded(painted, "PNG", optimize=True))
+    return file_url(_encoded(painted, "PNG", optimize=True))
 
 
 def _encoded(picture: Image.Image, kind: str, **options: int | bool) -> bytes:

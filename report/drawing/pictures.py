@@ -23,7 +23,12 @@ def png(image: "np.ndarray | Image.Image") -> bytes:
 
 def data_url(image: "np.ndarray | Image.Image") -> str:
     """Write a picture, or pixels uint8 H×W×3, as the address of itself."""
-    return f"data:image/png;base64,{base64.b64encode(png(image)).decode()}"
+    return file_url(png(image))
+
+
+def file_url(content: bytes, kind: str = "image/png") -> str:
+    """Write a file as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def svg_url(content: str) -> str:
