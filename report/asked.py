@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from urllib.parse import urlencode
 
 import numpy as np
 
@@ -98,7 +97,7 @@ class Asked:
     def address(self) -> str:
         """Where the dashboard shows the same set: the part of its address behind the server's name."""
         view = "compare" if self.selection.of_compare else "mistakes"
-        return f"/{view}?{urlencode(self.selection.to_query(), doseq=True, errors='surrogateescape')}"
+        return f"/{view}?{self.selection.in_query()}"
 
 
 def ask(

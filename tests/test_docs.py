@@ -40,7 +40,7 @@ DOCS = ROOT / "docs"
 # In the order in which their commands are run: a later one may need what an earlier one has made.
 IN_ORDER = (
     "training", "own-models-and-data", "run-directory", "dashboard", "maps-and-methods", "trust", "why", "calibration",
-    "check", "hosting", "python",
+    "report", "check", "hosting", "python",
 )  # fmt: skip
 PAGES = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in IN_ORDER)]
 # The last needs patterns, which a few images at random have not.

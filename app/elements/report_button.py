@@ -8,7 +8,7 @@ answers, so what makes a report is imported only where one is made.
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -28,7 +28,7 @@ def report_url(selection: "Selection", view: str, base_path: str = "") -> str:
     """Return the address of the report of what a view shows. base_path: Streamlit's server.baseUrlPath."""
     shown = selection if view in _SHOW_EPOCHS else replace(selection, epoch=None)
     prefix = f"/{base_path.strip('/')}" if base_path.strip("/") else ""
-    return f"{prefix}{_FOLDER}/report.html?{urlencode(shown.to_query(), doseq=True)}"
+    return f"{prefix}{_FOLDER}/report.html?{shown.in_query()}"
 
 
 def serve_report(request: Request) -> Response:
@@ -79,7 +79,7 @@ def make_report_of(query: str) -> "Report":
     if b and (b.name == a.name or not run_list.are_comparable(a, b)):
         b = None  # which stands in the charts of the dashboard alone
     titles, colours = ([of(run) for run in (a, b) if run] for of in (run_list.title, run_list.colour))
-    the_set = urlencode(replace(selection, run=None, beside=None).to_query(), doseq=True)
+    the_set = replace(selection, run=None, beside=None).in_query()
     return make_report(ask(a, b, selection, IMAGES, report_command(a, b, the_set, IMAGES), titles, colours))
 
 

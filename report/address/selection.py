@@ -6,6 +6,7 @@ To add a setting, add its row to `Selection`.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.measures import MEASURES
@@ -101,6 +102,10 @@ class Selection:
             if value != row.default:
                 query |= PARAMETERS[row.name].write(value)
         return query
+
+    def in_query(self) -> str:
+        """Write that query as it stands in an address; a name that is no text keeps its bytes."""
+        return urlencode(self.to_query(), doseq=True, errors="surrogateescape")
 
     def filter(self, class_names: Sequence[str]) -> Filter:
         """Return the same filter in class codes."""
