@@ -1,4 +1,4 @@
-"""The pictures of README.md and docs/: every view of the demo's two runs, in a window of 1280×720 or taller.
+"""The pictures of README.md and docs/, and the example of a report: the demo's two runs, at 1280×720 or taller.
 
 python -m benchmarks.pictures --runs DIR     (made by python -m training.demo --runs DIR)
 
@@ -15,6 +15,10 @@ from urllib.parse import urlencode
 import tyro
 from PIL import Image
 
+from sightline.report.asked import ask
+from sightline.report.page import make_report
+from sightline.run_store.commands import command
+from sightline.run_store.run import Run
 from tests.fabricated import CHROMIUM_OPTIONS, LAUNCHER, ROOT, serve
 
 WINDOW = {"width": 1280, "height": 720}
@@ -36,6 +40,8 @@ PICTURES: dict[str, tuple[str, dict[str, Any], str]] = {  # file → page, addre
     "compare": ("compare", BOTH, ".map-grid img"),
 }
 HEIGHTS = {"pattern": 940}  # pixels, where the usual window would cut off what is told
+EXAMPLE = ROOT / "docs" / "report-example.html"
+EXAMPLE_IMAGES = 3  # so that it stays below 1 MB
 STILL = """
 () => {
   const isReady = document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]")
@@ -54,6 +60,7 @@ def main(runs: Path, folder: Path = ROOT / "docs" / "pictures") -> None:
     from playwright.sync_api import sync_playwright
 
     folder.mkdir(parents=True, exist_ok=True)
+    write_example(runs)
     with serve(LAUNCHER, runs) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS)
         for theme, suffix in THEMES.items():
@@ -67,8 +74,21 @@ def main(runs: Path, folder: Path = ROOT / "docs" / "pictures") -> None:
                 page.wait_for_function(STILL, polling=200, timeout=60_000)
                 save_small(page.screenshot(), folder / f"{name}{suffix}.png")
                 page.close()
+            page = context.new_page()
+            page.goto(EXAMPLE.as_uri())
+            page.locator("path.line").first.wait_for()
+            save_small(page.screenshot(), folder / f"report{suffix}.png")
             context.close()
         browser.close()
+
+
+def write_example(runs: Path) -> None:
+    """Write the report of the honest run against the other one. runs: the folder of the demo's runs."""
+    words = ("--run", "runs/demo-honest", "--beside", "runs/demo-shortcut", "--images", str(EXAMPLE_IMAGES))
+    made_by = command("report", *words, "--output", EXAMPLE.name)
+    asked = ask(Run(runs / "demo-honest"), Run(runs / "demo-shortcut"), images=EXAMPLE_IMAGES, command=made_by)
+    make_report(asked).save(EXAMPLE)
+    print(f"{EXAMPLE}: {EXAMPLE.stat().st_size / 1000:.0f} kB")
 
 
 def save_small(picture: bytes, file: Path) -> None:

@@ -72,8 +72,7 @@ def test_a_notebook_keeps_the_report_and_shows_it_again_without_a_kernel(browser
     (inside,) = [one for one in page.frames if one.url == "about:srcdoc"]
     assert inside.evaluate("window.origin") == "null"
     assert [one.url for one in page.asked if one.frame == inside] == []
-    # The charts still write a few styles into attributes, which the policy refuses; they are drawn without them.
-    assert [error for error in page.errors if not error.startswith("Applying inline style")] == []
+    assert page.errors == []
     table = page.locator(f"{CELL} .jp-OutputArea table").inner_text()
     assert "75.0 % of 12 test images" in table
     page.context.close()

@@ -37,6 +37,7 @@ def opened(browser, report, request):
     page.asked, page.errors = [], []
     page.on("request", lambda one: page.asked.append(one.url) if not one.url.startswith(("file:", "data:")) else None)
     page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda message: page.errors.append(message.text))
     page.goto(report)
     yield page
     assert page.asked == []

@@ -11,11 +11,12 @@ from sightline.run_store.note import RunNote, write_note
 from sightline.run_store.run import Run
 from tests.app_pages import edit_predicted, edit_record
 from tests.e2e.browser_page import prepared
-from tests.fabricated import fabricate_run
+from tests.fabricated import ROOT, fabricate_run
 
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
 SERIOUS = ("serious", "critical")
 WIDTHS = (1280, 390)
+EXAMPLE = ROOT / "docs" / "report-example.html"
 # Elements draw themselves in shadow roots, which Playwright's selectors look into.
 LEGEND, LINES, CELL = ".legend .run", "path.line", ".matrix [data-cell='0,1']"
 
@@ -131,7 +132,8 @@ def test_axe_finds_nothing_serious_and_nothing_is_pushed_sideways(page, reports,
 
 def test_a_hostile_run_makes_a_boring_report(page, reports):
     page.goto(reports["hostile"])
-    assert page.locator("img").count() == 0 and page.locator("script").count() == page.locator(".element").count() + 1
+    assert page.locator("img:not([src^='data:image/'])").count() == 0
+    assert page.locator("script").count() == page.locator(".element").count() + 1
     assert HOSTILE in page.locator("#origin").inner_text()
 
 
@@ -155,3 +157,20 @@ def test_without_javascript_the_tables_hold_the_figures(browser, reports):
     assert page.locator("noscript .why").is_visible()
     assert page.get_by_role("table", name="Accuracy by class").get_by_role("row").count() == 11
     context.close()
+
+
+def test_the_example_of_the_docs_is_small_and_can_be_clicked_through(page):
+    assert EXAMPLE.stat().st_size <= 1_000_000
+    page.goto(EXAMPLE.as_uri())
+    page.locator(LINES).first.wait_for()
+    for link in page.locator("nav a").all():
+        link.click()
+        assert page.locator(link.get_attribute("href")).is_visible()
+    page.get_by_text("layer1", exact=True).first.click()
+    page.get_by_text("Map", exact=True).first.click()
+    page.locator(".shown-image .map.on button").first.click()
+    page.locator("dialog[open] img").first.wait_for()
+    page.keyboard.press("Escape")
+    page.locator("dialog[open]").wait_for(state="detached")
+    page.locator("#theme").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(16, 20, 23)"
