@@ -1,5 +1,6 @@
 """What a rule found."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -64,6 +65,5 @@ def visible(text: str) -> str:
 
 
 def _shows(sign: str) -> bool:
-    return (
-        sign.isprintable() or sign in _JOINERS or (sign.isspace() and sign > "\x7f" and sign not in "\x85\u2028\u2029")
-    )
+    is_space = unicodedata.category(sign) == "Zs"  # also of another width than the usual one
+    return sign.isprintable() or sign in _JOINERS or is_space
