@@ -112,8 +112,7 @@ def ask(
     """Check what a report is asked for, and return it.
 
     query: of an address, such as `true=cat&predicted=dog`, or a whole address; or what was read from one, in which what
-    is not there is passed over. titles, colours: of A and B, where they
-    are not those that people gave them, #rrggbb.
+    is not there is passed over. titles: of A and B, in place of the names that people gave them. colours: #rrggbb.
     Raises RunError where a run cannot be read, has nothing to show, or B was not tested on the images of A; AskedError
     for what is not there.
     """
