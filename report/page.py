@@ -41,10 +41,10 @@ SECTIONS: tuple[Section, ...] = (
     Section("classes", "Classes", classes),
     Section("calibration", "Calibration", calibration),
     Section("images", "Images", images),
-    Section("trust", "Trust", trust),
-    Section("patterns", "Patterns", patterns),
-    Section("culprits", "Training images", culprits),
-    Section("proof", "Proof", proof),
+    Section("trust", "Trust", trust, of_last_weights=True),
+    Section("patterns", "Patterns", patterns, of_last_weights=True),
+    Section("culprits", "Training images", culprits, of_last_weights=True),
+    Section("proof", "Proof", proof, of_last_weights=True),
     Section("origin", "Origin", origin),
 )
 _INSTEAD = "The whole report is shown once this notebook is trusted: Trust Notebook, in Jupyter's command palette."
@@ -127,6 +127,8 @@ def _parts(asked: Asked) -> list[_Part]:
     """Write the sections; in place of one that cannot be read stands why, unless another one has said it already."""
     parts, said = [], set()
     for section in SECTIONS:
+        if section.of_last_weights and asked.run.epoch is not None:
+            continue
         try:
             if (facts := section.read(asked)) is None:
                 continue

@@ -14,8 +14,10 @@ class Section:
     """A part of a report. name: of its template, and where a link leads. title: plain text.
 
     read: returns what is shown, None where there is nothing to show; its RunError stands in the part's place.
+    of_last_weights: whether it is of the weights that a run ended with: one that is looked at after an epoch has none.
     """
 
     name: str
     title: str
     read: Callable[[Asked], Facts | None]
+    of_last_weights: bool = False

@@ -70,11 +70,16 @@ def _sentences(run: Run, predictions: Predictions, found: Calibration | None) ->
     yield accuracy_words(predictions)
     if taken := largest_taken_for(confusion):
         yield f"{pair_words(confusion, names)} {taken_for_words(taken, names)}"
+    if found:
+        yield "".join(f"**{part}**" if place % 2 else part for place, part in enumerate(says_words(found)))
+    if run.epoch is None:  # what follows is of the run as it ended
+        yield from _sentences_of_end(run, predictions)
+
+
+def _sentences_of_end(run: Run, predictions: Predictions) -> Iterator[str]:
     with suppress(RunError):
         if epoch := last_with_gap(run.metrics(), len(predictions)):
             yield gap_words(epoch)
-    if found:
-        yield "".join(f"**{part}**" if place % 2 else part for place, part in enumerate(says_words(found)))
     with suppress(RunError):
         if rows := known_rows(read_quality(run)):
             yield run_sentence(verdicts(rows))
@@ -84,4 +89,4 @@ def _sentences(run: Run, predictions: Predictions, found: Calibration | None) ->
             words = found_words if patterns.patterns else nothing_words
             yield words(patterns, predictions)
             if strongest:
-                yield f"Pattern {strongest.number}: {strongest_sentence(strongest, names)}"
+                yield f"Pattern {strongest.number}: {strongest_sentence(strongest, predictions.class_names)}"

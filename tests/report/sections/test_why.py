@@ -21,6 +21,7 @@ from sightline.run_store.quality import QualityRow, write_quality
 from sightline.run_store.run import Run
 from tests.app.culprits import test_culprits as written_culprits
 from tests.app_pages import edit_predicted, edit_record
+from tests.histories import keep_history
 from tests.written_patterns import FIRST, HARD, write, write_maps
 
 NAMES = ("trust", "patterns", "culprits", "proof")
@@ -222,3 +223,12 @@ class Seen(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.names |= {name for name, _ in attrs}
         self.sections |= {value for name, value in attrs if tag == "section" and name == "id"}
+
+
+def test_a_run_after_an_epoch_has_nothing_of_the_weights_it_ended_with(run):
+    write(run, FIRST)
+    keep_history(run.path)
+    html = make_report(ask(run, query="epoch=2")).html
+    assert "run after epoch 2" in html and 'id="images"' in html
+    assert 'id="patterns"' not in html and "Pattern 1" not in html
+    assert 'id="patterns"' in make_report(ask(run)).html
