@@ -28,7 +28,7 @@ def find(
     is_signed: bool,
     predicted: np.ndarray | None = None,
     runner_up: np.ndarray | None = None,
-    origin: str = "",
+    origin: str | None = None,
 ) -> Finding | None:
     """Find the first of what may be wrong with a signed map, float h×w: not finite, blank, flat, same for all, coarse.
 
@@ -37,7 +37,8 @@ def find(
 
     is_signed: whether negative values are shown; a positive map is blank when none is above zero.
     predicted and runner_up: the signed maps of the two likeliest classes at the same layer, float h×w, which tell
-    whether the layer's maps depend on the class at all. origin: of a value that is not finite, where it arose.
+    whether the layer's maps depend on the class at all. origin: the first
+    module whose output is not finite; "" where all are, None where nobody looked.
 
     >>> find(np.array([[1.0, 2], [3, 4]]), is_signed=True).reason
     'The map has only 2×2 cells.'
@@ -59,11 +60,12 @@ def find(
     return None
 
 
-def _find_alone(values: np.ndarray, is_signed: bool, origin: str) -> Finding | None:
+def _find_alone(values: np.ndarray, is_signed: bool, origin: str | None) -> Finding | None:
     """Find what needs no other map: not finite, blank, or flat."""
     if not np.isfinite(values).all():
-        arose = f"It arose in {origin}." if origin else "It arose in the gradient: every layer's output is finite."
-        return Finding("not finite", f"The map holds NaN or infinity. {arose}", "Check the weights and the image.")
+        arose = f" It arose in {origin}." if origin else " It arose in the gradient: every layer's output is finite."
+        reason = f"The map holds NaN or infinity.{'' if origin is None else arose}"
+        return Finding("not finite", reason, "Check the weights and the image.")
     if is_signed and not values.any():
         return Finding("blank", "The map is zero everywhere: the class does not depend on this layer.", _EARLIER)
     if not is_signed and values.max() <= 0:

@@ -160,7 +160,7 @@ def make_cells(
     subject: Subject,
     settings: MapSettings,
     supports: Mapping[str, Support],
-    origin: str = "",
+    origin: str | None = None,
     is_stored: bool = False,
 ) -> Cells:
     """Make a cell for each row and layer.
@@ -178,7 +178,7 @@ def make_cells(
     return on_scale([[make(row, layer) for layer in settings.layers] for row in rows], settings.scale)
 
 
-def _finding(cell: Cell, maps: Maps, subject: Subject, origin: str, unchecked: Finding | None) -> Finding | None:
+def _finding(cell: Cell, maps: Maps, subject: Subject, origin: str | None, unchecked: Finding | None) -> Finding | None:
     if cell.values is None:
         return None
     likeliest = [maps.get((cell.layer, score)) for score in scores_to_judge(subject)]

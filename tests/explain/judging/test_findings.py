@@ -21,7 +21,9 @@ def test_nothing_is_found_on_a_map_with_contrast_and_enough_cells():
 def test_not_finite_says_where_it_arose(value):
     finding = find(np.where(RAMP == 1, value, RAMP), is_signed=True, origin="layer3.0.bn2")
     assert finding.name == "not finite" and "layer3.0.bn2" in finding.reason
-    assert "gradient" in find(np.full((4, 4), value), is_signed=True).reason
+    nowhere = np.full((4, 4), value)
+    assert "gradient" in find(nowhere, is_signed=True, origin="").reason
+    assert find(nowhere, is_signed=True).reason == "The map holds NaN or infinity."  # nobody looked
 
 
 def test_blank_means_nothing_positive_or_nothing_at_all():
