@@ -132,6 +132,7 @@ export default function (component) {
     const wanted = neighbour(button, event.key)
     if (wanted) reach(wanted)
   }, whileHere)
+  root.querySelector(".large").dataset.listens = ""
   return () => root.listening.abort()
 }
 """

@@ -15,7 +15,9 @@ PATIENCE = 60_000  # milliseconds, for a machine under load
 CHART = "[data-testid=stVegaLiteChart]"
 MATRIX = ".matrix tr.cells"
 CURVES = ".st-key-curves_charts .chart svg"
+LISTENS = ".st-key-page_keys_place button.present[aria-pressed]"  # its script has run
 MAP = ".map-grid img"
+MAPS_LISTEN = ".large[data-listens]"
 TRUST_ROW = "[class*='st-key-trust_chart'] .mark-symbol path"  # a kind of map, and a ring around the chosen one
 TILE = ".st-key-panel_set .tile"  # of the set, not of the similar images
 TOO_MANY = 120  # Tab keys
@@ -91,10 +93,11 @@ def prepared(page):
 
 
 def open_address(page, address, shows):
-    """Go there and wait until the script has ended and `shows` is in the page."""
+    """Go there and wait until the script has ended, `shows` is in the page, and keys are listened to."""
     page.goto(address)
     page.wait_for_selector(shows, state="attached")
     page.wait_for_selector(READY)
+    page.wait_for_selector(LISTENS, state="attached")
     return page
 
 
@@ -122,12 +125,13 @@ def await_count(found, number, patience=PATIENCE):
 
 
 def await_maps(page, number):
-    """Every map of the grid, once they are decoded."""
+    """Every map of the grid, once they are decoded and answer keys."""
     page.wait_for_function(
         "([maps, number]) => { const found = [...document.querySelectorAll(maps)];"
         "return found.length === number && found.every((image) => image.complete && image.naturalWidth > 0) }",
         arg=[MAP, number],
     )
+    page.wait_for_selector(MAPS_LISTEN, state="attached")
     return page.locator(MAP).all()
 
 

@@ -9,7 +9,16 @@ import pytest
 
 from sightline.run_store.run import Run
 from tests.app_pages import edit_predicted
-from tests.e2e.browser_page import TILE, VIEWPORT, await_maps, await_query, await_text, open_address, query_of
+from tests.e2e.browser_page import (
+    TILE,
+    VIEWPORT,
+    await_maps,
+    await_query,
+    await_still,
+    await_text,
+    open_address,
+    query_of,
+)
 
 SLIDER = ".sliding"
 WIDTHS = (390, 820, 1024, 1280, 1920)
@@ -63,6 +72,7 @@ def test_both_maps_and_both_probabilities_are_whole_at_every_width(page, address
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             await_maps(page, 2)
+            await_still(page.locator(".map-grid .picture").last)
             first, second = (one.bounding_box() for one in page.locator(".map-grid .picture").all())
             panel = page.locator(".st-key-panel_inspector").bounding_box()
             assert panel["x"] <= first["x"] and second["x"] + second["width"] <= panel["x"] + panel["width"], width

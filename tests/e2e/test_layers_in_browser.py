@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from tests.e2e.browser_page import MAP, await_count, await_maps, await_query, open_address, query_of
+from tests.e2e.browser_page import MAP, await_count, await_maps, await_query, await_still, open_address, query_of
 from tests.fabricated import LAUNCHER, LAYERS, fabricate_run, serve
 
 PHONE = {"width": 390, "height": 844}
@@ -88,6 +88,7 @@ def test_the_tab_key_reaches_one_map_of_each_row(layers):
 def test_on_a_phone_a_row_of_maps_is_a_carousel_below_its_head(layers):
     layers.set_viewport_size(PHONE)
     row = layers.locator(".map-grid .row").nth(1)
+    await_still(row)
     first, second, head = row.evaluate(BOXES)  # at once: what stands above may still grow
     assert first["width"] > 0.6 * PHONE["width"]
     assert second["x"] < PHONE["width"] < second["x"] + second["width"]  # one and a bit
@@ -120,5 +121,6 @@ def test_the_appearance_is_opened_and_changed_by_keys(layers):
 @pytest.mark.parametrize("width", [820, 1024])
 def test_on_a_tablet_all_maps_of_a_row_are_whole(layers, width):
     layers.set_viewport_size({"width": width, "height": 900})
+    await_still(layers.locator(".map-grid"))
     assert layers.locator(".map-grid").evaluate("(grid) => grid.scrollWidth <= grid.clientWidth")
     assert layers.evaluate(SCROLLS_SIDEWAYS) is False

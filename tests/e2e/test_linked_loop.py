@@ -24,6 +24,7 @@ from tests.e2e.browser_page import (
     await_count,
     await_maps,
     await_query,
+    await_still,
     await_text,
     await_view,
     chromium_path,
@@ -220,6 +221,7 @@ def test_a_page_has_as_many_images_as_the_window_holds(page, address):
     await_text(page, "page 1 of 2")
     tiles = page.locator(TILE)
     assert tiles.count() > 24
+    await_still(tiles.last)
     box = tiles.last.bounding_box()
     assert box["y"] + box["height"] < 1080 < box["y"] + 2 * box["height"] + 80
     page.set_viewport_size(VIEWPORT)

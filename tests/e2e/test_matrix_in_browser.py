@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sightline.run_store.run import Run
-from tests.e2e.browser_page import READY, TILE, await_count, await_query, await_text, open_address, prepared
+from tests.e2e.browser_page import TILE, await_count, await_query, await_still, await_text, open_address, prepared
 from tests.fabricated import LAUNCHER, fabricate_run, serve
 
 MATRIX = ".st-key-mistakes_matrix"
@@ -169,7 +169,7 @@ def test_a_hundred_classes_are_drawn_without_names_and_enlarged_with_them(page, 
 def test_names_are_read_at_every_width_and_nothing_is_cut_that_has_room(page, address, width):
     page.set_viewport_size({"width": width, "height": 900})
     open_address(page, f"{address}/mistakes?run=tiny", TILE)
-    page.wait_for_selector(READY)
+    await_still(page.locator(f"{MATRIX} .matrix"))
     box = page.locator(f"{MATRIX} .matrix").bounding_box()
     names = page.locator(f"{MATRIX} tr th button")
     assert names.count() == 20

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sightline.run_store.run import Run
-from tests.e2e.browser_page import PATIENCE, READY, await_query, open_address
+from tests.e2e.browser_page import PATIENCE, READY, await_query, await_still, open_address
 
 CANVAS = ".st-key-layers_brush canvas"
 WORDS = ".proof-strip p"
@@ -74,6 +74,7 @@ def paint(page, *places):
 @pytest.mark.parametrize("size", [(390, 844), (820, 1180), (1280, 720), (1920, 1080)])
 def test_image_map_and_both_covered_images_stand_whole_at_every_width(strip, size):
     strip.set_viewport_size({"width": size[0], "height": size[1]})
+    await_still(strip.locator(".proof-strip .picture").last)
     assert strip.locator(".proof-strip .picture").count() == 4
     assert strip.locator(".proof-strip .chance").count() == 6
     assert strip.evaluate(CUT) == 0 and strip.evaluate(SCROLLS_SIDEWAYS) is False

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.browser_page import TILE, await_count, await_query, open_address, query_of
+from tests.e2e.browser_page import TILE, await_count, await_query, await_still, open_address, query_of
 
 PHONE, TABLET, LAPTOP = (390, 844), (820, 1180), (1280, 720)
 IN_WINDOW = """
@@ -38,6 +38,7 @@ def test_both_runs_can_be_chosen_and_nothing_of_the_header_is_cut_at_any_width(p
     resize(page, size)
     open_address(page, f"{address}/mistakes?run=tiny", TILE)
     header = page.locator(".st-key-header")
+    await_still(page.locator(".st-key-panel_inspector"))
     for place in (".st-key-shell_run", ".st-key-shell_second", ".st-key-page_keys_place"):
         assert header.locator(place).evaluate(IN_WINDOW), place
     boxes = [header.locator(f".st-key-shell_{name} input").bounding_box() for name in ("run", "second")]
@@ -56,6 +57,7 @@ def test_both_runs_can_be_chosen_and_nothing_of_the_header_is_cut_at_any_width(p
 def test_columns_stand_below_each_other_where_they_would_shrink(page, address, size, rows):
     resize(page, size)
     open_address(page, f"{address}/mistakes?run=tiny", TILE)
+    await_still(page.locator(".st-key-panel_inspector"))
     panels = (page.locator(f".st-key-panel_{name}").bounding_box() for name in ("confusion", "set", "inspector"))
     assert len({round(box["y"]) for box in panels}) == rows
 
