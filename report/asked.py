@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from sightline.explain.judging.verdicts import Verdict, known_rows, verdicts
+from sightline.image_data import Progress
 from sightline.report.address.compared_set import compared_rows
 from sightline.report.address.selection import Selection
 from sightline.report.address.typed import AskedError, read_set, refuse_unknown_columns
@@ -43,7 +44,8 @@ class Asked:
 
     a: the run; b: one beside it, tested on the same images. selection: as an address says it: the set, its order, the
     method, layers and targets of maps. images: of the set that are shown, at most. command: that makes it again; "" of
-    one that a program made. checked: what `sightline check` found, a result a rule.
+    one that a program made. checked: what `sightline check` found, a result a rule. progress: called while maps are
+    computed, with how many images have theirs; what it raises ends the report.
     """
 
     a: Shown
@@ -52,6 +54,7 @@ class Asked:
     images: int = IMAGES
     command: str = ""
     checked: tuple[Result, ...] = ()
+    progress: Progress | None = None
 
     @property
     def run(self) -> Run:
@@ -94,6 +97,14 @@ class Asked:
         return verdicts(self.quality)
 
     @property
+    def shown_rows(self) -> np.ndarray:
+        """The images that are shown, int64: the first of the set, led by the chosen one where it comes later."""
+        first, chosen = self.rows[: self.images], self.selection.image
+        if not len(first) or chosen in first or chosen not in self.rows:
+            return first
+        return np.array([chosen, *first[:-1]])
+
+    @property
     def address(self) -> str:
         """Where the dashboard shows the same set: the part of its address behind the server's name."""
         view = "compare" if self.selection.of_compare else "mistakes"
@@ -108,6 +119,7 @@ def ask(
     command: str = "",
     titles: Sequence[str] = (),
     colours: Sequence[str] = RUN_COLOURS,
+    progress: Progress | None = None,
 ) -> Asked:
     """Check what a report is asked for, and return it.
 
@@ -127,7 +139,7 @@ def ask(
     if selection.epoch is not None and run.epoch is None and selection.epoch != last_epoch(run.history()):
         runs[0] = replace(run, epoch=selection.epoch)
     a, *others = _shown(runs, titles, colours)
-    asked = Asked(a, others[0] if others else None, selection, images, command)
+    asked = Asked(a, others[0] if others else None, selection, images, command, progress=progress)
     _require_something(asked)
     if isinstance(query, str):
         with suppress(RunError):  # which stands in the report

@@ -12,6 +12,7 @@ from pathlib import Path
 import tyro
 
 from sightline.explain.command_line import UsageError, ending_in_a_sentence
+from sightline.explain.progress import progress_bar
 from sightline.report.address.typed import AskedError
 from sightline.report.asked import IMAGES, Asked, ask
 from sightline.report.page import make_report
@@ -48,10 +49,12 @@ def main() -> None:
         _check_output(config.output)
         beside = Run(config.beside) if config.beside else None
         try:
-            asked = ask(Run(config.run), beside, config.set, config.images, command("report", *sys.argv[1:]))
+            with progress_bar("maps") as progress:
+                again = command("report", *sys.argv[1:])
+                asked = ask(Run(config.run), beside, config.set, config.images, again, progress=progress)
+                report = make_report(asked)
         except AskedError as error:
             raise UsageError(str(error)) from error
-        report = make_report(asked)
         try:
             report.save(config.output)
         except OSError as error:

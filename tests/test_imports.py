@@ -30,6 +30,7 @@ TORCH_FREE = (
     "sightline.explain.judging.findings",
     "sightline.explain.judging.verdicts",
     "sightline.explain.output",
+    "sightline.explain.progress",
     "sightline.explain.why.differing",
     "sightline.explain.why.shared",
 )  # what commands and the app need before torch is loaded

@@ -44,10 +44,10 @@ button[hidden] { display: none; }
 button:hover, button[aria-pressed="true"] { background: var(--st-secondary-background-color); }
 button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: -1px; }
 button[aria-pressed="true"] { color: var(--st-primary-color); }
-button[aria-disabled="true"] { color: var(--st-primary-color); }
-button[aria-disabled="true"] svg { animation: waits 1.2s ease-in-out infinite; }
+button.busy { color: var(--st-primary-color); }
+button.busy svg { animation: waits 1.2s ease-in-out infinite; }
 @keyframes waits { 50% { opacity: .3; } }
-@media (prefers-reduced-motion: reduce) { button[aria-disabled="true"] svg { animation: none; } }
+@media (prefers-reduced-motion: reduce) { button.busy svg { animation: none; } }
 svg { width: 19px; height: 19px; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; }
 [role="status"]:empty { visibility: hidden; }
 [role="status"] {
@@ -96,11 +96,11 @@ async function copy(text) {
 }
 
 // Fetches the report: what came of it, and how its file is called, or a sentence on why there is none.
-async function fetchReport(url, say) {
+async function fetchReport(url, signal, tell) {
   for (;;) {
-    const answer = await fetch(url)
+    const answer = await fetch(url, { signal })
     if (answer.status === 503 && answer.headers.has("Retry-After")) {
-      say("Waiting: another report is being made on this server …")
+      tell("Waiting: another report is being made on this server")
       await new Promise((done) => setTimeout(done, 1000 * Number(answer.headers.get("Retry-After"))))
       continue
     }
@@ -153,18 +153,34 @@ export default function (component) {
   }
   report.hidden = data.runs[0][1] === null  // there is none
   report.onclick = async () => {
-    if (report.ariaDisabled === "true") return  // one at a time
-    report.ariaDisabled = "true"
-    say("Making the report; it is downloaded when it is there …")
+    if (report.making) return report.making.abort()
+    report.making = new AbortController()
+    report.ariaLabel = "Stop the report"
+    report.classList.add("busy")
+    let doing
+    const tell = (words, howFar = "") => {
+      doing = words
+      say(`${words}${howFar && `: ${howFar}`} … Press again to stop.`)
+    }
+    const looking = setInterval(async () => {
+      const answer = await fetch(new URL("how_far", new URL(data.report, location.href))).catch(() => null)
+      const howFar = answer?.ok ? await answer.text() : ""
+      if (howFar && report.making) tell(doing, howFar)
+    }, 1000)
+    tell("Making the report")
     try {
-      const [blob, name] = await fetchReport(data.report, say)
+      const [blob, name] = await fetchReport(data.report, report.making.signal, tell)
       save(blob, name)
       say(`Report saved as ${name}`, 6000)
     } catch (error) {
       const why = error instanceof TypeError ? "the server does not answer." : error.message
-      say(`No report was made: ${why}`, 20000)
+      if (report.making.signal.aborted) say("Stopped: no report was made", 4000)
+      else say(`No report was made: ${why}`, 20000)
     } finally {
-      report.ariaDisabled = null
+      clearInterval(looking)
+      report.making = null
+      report.ariaLabel = "Report"
+      report.classList.remove("busy")
     }
   }
   present.onclick = () => setTriggerValue("present", !data.presents)

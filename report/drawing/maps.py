@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS, PIXEL_METHODS
+from sightline.image_data import Progress
 from sightline.report.drawing.cells import Maps, Score
 from sightline.report.drawing.subject import Subject
 from sightline.run_store.commands import command
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _COMPUTED_AT_ONCE = 32  # images, whose originals are in memory together
+_PIXELS_AT_ONCE = 4  # images, of the slow methods; single ones would take a third longer
 
 
 def stored_maps(
@@ -48,11 +50,17 @@ def stored_maps(
 
 
 def maps_of(
-    run: Run, subjects: Sequence[Subject], method: str, layers: Sequence[str], scores: Sequence[Sequence[Score]]
+    run: Run,
+    subjects: Sequence[Subject],
+    method: str,
+    layers: Sequence[str],
+    scores: Sequence[Sequence[Score]],
+    progress: Progress | None = None,
 ) -> tuple[list[Maps], str]:
     """Return the maps of each test image, computed where they were not ahead of time, and why some are missing.
 
-    scores: of each image. layers: as of MapSettings. Loads torch where maps are computed.
+    scores: of each image. layers: as of MapSettings. progress: called while maps are computed, with how many images
+    have theirs; what it raises ends the work. Loads torch where maps are computed.
     """
     stored, problem = stored_maps(run, subjects, method, layers, scores)
     lacking = [
@@ -65,9 +73,13 @@ def maps_of(
     if not run.has_network:
         return stored, problem or f"Run {run.name} has no network, and not all of these maps were computed before."
     made = list(stored)
+    at_once = _PIXELS_AT_ONCE if method in PIXEL_METHODS else _COMPUTED_AT_ONCE
     try:
         model = run.load_model()
-        for some in np.split(np.array(lacking), range(_COMPUTED_AT_ONCE, len(lacking), _COMPUTED_AT_ONCE)):
+        for begun in range(0, len(lacking), at_once):
+            if progress:
+                progress(begun, len(lacking))
+            some = lacking[begun : begun + at_once]
             pixels = np.concatenate([model_pixels(run, subjects[place]) for place in some])
             own = [parts(method, scores[place]) for place in some]
             found = compute_maps(run, model, pixels, method, layers, own)

@@ -8,6 +8,7 @@ import numpy as np
 
 from sightline.explain.attribution.methods import METHODS
 from sightline.explain.judging.verdicts import known_rows, verdicts
+from sightline.image_data import Progress
 from sightline.report.asked import Asked, Shown
 from sightline.report.drawing.cells import Cells, Maps, Whose, make_cells, on_scale
 from sightline.report.drawing.colour_bar import ends, stops
@@ -43,7 +44,7 @@ def images(asked: Asked) -> Facts | None:
     """Return the images of the set with their maps; None where none were asked for. Raises RunError."""
     if not asked.images:
         return None
-    rows = asked.rows[: asked.images]
+    rows = asked.shown_rows
     if not len(rows):
         return _facts(asked, [], [], None, ["No image passes the filters: the set is empty."])
     pixels = asked.run.images()[rows]
@@ -51,7 +52,7 @@ def images(asked: Asked) -> Facts | None:
     sides = [_sides(asked, kinds, int(image), one) for image, one in zip(rows, pixels, strict=True)]
     found, problems = [], []
     for place, kind in enumerate(kinds):
-        maps, problem = _maps_of([of_image[place] for of_image in sides], kind)
+        maps, problem = _maps_of([of_image[place] for of_image in sides], kind, asked.progress)
         found.append(maps)
         why = kind.reason or problem
         if why:
@@ -109,7 +110,7 @@ def _sides(asked: Asked, kinds: Sequence[_Kind], image: int, pixels: np.ndarray)
     return side_by_side(*found) if len(found) > 1 else found
 
 
-def _maps_of(sides: Sequence[Side], kind: _Kind) -> tuple[list[Maps], str]:
+def _maps_of(sides: Sequence[Side], kind: _Kind, progress: Progress | None) -> tuple[list[Maps], str]:
     """Return the maps of one run of each image, and why some are missing.
 
     What tells whether a layer's maps depend on the class at all is computed too, but only where the network has to be
@@ -126,7 +127,7 @@ def _maps_of(sides: Sequence[Side], kind: _Kind) -> tuple[list[Maps], str]:
     )
     if there or not run.has_network and any(found):
         return found, problem
-    return maps_of(run, subjects, method, layers, [side.scores for side in sides])
+    return maps_of(run, subjects, method, layers, [side.scores for side in sides], progress)
 
 
 def _masks(asked: Asked, rows: np.ndarray) -> tuple[np.ndarray | None, str]:
@@ -194,7 +195,12 @@ def _said(asked: Asked, images: int, settings: MapSettings | None) -> str:
     """Say in plain text what is shown."""
     if not images:
         return ""
-    total = len(asked.rows)
-    shown = f"The first {count(images)} of {counted(total, 'image')}" if images < total else counted(total, "image")
+    total, order = counted(len(asked.rows), "image"), asked.selection.order
+    if images == len(asked.rows):
+        shown = total
+    elif asked.shown_rows[0] == asked.rows[0]:
+        shown = f"The first {count(images)} of {total}"
+    else:
+        shown, order = f"{count(images)} of {total}", f"the chosen one before the others, {order}"
     of_maps = f", with their maps by {METHODS[settings.method].title}" if settings else ""
-    return f"{shown} of the set, {asked.selection.order}{of_maps}."
+    return f"{shown} of the set, {order}{of_maps}."

@@ -46,10 +46,20 @@ def test_while_it_is_made_the_visitor_sees_so_and_an_error_is_a_sentence(page, a
     button = page.get_by_role("button", name="Report")
     button.click()
     page.get_by_text("Making the report").wait_for()
-    button.click(force=True)  # once more, which does nothing
-    page.wait_for_function("() => true")
     assert len(held) == 1 and "run=tiny" in held[0].request.url
     held[0].fulfill(status=422, content_type="text/plain", body="This run is not there any more.")
     page.get_by_text("No report was made: This run is not there any more.").wait_for(timeout=PATIENCE)
     page.unroute("**/report.html*")
     report_of(page, button.click)  # it can be asked for again
+
+
+def test_how_far_it_is_is_said_and_pressing_again_stops_it(page, address):
+    open_address(page, f"{address}/layers?run=tiny&method=occlusion&present=on", READY)
+    page.route("**/how_far", lambda route: route.fulfill(body="maps of 3 of 24 images"))
+    page.route("**/report.html*", lambda route: None)  # which takes for ever
+    page.get_by_role("button", name="Report").click()
+    page.get_by_text("Making the report: maps of 3 of 24 images … Press again to stop.").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Stop the report").click()
+    page.get_by_text("Stopped: no report was made").wait_for(timeout=PATIENCE)
+    page.unroute("**/report.html*")
+    report_of(page, page.get_by_role("button", name="Report").click)

@@ -1,9 +1,11 @@
 """The report of what is on screen, by its URL: of which runs and set it is, and what is said where there is none."""
 
+import asyncio
 import json
 import re
 import shutil
 import threading
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -114,7 +116,7 @@ def test_an_error_is_a_sentence(runs, monkeypatch):
     (runs / "new" / files.PREDICTIONS).unlink()
     (runs / "new" / files.METRICS).unlink()
     assert f"Run new has lost its {files.PREDICTIONS}." in get().text and get().status_code == 422
-    monkeypatch.setattr(report_button, "make_report_of", lambda query: {}["key"])
+    monkeypatch.setattr(report_button, "make_report_of", lambda query, progress: {}["key"])
     broken = get()
     assert broken.status_code == 422 and broken.text.startswith("KeyError: 'key'")
     assert broken.headers["content-type"].startswith("text/plain")
@@ -123,7 +125,7 @@ def test_an_error_is_a_sentence(runs, monkeypatch):
 def test_only_one_is_made_at_a_time_and_the_next_one_is_told_to_ask_again(runs, monkeypatch):
     begun, go_on = threading.Event(), threading.Event()
 
-    def make(query):
+    def make(query, progress):
         begun.set()
         go_on.wait(60)
         raise ValueError("it was enough")
@@ -139,13 +141,56 @@ def test_only_one_is_made_at_a_time_and_the_next_one_is_told_to_ask_again(runs, 
     assert get().status_code == 422  # an error leaves the way free
 
 
+def test_it_says_how_far_it_is(runs, monkeypatch):
+    said = []
+
+    def make(query, progress):
+        said.append(client.get("/app/static/report/how_far").text)
+        progress(3, 24)
+        said.append(client.get("/app/static/report/how_far").text)
+        raise ValueError("it was enough")
+
+    monkeypatch.setattr(report_button, "make_report_of", make)
+    client = TestClient(Starlette(routes=ROUTES))
+    assert get().status_code == 422
+    said.append(client.get("/app/static/report/how_far").text)
+    assert said == ["", "maps of 3 of 24 images", ""]
+
+
+def test_a_visitor_who_leaves_ends_the_work(runs, monkeypatch):
+    begun, ended = threading.Event(), threading.Event()
+
+    def make(query, progress):
+        begun.set()
+        try:
+            while True:
+                progress(0, 24)
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    async def leave():
+        async def receive():
+            return {"type": "http.disconnect"} if begun.is_set() else {"type": "http.request"}
+
+        async def send(message):
+            pass  # to nobody
+
+        scope = {"type": "http", "method": "GET", "path": "/app/static/report/report.html", "headers": []}
+        await Starlette(routes=ROUTES)(scope | {"query_string": b"run=new"}, receive, send)
+
+    monkeypatch.setattr(report_button, "make_report_of", make)
+    asyncio.run(leave())
+    assert ended.is_set() and not report_button._making.lock.locked()
+
+
 def test_pages_of_others_get_none(runs):
     assert get(**{"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert get(**{"Sec-Fetch-Site": "same-origin"}).status_code == 200
 
 
 def test_a_page_makes_none_by_itself(runs, monkeypatch):
-    monkeypatch.setattr(report_button, "make_report_of", lambda query: pytest.fail("nobody asked for it"))
+    monkeypatch.setattr(report_button, "make_report_of", lambda *_: pytest.fail("nobody asked for it"))
     for view in ("curves", "mistakes", "compare"):
         open_page(view, run="new", beside="old")
 

@@ -186,6 +186,25 @@ def test_missing_originals_are_a_sentence_and_the_thumbnails_stay(tmp_path):
     assert "a map needs the original" in facts["problems"][0]
 
 
+def test_the_chosen_image_is_shown_first_where_it_would_not_be_among_the_first(run):
+    def said(query, most):
+        asked = ask(Run(run), query=f"show=all&order=test-order&{query}", images=most)
+        return images(asked)["said"].split(", with")[0], asked.shown_rows.tolist()
+
+    assert said("", 24) == ("12 images of the set, test order", list(range(12)))
+    assert said("image=1", 2) == ("The first 2 of 12 images of the set, test order", [0, 1])
+    chosen = "2 of 12 images of the set, the chosen one before the others, test order"
+    assert said("image=9", 2) == (chosen, [9, 0])
+    assert said("image=9&true=dog", 2)[1] == said("true=dog", 2)[1]  # not of the set
+
+
+def test_how_far_computing_is_is_told(fabricated, tmp_path):
+    path = shutil.copytree(fabricated, tmp_path / "run")
+    told = []
+    images(ask(Run(path), query="method=occlusion&show=all", progress=lambda *far: told.append(far)))
+    assert told == [(0, 12), (4, 12), (8, 12)]
+
+
 def test_an_empty_set_is_a_sentence_and_no_images_asked_for_no_section(run):
     facts = shown(run, "true=cat&predicted=owl&show=right")
     assert facts["problems"] == ["No image passes the filters: the set is empty."]
