@@ -26,9 +26,16 @@ def origin(asked: Asked) -> Facts:
         "settings": _rows(settings),
         "address": asked.address,
         "command": asked.command,
-        "version": importlib.metadata.version("sightline-vision"),
+        "version": _version(),
         "now": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("sightline-vision")
+    except importlib.metadata.PackageNotFoundError:
+        return "from a checkout"  # that nobody installed
 
 
 def _rows(columns: list[Mapping[str, str]]) -> list[tuple[str, list[str]]]:

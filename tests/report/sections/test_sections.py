@@ -1,5 +1,6 @@
 """What the sections of a report read from a run: of a run whose figures are known."""
 
+import importlib.metadata
 import re
 import shutil
 
@@ -89,6 +90,14 @@ def test_a_long_training_is_listed_in_a_hundred_of_its_epochs_with_the_first_and
     assert [table["rows"][place][0] for place in (0, -1)] == ["1", "1000"]
     assert len(table["rows"]) == MOST_EPOCHS and table["epochs"] == 1000
     assert table["rows"][0][1:] == ["1.000", "1.000", "50.0", "50.0"]
+
+
+def test_a_checkout_that_nobody_installed_makes_reports_too(run, monkeypatch):
+    def version(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert origin(ask(run))["version"] == "from a checkout"
 
 
 def test_the_origin_names_weights_address_and_command_and_no_folder(run):
