@@ -8,9 +8,10 @@ ROAD: the same Grad-CAM maps of the same images and model, nine steps, most and 
 in one process, ours in the arithmetic of the report and in float32. pytorch-grad-cam removes the pixels above a
 percentile where ours takes an exact number, and draws other noise: before anything is timed, the gaps must agree within
 LARGEST_GAP on average.
-The report: four layers × three methods and the controls, all measures, as `python -m explain.quality` writes it in a
-process of its own: how long it takes until the file is there (before: with figures of a control; now: with verdicts of
-all kinds), and until it is complete. --before: a checkout of the commit to compare with, which goes first.
+The report: four layers × three methods and the controls, all measures, as `sightline quality` writes it in a process of
+its own, on a GPU where there is one: how long it takes until the file is there (before: with figures of a control; now:
+with verdicts of all kinds), and until it is complete. --before: a checkout of the commit to compare with, which goes
+first.
 Without --run, a run of ResNet18 with random weights and images is made, which has no masks.
 """
 
@@ -26,8 +27,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
-from pytorch_grad_cam.metrics.road import ROADCombined
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 from torch import Tensor, nn
 
 from benchmarks.precompute_speed import make_run
@@ -47,11 +46,12 @@ PEER = "pytorch-grad-cam"
 
 @dataclass(frozen=True)
 class Config:
-    """Measure what judging maps costs on the CPU; prints a table in Markdown."""
+    """Measure what judging maps costs; prints a table in Markdown."""
 
     run: Path | None = None
     """it is copied, and left as it is"""
     road_images: int = 20
+    """0: no comparison of ROAD, which is on the CPU"""
     rounds: int = 3
     report_images: int = 500
     """0: no report"""
@@ -61,6 +61,9 @@ class Config:
 
 def theirs(model: nn.Module, images: Tensor, maps: Tensor, targets: Tensor) -> np.ndarray:
     """The gaps of pytorch-grad-cam, whose ROADCombined is half the gap. It takes maps scaled to 0–1."""
+    from pytorch_grad_cam.metrics.road import ROADCombined
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
+
     least, most = maps.amin(dim=(1, 2), keepdim=True), maps.amax(dim=(1, 2), keepdim=True)
     scaled = ((maps - least) / (most - least)).numpy()
     classes = [ClassifierOutputSoftmaxTarget(code) for code in targets.tolist()]
@@ -118,7 +121,7 @@ def main() -> None:
             run = Run(Path(shutil.copytree(config.run, path)))
             for name in (files.QUALITY, files.QUALITY_VALUES):
                 (path / name).unlink(missing_ok=True)
-        seconds, differences = compare_road(run, config)
+        seconds, differences = compare_road(run, config) if config.road_images else ({}, {})
         print(f"{run.record.model}, {torch.get_num_threads()} threads, {config.road_images} images for ROAD")
         print("| what | median | least–most | number |\n|---|---|---|---|")
         for name, values in seconds.items():
