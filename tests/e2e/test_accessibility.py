@@ -138,7 +138,9 @@ def unavoidable(contexts, tmp_path_factory):
     with serve(folder / "bare.py", folder) as url:
         for theme, context in contexts.items():
             page = prepared(context.new_page())
-            open_address(page, url, MARKDOWN)
+            page.goto(url)
+            page.wait_for_selector(MARKDOWN)
+            page.wait_for_selector(READY)
             found[theme] = findings(page)
             page.close()
     return found
