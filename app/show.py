@@ -7,9 +7,11 @@ import runpy
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
+from sightline.explain.command_line import whole
 from sightline.explain.output import patient_output
 
 
@@ -19,7 +21,7 @@ class ShowConfig:
 
     runs: Path | None = None
     """the folder of runs; default: $SIGHTLINE_RUNS, else ./runs"""
-    port: int | None = None
+    port: Annotated[int | None, whole(1, 65535)] = None
     """on which it listens, on this machine only; default: the first that is free from 8501 on"""
     browser: bool = True
     """open a browser, where there is one"""

@@ -115,6 +115,23 @@ def numbers() -> PrimitiveConstructorSpec[tuple[int, ...]]:
     )
 
 
+def whole(least: int, most: int) -> PrimitiveConstructorSpec[int]:
+    """Return the type of an option of one whole number, from `least` to `most`."""
+
+    def read(words: list[str]) -> int:
+        if not words[0].isdecimal() or not least <= int(words[0]) <= most:
+            raise ValueError(f"{words[0]!r} is no whole number from {least} to {most}.")
+        return int(words[0])
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=f"{least}–{most}",
+        instance_from_str=read,
+        is_instance=lambda value: value is None or isinstance(value, int),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
 def name_of(allowed: Iterable[str]) -> PrimitiveConstructorSpec[str]:
     """Return the type of an option of one name, of those in `allowed`, which the help lists."""
     return PrimitiveConstructorSpec(

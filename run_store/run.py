@@ -62,6 +62,7 @@ class Run:
     """What its readers found, for as long as this object stands for one look at the folder."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))  # which may be a text
         object.__setattr__(self, "name", self.name or self.path.name)
 
     @property
