@@ -16,8 +16,8 @@ import tyro
 from sightline.explain.command_line import UsageError, ending_in_a_sentence, sentence
 from sightline.report.asked import Asked, ask
 from sightline.report.check.judging import judge
-from sightline.report.check.outputs import junit, markdown, terminal_table
-from sightline.report.check.result import UNKNOWN, counts_words, exit_code, visible
+from sightline.report.check.outputs import junit, markdown, terminal
+from sightline.report.check.result import UNKNOWN, exit_code
 from sightline.report.check.rules import default_rules
 from sightline.report.check.rules_file import read_rules
 from sightline.report.page import make_report
@@ -59,14 +59,14 @@ def main() -> None:
         baseline = Run(config.against) if config.against else None
         asked = ask(Run(config.run), baseline, command=command("check", *sys.argv[1:]))
         asked = replace(asked, checked=tuple(judge(rules, asked)))
-        print(visible(" against ".join(shown.title for shown in asked.runs)), end=":\n\n")
-        print(f"{terminal_table(asked.checked)}\n\n{counts_words(asked.checked)}.")
+        print(terminal([shown.title for shown in asked.runs], asked.checked))
         code = exit_code(asked.checked)
         try:
             _write({file: _content(name, asked) for name, file in config.outputs.items()})
         except Exception as error:  # a failed rule outranks it
             sys.stdout.flush()
-            print(f"Error: no file was written: {sentence(error)}", file=sys.stderr)
+            why = f"{error.strerror}." if isinstance(error, OSError) and error.strerror else sentence(error)
+            print(f"Error: no file was written: {why}", file=sys.stderr)
             sys.exit(code or UNKNOWN)
         if code:
             sys.exit(code)
@@ -78,10 +78,14 @@ def _refuse_outputs(config: CheckConfig) -> None:
     for name, file in config.outputs.items():
         if other := taken.get(str(file)):
             raise UsageError(f"--{other} and --{name} name the same file, {file}; give each its own.")
-        if file.exists() and not file.is_file():
-            raise UsageError(f"--{name} must name a file, and {file} is none.")
+        if os.path.lexists(named := getattr(config, name)) and not os.path.isfile(named):
+            raise UsageError(f"--{name} must name a file, and {named} is none.")
+        if name == "report" and file.suffix.lower() not in (".html", ".htm"):
+            raise UsageError(f"--report {named} does not end in .html, so no browser opens it.")
         if not file.parent.is_dir():
             raise UsageError(f"The folder of --{name}, {file.parent}, is not there; make it first.")
+        if not os.access(file.parent, os.W_OK):
+            raise UsageError(f"The folder of --{name}, {file.parent}, may not be written to; name another one.")
         taken[str(file)] = name
 
 

@@ -87,7 +87,7 @@ def _accuracy(rule: AccuracyRule, asked: Asked) -> Found:
 
 def _difference(share: float) -> str:
     """Write −0.05 as '−5.00 points'."""
-    return f"{100 * share:+.2f} points".replace("-", "−")
+    return f"{100 * share:+z.2f} points".replace("-", "−")
 
 
 def _classes(rule: ClassesRule, asked: Asked) -> Found:

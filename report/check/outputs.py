@@ -15,8 +15,11 @@ _HEADS = ("✅ passed", "❌ failed", "❔ cannot be judged")  # by exit code
 _ELEMENTS: dict[Outcome, str] = {"passed": "system-out", "failed": "failure", "cannot be judged": "error"}
 
 
-def terminal_table(results: Sequence[Result]) -> str:
-    """Write a row a rule. No text of a run in it is a command to the runner of GitHub's workflows."""
+def terminal(titles: Sequence[str], results: Sequence[Result]) -> str:
+    """Write a heading, a row a rule, and how many passed. titles: as of `markdown`.
+
+    No text of a run in it is a command to the runner of GitHub's workflows.
+    """
     rows = [("rule", "result", "asked for", "found")]
     for result in results:
         cells = (result.rule, result.outcome, result.asked)
@@ -24,7 +27,8 @@ def terminal_table(results: Sequence[Result]) -> str:
         for place in range(max(map(len, wrapped))):
             asked, found = (lines[place] if place < len(lines) else "" for lines in wrapped)
             rows.append((*(cells[:2] if place == 0 else ("", "")), asked, found))
-    return _no_commands(in_columns(rows))
+    heading = " against ".join(map(visible, titles))
+    return _no_commands(f"{heading}:\n\n{in_columns(rows)}\n\n{counts_words(results)}.")
 
 
 def _no_commands(text: str) -> str:

@@ -127,6 +127,8 @@ def wrong_words(folder, runs, check):
         ),
         "no folder": (["--run", run, "--markdown", folder / "no" / "check.md"], "is not there; make it first."),
         "a folder": (["--run", run, "--report", run], "--report must name a file"),
+        "no page": (["--run", run, "--report", folder / "check.txt"], "does not end in .html"),
+        "a device": (["--run", run, "--markdown", "/dev/null"], "--markdown must name a file, and /dev/null is none"),
     }
 
 
@@ -161,7 +163,7 @@ def test_where_a_file_cannot_be_written_none_is_and_a_failed_rule_still_tells(
     (out / "check.md").write_text("before")
     ended, said, errors = call("--run", runs[0], "--rules", rules(text), *outputs(out))
     assert ended == code and "48 of 60" in said
-    assert errors.startswith("Error: no file was written: No space left on device (")
+    assert errors.startswith("Error: no file was written: No space left on device.")
     assert os.listdir(out) == ["check.md"] and (out / "check.md").read_text() == "before"
 
 

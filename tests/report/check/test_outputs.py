@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 from markdown_it import MarkdownIt
 
-from sightline.report.check.outputs import junit, markdown, terminal_table
+from sightline.report.check.outputs import junit, markdown, terminal
 from sightline.report.check.result import Result, counts_words, visible
 
 EVIL = "<img src=x> | a`b` [l](http://x.y) **b** $x$ @everyone #1 :smile: ::error::x ##[error]y \\ &amp;"
@@ -17,8 +17,9 @@ RESULTS = [
 
 
 def test_the_table_of_a_terminal_has_a_row_a_rule_and_no_command_to_the_runner():
-    written = terminal_table([Result("maps", "a b", "passed", "x " * 70 + EVIL), *RESULTS])
-    lines = written.split("\n")
+    written = terminal(["::stop-commands::x", EVIL], [Result("maps", "a b", "passed", "x " * 70 + EVIL), *RESULTS])
+    heading, lines = written.split("\n")[0], written.split("\n")[2:]
+    assert heading.replace("\u2060", "") == f"::stop-commands::x against {EVIL}:"
     assert lines[0].split() == ["rule", "result", "asked", "for", "found"]
     assert sum(line[:1].isalpha() for line in lines) == 5
     assert all("passed" in line for line in lines if line.startswith("accuracy"))
