@@ -12,7 +12,7 @@ from sightline.explain.judging.verdicts import Verdict, known_rows, verdicts
 from sightline.image_data import Progress
 from sightline.report.address.compared_set import compared_rows
 from sightline.report.address.selection import Selection
-from sightline.report.address.typed import AskedError, read_set, refuse_unknown_columns
+from sightline.report.address.typed import AskedError, read_set, refuse_unknown_figures
 from sightline.report.check.result import Result
 from sightline.report.drawing.learning_curves import RUN_COLOURS
 from sightline.report.words.text import after_words
@@ -128,11 +128,14 @@ def ask(
     Raises RunError where a run cannot be read, has nothing to show, or B was not tested on the images of A; AskedError
     for what is not there.
     """
-    if not 0 <= images <= MOST_IMAGES:
-        raise AskedError(f"A report shows from 0 to {MOST_IMAGES} images, not {images}.")
+    if not isinstance(images, int) or not 0 <= images <= MOST_IMAGES:
+        raise AskedError(f"A report shows from 0 to {MOST_IMAGES} images, not {images!r}.")
+    if not isinstance(query, str | Selection):
+        raise AskedError(f"A set is a text such as 'true=cat&predicted=dog', not {query!r}.")
     runs = [run, *([beside] if beside else [])]
     for one in runs:
         refuse_no_run(one)
+        _refuse_unknown_epoch(one)
     if beside:
         _refuse_incomparable(run, beside)
     selection = query if isinstance(query, Selection) else read_set(query, runs)
@@ -143,7 +146,7 @@ def ask(
     _require_something(asked)
     if isinstance(query, str):
         with suppress(RunError):  # which stands in the report
-            refuse_unknown_columns(asked.predictions, selection)
+            refuse_unknown_figures(asked.run, asked.predictions, selection)
     return asked
 
 
@@ -156,6 +159,15 @@ def refuse_no_run(run: Run) -> None:
     names = ", ".join(str(one.path) for one in found)
     hint = f"{where}: {names}." if found else "Name the folder of a run, as `sightline train` prints it."
     raise RunError(f"{run.path} is no run. {hint}")
+
+
+def _refuse_unknown_epoch(run: Run) -> None:
+    if run.epoch is None:
+        return
+    known = [] if (history := run.history()) is None else history.epochs.tolist()
+    if run.epoch not in known:
+        which = ", ".join(map(str, known)) or "it has no history"
+        raise RunError(f"Run {run.name} cannot be looked at after epoch {run.epoch}; its epochs: {which}.")
 
 
 def _refuse_incomparable(run: Run, beside: Run) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sightline.report.asked import run_title
 from sightline.report.markup import environment
+from sightline.report.sections.origin import without_folders
 from sightline.report.words.text import count, counted, percent
 from sightline.run_store.comparison import wilson
 from sightline.run_store.record import RunError
@@ -70,7 +71,7 @@ def _judged(run: Run) -> Iterator[_Line]:
 
 def _trained(run: Run) -> Iterator[_Line]:
     """Say how far its training came, and how good it was then."""
-    if epochs := run.metrics():
+    if epochs := [one for one in run.metrics() if run.epoch is None or one.epoch <= run.epoch]:
         planned = run.record.planned_epochs
         of = f" of {count(planned)}" if planned and planned > len(epochs) else ""
         accuracy = epochs[-1].test_accuracy
@@ -85,7 +86,7 @@ def _origin(run: Run) -> Iterator[_Line]:
     of_classes = "1 class" if classes == 1 else f"{count(classes)} classes"
     of_parameters = counted(parameters, "parameter")
     for what, name, number, size in (
-        ("Data", record.dataset, classes, of_classes),
+        ("Data", without_folders(record.dataset), classes, of_classes),
         ("Model", record.model, parameters, of_parameters),
     ):
         if words := ", ".join(filter(None, [name, size if number else ""])):

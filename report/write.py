@@ -8,13 +8,14 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
-from sightline.explain.command_line import UsageError, ending_in_a_sentence
+from sightline.explain.command_line import UsageError, ending_in_a_sentence, whole
 from sightline.explain.progress import progress_bar
 from sightline.report.address.typed import AskedError
-from sightline.report.asked import IMAGES, Asked, ask
+from sightline.report.asked import IMAGES, MOST_IMAGES, Asked, ask
 from sightline.report.page import make_report
 from sightline.run_store.commands import command
 from sightline.run_store.record import RunError
@@ -38,7 +39,7 @@ class ReportConfig:
     set: str = ""
     """which images are shown: the dashboard's address, or the part of it behind the ?, such as
     true=cat&predicted=dog&layer=layer4; runs in it are passed over. Default: the mistakes, most confident first"""
-    images: int = IMAGES
+    images: Annotated[int, whole(0, MOST_IMAGES)] = IMAGES
     """how many images of the set are shown, at most"""
 
 

@@ -181,6 +181,10 @@ class Predictions:
         """The names in ORDERS by which images differ: not by a figure that is known of none."""
         return tuple(name for name, order in ORDERS.items() if np.isfinite(order(self)).any())
 
+    def known_order(self, order: str) -> str:
+        """Return the order; where its figure is known of no image, the one that images stand in then."""
+        return order if order in self.orders else self.orders[-1]
+
     def class_counts(self, name: Literal["label", "predicted"], wanted: Filter) -> np.ndarray:
         """Count the rows that pass with each class, whichever the filter asks for: int64 C."""
         pairs, other = self.confusion_of(wanted.columns), wanted.predicted if name == "label" else wanted.label

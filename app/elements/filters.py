@@ -35,7 +35,7 @@ def draw_headline(predictions: Predictions, current: CurrentSet, selection: Sele
 def draw_order(predictions: Predictions, selection: Selection, view: str) -> None:
     """Draw the choice of the order in this view, of those that mean something for these predictions."""
     key = f"{view}_order"
-    st.session_state[key] = selection.order if selection.order in predictions.orders else predictions.orders[-1]
+    st.session_state[key] = predictions.known_order(selection.order)
     st.selectbox(
         "Order",
         predictions.orders,

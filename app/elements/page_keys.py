@@ -98,10 +98,14 @@ async function copy(text) {
 // Fetches the report: what came of it, and how its file is called, or a sentence on why there is none.
 async function fetchReport(url, signal, tell) {
   for (;;) {
-    const answer = await fetch(url, { signal })
+    const soon = setTimeout(() => tell("Making the report"), 300)  // a server that makes another one answers at once
+    const answer = await fetch(url, { signal }).finally(() => clearTimeout(soon))
     if (answer.status === 503 && answer.headers.has("Retry-After")) {
       tell("Waiting: another report is being made on this server")
-      await new Promise((done) => setTimeout(done, 1000 * Number(answer.headers.get("Retry-After"))))
+      await new Promise((done) => {
+        setTimeout(done, 1000 * Number(answer.headers.get("Retry-After")))
+        signal.addEventListener("abort", done)
+      })
       continue
     }
     if (answer.ok && answer.headers.get("Content-Disposition"))

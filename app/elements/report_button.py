@@ -122,6 +122,8 @@ def make_report_of(query: str, progress: "Progress | None" = None) -> "Report":
         raise RunError("This run is not there any more; choose another one.")
     if b and (b.name == a.name or not run_list.are_comparable(a, b)):
         b = None  # which stands in the charts of the dashboard alone
+    if b is None:
+        selection = replace(selection, of_compare=False)
     titles, colours = ([of(run) for run in (a, b) if run] for of in (run_list.title, run_list.colour))
     the_set = replace(selection, run=None, beside=None).in_query()
     again = report_command(a, b, the_set, IMAGES)

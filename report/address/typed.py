@@ -7,15 +7,21 @@ from urllib.parse import parse_qs
 from sightline.explain.attribution.methods import LAYER_METHODS, METHODS
 from sightline.report.address.parameters import RunFacts
 from sightline.report.address.selection import PARAMETERS, Selection
+from sightline.report.drawing.map_settings import CLASS_TARGET, TARGETS
 from sightline.report.drawing.maps import map_layers
 from sightline.run_store.comparison import Change
+from sightline.run_store.patterns import read_patterns
 from sightline.run_store.predictions import ORDERS, Outcome, Predictions, Range
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
+from sightline.run_store.tags import read_tags
 
 _KEYS = frozenset(key for parameter in PARAMETERS.values() for key in parameter.keys)
 _OF_RUNS = ("run", "beside", "runs")  # an address names runs too, which are named otherwise here
-_NAMED = ("true", "predicted", "show", "order", "range", "value", "method", "layer", "target", "compared")
+_NAMED = (
+    *("true", "predicted", "show", "order", "range", "value", "image"),
+    *("method", "layer", "target", "epoch", "set", "compared"),
+)
 _MOST_NAMED = 12  # of the words that are allowed
 
 
@@ -35,7 +41,8 @@ def read_set(query: str, runs: Sequence[Run]) -> Selection:
     if ignored:
         hints = " ".join(filter(None, (_hint(key, texts, run) for key in _NAMED)))
         raise AskedError(f"The set of images cannot be found: {', '.join(ignored)}. {hints}".strip())
-    selection = selection.change(of_compare={"compare": True, "mistakes": False}.get(view, selection.of_compare))
+    named = selection.of_compare or not view and selection.compared is not None  # a part of Compare's address
+    selection = selection.change(of_compare={"compare": True, "mistakes": False}.get(view, named))
     if selection.of_compare and len(runs) < 2:
         raise AskedError("A set of Compare is of two runs: name the second one with --beside.")
     return selection
@@ -73,17 +80,38 @@ def _unknown_layers(selection: Selection, runs: Sequence[Run]) -> list[str]:
     return []
 
 
-def refuse_unknown_columns(predictions: Predictions, selection: Selection) -> None:
-    """Raise AskedError for a column, or a word in one, that there is not; the set of Compare asks for none."""
+def refuse_unknown_figures(run: Run, predictions: Predictions, selection: Selection) -> None:
+    """Raise AskedError for an order or a column, or a word in one, that there is not; Compare asks for no columns.
+
+    predictions: of the run, with what was found out.
+    """
+    if selection.order != Selection.order and selection.order not in predictions.orders:
+        allowed = ", ".join(order.replace(" ", "-") for order in predictions.orders)
+        raise AskedError(
+            f"The set of images cannot be found: what order “{selection.order}” goes by is known of no image of the "
+            f"run. Under order may stand: {allowed}."
+        )
     for name, asked in () if selection.of_compare else selection.columns:
         words = predictions.words.get(name)
         if not predictions.has(name, asked):
             known = ", ".join(predictions.numbers if isinstance(asked, Range) else predictions.words) or "there is none"
             key, what = ("range", "numbers") if isinstance(asked, Range) else ("value", "words")
-            raise AskedError(f"The set of images cannot be found: {key} “{name}” is no column of {what}: {known}.")
+            raise AskedError(
+                f"The set of images cannot be found: {key} “{name}” is no column of {what}: {known}. {_damaged(run)}"
+            )
         if words and isinstance(asked, str) and asked not in words.words:
             allowed = _few(words.words)
             raise AskedError(f"The set of images cannot be found: “{asked}” does not stand in {name}: {allowed}.")
+
+
+def _damaged(run: Run) -> str:
+    """Say what else would be a column, if it could be read; "" where nothing is damaged."""
+    for read in (read_tags, read_patterns, Run.history):
+        try:
+            read(run)
+        except RunError as error:
+            return str(error)
+    return ""
 
 
 def _epochs(run: Run) -> list[int]:
@@ -100,12 +128,15 @@ def _hint(key: str, texts: Mapping[str, Sequence[str]], run: Run) -> str:
         "order": ORDERS,
         "method": METHODS,
         "layer": run.record.layers,
+        "target": (*TARGETS, f"{CLASS_TARGET}NAME"),
+        "epoch": [str(epoch) for epoch in _epochs(run)] or ["nothing: the run has no history"],
+        "set": ("compared",),
         "compared": get_args(Change),
     }
     if key not in texts or key not in allowed:
         return ""
     words = list(allowed[key])
-    if key not in ("true", "predicted", "layer"):
+    if key in ("show", "order", "compared"):
         words = [word.replace(" ", "-").lower() for word in words]
     return f"Under {key} may stand: {_few(words)}."
 

@@ -23,7 +23,7 @@ def changed_bars(comparison: Comparison, selection: Selection) -> list[Bar]:
     for label, predicted, images, p in comparison.changed_pairs.most(SHOWN_PAIRS):
         number = f"{images:+d}".replace("-", "−")
         is_chance = p >= LIKELY
-        title = f"{names[label]} taken for {names[predicted]}: {number} images"
+        title = f"{names[label]} taken for {names[predicted]}: {number} image{'' if abs(images) == 1 else 's'}"
         shown.append(
             Bar(
                 names[label],
@@ -51,7 +51,7 @@ def class_bars(comparison: Comparison, legend: Legend, selection: Selection) -> 
             told.append(f"{title} {percent(right / row.images)} ({100 * low:.1f}–{percent(high)})")
         is_chance = row.p_value >= LIKELY
         told.append("the difference may be chance" if is_chance else "more than chance")
-        points = f"{100 * (row.a - row.b) / row.images:+.0f}".replace("-", "−")
+        points = f"{100 * (row.a - row.b) / row.images:+z.0f}".replace("-", "−")
         shown.append(
             Bar(
                 name,

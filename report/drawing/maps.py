@@ -19,8 +19,7 @@ from sightline.run_store.run import Run
 if TYPE_CHECKING:
     from torch import nn
 
-_COMPUTED_AT_ONCE = 32  # images, whose originals are in memory together
-_PIXELS_AT_ONCE = 4  # images, of the slow methods; single ones would take a third longer
+_LAYERS_AT_ONCE, _PIXELS_AT_ONCE = 8, 4  # images, of the methods of both kinds; the latter are slow
 
 
 def stored_maps(
@@ -73,7 +72,7 @@ def maps_of(
     if not run.has_network:
         return stored, problem or f"Run {run.name} has no network, and not all of these maps were computed before."
     made = list(stored)
-    at_once = _PIXELS_AT_ONCE if method in PIXEL_METHODS else _COMPUTED_AT_ONCE
+    at_once = _PIXELS_AT_ONCE if method in PIXEL_METHODS else _LAYERS_AT_ONCE
     try:
         model = run.load_model()
         for begun in range(0, len(lacking), at_once):

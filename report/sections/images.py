@@ -195,7 +195,7 @@ def _said(asked: Asked, images: int, settings: MapSettings | None) -> str:
     """Say in plain text what is shown."""
     if not images:
         return ""
-    total, order = counted(len(asked.rows), "image"), asked.selection.order
+    total, order = counted(len(asked.rows), "image"), asked.predictions.known_order(asked.selection.order)
     if images == len(asked.rows):
         shown = total
     elif asked.shown_rows[0] == asked.rows[0]:

@@ -49,7 +49,8 @@ def _about(run: Run) -> Mapping[str, str]:
     record = run.record
     figures = dict(zip(_ABOUT, texts(values(record, run.metrics(), None), _ABOUT), strict=True))
     try:
-        weights, note = weights_hash(run) if run.has_network else "", run.note().text
+        weights = weights_hash(run) if run.has_network and run.epoch is None else ""  # of the last ones
+        note = run.note().text
     except RunError as error:
         weights, note = str(error), ""
     return {
@@ -79,7 +80,11 @@ def without_folders(dataset: str) -> str:
     >>> without_folders("folder:/home/me/pets"), without_folders("planted-shapes:honest")
     ('folder:pets', 'planted-shapes:honest')
     """
-    kind, colon, place = ("", "", dataset) if ntpath.isabs(dataset) else dataset.partition(":")
-    if os.path.isabs(place) or ntpath.isabs(place) or place.startswith("~"):
+    kind, colon, place = ("", "", dataset) if _is_whole(dataset) else dataset.partition(":")
+    if _is_whole(place) or place.startswith("~"):
         place = ntpath.basename(place.rstrip("/\\"))
     return f"{kind}{colon}{place}"
+
+
+def _is_whole(path: str) -> bool:
+    return os.path.isabs(path) or ntpath.isabs(path)  # each has its own

@@ -20,7 +20,7 @@ from sightline.report.words.standing_out import (
     pair_words,
     taken_for_words,
 )
-from sightline.report.words.text import count, escape_markdown, percent
+from sightline.report.words.text import count, counted, escape_markdown, percent
 from sightline.report.words.trust import run_sentence
 from sightline.run_store.calibration import Calibration
 from sightline.run_store.patterns import read_patterns
@@ -57,7 +57,7 @@ def _of_run(shown: Shown, predictions: Predictions) -> _OfRun:
     found = Calibration.of(predictions.column("confidence"), ~predictions.wrong)
     figures = [
         (percent(predictions.accuracy), f"right ({interval_words(images - mistakes, images)})"),
-        (count(mistakes), f"mistake{'' if mistakes == 1 else 's'} in {count(images)} test images"),
+        (count(mistakes), f"mistake{'' if mistakes == 1 else 's'} in {counted(images, 'test image')}"),
     ]
     if found:
         figures.append((percent(found.error), f"calibration error (chance makes up to {percent(found.by_chance)})"))

@@ -50,6 +50,8 @@ const showImages = (list) => {
     part(".all-maps").children[focused]?.querySelector("button").focus()
     part("[data-go='-1']").disabled = current === 0
     part("[data-go='1']").disabled = current === tiles.length - 1
+    const { activeElement } = document  // keys are heard while the focus is in the window, on what can have it
+    if (!dialog.contains(activeElement) || activeElement.disabled) part("[data-close]").focus()
   }
   const go = (place) => {
     current = Math.max(0, Math.min(tiles.length - 1, place))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import get_args
 
-from sightline.report.words.text import count, escape_markdown, p_words, percent
+from sightline.report.words.text import count, counted, escape_markdown, p_words, percent
 from sightline.run_store.comparison import ONE_SIDED, Change, Comparison
 
 SHOWN_CLASSES = 50  # of those whose accuracies differ
@@ -15,7 +15,8 @@ def better_words(comparison: Comparison, names: Sequence[str]) -> str:
     """Say in Markdown which run is better, with McNemar's test in words. names: of A and B, Markdown."""
     accuracies = comparison.a.accuracy, comparison.b.accuracy
     points = 100 * (accuracies[0] - accuracies[1])
-    how = f"{abs(points):.1f} points {'more' if points > 0 else 'less'}" if abs(points) >= 0.05 else "as many"
+    by = f"{abs(points):.1f} points" if abs(points) >= 0.05 else "less than 0.1 points"
+    how = f"{by} {'more' if points > 0 else 'less'}" if points else "as many"
     sentence = f"{names[0]} is right on {percent(accuracies[0])}, {names[1]} on {percent(accuracies[1])}: {how}."
     only_a, only_b = (comparison.images[change] for change in ONE_SIDED)
     if not only_a + only_b:
@@ -23,7 +24,7 @@ def better_words(comparison: Comparison, names: Sequence[str]) -> str:
     p = comparison.p_value
     likely = "chance alone could well do this" if p >= LIKELY else "chance alone would hardly do this"
     return (
-        f"{sentence} On {count(only_a + only_b)} images only one of them is right: {names[0]} on {count(only_a)}, "
+        f"{sentence} On {counted(only_a + only_b, 'image')} only one of them is right: {names[0]} on {count(only_a)}, "
         f"{names[1]} on {count(only_b)}; {likely} (McNemar's exact test, {p_words(p)})."
     )
 

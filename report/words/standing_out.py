@@ -12,35 +12,41 @@ from sightline.run_store.predictions import Predictions
 
 
 class TakenFor(NamedTuple):
-    """The class, a code, that more of a run's mistakes are taken for than for any other, and how many are."""
+    """The class, a code, that most mistakes of a run are taken for, how many are, and whether no other has as many."""
 
     predicted: int
     images: int
     mistakes: int
+    is_alone: bool = True
 
 
 def largest_taken_for(confusion: Confusion) -> TakenFor | None:
     """Return the class that most images are wrongly taken for; None where there is no mistake."""
     wrong = confusion.per_class("predicted") - confusion.hits
     most = int(wrong.argmax())
-    return TakenFor(most, int(wrong[most]), int(wrong.sum())) if wrong[most] else None
+    is_alone = int((wrong == wrong[most]).sum()) == 1
+    return TakenFor(most, int(wrong[most]), int(wrong.sum()), is_alone) if wrong[most] else None
 
 
 def taken_for_words(found: TakenFor, class_names: Sequence[str]) -> str:
     """Say which class most mistakes are taken for."""
+    are = "are images" if found.images > 1 else "is an image"
+    than = "more than for any other class" if found.is_alone else "as many as for another class"
     return (
-        f"**{count(found.images)}** of {counted(found.mistakes, 'mistake')} are images taken for "
-        f"**{escape_markdown(class_names[found.predicted])}**, more than for any other class."
+        f"**{count(found.images)}** of {counted(found.mistakes, 'mistake')} {are} taken for "
+        f"**{escape_markdown(class_names[found.predicted])}**, {than}."
     )
 
 
 def pair_words(confusion: Confusion, class_names: Sequence[str]) -> str:
     """Say which pair of classes is confused most often; "" where there is no mistake."""
-    for label, predicted, images in confusion.most_confused(1):
+    most = confusion.most_confused(2)
+    first = "Among the most confused" if len(most) == 2 and most[0][2] == most[1][2] else "Most confused"
+    for label, predicted, images in most[:1]:
         true, guess = (escape_markdown(class_names[code]) for code in (label, predicted))
         of = int(confusion.per_class("label")[label])
         share = percent(images / of)
-        return f"Most confused: **{true}** taken for **{guess}**, {count(images)} of {counted(of, 'image')} ({share})."
+        return f"{first}: **{true}** taken for **{guess}**, {count(images)} of {counted(of, 'image')} ({share})."
     return ""
 
 
@@ -69,8 +75,9 @@ def gap_words(epoch: Epoch) -> str:
 def accuracy_words(predictions: Predictions) -> str:
     """Say how many images are right, with the 95 % interval (Wilson 1927), and how many are mistakes."""
     images, mistakes = len(predictions), int(predictions.wrong.sum())
+    are = "is" if images == 1 else "are"
     return (
-        f"**{percent(predictions.accuracy)}** of {counted(images, 'test image')} are right "
+        f"**{percent(predictions.accuracy)}** of {counted(images, 'test image')} {are} right "
         f"({interval_words(images - mistakes, images)}); {counted(mistakes, 'mistake')}."
     )
 

@@ -63,3 +63,19 @@ def test_how_far_it_is_is_said_and_pressing_again_stops_it(page, address):
     page.get_by_text("Stopped: no report was made").wait_for(timeout=PATIENCE)
     page.unroute("**/report.html*")
     report_of(page, page.get_by_role("button", name="Report").click)
+
+
+def test_a_report_that_waited_for_another_one_is_said_to_be_made(page, address):
+    open_address(page, f"{address}/trust?run=tiny", READY)
+    busy = [True]
+
+    def answer(route):
+        if busy and busy.pop():
+            route.fulfill(status=503, headers={"Retry-After": "1"}, body="Another report is being made.")
+
+    page.route("**/report.html*", answer)
+    page.get_by_role("button", name="Report").click()
+    page.get_by_text("Waiting: another report is being made on this server").wait_for()
+    page.get_by_text("Making the report").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Stop the report").click()
+    page.get_by_text("Stopped: no report was made").wait_for(timeout=PATIENCE)

@@ -86,6 +86,13 @@ def test_an_image_opens_large_and_arrow_keys_lead_on(opened):
     assert layers_of(opened, f"{LARGE} .large .map") == [["predicted", "2"]]
     opened.locator(f"{LARGE} .all-maps .picture").nth(5).click()
     assert layers_of(opened, f"{LARGE} .large .map") == [["rival", "1"]]
+    opened.locator(f"{LARGE} .large .picture").first.click()  # whatever had the focus is drawn anew, or can have none
+    opened.keyboard.press("ArrowRight")
+    opened.get_by_role("button", name="‹ Previous").click()
+    opened.get_by_role("button", name="Next ›").click()
+    opened.keyboard.press("Home")
+    assert title.inner_text() == first
+    opened.keyboard.press("ArrowRight")
     opened.keyboard.press("Escape")
     assert opened.locator(LARGE).is_hidden()
     assert layers_of(opened) == [["rival", "1"]] * 3

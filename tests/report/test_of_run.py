@@ -11,6 +11,7 @@ from sightline.report.address.typed import AskedError
 from sightline.report.page import Report
 from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
+from tests.histories import keep_history
 
 
 class Parsed(HTMLParser):
@@ -60,7 +61,9 @@ def test_the_command_that_makes_it_again_names_what_was_asked_for(fabricated, tm
     beside = shutil.copytree(fabricated, tmp_path / "second run")
     sightline.report_of(fabricated, beside, set="true=cat&predicted=dog", images=3)
     sightline.report_of(str(fabricated))
-    sightline.report_of(Run(fabricated, epoch=3))
+    with_history = shutil.copytree(fabricated, tmp_path / "with history")
+    keep_history(with_history)
+    sightline.report_of(Run(with_history, epoch=2))
     assert commands == [
         f"sightline report --run {fabricated} --beside '{beside}' --set 'true=cat&predicted=dog' --images 3 "
         "--output report.html",
@@ -89,6 +92,12 @@ def test_a_run_whose_name_is_no_text_has_a_report(fabricated, tmp_path):
 def test_what_cannot_be_reported_is_said_in_a_sentence(fabricated, sixty, tmp_path):
     with pytest.raises(AskedError, match="from 0 to 500 images, not 501"):
         Run(fabricated).report(images=501)
+    with pytest.raises(AskedError, match="from 0 to 500 images, not '12'"):
+        Run(str(fabricated)).report(images="12")
+    with pytest.raises(AskedError, match="A set is a text such as"):
+        Run(fabricated).report(set=None)
+    with pytest.raises(RunError, match="cannot be looked at after epoch 99; its epochs: it has no history"):
+        Run(fabricated, epoch=99).report()
     with pytest.raises(AskedError, match="set of images cannot be found"):
         Run(fabricated).report(set="true=horse")
     other = shutil.copytree(sixty / "run", tmp_path / "other")

@@ -37,6 +37,11 @@ def test_a_run_is_told_in_a_few_lines(copied):
     assert len(shown) < 1500 and repr(Run(copied)) == f"Run(path={copied!r}, name='pets', epoch=None)"
 
 
+def test_where_its_data_lay_is_nobody_elses_business(copied):
+    change(copied, dataset="folder:/home/somebody/pets")
+    assert dict(sightline.run_summary(Run(copied)).lines)["Data"] == "folder:pets, 3 classes"
+
+
 def test_it_has_the_name_that_people_gave_it_and_the_epoch(copied):
     (copied / "note.json").write_text(json.dumps({"name": "The best one"}))
     assert sightline.run_summary(Run(copied, epoch=3)).title == "The best one after epoch 3"

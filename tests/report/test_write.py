@@ -28,7 +28,7 @@ def runs(tmp_path, fabricated):
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
-    """Run the command: its exit code, and all that it says in one line. Nothing half-written stays."""
+    """Run the command: its exit code, and what it says, less its bars, in one line. Nothing half-written stays."""
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["sightline report", *map(str, words)])
@@ -38,6 +38,7 @@ def call(monkeypatch, capsys, tmp_path):
         except SystemExit as ended:
             code = ended.code
         said = "".join(capsys.readouterr()) + (code if isinstance(code, str) else "")
+        said = "\n".join(line.rpartition("\r")[2] for line in said.split("\n"))  # as a terminal shows it
         assert "Traceback" not in said
         assert {file.name for file in tmp_path.rglob(".*")} <= {files.LOCK}
         return (1 if isinstance(code, str) else code), " ".join(said.split())
@@ -97,11 +98,12 @@ def test_runs_that_cannot_be_compared_are_not(call, runs, tmp_path):
         ("range=loss:low", "not a column and numbers"),
         ("order=best", "order “best” (not found). Under order may stand: most-confident-first,"),
         ("method=magic", "Under method may stand: gradcam" ),
-        ("target=class:fox", "target “class:fox” (not found)"),
+        ("target=fox", "Under target may stand: predicted, true, runner-up, difference, class:NAME."),
         ("cat", "“cat” says nothing of a set of images"),
         ("colour=red", "“colour” says nothing of a set of images"),
         ("image=12", "image “12” (not a number from 0 to 11)"),
-        ("epoch=3", "epoch “3” (not found)"),
+        ("epoch=3", "epoch “3” (not found). Under epoch may stand: nothing: the run has no history."),
+        ("compared=only-a-right", "name the second one with --beside"),
         ("set=compared", "name the second one with --beside"),
         ("http://localhost:8501/compare?run=new&beside=old", "name the second one with --beside"),
         ("http://localhost:8501/mistakes?run=new&true=fox", "true “fox” (not found)"),
@@ -109,6 +111,12 @@ def test_runs_that_cannot_be_compared_are_not(call, runs, tmp_path):
 )  # fmt: skip
 def test_a_set_that_names_what_is_not_there_is_refused(call, runs, tmp_path, query, why):
     assert why in refused(call, tmp_path / "r.html", "--run", runs / "new", "--set", query)
+
+
+def test_what_cannot_be_read_is_said_where_its_column_is_asked_for(call, runs, tmp_path):
+    (runs / "new" / files.TAGS).write_text("index,tag\n3,blurry\n3,sharp\n")
+    said = refused(call, tmp_path / "r.html", "--run", runs / "new", "--set", "value=tag:blurry")
+    assert "value “tag” is no column of words" in said and "names image 3 twice" in said
 
 
 @pytest.mark.parametrize(
@@ -127,6 +135,8 @@ def test_a_query_and_a_whole_address_name_the_same_set(runs, query):
 
 def test_the_address_of_compare_names_its_set(runs):
     of_compare = write.ask(write.Run(runs / "new"), write.Run(runs / "old"), "/compare?compared=both-wrong&true=dog")
+    part = write.ask(write.Run(runs / "new"), write.Run(runs / "old"), "compared=both-wrong&true=dog")
+    assert part.selection == of_compare.selection
     assert of_compare.rows.tolist() == [10]
     assert write.ask(write.Run(runs / "new"), write.Run(runs / "old"), "true=dog").rows.tolist() == [10]
     both_right = write.ask(
@@ -135,10 +145,10 @@ def test_the_address_of_compare_names_its_set(runs):
     assert sorted(both_right.rows.tolist()) == [1, 4, 7]
 
 
-@pytest.mark.parametrize("images", ["-1", "501"])
+@pytest.mark.parametrize("images", ["-1", "501", "many", "1.5"])
 def test_so_many_images_are_refused_with_what_is_allowed(call, runs, tmp_path, images):
-    said = refused(call, tmp_path / "r.html", "--run", runs / "new", f"--images={images}")
-    assert f"from 0 to 500 images, not {images}" in said
+    code, said = call("--run", runs / "new", f"--images={images}", "--output", tmp_path / "r.html")
+    assert code == 2 and f"'{images}' is no whole number from 0 to 500." in said
 
 
 def test_an_output_that_no_file_can_be_written_to_is_refused_before_anything_is_read(call, runs, tmp_path):

@@ -98,6 +98,12 @@ def test_the_words_say_which_run_is_better_and_how_sure_that_is():
     assert "would hardly do this (McNemar's exact test, p = 0.013)" in words
     assert "could well do this (McNemar's exact test, p = 0.453)" in better_words(split(2, 5), ("new", "old"))
     assert "hardly do this (McNemar's exact test, p < 0.001)" in better_words(split(0, 40), ("new", "old"))
+    assert "50.0 points more. On 1 image only one of them is right" in better_words(split(1, 0), ("new", "old"))
+
+
+def test_as_many_are_right_only_where_that_is_so():
+    assert ": as many. On 80 images" in better_words(split(40, 40), ("new", "old"))
+    assert ": less than 0.1 points less. On 2\u202f001 images" in better_words(split(1000, 1001), ("new", "old"))
 
 
 def test_the_sets_are_called_by_the_names_of_the_runs():

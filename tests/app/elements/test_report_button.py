@@ -103,6 +103,9 @@ def test_compare_and_what_is_opened_from_it_have_the_set_of_compare(runs, asked_
 def test_what_a_page_passes_over_is_passed_over(runs, asked_for):
     asked = asked_for("run=new&beside=other&true=fox&layer=layer9&range=height:1..2")
     assert asked.b is None and sorted(asked.rows.tolist()) == [1, 5, 10]
+    alone = asked_for("run=new&beside=other&set=compared&compared=only-b-right")
+    assert alone.b is None and not alone.selection.of_compare and "set=compared" not in alone.command
+    assert not asked_for("run=new&set=compared").selection.of_compare
 
 
 def test_a_server_that_only_shows_runs_has_reports_too(runs, monkeypatch):

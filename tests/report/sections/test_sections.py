@@ -1,16 +1,22 @@
 """What the sections of a report read from a run: of a run whose figures are known."""
 
 import importlib.metadata
+import math
 import re
 import shutil
+from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from sightline.report.address.typed import AskedError
 from sightline.report.asked import ask
 from sightline.report.page import SECTIONS, make_report
 from sightline.report.sections.calibration import calibration
 from sightline.report.sections.classes import classes
 from sightline.report.sections.curves import MOST_EPOCHS, curves
+from sightline.report.sections.images import images
 from sightline.report.sections.origin import origin, without_folders
 from sightline.report.sections.summary import summary
 from sightline.run_store import files
@@ -19,6 +25,7 @@ from sightline.run_store.note import RunNote, write_note
 from sightline.run_store.run import Run
 from tests.app_pages import edit_predicted, edit_record
 from tests.fabricated import fabricate_run
+from tests.histories import keep_history
 from tests.odd_runs import make_odd_run
 from tests.written_patterns import FIRST, write
 
@@ -35,7 +42,8 @@ def test_the_summary_says_accuracy_mistakes_confusion_gap_and_pattern(run):
     said = " ".join(found.sentences)
     assert found.figures[:2] == (("75.0 %", "right (46.8–91.1 %)"), ("3", "mistakes in 12 test images"))
     assert "**75.0 %** of 12 test images are right (46.8–91.1 %); 3 mistakes." in said
-    assert "Most confused:" in said and "mistakes are images taken for" in said
+    assert "Among the most confused: **cat** taken for **dog**" in said
+    assert "of 3 mistakes is an image taken for" in said
     assert "On average **" in said and "Pattern 1: " in said
     assert "**19.5 points** lie between" in said  # 96 % on training images; of 76.5 % of 12 the interval ends at 91 %
 
@@ -98,6 +106,22 @@ def test_a_checkout_that_nobody_installed_makes_reports_too(run, monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     assert origin(ask(run))["version"] == "from a checkout"
+
+
+def test_after_an_epoch_no_hash_of_other_weights_is_named(run):
+    keep_history(run.path)
+    assert "weights (SHA-256)" in dict(origin(ask(run))["about"])
+    assert "weights (SHA-256)" not in dict(origin(ask(replace(run, epoch=2)))["about"])
+
+
+def test_an_order_that_the_run_does_not_know_is_neither_claimed_nor_taken(run):
+    table = pq.read_table(run.path / files.PREDICTIONS)
+    unknown = pa.array([math.nan] * len(table), pa.float32())
+    table = table.set_column(table.column_names.index("confidence"), "confidence", unknown)
+    pq.write_table(table, run.path / files.PREDICTIONS)
+    assert "of the set, test order" in images(ask(run))["said"]
+    with pytest.raises(AskedError, match="known of no image of the run. Under order may stand: .*test-order"):
+        ask(run, query="order=learned-last-first")
 
 
 def test_the_origin_names_weights_address_and_command_and_no_folder(run):

@@ -155,6 +155,16 @@ def test_a_proof_is_its_table_and_its_verdict(run):
     assert "On the half that tested the patterns" in said
 
 
+def test_of_two_runs_what_is_of_the_first_says_so(run, tmp_path):
+    other = Run(Path(shutil.copytree(run.path, tmp_path / "other")))
+    write(run, FIRST)
+    prove(run)
+    written_culprits.write(run)
+    for name in ("patterns", "culprits", "proof"):
+        both, alone = section_of(run, name, beside=other), section_of(run, name)
+        assert both.count("<bdi>run</bdi>") == alone.count("<bdi>run</bdi>") + 1
+
+
 def test_a_proof_whose_runs_are_gone_is_not_finished_and_one_of_other_patterns_says_so(run):
     write(run, FIRST)
     prove(run)

@@ -38,6 +38,16 @@ def test_the_most_confused_pair_is_said_with_its_share_of_the_true_class():
     assert pair_words(CONFUSION, NAMES) == (r"Most confused: **cat** taken for **\*dog\***, 2 of 4 images (50.0 %).")
 
 
+def test_what_is_not_more_than_all_others_is_not_called_so():
+    tied = Confusion.of(np.array([0, 1]), np.array([1, 0]), 2)
+    found = largest_taken_for(tied)
+    assert (
+        taken_for_words(found, NAMES)
+        == "**1** of 2 mistakes is an image taken for **cat**, as many as for another class."
+    )
+    assert pair_words(tied, NAMES).startswith("Among the most confused: **cat** taken for ")
+
+
 def test_without_a_mistake_nothing_is_said_of_them():
     right = Confusion.of(LABEL, LABEL, 3)
     assert largest_taken_for(right) is None and pair_words(right, NAMES) == ""
