@@ -50,4 +50,8 @@ def _parse_line(line: str) -> Epoch:
     epoch, *figures = line.split(",")
     if not 0 < int(epoch) < 2**31:
         raise ValueError(epoch)
-    return Epoch(int(epoch), *(float(figure or "nan") for figure in figures))
+    found = Epoch(int(epoch), *(float(figure or "nan") for figure in figures))
+    for accuracy in (found.train_accuracy, found.test_accuracy):
+        if not (math.isnan(accuracy) or 0 <= accuracy <= 1):
+            raise FileError(f"holds the accuracy {accuracy:g} of epoch {found.epoch}, which is no share from 0 to 1")
+    return found

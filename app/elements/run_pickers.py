@@ -72,11 +72,17 @@ def pin_run(name: str | None) -> None:
 
 
 def choose_run(name: str, beside: str | None = None) -> None:
-    """Make this run A; where it was B, they swap, and the set of images stays. beside: B, where no address says so.
-
-    What also exists in it is kept: classes of the same name, the image of the same test split.
-    """
+    """Make this run A, as `with_run` does."""
     selection, _ = read_selection()
+    write_selection(with_run(selection, name, beside))
+
+
+def with_run(selection: Selection, name: str, beside: str | None = None) -> Selection:
+    """Return a copy with this run as A; where it was B, they swap, and the set of images stays.
+
+    What also exists in it is kept: classes of the same name, the image of the same test split. beside: B, where the
+    selection names none.
+    """
     beside = selection.beside or beside
     facts, changes = run_list.facts(name), dict[str, Any](run=name)
     if facts is not None:
@@ -87,12 +93,14 @@ def choose_run(name: str, beside: str | None = None) -> None:
         changes["targets"] = tuple(target for target in selection.targets if target in classes.union(TARGETS))
         if selection.epoch in facts.epochs():
             changes["epoch"] = selection.epoch
+    if name != selection.run:  # whose patterns have other numbers
+        changes["columns"] = selection.ask("pattern", None)
     if name == beside:
         changes |= {"beside": selection.run, "compared": SWAPPED.get(selection.compared, selection.compared)}
     runs = [run for run in map(run_list.find_run, (selection.run, name)) if run]
     if len(runs) == 2 and run_list.are_comparable(*runs):
         changes["image"] = shown_image(selection) if name == beside else selection.image
-    write_selection(selection.change(**changes))
+    return selection.change(**changes)
 
 
 def _model(name: str | None) -> str | None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from sightline.app.address.views import pages
+from sightline.app.elements.run_pickers import with_run
 from sightline.app.elements.thumbnails import thumbnails_url
 from sightline.app.maps.patterns import map_urls, mistakes
 from sightline.app.runs import loaders, run_list
@@ -69,7 +70,7 @@ def strongest_patterns(rows: Sequence[RunRow], selection: Selection) -> Iterator
                     f"{title}: its most confident mistakes under their maps",
                     "Patterns",
                     "Open Patterns →",
-                    selection.change(run=row.name),
+                    with_run(selection, row.name),
                 )
 
 
@@ -138,7 +139,7 @@ def largest_gaps(rows: Sequence[RunRow], selection: Selection) -> Iterator[Card]
             f"{row.title}: accuracy on training images, dashed, and on test images",
             "Curves",
             "Show the gap by epoch →",
-            selection.change(run=row.name, quantities=("accuracy", "gap")),
+            with_run(selection, row.name).change(quantities=("accuracy", "gap")),
         )
 
 
@@ -178,8 +179,8 @@ def most_taken_for(rows: Sequence[RunRow], selection: Selection) -> Iterator[Car
                     f"{row.title}: the most confident mistakes that are taken for {name}",
                     "Mistakes",
                     "See them in Mistakes →",
-                    selection.change(
-                        run=row.name, label=None, predicted=name, outcome="wrong", columns=(), epoch=None, image=None
+                    with_run(selection, row.name).change(
+                        label=None, predicted=name, outcome="wrong", columns=(), epoch=None, image=None
                     ),
                 )
 

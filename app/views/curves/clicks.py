@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from sightline.app.address.views import pages
+from sightline.app.elements.run_pickers import with_run
 from sightline.app.runs import loaders
 from sightline.app.views.curves.run_table import RunRow
 from sightline.report.address.selection import Selection
@@ -37,5 +38,5 @@ def follow_click(selection: Selection) -> None:
     """Open what a click has asked for, if any: nothing after this is drawn then."""
     if click := st.session_state.pop(CLICK, None):
         run, epoch = click
-        wanted = selection.change(run=run, epoch=epoch, outcome="wrong", image=None)
+        wanted = with_run(selection, run).change(epoch=epoch, outcome="wrong", image=None)
         st.switch_page(pages()["Mistakes"], query_params=wanted.to_query())

@@ -8,6 +8,7 @@ import pytest
 
 from sightline.app.elements.introduction import COOKIE
 from sightline.run_store import files
+from sightline.run_store.record import RunError
 from sightline.run_store.run import Run
 from tests.app.test_app import text_of
 from tests.app_pages import edit_predicted, open_page
@@ -78,6 +79,22 @@ def test_the_class_that_most_are_taken_for_leads_to_these_mistakes(run):
         app
     )
     assert links_of(app)["See them in Mistakes →"] == "run=run&predicted=frog"
+
+
+def test_a_card_of_b_makes_it_a_and_a_stays_as_b(run):
+    other = beside(run, "better", ())
+    edit_predicted(other, {0: 6})
+    (run / files.METRICS).unlink()
+    links = links_of(page(run="run", beside="better"))
+    assert links["Show the gap by epoch →"] == "run=better&beside=run&chart=accuracy&chart=gap"
+
+
+def test_of_an_impossible_accuracy_its_run_says_so_and_no_other_page_breaks(run):
+    with (beside(run, "wrong", ()) / files.METRICS).open("a") as file:
+        file.write("21,1.0,95.0,1.1,93.4,0.1,3\n")
+    assert GAP in said_by(page(run="run"))
+    with pytest.raises(RunError, match="holds the accuracy 95 of epoch 21, which is no share from 0 to 1"):
+        Run(run.parent / "wrong").metrics()
 
 
 def test_of_two_runs_the_larger_one_sided_set_leads_to_compare(run):
