@@ -156,7 +156,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const foot = data.foot ? [make("span", "", data.foot)] : []
   if (data.more) foot.push(button("act", data.more, "more", ""))
   if (part(".foot").textContent !== foot.map((one) => one.textContent).join("")) part(".foot").replaceChildren(...foot)
-  if (focused?.dataset.does && !focused.isConnected) part(FOUND(focused.dataset))?.focus()
+  if (focused?.dataset.does && root.getRootNode().activeElement !== focused) {  // rows that were put back lose it too
+    (focused.isConnected ? focused : part(FOUND(focused.dataset)))?.focus()
+  }
 
   const act = (does, run) => setTriggerValue("act", { does, run })
   root.onclick = (event) => {

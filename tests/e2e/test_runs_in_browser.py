@@ -75,6 +75,16 @@ def test_rows_choose_and_pin_runs_and_open_their_mistakes(page, address):
     assert query_of(page)["run"] == "three"
 
 
+def test_the_focus_stays_on_its_row_while_others_change(page, address):
+    open_address(page, f"{address}/?run=three", f"{TABLE} .name")
+    focused = row_of(page, "one").locator(".name")
+    focused.focus()
+    row_of(page, "two").locator("td").last.evaluate("(cell) => cell.click()")  # which moves no focus
+    await_query(page, run="two")
+    assert row_of(page, "two").locator(".place").inner_text() == "A"
+    assert focused.evaluate("(name) => name === name.getRootNode().activeElement")
+
+
 def test_the_table_is_sorted_by_any_column_and_the_address_says_so(page, address):
     open_address(page, address, f"{TABLE} .name")
     head = page.locator(f"{TABLE} thead")
