@@ -68,6 +68,9 @@ def _parse(rows: Iterator[list[str]], images: int) -> dict[int, str]:
     number, word = first.index(INDEX), first.index(TAG)
     tags: dict[int, str] = {}
     for row in rows:
+        if any(row[len(first) :]):
+            image = in_terminal(_cell(row, number))[:40]
+            raise FileError(f"has more than two cells in the row of image {image}; a tag with a comma stands in quotes")
         image, tag = _cell(row, number), without_guard(_cell(row, word))
         if not _NUMBER.fullmatch(image) or int(image) >= images:
             raise FileError(

@@ -195,4 +195,4 @@ def _stretches(epochs: Sequence[int], names: Sequence[str], label: str) -> Itera
         when = f"epoch {together[0]}" if len(together) == 1 else f"epochs {together[0]}–{together[-1]}"
         yield f"{name}{right} after {when}"
     if len(found) > MOST_STRETCHES:
-        yield f"then {len(found) - MOST_STRETCHES} changes more"
+        yield f"then {counted(len(found) - MOST_STRETCHES, 'change')} more"

@@ -12,7 +12,7 @@ from sightline.app.elements.terminal import draw_command
 from sightline.app.runs import loaders, processes
 from sightline.app.runs.kept import kept, read_once
 from sightline.explain.attribution.methods import METHODS
-from sightline.report.words.text import about, count, escape_markdown
+from sightline.report.words.text import about, count, counted, escape_markdown
 from sightline.run_store.commands import command
 from sightline.run_store.quality import INPUT, QualityRow
 from sightline.run_store.record import RunError
@@ -84,7 +84,7 @@ def _what_is_there(rows: Sequence[QualityRow]) -> str:
     if provisional(rows):
         return "Not all images are measured yet."
     if rows:
-        return f"Measured on up to {count(max(row.images for row in rows))} test images."
+        return f"Measured on up to {counted(max(row.images for row in rows), 'test image')}."
     titles = ", ".join(METHODS[name].title for name in MEASURED)
     return f"Not measured yet: {titles}, beside control maps."
 

@@ -11,7 +11,7 @@ from sightline.app.address.views import pages
 from sightline.app.runs import loaders, run_list
 from sightline.report.address.selection import Selection
 from sightline.report.drawing.proof_table import proof_table
-from sightline.report.words.text import count, escape_markdown
+from sightline.report.words.text import count, counted, escape_markdown
 from sightline.run_store import files
 from sightline.run_store.files import FileError, safe_name
 from sightline.run_store.formulas import no_formula
@@ -44,7 +44,7 @@ def beside(run: Run, proof: Proof) -> tuple[Run, Run]:
 def _draw_proof(run: Run, proof: Proof, selection: Selection, key: str) -> None:
     without, random = beside(run, proof)
     with st.container(key=f"{key}_head", horizontal=True, vertical_alignment="center", gap="small"):
-        title = f"**Trained again without {count(proof.images)} training images**"
+        title = f"**Trained again without {counted(proof.images, 'training image')}**"
         st.markdown(f"{title} :gray[({escape_markdown(proof.name)})]", width="stretch")
         _draw_links(run, proof, (without, random), selection, key)
     try:

@@ -52,7 +52,9 @@ def draw_range(
     )
     edges = bar_edges(low, high, step, predictions.is_whole(name)) / unit
     images = predictions.histogram(name, wanted, edges)
-    place.html(histogram_html(title, images, edges * unit, (chosen[0], chosen[1]), "\u202f%" * (unit == 100)))
+    passing = int(predictions.passing(wanted).sum())
+    ends_of_bars, unit_words = edges * unit, "\u202f%" * (unit == 100)
+    place.html(histogram_html(title, images, ends_of_bars, (chosen[0], chosen[1]), passing, unit_words))
 
 
 def bar_edges(low: float, high: float, step: float, is_whole: bool) -> np.ndarray:
@@ -63,9 +65,12 @@ def bar_edges(low: float, high: float, step: float, is_whole: bool) -> np.ndarra
 
 
 def histogram_html(
-    title: str, images: np.ndarray, edges: np.ndarray, chosen: tuple[float, float], unit: str = ""
+    title: str, images: np.ndarray, edges: np.ndarray, chosen: tuple[float, float], passing: int, unit: str = ""
 ) -> str:
-    """Write a bar for the images, int B, between each two edges, float B+1: strong where its middle is chosen."""
+    """Write a bar for the images, int B, between each two edges, float B+1: strong where its middle is chosen.
+
+    passing: how many of the images are in the range.
+    """
     middles = (edges[1:] + edges[:-1]) / 2
     is_chosen = (middles >= chosen[0]) & (middles <= chosen[1])
     heights = 4 + 96 * images / max(images.max(), 1)  # of few images something is seen too
@@ -78,8 +83,7 @@ def histogram_html(
     if images.any():
         most = int(images.argmax())
         where = " to ".join(f"{end:.3g}{unit}" for end in edges[most : most + 2])
-        words += f": {count(int(images[is_chosen].sum()))} in the range"
-        words += f", most of them, {count(int(images[most]))}, from {where}"
+        words += f": {count(passing)} in the range; the highest bar, {count(int(images[most]))}, is from {where}"
     size = f'width="100%" height="100%" viewBox="0 0 {len(images)} 100" preserveAspectRatio="none"'
     drawn = quote(f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(paths)}</svg>')  # st.html takes out an svg
     return f'<img class="histogram" src="data:image/svg+xml,{drawn}" alt="{escape(words)}">'

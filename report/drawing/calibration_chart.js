@@ -109,13 +109,14 @@ export default function (component) {
     return far.indexOf(Math.min(...far))
   }
   coverage.onpointerdown = (event) => {
+    if (event.button) return  // of which another than the first opens a menu
     coverage.setPointerCapture(event.pointerId)
     show(under(event))
   }
   coverage.onpointermove = (event) => {
     if (coverage.hasPointerCapture(event.pointerId)) show(under(event))
   }
-  coverage.onpointerup = (event) => choose(under(event), 0)
+  coverage.onpointerup = (event) => event.button || choose(under(event), 0)
   coverage.onpointercancel = () => show(data.chosen)
   coverage.onkeydown = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return

@@ -41,7 +41,8 @@ def changed_words(comparison: Comparison) -> str:
     found = int((p_values < LIKELY).sum())
     how = f"{escape_markdown(MARK)} {count(found)}" if found else "None"
     return (
-        f"{how} of the {count(len(p_values))} pairs of classes that either run confuses differ by more than chance "
+        f"{how} of the {counted(len(p_values), 'pair')} of classes that either run confuses "
+        f"{'differs' if len(p_values) == 1 else 'differ'} by more than chance "
         f"({100 * LIKELY:.0f} %; McNemar's exact test for each, with Holm's correction for all of them)."
     )
 

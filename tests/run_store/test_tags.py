@@ -45,6 +45,7 @@ def test_a_file_that_people_edited_may_have_any_order_and_separator_and_images_w
         ("index,tag\n12,a\n", "holds '12' where the number of an image belongs, from 0 to 11"),
         ("index,tag\n-1,a\n", "holds '-1'"),
         ("index,tag\n1.0,a\n", "holds '1.0'"),
+        ("index,tag\n1,x,y\n", "more than two cells in the row of image 1; a tag with a comma stands in quotes"),
         ("index,tag\n1,a\n1,b\n", "names image 1 twice; an image has one tag"),
         (f"index,tag\n1,{'x' * 101}\n", "holds a tag of 101 characters, which may have 100"),
         ("index,tag\n1,a\u202eb\n", r"a tag holds the invisible character U\+202E"),

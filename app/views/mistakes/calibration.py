@@ -81,7 +81,8 @@ def range_of(found: Calibration, one: Bin) -> Range:
     """Return the filter that passes the images of a bin: one that is exactly as sure as its lower end is of another."""
     confidence = found.confidence
     inside = confidence[np.searchsorted(confidence, confidence.dtype.type(one.low), side="right") :]
-    return Range(float(inside[0]) if confidence.dtype.type(one.low) in confidence else one.low, one.high)
+    low = inside[0] if confidence.dtype.type(one.low) in confidence else one.low
+    return Range(*(float(f"{float(str(end)):.12g}") for end in (low, one.high)))  # as they stand in the address
 
 
 def chosen_of(found: Calibration, asked: Range | None) -> Kept | None:

@@ -120,7 +120,7 @@ def pair_bars(predictions: Predictions, selection: Selection) -> list[Bar]:
             (count(images),),
             taken_for=names[predicted],
             id=f"{label}-{predicted}",
-            title=f"{count(images)} images of {names[label]} taken for {names[predicted]}",
+            title=f"{counted(images, 'image')} of {names[label]} taken for {names[predicted]}",
             selected=(wanted.label, wanted.predicted) == (label, predicted),
         )
         for label, predicted, images in pairs

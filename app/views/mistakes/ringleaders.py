@@ -81,7 +81,8 @@ def ringleader_words(found: Culprits, behind: np.ndarray, mistakes: int, images:
     of = f" of {count(images)} images" if mistakes < images else ""
     suspicious = int(found.training.suspicious[behind].sum())
     doubt = f", {count(suspicious)} with a suspicious label" if suspicious else ""
-    return f"**{count(len(behind))}** :gray[training images behind {counted(mistakes, 'mistake')}{of}{doubt}]"
+    images_behind = f"training image{'' if len(behind) == 1 else 's'} behind {counted(mistakes, 'mistake')}"
+    return f"**{count(len(behind))}** :gray[{images_behind}{of}{doubt}]"
 
 
 def _choose(found: Culprits, mistakes: np.ndarray) -> None:

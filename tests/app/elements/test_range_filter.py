@@ -29,14 +29,14 @@ def bars_of(html):
 
 
 def test_bars_are_as_high_as_they_have_images_and_strong_where_they_are_chosen():
-    html = histogram_html("Loss", np.array([50, 0, 100, 1]), np.array([0.0, 1, 2, 3, 4]), (2, 4))
+    html = histogram_html("Loss", np.array([50, 0, 100, 1]), np.array([0.0, 1, 2, 3, 4]), (2, 4), 99)
     assert bars_of(html) == {CHOSEN: [(2, 100), (3, 5)], OTHER: [(0, 52)]}
-    words = "Loss of 151 images that pass the other filters: 101 in the range, most of them, 100, from 2 to 3"
+    words = "Loss of 151 images that pass the other filters: 99 in the range; the highest bar, 100, is from 2 to 3"
     assert f'alt="{words}"' in html
 
 
 def test_of_no_image_nothing_is_drawn_and_names_are_text():
-    html = histogram_html('<b>"', np.array([0, 0]), np.array([0.0, 1, 2]), (0, 2))
+    html = histogram_html('<b>"', np.array([0, 0]), np.array([0.0, 1, 2]), (0, 2), 0)
     assert bars_of(html) == {CHOSEN: [], OTHER: []}
     assert 'alt="&lt;b&gt;&quot; of 0 images that pass the other filters"' in html
 

@@ -84,8 +84,19 @@ def test_a_click_on_a_bin_asks_for_its_images_and_for_no_others():
     assert range_of(apart, apart.bins[1]) == Range(0.4, 0.5)
     on_the_edge = calibration([0.4, 0.45], [1, 1])  # 0.4 belongs to the bin below
     asked = range_of(on_the_edge, on_the_edge.bins[1])
-    assert asked == Range(float(np.float32(0.45)), 0.5)
+    assert asked == Range(0.45, 0.5)
     assert (on_the_edge.confidence >= asked.low).tolist() == [False, True]
+
+
+def test_a_bin_whose_only_images_are_as_sure_as_its_end_can_be_chosen_and_is_marked(tmp_path, monkeypatch, fabricated):
+    monkeypatch.setenv("SIGHTLINE_RUNS", str(tmp_path))
+    file = shutil.copytree(fabricated, tmp_path / "run") / "predictions.parquet"
+    table = pq.read_table(file)
+    confidence = pa.array(np.resize(np.float32([0.5, 0.6]), len(table)))
+    pq.write_table(table.set_column(table.column_names.index("confidence"), "confidence", confidence), file)
+    app = open_calibration(Run(tmp_path / "run"), show="all", range="confidence:0.6..0.6")
+    chart = chart_of(app)
+    assert chart["bin"] == len(chart["bins"]) - 1 == 1
 
 
 @pytest.mark.parametrize(
