@@ -25,7 +25,11 @@ TO_INSTALL = "The browser tests need Chromium; on Debian or Ubuntu: sudo apt-get
 
 _CANVAS = """
 async (image, side) => {
-  await image.decode()
+  // decode() would fail where the page gives the image another address meanwhile.
+  for (let looks = 0; !(image.complete && image.naturalWidth); looks++) {
+    if (looks === 600) throw new Error(`${image.src} was not loaded`)
+    await new Promise((done) => setTimeout(done, 100))
+  }
   const canvas = document.createElement("canvas")
   canvas.width = canvas.height = side
   const context = canvas.getContext("2d")
